@@ -1,0 +1,149 @@
+"""The segmentation network: a compact U-Net that works at half resolution inside.
+
+A plain U-Net spends most of its arithmetic at full resolution, where the receptive field is smallest.
+Here the input is rearranged losslessly into four channels at half resolution (pixel unshuffle, Shi et al.
+2016 in reverse), all convolutions run there and below, and the head writes four logits per coarse pixel
+that are shuffled back. A calcified artery is 5 to 20 pixels wide at 0.1 mm, so nothing is lost that the
+network needs, and a 512 x 512 tile costs about a third of a plain U-Net of the same width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["DEFAULT_WIDTHS", "ProbabilityNet", "UNet", "count_flops", "count_parameters"]
+
+DEFAULT_WIDTHS = (32, 48, 64, 96, 128)
+
+
+class ConvBlock(nn.Sequential):
+    """Two 3 x 3 convolutions, each followed by batch normalisation and ReLU.
+
+    Batch normalisation folds into the convolution on export, so that it costs nothing when serving.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Number of channels.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class UNet(nn.Module):
+    """U-Net from normalised mammogram tiles to BAC logits.
+
+    Parameters
+    ----------
+    widths : sequence of int, default DEFAULT_WIDTHS
+        Channels of each level, from half resolution downwards. Each level halves the resolution.
+
+    Notes
+    -----
+    The side lengths of the input must be multiples of ``stride``.
+    """
+
+    def __init__(self, widths: Sequence[int] = DEFAULT_WIDTHS) -> None:
+        super().__init__()
+        if len(widths) < 2 or min(widths) < 1:
+            raise ValueError(f"a U-Net needs two or more positive widths, not {tuple(widths)}")
+        self.widths = tuple(int(width) for width in widths)
+        self.stride = 2 ** len(self.widths)
+        self.unshuffle = nn.PixelUnshuffle(2)
+        self.encoder = nn.ModuleList(
+            ConvBlock(inputs, outputs)
+            for inputs, outputs in zip((4, *self.widths[:-1]), self.widths, strict=True)
+        )
+        self.pool = nn.MaxPool2d(2)
+        shallow, deep = self.widths[:-1][::-1], self.widths[1:][::-1]
+        # Projecting before the upsampling does the work on a quarter of the pixels.
+        self.project = nn.ModuleList(nn.Conv2d(d, s, 1) for d, s in zip(deep, shallow, strict=True))
+        self.up = nn.Upsample(scale_factor=2.0, mode="nearest")
+        self.decoder = nn.ModuleList(ConvBlock(2 * s, s) for s in shallow)
+        self.head = nn.Conv2d(self.widths[0], 4, 1)
+        self.shuffle = nn.PixelShuffle(2)
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        """Return BAC logits.
+
+        Parameters
+        ----------
+        tiles : Tensor, float32, [batch, 1, height, width]
+            Normalised tiles at 0.1 mm a pixel; height and width multiples of ``stride``.
+
+        Returns
+        -------
+        Tensor, [batch, 1, height, width]
+            Logits.
+        """
+        x = self.unshuffle(tiles)
+        skips: list[Tensor] = []
+        for level, block in enumerate(self.encoder):
+            x = block(x if level == 0 else self.pool(x))
+            skips.append(x)
+        for project, block, skip in zip(self.project, self.decoder, skips[-2::-1], strict=True):
+            x = block(torch.cat((skip, self.up(project(x))), dim=1))
+        return self.shuffle(self.head(x))
+
+
+class ProbabilityNet(nn.Module):
+    """A U-Net with the sigmoid inside: what is exported and served.
+
+    Parameters
+    ----------
+    network : UNet
+        The network that gives logits.
+    """
+
+    def __init__(self, network: UNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        """Return BAC probabilities, float32, in the shape of `tiles` ([batch, 1, height, width])."""
+        return torch.sigmoid(self.network(tiles).float())
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of trainable parameters."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def count_flops(widths: Sequence[int], side_px: int) -> int:
+    """Return the floating-point operations of one forward pass on a square tile.
+
+    Only convolutions are counted, a multiplication with its addition as two operations.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Channels of each level, as given to `UNet`.
+    side_px : int
+        Side length of the tile in pixels.
+
+    Returns
+    -------
+    int
+        Number of operations.
+    """
+    total = 0
+    for level, width in enumerate(widths):
+        pixels = (side_px // 2 ** (level + 1)) ** 2
+        inputs = widths[level - 1] if level else 4
+        total += pixels * 9 * width * (inputs + width)
+        if level + 1 < len(widths):
+            total += pixels * 9 * width * (2 * width + width)
+            total += pixels // 4 * widths[level + 1] * width
+    total += (side_px // 2) ** 2 * widths[0] * 4
+    return 2 * total
