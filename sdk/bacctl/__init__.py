@@ -1,0 +1,61 @@
+"""Find, outline and weigh breast arterial calcification on mammograms. Research use only.
+
+The names below are the public interface; everything else may change. They are imported when first used, so
+that ``import bacctl`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bacctl._version import __version__ as __version__
+    from bacctl.client import Client as Client
+    from bacctl.errors import BacctlError as BacctlError
+    from bacctl.errors import FailedError as FailedError
+    from bacctl.errors import PermissionDeniedError as PermissionDeniedError
+    from bacctl.errors import RefusedError as RefusedError
+    from bacctl.errors import ServerFaultError as ServerFaultError
+    from bacctl.errors import ServerOverloadedError as ServerOverloadedError
+    from bacctl.errors import ServerTimeoutError as ServerTimeoutError
+    from bacctl.errors import ServerUnavailableError as ServerUnavailableError
+    from bacctl.results import Beam as Beam
+    from bacctl.results import BreastResult as BreastResult
+    from bacctl.results import ExamResult as ExamResult
+    from bacctl.results import ImageResult as ImageResult
+    from bacctl.results import Notice as Notice
+    from bacctl.results import Vessel as Vessel
+
+_HOME = {
+    "Client": "bacctl.client",
+    "BacctlError": "bacctl.errors",
+    "FailedError": "bacctl.errors",
+    "PermissionDeniedError": "bacctl.errors",
+    "RefusedError": "bacctl.errors",
+    "ServerFaultError": "bacctl.errors",
+    "ServerOverloadedError": "bacctl.errors",
+    "ServerTimeoutError": "bacctl.errors",
+    "ServerUnavailableError": "bacctl.errors",
+    "BreastResult": "bacctl.results",
+    "ExamResult": "bacctl.results",
+    "Beam": "bacctl.results",
+    "ImageResult": "bacctl.results",
+    "Notice": "bacctl.results",
+    "Vessel": "bacctl.results",
+    "__version__": "bacctl._version",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'bacctl' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
