@@ -1,0 +1,214 @@
+"""Find the breast: no labels, lettering, markers, paddles, film edges or white frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bac_imaging.errors import RefusedError
+from bac_imaging.film_edges import film_edges, trim_frame
+from bac_imaging.grid import WORKING_SPACING_MM, resample_linear, resample_valid
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+SKIN_MARGIN_MM = 1.5
+"""Taken off inside the skin line: skin calcifications and the line itself look like vessel walls."""
+EDGE_MARGIN_MM = 2.0
+"""Taken off at the border of the image or film, where the film's edge makes bright lines."""
+
+_COARSE_MM = 0.8
+_EDGE_SHARE = 0.12  # of the step from air to tissue: where the breast starts
+_LABEL_RADIUS_MM = 2.5  # anything narrower than twice this is lettering, a marker or a paddle's edge
+_SMOOTH_RADIUS_MM = 5.0
+_MIN_AREA_MM2 = 600.0
+_MIN_SOLIDITY = 0.75
+_MIN_AIR_SHARE = 0.005
+_MAX_AIR_SPREAD = 0.15  # of the step from air to tissue
+_NOISE_FACTOR = 3.0  # the coarse image of pure noise varies by its fine SD over the cell's edge in pixels
+
+
+def find_breast(signal: FloatArray, valid: BoolArray, *, is_mammogram: bool = False) -> BoolArray:
+    """Find the breast on the working grid. The pectoral muscle may stay in it: it holds arteries too.
+
+    Parameters
+    ----------
+    signal : ndarray of float32, shape (h, w)
+        Signal on the working grid (0.1 mm), larger = more attenuation.
+    valid : ndarray of bool, shape (h, w)
+        False where the signal means nothing.
+    is_mammogram : bool
+        True when a header vouches for the image. A breast that leaves no air in the field is then
+        accepted; without a header it could be a picture of anything.
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w)
+        The breast, drawn in by `SKIN_MARGIN_MM` at the skin and `EDGE_MARGIN_MM` at the image's border.
+
+    Raises
+    ------
+    RefusedError
+        ``BAC-BREAST-NOT-FOUND`` when nothing looks like a breast.
+    """
+    scale = _COARSE_MM / WORKING_SPACING_MM
+    shape = (max(1, round(signal.shape[0] / scale)), max(1, round(signal.shape[1] / scale)))
+    coarse, usable = resample_valid(signal, valid, shape)
+    if min(shape) < 8 or not _has_structure(signal, coarse, valid, usable, scale):
+        raise _not_found()
+    usable = usable & trim_frame(coarse, usable)
+    smooth = _smooth(coarse, usable)
+    levels = _air_and_tissue(smooth[usable])
+    if levels is None:
+        if not is_mammogram:
+            raise _not_found()
+        breast = usable
+    else:
+        air, tissue, noise = levels
+        above = (smooth > max(air + _EDGE_SHARE * (tissue - air), air + 5.0 * noise)) & usable
+        # Slow drifts of the signal near the border count as film edge only when they are a strip.
+        usable = usable & ~film_edges(above, usable, _COARSE_MM)
+        breast = _largest(_open(above & usable, usable, _LABEL_RADIUS_MM))
+        breast = ndimage.binary_fill_holes(breast) & usable
+        breast = _open(_close(breast, usable, _SMOOTH_RADIUS_MM), usable, _SMOOTH_RADIUS_MM)
+        breast = _largest(breast)
+        _check(breast, usable)
+    inner = _draw_in(breast, usable)
+    if inner.sum() * _COARSE_MM**2 < _MIN_AREA_MM2 / 2:
+        raise _not_found()
+    fine = resample_linear(ndimage.gaussian_filter(inner.astype(np.float32), 1.0), signal.shape) > 0.5
+    return np.asarray(fine & valid)
+
+
+def _not_found() -> RefusedError:
+    return RefusedError("BAC-BREAST-NOT-FOUND", "no breast was found in the image; send a whole mammogram")
+
+
+def _has_structure(
+    signal: FloatArray, coarse: FloatArray, valid: BoolArray, usable: BoolArray, scale: float
+) -> bool:
+    """Tell an image from a constant and from noise alone."""
+    if usable.sum() < 64:
+        return False
+    both = valid[1:, ::4] & valid[:-1, ::4]
+    steps = np.diff(signal[:, ::4], axis=0)[both]
+    fine_sd = 1.4826 * float(np.median(np.abs(steps))) / np.sqrt(2.0) if steps.size else 0.0
+    coarse_sd = float(coarse[usable].std())
+    return coarse_sd > max(_NOISE_FACTOR * fine_sd / scale, 1e-6)
+
+
+def _smooth(coarse: FloatArray, usable: BoolArray) -> FloatArray:
+    """Smooth over one coarse pixel without letting unusable pixels in."""
+    weight = ndimage.gaussian_filter(usable.astype(np.float32), 1.0)
+    total = ndimage.gaussian_filter(np.where(usable, coarse, np.float32(0)), 1.0)
+    smooth: FloatArray = np.divide(total, weight, out=np.zeros_like(total), where=weight > 1e-3)
+    return smooth
+
+
+def _otsu(values: FloatArray) -> tuple[float, float]:
+    """Otsu's threshold and the share of the variance that it explains."""
+    low, high = np.percentile(values, [0.2, 99.0])
+    if high <= low:
+        return float(low), 0.0
+    counts, edges = np.histogram(np.clip(values, low, high), bins=256)
+    centres = (edges[:-1] + edges[1:]) / 2
+    share = counts / counts.sum()
+    below = np.cumsum(share)[:-1]
+    mass = np.cumsum(share * centres)
+    mean = mass[-1]
+    between = (mean * below - mass[:-1]) ** 2 / np.maximum(below * (1 - below), 1e-12)
+    variance = float((share * (centres - mean) ** 2).sum())
+    # The valley between two far classes is flat: its middle, not its first bin, is the threshold.
+    best = np.flatnonzero(between >= between.max() * (1 - 1e-6))
+    return float(edges[1 + int(best.mean())]), float(between.max()) / max(variance, 1e-20)
+
+
+def _air_and_tissue(values: FloatArray) -> tuple[float, float, float] | None:
+    """Levels of air and tissue and the noise of the air; None when there is no air in the field.
+
+    Otsu may have split the tissue, or set lead and collimator blades apart from everything else, so the
+    lower class is split again while that gives a better air: darker, flat and far below the rest.
+    """
+    lower = values
+    found: tuple[float, float, float] | None = None
+    for _ in range(3):
+        threshold, _ = _otsu(lower)
+        air = lower[lower <= threshold]
+        tissue = lower[lower > threshold]
+        if air.size < _MIN_AIR_SHARE * values.size or tissue.size < 0.02 * values.size:
+            break
+        level, above = float(np.median(air)), float(np.median(tissue))
+        noise = 1.4826 * float(np.median(np.abs(air - level)))
+        if above > level and noise <= _MAX_AIR_SPREAD * (above - level):
+            if found is not None and (above - level) < 0.5 * (found[1] - found[0]):
+                break
+            found = (level, above, noise)
+        lower = air
+    return found
+
+
+def _disc(mask: BoolArray, radius_mm: float, *, grow: bool) -> BoolArray:
+    """Grow or shrink a mask by a disc; the image's border neither adds nor takes away."""
+    radius = radius_mm / _COARSE_MM
+    pad = int(np.ceil(radius)) + 1
+    padded = np.pad(mask, pad, mode="edge")
+    if grow:
+        if not padded.any():
+            return mask
+        result = ndimage.distance_transform_edt(~padded) <= radius
+    else:
+        if padded.all():
+            return mask
+        result = ndimage.distance_transform_edt(padded) > radius
+    return np.asarray(result[pad:-pad, pad:-pad])
+
+
+def _open(mask: BoolArray, usable: BoolArray, radius_mm: float) -> BoolArray:
+    # Outside the usable field nothing is known: counting it as breast keeps the outline from being
+    # rounded off where the breast meets the film's edge.
+    shrunk = _disc(mask | ~usable, radius_mm, grow=False) & usable
+    return _disc(shrunk, radius_mm, grow=True) & mask
+
+
+def _close(mask: BoolArray, usable: BoolArray, radius_mm: float) -> BoolArray:
+    return _disc(_disc(mask, radius_mm, grow=True), radius_mm, grow=False) & usable | mask
+
+
+def _largest(mask: BoolArray) -> BoolArray:
+    labels, count = ndimage.label(mask)
+    if count == 0:
+        raise _not_found()
+    sizes = np.bincount(labels.ravel())[1:]
+    return np.asarray(labels == 1 + int(sizes.argmax()))
+
+
+def _check(breast: BoolArray, usable: BoolArray) -> None:
+    """Refuse what cannot be a breast: too small, ragged, or not hanging from a border of the field."""
+    if breast.sum() * _COARSE_MM**2 < _MIN_AREA_MM2:
+        raise _not_found()
+    inside = ndimage.binary_erosion(usable, iterations=2, border_value=0)
+    if not (breast & usable & ~inside).any():
+        raise _not_found()
+    if breast.sum() / _hull_area(breast) < _MIN_SOLIDITY:
+        raise _not_found()
+
+
+def _hull_area(mask: BoolArray) -> float:
+    from scipy.spatial import ConvexHull
+
+    outline = np.argwhere(mask & ~ndimage.binary_erosion(mask))
+    corners = np.concatenate([outline + d for d in ((0, 0), (0, 1), (1, 0), (1, 1))])
+    return float(ConvexHull(corners).volume)
+
+
+def _draw_in(breast: BoolArray, usable: BoolArray) -> BoolArray:
+    """Draw the mask in at the skin and at the border of the field."""
+    from_skin = ndimage.distance_transform_edt(np.pad(breast | ~usable, 1, constant_values=True))[1:-1, 1:-1]
+    from_edge = ndimage.distance_transform_edt(np.pad(usable, 1))[1:-1, 1:-1]
+    half = 0.5 * _COARSE_MM  # a pixel's centre lies half a pixel inside its border
+    return np.asarray(
+        breast
+        & (from_skin * _COARSE_MM - half > SKIN_MARGIN_MM)
+        & (from_edge * _COARSE_MM - half > EDGE_MARGIN_MM)
+    )

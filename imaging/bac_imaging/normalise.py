@@ -1,0 +1,96 @@
+"""Local contrast normalisation: what makes raw, processed and film images look alike to the network."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bac_imaging.grid import resample_area, resample_linear
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+MEAN_SIGMA_PX = 25.0
+"""Width of the local mean: 2.5 mm, wider than any breast artery and narrower than the breast's relief."""
+SD_SIGMA_PX = 100.0
+"""Width of the local standard deviation: 10 mm, so that one artery does not set its own scale."""
+CLIP = (-4.0, 12.0)
+"""Range of the result in local standard deviations. Calcium is bright, so the upper side is wider."""
+
+_FACTOR = 4  # the mean and SD fields are smooth: a grid four times coarser carries them
+_SD_FACTOR = 4  # and the SD field four times coarser again
+_WINSOR = 3.0  # residuals count up to this many SD, else a clip or a calcified artery dims its surroundings
+_FLOOR = 0.4  # of the median SD: flat fat is not blown up into noise
+
+
+def _coarse(array: FloatArray, factor: int) -> FloatArray:
+    shape = (max(1, round(array.shape[0] / factor)), max(1, round(array.shape[1] / factor)))
+    return resample_area(array, shape)
+
+
+def _masked_mean(masked: FloatArray, weight: FloatArray, sigma: float) -> FloatArray:
+    """Gaussian mean of values that are already 0 outside the mask."""
+    total = ndimage.gaussian_filter(masked, sigma, mode="constant", truncate=3.0)
+    share = ndimage.gaussian_filter(weight, sigma, mode="constant", truncate=3.0)
+    mean: FloatArray = np.divide(total, share, out=np.zeros_like(total), where=share > 1e-4)
+    return mean
+
+
+def normalise(signal: FloatArray, breast: BoolArray) -> FloatArray:
+    """Express the signal in local standard deviations above the local mean.
+
+    Parameters
+    ----------
+    signal : ndarray of float32, shape (h, w)
+        Signal on the working grid (0.1 mm), larger = more attenuation, any scale and offset.
+    breast : ndarray of bool, shape (h, w)
+        Breast mask; nothing outside it enters the statistics.
+
+    Returns
+    -------
+    ndarray of float32, shape (h, w)
+        Normalised signal within `CLIP`, 0 outside the breast. All 0 when the breast holds no contrast.
+    """
+    outside = ~breast
+    if outside.all():
+        return np.zeros(signal.shape, dtype=np.float32)
+    inside = breast.astype(np.float32)
+    weight = _coarse(inside, _FACTOR)
+    sigma = MEAN_SIGMA_PX / _FACTOR
+    # An offset from the median keeps float32 exact for raw signals on a large pedestal.
+    offset = np.float32(np.median(signal[::8, ::8][breast[::8, ::8]])) if breast[::8, ::8].any() else np.float32(0)
+    residual = (signal - offset) * inside
+    mean = _masked_mean(_coarse(residual, _FACTOR), weight, sigma)
+    residual -= resample_linear(mean, signal.shape)
+    residual[outside] = 0
+    scale = _robust_scale(residual, breast)
+    if scale <= 0:
+        return np.zeros(signal.shape, dtype=np.float32)
+    # The mean of the winsorised residual removes most of the bias at the breast's edge, where the
+    # Gaussian sees one side only, and lets go of bright objects.
+    limit = _WINSOR * scale
+    clipped = np.clip(residual, -limit, limit)
+    mean = _masked_mean(_coarse(clipped, _FACTOR), weight, sigma)
+    residual -= resample_linear(mean, signal.shape)
+    residual[outside] = 0
+    np.clip(residual, -limit, limit, out=clipped)
+    np.square(clipped, out=clipped)
+    factor = _FACTOR * _SD_FACTOR
+    variance = _masked_mean(_coarse(clipped, factor), _coarse(inside, factor), SD_SIGMA_PX / factor)
+    sd = np.sqrt(np.maximum(variance, 0))
+    inside_sd = sd[_coarse(inside, factor) > 0.5]
+    typical = float(np.median(inside_sd)) if inside_sd.size else scale
+    np.maximum(sd, _FLOOR * typical, out=sd)
+    residual /= resample_linear(sd, signal.shape)
+    np.clip(residual, CLIP[0], CLIP[1], out=residual)
+    residual[outside] = 0
+    return residual
+
+
+def _robust_scale(residual: FloatArray, breast: BoolArray) -> float:
+    """Standard deviation of the residual from its median absolute value, on a sample of pixels."""
+    sample = residual[::4, ::4][breast[::4, ::4]]
+    if sample.size == 0:
+        sample = residual[breast]
+    return 1.4826 * float(np.median(np.abs(sample)))

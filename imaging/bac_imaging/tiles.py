@@ -1,0 +1,145 @@
+"""Cut the working grid into the network's tiles and put the answers together again."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from bac_imaging.errors import RefusedError
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int32]
+
+TILE_PX = 512
+"""Edge of a tile in working pixels; the network's fixed input size."""
+TILE_STRIDE_PX = 448
+"""Largest step between tiles. The overlap of 64 px (6.4 mm) gives each pixel a tile that sees around it."""
+MAX_TILES = 64
+"""Most tiles of one image: the largest batch that the served network accepts."""
+
+_MARGIN_PX = 16
+
+
+def _starts(low: int, high: int, size: int, stride: int) -> list[int]:
+    """First pixels of the tiles that cover [low, high) of an axis of this size, evenly spread."""
+    low = max(0, low - _MARGIN_PX)
+    high = min(size, high + _MARGIN_PX)
+    if high - low <= TILE_PX:
+        centred = (low + high - TILE_PX) // 2
+        return [max(0, min(centred, size - TILE_PX))]
+    count = math.ceil((high - low - TILE_PX) / stride) + 1
+    return [low + round(i * (high - low - TILE_PX) / (count - 1)) for i in range(count)]
+
+
+def plan_tiles(breast: BoolArray) -> IntArray:
+    """Choose the tiles that cover the breast.
+
+    Parameters
+    ----------
+    breast : ndarray of bool, shape (h, w)
+        Breast mask on the working grid.
+
+    Returns
+    -------
+    ndarray of int32, shape (n, 2)
+        First row and column of each tile, 1 <= n <= `MAX_TILES`. A tile may reach past the lower or
+        right border of an image that is smaller than a tile.
+
+    Raises
+    ------
+    RefusedError
+        ``BAC-BREAST-NOT-FOUND`` for an empty mask, ``BAC-DIMENSIONS`` when the breast needs more than
+        `MAX_TILES` tiles.
+    """
+    rows = np.flatnonzero(breast.any(axis=1))
+    columns = np.flatnonzero(breast.any(axis=0))
+    if rows.size == 0:
+        raise RefusedError("BAC-BREAST-NOT-FOUND", "no breast in the image; send a mammogram")
+    for stride in (TILE_STRIDE_PX, (TILE_STRIDE_PX + TILE_PX) // 2, TILE_PX):
+        row_starts = _starts(int(rows[0]), int(rows[-1]) + 1, breast.shape[0], stride)
+        column_starts = _starts(int(columns[0]), int(columns[-1]) + 1, breast.shape[1], stride)
+        origins = [
+            (r, c) for r in row_starts for c in column_starts if breast[r : r + TILE_PX, c : c + TILE_PX].any()
+        ]
+        if len(origins) <= MAX_TILES:
+            return np.array(origins, dtype=np.int32)
+    raise RefusedError(
+        "BAC-DIMENSIONS",
+        f"the breast covers {len(origins)} tiles of 51 mm, at most {MAX_TILES} fit; check the pixel spacing",
+    )
+
+
+def cut_tiles(image: FloatArray, breast: BoolArray) -> tuple[FloatArray, IntArray]:
+    """Cut the tiles that touch the breast.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (h, w)
+        Normalised image on the working grid.
+    breast : ndarray of bool, shape (h, w)
+        Breast mask.
+
+    Returns
+    -------
+    tiles : ndarray of float32, shape (n, 1, 512, 512)
+        Tiles, 0 beyond the image.
+    origins : ndarray of int32, shape (n, 2)
+        First row and column of each tile.
+
+    Raises
+    ------
+    RefusedError
+        As `plan_tiles`.
+    """
+    origins = plan_tiles(breast)
+    tiles = np.zeros((len(origins), 1, TILE_PX, TILE_PX), dtype=np.float32)
+    for tile, (row, column) in zip(tiles, origins, strict=True):
+        part = image[row : row + TILE_PX, column : column + TILE_PX]
+        tile[0, : part.shape[0], : part.shape[1]] = part
+    return tiles, origins
+
+
+def _weights() -> FloatArray:
+    """Weight of a tile's pixels: falls smoothly to its border, where the network sees least."""
+    ramp = np.sin(np.pi * (np.arange(TILE_PX) + 0.5) / TILE_PX) ** 2
+    ramp = np.maximum(ramp, 1e-3)
+    return np.outer(ramp, ramp).astype(np.float32)
+
+
+def stitch(tiles: FloatArray, origins: IntArray, shape: tuple[int, int]) -> FloatArray:
+    """Put tiles together, blending where they overlap.
+
+    Parameters
+    ----------
+    tiles : ndarray of float32, shape (n, 1, 512, 512)
+        Answers of the network.
+    origins : ndarray of int32, shape (n, 2)
+        First row and column of each tile.
+    shape : tuple of int
+        Shape (h, w) of the working grid.
+
+    Returns
+    -------
+    ndarray of float32, shape `shape`
+        Weighted mean of the tiles, 0 where there is none.
+
+    Raises
+    ------
+    ValueError
+        When the tiles and their origins do not belong together.
+    """
+    if tiles.ndim != 4 or tiles.shape[1:] != (1, TILE_PX, TILE_PX) or len(tiles) != len(origins):
+        raise ValueError(f"tiles of shape {tiles.shape} do not fit {len(origins)} origins")
+    weights = _weights()
+    total = np.zeros(shape, dtype=np.float32)
+    weight = np.zeros(shape, dtype=np.float32)
+    for tile, (row, column) in zip(tiles, origins, strict=True):
+        target = (slice(row, row + TILE_PX), slice(column, column + TILE_PX))
+        height, width = total[target].shape
+        part = weights[:height, :width]
+        total[target] += part * tile[0, :height, :width]
+        weight[target] += part
+    return np.divide(total, weight, out=total, where=weight > 0)
