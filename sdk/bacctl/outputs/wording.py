@@ -1,0 +1,23 @@
+"""How results are put into words: the same in the table, on the overlay and in the demo."""
+
+from __future__ import annotations
+
+
+def milligrams(mass_mg: float | None, interval_mg: tuple[float, float] | None = None) -> str:
+    """Write a mass in mg with its interval, such as ``"12.3 [10.1, 14.5]"``; a dash where there is none."""
+    if mass_mg is None:
+        return "-"
+    if interval_mg is None:
+        return f"{mass_mg:.1f}"
+    return f"{mass_mg:.1f} [{interval_mg[0]:.1f}, {interval_mg[1]:.1f}]"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """Write a number, or a dash where there is none."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def one_line(text: str) -> str:
+    """Make any text, file names with line breaks or broken encodings included, fit one line of a terminal."""
+    printable = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in printable)

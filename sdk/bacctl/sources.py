@@ -1,0 +1,166 @@
+"""Which files a path stands for: a file is itself, a folder is every image in it, told by content and not by name."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# Enough for the preamble and the file meta information, which names the kind of object.
+_HEAD_BYTES = 1024
+_IMAGE_MAGIC = (
+    b"\x89PNG\r\n\x1a\n",
+    b"II*\x00",
+    b"MM\x00*",
+    b"II+\x00",
+    b"MM\x00+",
+    b"\xff\xd8\xff",
+)
+_IMAGE_SUFFIXES = frozenset({".dcm", ".dicom", ".png", ".tif", ".tiff", ".jpg", ".jpeg"})
+# What bacctl itself writes beside images; a second run over the same folder must not analyse the first one's.
+_OWN_SUFFIXES = (".mask.png", ".overlay.png")
+# DICOM objects that hold no image (PS3.4 annex B): directory, waveforms, presentation states, raw data and
+# segmentations, structured reports, encapsulated documents.
+_NO_IMAGE_CLASSES = (
+    b"1.2.840.10008.1.3.10",
+    b"1.2.840.10008.5.1.4.1.1.9.",
+    b"1.2.840.10008.5.1.4.1.1.11.",
+    b"1.2.840.10008.5.1.4.1.1.66",
+    b"1.2.840.10008.5.1.4.1.1.88.",
+    b"1.2.840.10008.5.1.4.1.1.104.",
+)
+_MEDIA_STORAGE_SOP_CLASS = b"\x02\x00\x02\x00UI"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files to analyse.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        In the order given; the files of a folder sorted by name. Each file once.
+    skipped : int
+        Files in folders that are no image.
+    unlisted : tuple of Path
+        Folders that could not be read.
+    """
+
+    files: tuple[Path, ...]
+    skipped: int
+    unlisted: tuple[Path, ...] = ()
+
+
+def find_sources(paths: Sequence[Path], leave_out: Iterable[Path] = ()) -> Sources:
+    """Find the files that paths stand for.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files, taken whatever they hold, and folders, walked through links to folders too.
+    leave_out : iterable of Path
+        Folders that are not entered, such as the one that results are written to.
+
+    Returns
+    -------
+    Sources
+
+    Raises
+    ------
+    FileNotFoundError
+        A path does not exist; ``filename`` is the path.
+    """
+    for path in paths:
+        path.stat()
+    walk = _Walk(leave_out)
+    files: dict[Path, None] = {}
+    for path in paths:
+        found = walk.folder(path) if path.is_dir() else iter((path,))
+        files.update(dict.fromkeys(found))
+    return Sources(tuple(files), walk.skipped, tuple(walk.unlisted))
+
+
+class _Walk:
+    def __init__(self, leave_out: Iterable[Path]) -> None:
+        self.skipped = 0
+        self.unlisted: list[Path] = []
+        # Folders are known by device and inode, so that a loop of links ends.
+        self._entered = {_identity(folder.stat()) for folder in leave_out if folder.is_dir()}
+
+    def folder(self, folder: Path) -> Iterator[Path]:
+        try:
+            identity = _identity(folder.stat())
+            if identity in self._entered:
+                return
+            self._entered.add(identity)
+            entries = sorted(os.listdir(folder))
+        except OSError:
+            self.unlisted.append(folder)
+            return
+        for name in entries:
+            path = folder / name
+            if path.is_dir():
+                yield from self.folder(path)
+            elif is_image(path):
+                yield path
+            else:
+                self.skipped += 1
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def is_image(path: Path) -> bool:
+    """Tell whether a file is worth analysing, from its first bytes.
+
+    Parameters
+    ----------
+    path : Path
+        Any file.
+
+    Returns
+    -------
+    bool
+        True for DICOM (with or without preamble), PNG, TIFF and JPEG, for an empty file that is named like one, and
+        for a file that cannot be read: that must be reported, not passed over. False for everything else, for DICOM
+        objects that hold no image, and for masks and overlays that bacctl wrote.
+    """
+    if path.name.endswith(_OWN_SUFFIXES):
+        return False
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return False
+        if status.st_size == 0:
+            return path.suffix.lower() in _IMAGE_SUFFIXES
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD_BYTES)
+    except OSError:
+        return not path.is_symlink() or path.exists()
+    return head.startswith(_IMAGE_MAGIC) or _is_dicom_image(head)
+
+
+def _is_dicom_image(head: bytes) -> bool:
+    if head[128:132] == b"DICM":
+        return not _sop_class(head).startswith(_NO_IMAGE_CLASSES)
+    return _starts_like_dataset(head)
+
+
+def _sop_class(head: bytes) -> bytes:
+    start = head.find(_MEDIA_STORAGE_SOP_CLASS)
+    if start < 0:
+        return b""
+    start += len(_MEDIA_STORAGE_SOP_CLASS)
+    length = int.from_bytes(head[start : start + 2], "little")
+    return head[start + 2 : start + 2 + length]
+
+
+def _starts_like_dataset(head: bytes) -> bool:
+    """Recognise a dataset without preamble: it begins with a short element of group 0002 or 0008."""
+    if len(head) < 8 or head[:2] not in (b"\x02\x00", b"\x08\x00") or head[3] != 0:
+        return False
+    explicit = head[4:6].isalpha() and head[4:6].isupper()
+    return explicit or int.from_bytes(head[4:8], "little") <= 256
