@@ -20,8 +20,10 @@ EDGE_MARGIN_MM = 2.0
 
 _COARSE_MM = 0.8
 _EDGE_SHARE = 0.12  # of the step from air to tissue: where the breast starts
+_STRIP_SHARE = 0.5  # of the same step: film edges are as bright as tissue, the haze beside them is not
 _LABEL_RADIUS_MM = 2.5  # anything narrower than twice this is lettering, a marker or a paddle's edge
 _SMOOTH_RADIUS_MM = 5.0
+_RIBBON_RADIUS_MM = 5.0
 _MIN_AREA_MM2 = 600.0
 _MIN_SOLIDITY = 0.75
 _MIN_AIR_SHARE = 0.005
@@ -29,7 +31,7 @@ _MAX_AIR_SPREAD = 0.15  # of the step from air to tissue
 _NOISE_FACTOR = 3.0  # the coarse image of pure noise varies by its fine SD over the cell's edge in pixels
 
 
-def find_breast(signal: FloatArray, valid: BoolArray, *, is_mammogram: bool = False) -> BoolArray:
+def find_breast(signal: FloatArray, valid: BoolArray, *, is_digital: bool = False) -> BoolArray:
     """Find the breast on the working grid. The pectoral muscle may stay in it: it holds arteries too.
 
     Parameters
@@ -38,9 +40,10 @@ def find_breast(signal: FloatArray, valid: BoolArray, *, is_mammogram: bool = Fa
         Signal on the working grid (0.1 mm), larger = more attenuation.
     valid : ndarray of bool, shape (h, w)
         False where the signal means nothing.
-    is_mammogram : bool
-        True when a header vouches for the image. A breast that leaves no air in the field is then
-        accepted; without a header it could be a picture of anything.
+    is_digital : bool
+        True when the header says that a mammography detector took the image. There is then no film edge
+        to look for, and a breast that leaves no air in the field is accepted; without such a header it
+        could be a picture of anything.
 
     Returns
     -------
@@ -61,18 +64,18 @@ def find_breast(signal: FloatArray, valid: BoolArray, *, is_mammogram: bool = Fa
     smooth = _smooth(coarse, usable)
     levels = _air_and_tissue(smooth[usable])
     if levels is None:
-        if not is_mammogram:
+        if not is_digital:
             raise _not_found()
         breast = usable
     else:
         air, tissue, noise = levels
         above = (smooth > max(air + _EDGE_SHARE * (tissue - air), air + 5.0 * noise)) & usable
-        # Slow drifts of the signal near the border count as film edge only when they are a strip.
-        usable = usable & ~film_edges(above, usable, _COARSE_MM)
+        if not is_digital:
+            usable = usable & ~film_edges(smooth > air + _STRIP_SHARE * (tissue - air), usable, _COARSE_MM)
         breast = _largest(_open(above & usable, usable, _LABEL_RADIUS_MM))
         breast = ndimage.binary_fill_holes(breast) & usable
         breast = _open(_close(breast, usable, _SMOOTH_RADIUS_MM), usable, _SMOOTH_RADIUS_MM)
-        breast = _largest(breast)
+        breast = _cut_ribbons(_largest(breast))
         _check(breast, usable)
     inner = _draw_in(breast, usable)
     if inner.sum() * _COARSE_MM**2 < _MIN_AREA_MM2 / 2:
@@ -82,7 +85,7 @@ def find_breast(signal: FloatArray, valid: BoolArray, *, is_mammogram: bool = Fa
 
 
 def _not_found() -> RefusedError:
-    return RefusedError("BAC-BREAST-NOT-FOUND", "no breast was found in the image; send a whole mammogram")
+    return RefusedError("BAC-BREAST-NOT-FOUND")
 
 
 def _has_structure(
@@ -181,6 +184,15 @@ def _largest(mask: BoolArray) -> BoolArray:
         raise _not_found()
     sizes = np.bincount(labels.ravel())[1:]
     return np.asarray(labels == 1 + int(sizes.argmax()))
+
+
+def _cut_ribbons(breast: BoolArray) -> BoolArray:
+    """Cut off narrow ribbons along the border: haze of a film's edge, the belly below the breast."""
+    depth = ndimage.distance_transform_edt(np.pad(breast, 1))[1:-1, 1:-1] * _COARSE_MM
+    core = _largest(depth > _RIBBON_RADIUS_MM)
+    # Far enough to get back into the corners between skin and border, where the disc did not fit.
+    reach = ndimage.distance_transform_edt(~core) * _COARSE_MM <= 1.5 * _RIBBON_RADIUS_MM
+    return _largest(breast & reach)
 
 
 def _check(breast: BoolArray, usable: BoolArray) -> None:

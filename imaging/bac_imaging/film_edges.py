@@ -10,8 +10,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 _FRAME_SHARE = 0.98  # of a row: a frame is uniform from end to end, a breast never is
 _FRAME_LEVEL = 0.97  # of the brightest value
-_STRIP_MM = 10.0  # film edges and label strips are narrower than this
+_STRIP_MM = 7.0  # film edges and label strips are narrower than this
 _STRIP_SHARE = 0.4  # of the side beside the breast: a strip runs along the film, a label does not
+_STRIP_SPREAD_MM = 1.0  # a strip has an even depth; haze in a corner has not
 _STRIP_MARGIN_MM = 0.8
 
 
@@ -53,13 +54,13 @@ def trim_frame(image: FloatArray, usable: BoolArray) -> BoolArray:
 def film_edges(above: BoolArray, usable: BoolArray, pixel_mm: float) -> BoolArray:
     """Find bright strips along the border, and continue them behind the breast.
 
-    A film's edge is seen where it lies against air; there its depth is measured, and a straight line
-    through the depths gives the strip where the breast hides it.
+    A film's edge is seen where it lies against air; there its depth is measured, and the strip is taken
+    to run on where the breast hides it. A tilt of the film is left to the margin at the border.
 
     Parameters
     ----------
     above : ndarray of bool, shape (h, w)
-        Pixels brighter than air.
+        Pixels as bright as tissue; the haze beside a film's edge is not.
     usable : ndarray of bool, shape (h, w)
         Field of the picture, a rectangle.
     pixel_mm : float
@@ -93,9 +94,7 @@ def _strip(above: BoolArray, out: BoolArray, pixel_mm: float) -> None:
     seen = beside & (depth > 0)
     if beside.sum() < 20 / pixel_mm or seen.sum() < _STRIP_SHARE * beside.sum():
         return
-    position = np.flatnonzero(seen)
-    line = np.polyfit(position, depth[seen], 1) if np.ptp(position) > 30 / pixel_mm else (0.0, depth[seen].max())
-    fitted = np.polyval(line, np.arange(above.shape[1]))
-    spread = np.percentile(np.abs(depth[seen] - fitted[seen]), 80)
-    limit = np.clip(np.ceil(fitted + spread + _STRIP_MARGIN_MM / pixel_mm), 0, reach)
-    out |= np.arange(above.shape[0])[:, None] < limit[None, :]
+    typical = float(np.median(depth[seen]))
+    if np.percentile(np.abs(depth[seen] - typical), 70) > _STRIP_SPREAD_MM / pixel_mm:
+        return
+    out[: min(reach, round(typical + _STRIP_MARGIN_MM / pixel_mm))] = True

@@ -57,7 +57,7 @@ def plan_tiles(breast: BoolArray) -> IntArray:
     rows = np.flatnonzero(breast.any(axis=1))
     columns = np.flatnonzero(breast.any(axis=0))
     if rows.size == 0:
-        raise RefusedError("BAC-BREAST-NOT-FOUND", "no breast in the image; send a mammogram")
+        raise RefusedError("BAC-BREAST-NOT-FOUND")
     for stride in (TILE_STRIDE_PX, (TILE_STRIDE_PX + TILE_PX) // 2, TILE_PX):
         row_starts = _starts(int(rows[0]), int(rows[-1]) + 1, breast.shape[0], stride)
         column_starts = _starts(int(columns[0]), int(columns[-1]) + 1, breast.shape[1], stride)
@@ -68,7 +68,7 @@ def plan_tiles(breast: BoolArray) -> IntArray:
             return np.array(origins, dtype=np.int32)
     raise RefusedError(
         "BAC-DIMENSIONS",
-        f"the breast covers {len(origins)} tiles of 51 mm, at most {MAX_TILES} fit; check the pixel spacing",
+        f"the breast covers {len(origins)} tiles of 51 mm and at most {MAX_TILES} are analysed",
     )
 
 
