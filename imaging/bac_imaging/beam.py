@@ -1,0 +1,95 @@
+"""The X-ray beam and the compression, as the header tells them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from bac_imaging.header import Header
+
+_MATERIALS = {
+    "AG": "SILVER",
+    "AL": "ALUMINUM",
+    "ALUMINIUM": "ALUMINUM",
+    "CU": "COPPER",
+    "MO": "MOLYBDENUM",
+    "RH": "RHODIUM",
+    "TI": "TITANIUM",
+    "W": "TUNGSTEN",
+}
+_KVP_RANGE = (15.0, 60.0)
+_THICKNESS_RANGE_MM = (3.0, 200.0)
+_FILTER_RANGE_MM = (0.005, 3.0)
+
+
+@dataclass(frozen=True)
+class Beam:
+    """Beam quality and compression of one exposure; what the header does not tell is None.
+
+    Attributes
+    ----------
+    anode : str or None
+        Target material by its DICOM term, such as ``"TUNGSTEN"``.
+    filter_material : str or None
+        Filter material by its DICOM term, such as ``"RHODIUM"``; several are joined by ``+``.
+    filter_thickness_mm : float or None
+        Mean of the smallest and the largest filter thickness, in mm.
+    kvp : float or None
+        Peak tube voltage, in kV.
+    thickness_mm : float or None
+        Compressed breast thickness, in mm.
+    grid : bool or None
+        Whether an anti-scatter grid was in the beam.
+    detector : str or None
+        Detector type by its DICOM term, such as ``"DIRECT"`` or ``"SCINTILLATOR"``.
+    """
+
+    anode: str | None = None
+    filter_material: str | None = None
+    filter_thickness_mm: float | None = None
+    kvp: float | None = None
+    thickness_mm: float | None = None
+    grid: bool | None = None
+    detector: str | None = None
+
+
+def read_beam(header: Header) -> Beam:
+    """Read the beam of a digital mammogram.
+
+    Values that no mammography unit has (such as 0 kV) count as not told.
+
+    Parameters
+    ----------
+    header : Header
+        Header of the image.
+
+    Returns
+    -------
+    Beam
+        What the header tells, in mm and kV.
+    """
+    grid = header.text("Grid")
+    return Beam(
+        anode=_materials(header.texts("AnodeTargetMaterial")),
+        filter_material=_materials(header.texts("FilterMaterial")),
+        filter_thickness_mm=_filter_thickness(header),
+        kvp=header.positive("KVP", *_KVP_RANGE),
+        thickness_mm=header.positive("BodyPartThickness", *_THICKNESS_RANGE_MM),
+        grid=grid != "NONE" if grid else None,
+        detector=header.text("DetectorType") or None,
+    )
+
+
+def _materials(names: tuple[str, ...]) -> str | None:
+    return "+".join(_MATERIALS.get(name, name) for name in names if name and name != "NONE") or None
+
+
+def _filter_thickness(header: Header) -> float | None:
+    ends = [header.number(f"FilterThickness{end}") for end in ("Minimum", "Maximum")]
+    told = [value for value in ends if value is not None and math.isfinite(value) and value > 0]
+    if not told:
+        return None
+    mean = sum(told) / len(told)
+    # No mammographic filter is thicker than 3 mm: larger numbers are micrometres.
+    mean = mean / 1000 if mean > _FILTER_RANGE_MM[1] else mean
+    return mean if _FILTER_RANGE_MM[0] <= mean <= _FILTER_RANGE_MM[1] else None

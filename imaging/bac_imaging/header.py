@@ -1,0 +1,96 @@
+"""Header values that may be missing or malformed, read without exceptions.
+
+pydicom raises a dozen kinds of exception on malformed values, at the moment a value is looked at. Here a
+value is either usable or it is not: text that cannot be read is absent, a number that cannot be read is NaN,
+so that the caller can tell "not said" from "said, but nonsense".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
+
+
+class Code(NamedTuple):
+    """A coded term: value and coding scheme, as written."""
+
+    value: str
+    scheme: str
+
+
+class Header:
+    """Forgiving access to a DICOM dataset.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        The dataset, or one item of a sequence.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    def _value(self, keyword: str) -> Any:
+        try:
+            return self._dataset[keyword].value if keyword in self._dataset else None
+        except Exception:  # whatever pydicom makes of a malformed value
+            return math.nan
+
+    def _values(self, keyword: str) -> Iterable[Any]:
+        value = self._value(keyword)
+        if value is None or value == "" or value == b"":
+            return ()
+        return value if isinstance(value, MultiValue | list | tuple) else (value,)
+
+    def has(self, keyword: str) -> bool:
+        """Tell whether the attribute is there, with whatever value."""
+        return keyword in self._dataset
+
+    def texts(self, keyword: str) -> tuple[str, ...]:
+        """Give all values of an attribute as upper-case text without surrounding blanks."""
+        values = self._values(keyword)
+        return tuple(str(v).strip(" \0").upper() for v in values if isinstance(v, str | int | float))
+
+    def text(self, keyword: str) -> str:
+        """Give the values of an attribute as one upper-case text, empty where there is none."""
+        return " ".join(part for part in self.texts(keyword) if part)
+
+    def numbers(self, keyword: str) -> tuple[float, ...]:
+        """Give all values of an attribute as numbers: none where absent, NaN where unreadable."""
+        return tuple(_number(value) for value in self._values(keyword))
+
+    def number(self, keyword: str) -> float | None:
+        """Give the first value as a number: None where absent, NaN where unreadable."""
+        return next(iter(self.numbers(keyword)), None)
+
+    def positive(self, keyword: str, lowest: float, highest: float) -> float | None:
+        """Give the first value where it lies in the closed range, None in any other case."""
+        value = self.number(keyword)
+        return value if value is not None and lowest <= value <= highest else None
+
+    def items(self, keyword: str) -> tuple[Header, ...]:
+        """Give the items of a sequence."""
+        value = self._value(keyword)
+        return tuple(Header(item) for item in value) if isinstance(value, Sequence) else ()
+
+    def code(self) -> Code | None:
+        """Read this dataset as an item of a code sequence."""
+        value = self.text("CodeValue")
+        return Code(value, self.text("CodingSchemeDesignator")) if value else None
+
+    def uid(self, keyword: str) -> str | None:
+        """Give a UID, or None where it is absent or not made of digits and dots."""
+        value = self.text(keyword)
+        return value if value and len(value) <= 64 and set(value) <= set("0123456789.") else None
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
