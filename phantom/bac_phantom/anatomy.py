@@ -1,0 +1,258 @@
+"""The breast without calcium: outline, thickness, fat and gland along each ray."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bac_phantom.curves import Path, chord, random_path, stamp, tube_pixels
+from bac_phantom.fields import FloatArray, band_noise, power_noise, resize, smooth_step
+
+ViewName = Literal["CC", "MLO"]
+COARSE_MM = 0.8
+
+
+@dataclass(frozen=True)
+class BreastTraits:
+    """What both views of one breast share. Lengths in mm, in the object's plane."""
+
+    depth_mm: float
+    half_height_mm: float
+    thickness_mm: float
+    density: float  # glandular fraction behind the nipple, about 0.05 (A) to 0.8 (D)
+    strands: float  # how fibrous: 0 to 1
+    vessels: int
+    curvature: float
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Tissue along each ray of one view, chest wall at column 0.
+
+    Attributes
+    ----------
+    adipose_mm, gland_mm
+        float32 (rows, columns), millimetres along the ray, without skin.
+    inside
+        bool (rows, columns): the breast's shadow.
+    depth_px
+        float32 (rows, columns): distance to the skin line, pixels (0 outside).
+    nipple_mm
+        (row, column) in the detector plane, mm.
+    """
+
+    adipose_mm: FloatArray
+    gland_mm: FloatArray
+    inside: npt.NDArray[np.bool_]
+    depth_px: FloatArray
+    nipple_mm: tuple[float, float]
+    pectoral: FloatArray
+    vessel_paths: tuple[Path, ...]
+
+
+def _outline(
+    rng: np.random.Generator, traits: BreastTraits, view: ViewName, height_mm: float, width_mm: float
+) -> tuple[npt.NDArray[np.bool_], tuple[float, float]]:
+    """Breast shadow on the coarse grid and the nipple, (row, column) in mm."""
+    rows, columns = int(np.ceil(height_mm / COARSE_MM)), int(np.ceil(width_mm / COARSE_MM))
+    y = (np.arange(rows) + 0.5) * COARSE_MM
+    depth = min(traits.depth_mm, width_mm - 12)
+    if view == "CC":
+        centre = height_mm * rng.uniform(0.45, 0.55)
+        half = min(traits.half_height_mm, 0.47 * height_mm)
+        t = np.clip(np.abs(y - centre) / half, 0, 1)
+        edge = depth * (1 - t ** rng.uniform(2.0, 2.6)) ** (1 / traits.curvature)
+        nipple_row = centre + rng.uniform(-0.12, 0.12) * half
+    else:
+        centre = height_mm * rng.uniform(0.52, 0.62)
+        half_low = min(traits.half_height_mm, height_mm - centre - rng.uniform(4, 15))
+        low = np.clip((y - centre) / half_low, 0, 1)
+        high = np.clip((centre - y) / centre, 0, 1)
+        top = rng.uniform(0.25, 0.6)
+        lower = (1 - low ** rng.uniform(2.0, 2.8)) ** (1 / traits.curvature)
+        upper = top + (1 - top) * (1 - smooth_step(high.astype(np.float32), rng.uniform(0.45, 0.65), 0.3))
+        edge = depth * np.where(y > centre, lower, upper)
+        if rng.random() < 0.4:  # a fold of the abdomen below the breast
+            fold = np.clip((y - centre - half_low * 0.93) / max(height_mm - centre - half_low, 1), 0, 1)
+            edge = np.maximum(edge, depth * rng.uniform(0.1, 0.3) * fold)
+        nipple_row = centre + rng.uniform(-0.05, 0.2) * half_low
+    wobble = ndimage.gaussian_filter1d(rng.standard_normal(rows), 12.0 / COARSE_MM)
+    edge = edge * (1 + 0.02 * wobble / max(wobble.std(), 1e-6))
+    nipple_mm = rng.uniform(2.0, 9.0)
+    edge = edge + nipple_mm * np.exp(-(((y - nipple_row) / 5.0) ** 2)) * (edge > 5)
+    x = (np.arange(columns) + 0.5) * COARSE_MM
+    inside = x[None, :] < edge[:, None]
+    return inside, (float(nipple_row), float(np.interp(nipple_row, y, edge) - nipple_mm * 0.5))
+
+
+def _pectoral(rng: np.random.Generator, shape: tuple[int, int]) -> FloatArray:
+    """Triangle of the pectoral muscle in an MLO view, 0 to 1, coarse grid."""
+    height = shape[0] * COARSE_MM * rng.uniform(0.35, 0.75)
+    width = rng.uniform(25, 70)
+    y = (np.arange(shape[0]) + 0.5)[:, None] * COARSE_MM
+    x = (np.arange(shape[1]) + 0.5)[None, :] * COARSE_MM
+    bulge = rng.uniform(-6, 8)
+    border = width * (1 - y / height) + bulge * np.sin(np.pi * np.clip(y / height, 0, 1))
+    return smooth_step((border - x).astype(np.float32), 0.0, rng.uniform(0.6, 3.0))
+
+
+def _gland_envelope(
+    rng: np.random.Generator, traits: BreastTraits, inside: npt.NDArray[np.bool_], nipple: tuple[float, float]
+) -> FloatArray:
+    """Glandular fraction, smooth, coarse grid: a patchy cone behind the nipple inside subcutaneous fat."""
+    shape = inside.shape
+    y = (np.arange(shape[0]) + 0.5)[:, None] * COARSE_MM - nipple[0]
+    x = nipple[1] - (np.arange(shape[1]) + 0.5)[None, :] * COARSE_MM
+    spread = traits.half_height_mm * rng.uniform(0.3, 0.65)
+    reach = traits.depth_mm * rng.uniform(0.4, 0.85)
+    cone = np.exp(-((y / (0.35 * spread + 0.6 * np.abs(x) * spread / reach + 4)) ** 2)) * np.exp(
+        -((np.maximum(x, 0) / reach) ** 3)
+    )
+    under_skin = ndimage.distance_transform_edt(inside) * COARSE_MM
+    cone = cone * smooth_step(under_skin.astype(np.float32), rng.uniform(6, 14), 6.0)
+    patchy = smooth_step(
+        power_noise(rng, shape, 3.0, 40 / COARSE_MM) + 1.6 * (cone - 0.5).astype(np.float32), 0.0, 0.8
+    )
+    return np.asarray(traits.density * (0.55 * patchy * cone**0.5 + 0.45 * cone), dtype=np.float32)
+
+
+def _strands(
+    rng: np.random.Generator,
+    traits: BreastTraits,
+    shape: tuple[int, int],
+    pitch_mm: float,
+    nipple: tuple[float, float],
+) -> FloatArray:
+    """Ligaments, ducts and connective tissue: many thin curves, mm of gland."""
+    total = np.zeros(shape, dtype=np.float32)
+    height, width = shape[0] * pitch_mm, shape[1] * pitch_mm
+    # (blur in mm, how many, thickness range in mm of gland): thin and many to broad and few. Ligaments are
+    # sheets: seen edge-on they are several mm thick along the ray though thin across it.
+    for blur_mm, count, low, high in (
+        (0.10, 420, 0.4, 2.6),
+        (0.22, 260, 0.5, 3.2),
+        (0.5, 110, 0.6, 2.8),
+        (1.2, 35, 0.8, 2.8),
+    ):
+        canvas = np.zeros(shape, dtype=np.float32)
+        for _ in range(int(count * (0.35 + 1.1 * traits.strands))):
+            start = (rng.uniform(0, height), rng.uniform(0, width))
+            toward = np.arctan2(nipple[0] - start[0], nipple[1] - start[1])
+            heading = toward + rng.normal(0, 0.7) if rng.random() < 0.7 else rng.uniform(0, 2 * np.pi)
+            length = float(rng.gamma(2.0, 9.0) + 4)
+            path = random_path(rng, start, heading, length, rng.uniform(0.0, 0.45))
+            taper = np.sin(np.linspace(0.15, np.pi - 0.15, len(path))) ** 0.5
+            stamp(canvas, path, pitch_mm, low * (high / low) ** rng.random() * taper * blur_mm * 2.5)
+        total += ndimage.gaussian_filter(canvas, blur_mm / pitch_mm, truncate=3.0)
+    return total
+
+
+def _plain_vessels(
+    rng: np.random.Generator,
+    traits: BreastTraits,
+    shape: tuple[int, int],
+    pitch_mm: float,
+    nipple: tuple[float, float],
+) -> tuple[FloatArray, tuple[Path, ...]]:
+    """Uncalcified arteries and veins: tubes of blood and wall, mm of gland-like tissue."""
+    total = np.zeros(shape, dtype=np.float32)
+    height, width = shape[0] * pitch_mm, shape[1] * pitch_mm
+    paths = []
+    for _ in range(traits.vessels):
+        start = (rng.uniform(0.05, 0.95) * height, rng.uniform(0.0, 0.35) * width)
+        path = random_path(
+            rng,
+            start,
+            rng.normal(0, 0.6),
+            rng.uniform(25, 130),
+            rng.uniform(0.1, 0.8),
+            target=(nipple[0] + rng.normal(0, 25), nipple[1]),
+        )
+        radius = rng.uniform(0.3, 1.6) * np.linspace(1.0, rng.uniform(0.4, 0.9), len(path))
+        near = tube_pixels(path, radius, pitch_mm, shape)
+        total[near.rows, near.columns] += chord(
+            near.offset_mm, radius[near.along].astype(np.float32)
+        ) * np.float32(rng.uniform(0.5, 1.0))
+        paths.append(path)
+    return total, tuple(paths)
+
+
+def _masses(rng: np.random.Generator, shape: tuple[int, int], pitch_mm: float) -> FloatArray:
+    """Round or lobulated soft-tissue masses and nodes, mm of gland."""
+    total = np.zeros(shape, dtype=np.float32)
+    for _ in range(int(rng.poisson(1.2))):
+        radius_px = rng.uniform(2.0, 9.0) / pitch_mm
+        size = int(radius_px * 1.6)
+        row, column = int(rng.integers(0, shape[0])), int(rng.integers(0, shape[1]))
+        r0, r1, c0, c1 = (
+            max(row - size, 0),
+            min(row + size, shape[0]),
+            max(column - size, 0),
+            min(column + size, shape[1]),
+        )
+        yy, xx = np.mgrid[r0:r1, c0:c1]
+        angle = np.arctan2(yy - row, xx - column)
+        lobes = 1 + 0.12 * np.sin(int(rng.integers(2, 6)) * angle + rng.uniform(0, 6.28))
+        inside = 1 - ((yy - row) ** 2 + (xx - column) ** 2) / (radius_px * lobes) ** 2
+        total[r0:r1, c0:c1] += (
+            rng.uniform(0.3, 0.9) * 1.4 * radius_px * pitch_mm * np.sqrt(np.maximum(inside, 0))
+        ).astype(np.float32)
+    return total
+
+
+def build_anatomy(
+    rng: np.random.Generator, traits: BreastTraits, view: ViewName, shape: tuple[int, int], pitch_mm: float
+) -> Anatomy:
+    """Make the tissue of one view on a detector grid of ``shape`` (rows, columns) and ``pitch_mm``.
+
+    Lengths of ``traits`` are taken in the detector plane here; the caller scales them by the magnification.
+    """
+    height, width = shape[0] * pitch_mm, shape[1] * pitch_mm
+    inside_coarse, nipple = _outline(rng, traits, view, height, width)
+    coarse = inside_coarse.shape
+    # The chest wall goes on beyond the image: distance to skin ignores the image border.
+    padded = np.pad(inside_coarse, ((40, 40) if view == "MLO" else (0, 0), (60, 0)), mode="edge")
+    depth_mm = ndimage.distance_transform_edt(padded).astype(np.float32) * COARSE_MM
+    # Round off the steps of the coarse outline.
+    depth_mm = np.maximum(ndimage.gaussian_filter(np.where(padded, depth_mm, -0.5 * COARSE_MM), 1.2), 0)
+    depth_mm = depth_mm[40:-40, 60:] if view == "MLO" else depth_mm[:, 60:]
+    round_mm = traits.thickness_mm * rng.uniform(0.35, 0.6)
+    rim = np.clip(depth_mm / round_mm, 0, 1)
+    thickness = traits.thickness_mm * np.sqrt(np.maximum(1 - (1 - rim) ** 2, 0))
+    tilt = rng.normal(0, 0.025)
+    thickness = thickness * (1 + tilt * np.linspace(-1, 1, coarse[1], dtype=np.float32)[None, :])
+    envelope = _gland_envelope(rng, traits, inside_coarse, nipple)
+
+    fine_thickness = resize(thickness.astype(np.float32), shape)
+    depth_px = resize(depth_mm, shape) / np.float32(pitch_mm)
+    inside = depth_px > 0.5 * COARSE_MM / pitch_mm
+    share = resize(envelope, shape)
+    # Parenchyma: a power law as measured on mammograms (exponent about 3), ridged at the scale of lobules.
+    texture = power_noise(rng, shape, rng.uniform(2.6, 3.2), 30 / pitch_mm)
+    lobules = 1 - np.abs(band_noise(rng, shape, rng.uniform(3, 6) / pitch_mm))
+    fibres = 1 - np.abs(band_noise(rng, shape, rng.uniform(1.0, 2.0) / pitch_mm))
+    share = share * np.exp(
+        rng.uniform(0.12, 0.28) * texture + (0.30 * lobules + 0.14 * fibres) * traits.strands
+    )
+    floor = 0.02 + 0.05 * rng.random() + 0.012 * texture
+    # Fat fills what gland leaves: the fraction saturates smoothly.
+    gland = (1 - np.exp(-np.maximum(share + floor, 0))) * fine_thickness
+    strands = _strands(rng, traits, shape, pitch_mm, nipple)
+    vessels, vessel_paths = _plain_vessels(rng, traits, shape, pitch_mm, nipple)
+    roof = np.clip(fine_thickness / 15.0, 0, 1)
+    gland = gland + (strands + vessels + _masses(rng, shape, pitch_mm)) * roof
+    pectoral = np.zeros(shape, dtype=np.float32)
+    if view == "MLO" and rng.random() < 0.92:
+        pectoral = resize(_pectoral(rng, coarse), shape)
+        muscle = np.float32(rng.uniform(0.35, 0.85)) * fine_thickness
+        fibrous = 1 + 0.05 * band_noise(rng, shape, 2.5 / pitch_mm)
+        gland = gland * (1 - 0.5 * pectoral) + pectoral * muscle * fibrous
+    # Skin seen edge-on thickens the rim; it counts as gland.
+    gland = gland + np.where(inside, np.float32(1.2) * np.exp(-depth_px * pitch_mm / 1.2), 0)
+    gland = np.where(inside, np.clip(gland, 0, fine_thickness), 0).astype(np.float32)
+    adipose = np.where(inside, fine_thickness - gland, 0).astype(np.float32)
+    return Anatomy(adipose, gland, inside, np.where(inside, depth_px, 0), nipple, pectoral, vessel_paths)

@@ -1,0 +1,80 @@
+"""A folder of phantom exams with their truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from bac_phantom.woman import PhantomConfig, Woman, make_woman
+
+TRUTH_SCHEMA = "bac_phantom.truth/1"
+
+
+def write_woman(out: Path, woman: Woman) -> dict[str, Any]:
+    """Write one exam under ``out/<StudyInstanceUID>/`` and return its entry for ``truth.json``."""
+    folder = out / woman.study_instance_uid
+    folder.mkdir(parents=True, exist_ok=True)
+    images = []
+    for view in woman.views:
+        path = folder / f"{view.sop_instance_uid}{view.suffix}"
+        path.write_bytes(view.encode())
+        mask = folder / f"{view.sop_instance_uid}.mask.png"
+        Image.fromarray(view.mask.astype(np.uint8) * 255).save(mask, compress_level=1)
+        images.append(
+            {"path": str(path.relative_to(out)), "mask": str(mask.relative_to(out)), **view.truth()},
+        )
+    return {
+        "seed": woman.seed,
+        "study_instance_uid": woman.study_instance_uid,
+        "calcium_mass_mg": round(woman.calcium_mass_mg, 4),
+        "breasts": {side: round(mass, 4) for side, mass in woman.breasts.items()},
+        "images": images,
+    }
+
+
+def write_dataset(
+    out: Path,
+    women: int,
+    seed: int,
+    config: PhantomConfig | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write ``women`` exams of seeds ``seed``, ``seed + 1``, ... and ``truth.json``.
+
+    Parameters
+    ----------
+    out
+        Folder to write into; made when it does not exist.
+    women, seed
+        How many exams and the first seed.
+    config
+        What to draw from.
+    progress
+        Called with (done, women) after each exam.
+
+    Returns
+    -------
+    Path
+        ``out/truth.json``, written last: a folder without it was cut short.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for k in range(women):
+        entries.append(write_woman(out, make_woman(seed + k, config)))
+        if progress is not None:
+            progress(k + 1, women)
+    truth = {
+        "schema": TRUTH_SCHEMA,
+        "intended_use": "research use only",
+        "mass_reference": "calcium",
+        "seed": seed,
+        "women": entries,
+    }
+    path = out / "truth.json"
+    path.write_text(json.dumps(truth, indent=1) + "\n")
+    return path

@@ -1,0 +1,134 @@
+"""From the linear detector signal to what is stored: raw, processed for presentation, digitised film."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+from bac_phantom.curves import FloatArray, random_path, stamp
+from bac_phantom.fields import band_noise, power_noise, resize
+
+Look = Literal["raw", "raw-log", "presentation", "film"]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Pixels as a file holds them, (rows, columns), and how they are to be read."""
+
+    pixels: npt.NDArray[np.uint16] | npt.NDArray[np.uint8]
+    bits: int
+    inverted: bool  # True: MONOCHROME1
+
+
+def raw_linear(signal_dn: FloatArray) -> Stored:
+    """FOR PROCESSING, linear: more exposure is a higher value, so white is the lowest (MONOCHROME1)."""
+    return Stored(np.rint(signal_dn).astype(np.uint16), 14, True)
+
+
+def raw_log(signal_dn: FloatArray) -> Stored:
+    """FOR PROCESSING, logarithmic: 1000 values per e-fold of exposure, white is high (MONOCHROME2)."""
+    top = np.log(16383.0)
+    return Stored(np.rint((top - np.log(np.maximum(signal_dn, 1.0))) * 1000).astype(np.uint16), 14, False)
+
+
+def _attenuation(signal_dn: FloatArray) -> FloatArray:
+    return np.asarray(-np.log(np.maximum(signal_dn, 1.0)), dtype=np.float32)
+
+
+def _masked_blur(field: FloatArray, inside: npt.NDArray[np.bool_], sigma_px: float) -> FloatArray:
+    """Gaussian mean over the breast only, on a coarse grid."""
+    step = max(1, int(sigma_px // 4))
+    part = inside[::step, ::step].astype(np.float32)
+    total = ndimage.gaussian_filter(field[::step, ::step] * part, sigma_px / step)
+    weight = ndimage.gaussian_filter(part, sigma_px / step)
+    return resize(total / np.maximum(weight, 1e-3), field.shape)
+
+
+def presentation(
+    rng: np.random.Generator, signal_dn: FloatArray, inside: npt.NDArray[np.bool_], pitch_mm: float
+) -> Stored:
+    """FOR PRESENTATION: equalised towards the skin, sharpened at several scales, through a sigmoid, 12 bit."""
+    s = _attenuation(signal_dn)
+    slow = _masked_blur(s, inside, 9.0 / pitch_mm)
+    s = s - np.float32(rng.uniform(0.5, 0.9)) * (slow - float(slow[inside].mean()))
+    for scale_mm, gain in (
+        (0.25, rng.uniform(0, 0.8)),
+        (0.9, rng.uniform(0, 0.7)),
+        (3.0, rng.uniform(0, 0.6)),
+    ):
+        s = s + np.float32(gain) * (s - _masked_blur(s, inside, scale_mm / pitch_mm))
+    middle, spread = float(np.median(s[inside])), float(s[inside].std())
+    z = (s - middle) / max(spread, 1e-3) - rng.uniform(0.2, 1.2)
+    out = 1 / (1 + np.exp(-np.clip(rng.uniform(0.8, 1.6) * z, -30, 30)))
+    out = np.where(inside, out * rng.uniform(3200, 4095), rng.uniform(0, 60))
+    inverted = bool(rng.random() < 0.25)
+    pixels = np.rint(np.clip(out, 0, 4095))
+    return Stored((4095 - pixels if inverted else pixels).astype(np.uint16), 12, inverted)
+
+
+def _label(rng: np.random.Generator, pitch_mm: float, text: str) -> FloatArray:
+    """Lead lettering, 0 to 1."""
+    size = int(rng.uniform(6, 14) / pitch_mm)
+    font = ImageFont.load_default(size=size)
+    canvas = Image.new("L", (int(size * len(text) * 0.8) + 8, int(size * 1.4)), 0)
+    ImageDraw.Draw(canvas).text((4, 0), text, fill=255, font=font)
+    canvas = canvas.rotate(float(rng.normal(0, 15)) + 90.0 * int(rng.integers(0, 4)), expand=True)
+    return np.asarray(canvas, dtype=np.float32) / 255.0
+
+
+def _damage(rng: np.random.Generator, shape: tuple[int, int], pitch_mm: float) -> FloatArray:
+    """Dust, hairs and scratches of a film, signed optical change."""
+    change = np.zeros(shape, dtype=np.float32)
+    for _ in range(int(rng.integers(0, 60))):
+        row, column = int(rng.integers(1, shape[0] - 3)), int(rng.integers(1, shape[1] - 3))
+        size = int(rng.integers(1, 3))
+        change[row : row + size, column : column + size] += rng.choice(
+            [-1.0, 1.0], p=[0.25, 0.75]
+        ) * rng.uniform(0.1, 0.8)
+    thin = np.zeros(shape, dtype=np.float32)
+    for _ in range(int(rng.poisson(3.0))):
+        start = (rng.uniform(0, shape[0]) * pitch_mm, rng.uniform(0, shape[1]) * pitch_mm)
+        curl = rng.choice([0.0, 0.8])
+        path = random_path(rng, start, rng.uniform(0, 6.28), rng.uniform(3, 70), float(curl))
+        stamp(thin, path, pitch_mm, float(rng.choice([-1, 1], p=[0.3, 0.7]) * rng.uniform(0.01, 0.06)))
+    return change + ndimage.gaussian_filter(thin, 0.5)
+
+
+def film(
+    rng: np.random.Generator, signal_dn: FloatArray, inside: npt.NDArray[np.bool_], pitch_mm: float, text: str
+) -> Stored:
+    """Digitised screen film, white is high, 8 bit: characteristic curve, grain, dust, scratches, edges, labels."""
+    shape = signal_dn.shape
+    s = ndimage.gaussian_filter(_attenuation(signal_dn), rng.uniform(0.03, 0.1) / pitch_mm, truncate=3.0)
+    reference = float(np.quantile(s[inside], rng.uniform(0.3, 0.8)))
+    # Characteristic curve: optical density is a sigmoid of log exposure, gradient 2.5 to 4 (in log10).
+    gradient = rng.uniform(2.2, 3.8)
+    log_exposure = -(s - reference) / np.log(10.0)
+    peak = rng.uniform(3.2, 4.0)
+    density = 0.2 + peak / (
+        1 + np.exp(np.clip(-4 * gradient / peak * (log_exposure + rng.uniform(-0.15, 0.15)), -30, 30))
+    )
+    density += rng.uniform(0.006, 0.03) * power_noise(rng, shape, rng.uniform(0.0, 1.0), 12)
+    label = _label(rng, pitch_mm, text)
+    if label.shape[0] < shape[0] // 2 and label.shape[1] < shape[1] // 3:
+        row = int(rng.integers(0, shape[0] - label.shape[0]))
+        column = shape[1] - label.shape[1] - int(rng.integers(0, shape[1] // 12))
+        density[row : row + label.shape[0], column : column + label.shape[1]] -= label * rng.uniform(1.0, 3.0)
+    white = (density.max() - density) / max(float(density.max() - density[inside].min()), 1e-3)
+    white = white ** rng.uniform(0.7, 1.1) * rng.uniform(0.6, 0.98) + _damage(rng, shape, pitch_mm) * 0.5
+    # Unexposed borders of the film and of the scanner's bed.
+    for axis in (0, 1):
+        for end in (0, 1):
+            if rng.random() < 0.45:
+                width = int(rng.uniform(0.5, 9.0) / pitch_mm)
+                strip = [slice(None), slice(None)]
+                strip[axis] = slice(0, width) if end == 0 else slice(-width, None)
+                level = rng.choice([1.0, rng.uniform(0.5, 0.9), 0.0], p=[0.4, 0.5, 0.1])
+                white[tuple(strip)] = level
+    white = np.clip(white + 0.004 * band_noise(rng, shape, 2.0), 0, 1)
+    return Stored(np.rint(white * 255).astype(np.uint8), 8, False)
