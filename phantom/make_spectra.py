@@ -57,7 +57,7 @@ def main() -> None:
             fluences.append(fluence / fluence.sum())
     out = Path(__file__).parent / "bac_phantom" / "data" / "spectra.npz"
     provenance = {
-        "spectra": f"SpekPy {spekpy.__version__}, physics casim, dk 0.5 keV, 0.5 mm Be, fluence normalised to 1",
+        "spectra": f"SpekPy {spekpy.__version__}, casim, dk 0.5 keV, 0.5 mm Be, fluence sums to 1",
         "attenuation": f"xraydb {xraydb.__version__}, Elam tables, total cross section, cm2/g",
         "made_by": "phantom/make_spectra.py",
     }

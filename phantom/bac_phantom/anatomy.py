@@ -89,7 +89,7 @@ def _outline(
     return inside, (float(nipple_row), float(np.interp(nipple_row, y, edge) - nipple_mm * 0.5))
 
 
-def _pectoral(rng: np.random.Generator, shape: tuple[int, int]) -> FloatArray:
+def _pectoral(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
     """Triangle of the pectoral muscle in an MLO view, 0 to 1, coarse grid."""
     height = shape[0] * COARSE_MM * rng.uniform(0.35, 0.75)
     width = rng.uniform(25, 70)
@@ -123,7 +123,7 @@ def _gland_envelope(
 def _strands(
     rng: np.random.Generator,
     traits: BreastTraits,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     pitch_mm: float,
     nipple: tuple[float, float],
 ) -> FloatArray:
@@ -154,7 +154,7 @@ def _strands(
 def _plain_vessels(
     rng: np.random.Generator,
     traits: BreastTraits,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     pitch_mm: float,
     nipple: tuple[float, float],
 ) -> tuple[FloatArray, tuple[Path, ...]]:
@@ -181,7 +181,7 @@ def _plain_vessels(
     return total, tuple(paths)
 
 
-def _masses(rng: np.random.Generator, shape: tuple[int, int], pitch_mm: float) -> FloatArray:
+def _masses(rng: np.random.Generator, shape: tuple[int, ...], pitch_mm: float) -> FloatArray:
     """Round or lobulated soft-tissue masses and nodes, mm of gland."""
     total = np.zeros(shape, dtype=np.float32)
     for _ in range(int(rng.poisson(1.2))):
@@ -205,7 +205,7 @@ def _masses(rng: np.random.Generator, shape: tuple[int, int], pitch_mm: float) -
 
 
 def build_anatomy(
-    rng: np.random.Generator, traits: BreastTraits, view: ViewName, shape: tuple[int, int], pitch_mm: float
+    rng: np.random.Generator, traits: BreastTraits, view: ViewName, shape: tuple[int, ...], pitch_mm: float
 ) -> Anatomy:
     """Make the tissue of one view on a detector grid of ``shape`` (rows, columns) and ``pitch_mm``.
 

@@ -145,7 +145,7 @@ def _wall_pattern(rng: np.random.Generator, artery: Artery, samples: int, angles
 
 
 def _visible_stretch(line_density: npt.NDArray[np.float64], width_mm: npt.NDArray[np.float64]) -> BoolArray:
-    """Samples along the path that hold visible calcium, short gaps bridged, specks dropped."""
+    """Find the samples along the path that hold visible calcium, short gaps bridged."""
     smooth = ndimage.gaussian_filter1d(line_density, 0.4 / STEP_MM)
     seen = smooth / width_mm > VISIBLE_MG_MM2
     gap = int(BRIDGED_GAP_MM / STEP_MM)
@@ -154,7 +154,7 @@ def _visible_stretch(line_density: npt.NDArray[np.float64], width_mm: npt.NDArra
 
 
 def draw_artery(
-    artery: Artery, path: Path, magnification: float, pitch_mm: float, shape: tuple[int, int]
+    artery: Artery, path: Path, magnification: float, pitch_mm: float, shape: tuple[int, ...]
 ) -> DrawnArtery | None:
     """Project an artery's calcium, exactly ``artery.mass_mg`` of it, onto the detector.
 

@@ -78,7 +78,7 @@ def techniques() -> list[tuple[str, str, float, int]]:
 def transmitted(
     beam: Beam, adipose_mm: FloatArray, gland_mm: FloatArray, skin_mm: float = 2 * SKIN_MM
 ) -> FloatArray:
-    """Primary energy absorbed in the detector behind soft tissue, relative to the beam through the paddle alone.
+    """Primary energy absorbed behind soft tissue, relative to the beam through the paddle alone.
 
     Parameters
     ----------

@@ -94,7 +94,7 @@ def round_deposits(rng: np.random.Generator, canvas: FloatArray, anatomy: Anatom
 
 
 def popcorn(rng: np.random.Generator, canvas: FloatArray, anatomy: Anatomy, pitch_mm: float) -> None:
-    """The coarse calcification of an involuting fibroadenoma."""
+    """Draw the coarse calcification of an involuting fibroadenoma."""
     row, column = _somewhere(rng, anatomy, pitch_mm)
     size = rng.uniform(1.5, 5.0) / pitch_mm
     for _ in range(int(rng.integers(5, 25))):

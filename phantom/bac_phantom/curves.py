@@ -86,7 +86,7 @@ class TubePixels:
 
 
 def tube_pixels(
-    path: Path, reach_mm: npt.NDArray[np.float64], pitch_mm: float, shape: tuple[int, int]
+    path: Path, reach_mm: npt.NDArray[np.float64], pitch_mm: float, shape: tuple[int, ...]
 ) -> TubePixels:
     """Pixels whose centre is within ``reach_mm`` (per path sample) of ``path``."""
     lattice = np.zeros(shape, dtype=bool)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from bac_phantom.looks import Stored
 
-FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
-FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.2.1"
+FOR_PRESENTATION = UID("1.2.840.10008.5.1.4.1.1.1.2")
+FOR_PROCESSING = UID("1.2.840.10008.5.1.4.1.1.1.2.1")
 _ANODES = {"Mo": "MOLYBDENUM", "Rh": "RHODIUM", "W": "TUNGSTEN"}
 _FILTERS = {"Mo": "MOLYBDENUM", "Rh": "RHODIUM", "Ag": "SILVER", "Al": "ALUMINUM"}
 _VIEW_CODES = {"CC": ("399162004", "cranio-caudal"), "MLO": ("399368009", "medio-lateral oblique")}
@@ -100,7 +100,7 @@ def encode_dicom(stored: Stored, facts: Mapping[str, Any]) -> bytes:
 
 
 def encode_film(stored: Stored) -> bytes:
-    """Encode a film scan as an uncompressed 8-bit TIFF. The pixel spacing is not in it, as in research sets."""
+    """Encode a film scan as an uncompressed 8-bit TIFF. It carries no pixel spacing, as in research sets."""
     buffer = io.BytesIO()
     Image.fromarray(stored.pixels).save(buffer, format="TIFF")
     return buffer.getvalue()

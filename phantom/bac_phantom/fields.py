@@ -10,7 +10,7 @@ FloatArray = npt.NDArray[np.float32]
 
 
 def power_noise(
-    rng: np.random.Generator, shape: tuple[int, int], beta: float, largest_px: float
+    rng: np.random.Generator, shape: tuple[int, ...], beta: float, largest_px: float
 ) -> FloatArray:
     """Gaussian noise with spectrum ``1/f**beta``, flat below ``1/largest_px``; zero mean, unit SD."""
     rows, columns = (fft.next_fast_len(n, real=True) for n in shape)
@@ -24,7 +24,7 @@ def power_noise(
     return np.asarray((field - field.mean()) / field.std(), dtype=np.float32)
 
 
-def band_noise(rng: np.random.Generator, shape: tuple[int, int], size_px: float) -> FloatArray:
+def band_noise(rng: np.random.Generator, shape: tuple[int, ...], size_px: float) -> FloatArray:
     """Gaussian noise of one scale (correlation length about ``size_px``); zero mean, unit SD."""
     coarse = (max(4, int(shape[0] / size_px * 2) + 4), max(4, int(shape[1] / size_px * 2) + 4))
     seed = ndimage.gaussian_filter(rng.standard_normal(coarse, dtype=np.float32), 1.0)
@@ -43,7 +43,7 @@ def _linear_weights(source: int, target: int) -> sparse.csr_matrix:
     )
 
 
-def resize(field: FloatArray, shape: tuple[int, int]) -> FloatArray:
+def resize(field: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     """Bilinear interpolation to ``shape``, pixel centres kept (enlarging only)."""
     rows = _linear_weights(field.shape[0], shape[0]) @ field
     return np.ascontiguousarray((_linear_weights(field.shape[1], shape[1]) @ rows.T).T, dtype=np.float32)

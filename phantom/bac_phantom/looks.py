@@ -52,7 +52,7 @@ def _masked_blur(field: FloatArray, inside: npt.NDArray[np.bool_], sigma_px: flo
 def presentation(
     rng: np.random.Generator, signal_dn: FloatArray, inside: npt.NDArray[np.bool_], pitch_mm: float
 ) -> Stored:
-    """FOR PRESENTATION: equalised towards the skin, sharpened at several scales, through a sigmoid, 12 bit."""
+    """FOR PRESENTATION: equalised towards the skin, sharpened at three scales, a sigmoid, 12 bit."""
     s = _attenuation(signal_dn)
     slow = _masked_blur(s, inside, 9.0 / pitch_mm)
     s = s - np.float32(rng.uniform(0.5, 0.9)) * (slow - float(slow[inside].mean()))
@@ -81,7 +81,7 @@ def _label(rng: np.random.Generator, pitch_mm: float, text: str) -> FloatArray:
     return np.asarray(canvas, dtype=np.float32) / 255.0
 
 
-def _damage(rng: np.random.Generator, shape: tuple[int, int], pitch_mm: float) -> FloatArray:
+def _damage(rng: np.random.Generator, shape: tuple[int, ...], pitch_mm: float) -> FloatArray:
     """Dust, hairs and scratches of a film, signed optical change."""
     change = np.zeros(shape, dtype=np.float32)
     for _ in range(int(rng.integers(0, 60))):
@@ -96,13 +96,14 @@ def _damage(rng: np.random.Generator, shape: tuple[int, int], pitch_mm: float) -
         curl = rng.choice([0.0, 0.8])
         path = random_path(rng, start, rng.uniform(0, 6.28), rng.uniform(3, 70), float(curl))
         stamp(thin, path, pitch_mm, float(rng.choice([-1, 1], p=[0.3, 0.7]) * rng.uniform(0.01, 0.06)))
-    return change + ndimage.gaussian_filter(thin, 0.5)
+    change += ndimage.gaussian_filter(thin, 0.5)
+    return change
 
 
 def film(
     rng: np.random.Generator, signal_dn: FloatArray, inside: npt.NDArray[np.bool_], pitch_mm: float, text: str
 ) -> Stored:
-    """Digitised screen film, white is high, 8 bit: characteristic curve, grain, dust, scratches, edges, labels."""
+    """Digitised screen film, white is high, 8 bit: grain, dust, scratches, edges, labels."""
     shape = signal_dn.shape
     s = ndimage.gaussian_filter(_attenuation(signal_dn), rng.uniform(0.03, 0.1) / pitch_mm, truncate=3.0)
     reference = float(np.quantile(s[inside], rng.uniform(0.3, 0.8)))

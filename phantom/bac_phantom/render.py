@@ -51,9 +51,9 @@ def expose(
             calcium_mg_mm2[rows, columns],
         )
     mean_primary = float(primary[anatomy.inside].mean())
-    # Scatter: the primary behind tissue spread over centimetres, at the given ratio. It is smooth, so a coarse
-    # grid carries it.
-    step = max(int(round(1.6 / pitch_mm)), 1)
+    # Scatter: the primary behind tissue spread over centimetres, at the given ratio. It is smooth, so a
+    # coarse grid carries it.
+    step = max(round(1.6 / pitch_mm), 1)
     inside = anatomy.inside[::step, ::step]
     coarse = np.where(inside, primary[::step, ::step], 0).astype(np.float32)
     spread = ndimage.gaussian_filter(coarse, 12.0 / (step * pitch_mm), mode="nearest")
@@ -70,4 +70,4 @@ def expose(
     noise /= float(noise.std())
     signal += noise * np.sqrt(signal * np.float32(BREAST_DN / per_pixel))
     signal += rng.standard_normal(signal.shape, dtype=np.float32) * 2.0 + exposure.detector_offset_dn
-    return np.clip(signal, 1.0, AIR_LIMIT_DN).astype(np.float32)
+    return np.asarray(np.clip(signal, 1.0, AIR_LIMIT_DN), dtype=np.float32)

@@ -1,0 +1,102 @@
+"""A phantom exam as a user gets it: files, truth, repeatability."""
+
+import io
+import json
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+
+from bac_phantom import PhantomConfig, make_woman, write_dataset
+from bac_phantom.woman import DETECTORS, Detector
+
+SMALL = "small-test"
+
+
+@pytest.fixture(autouse=True)
+def small_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DETECTORS, SMALL, Detector("a-Se", 0.2, 900, 700, (("W", "Rh"),)))
+
+
+def config(look: str = "raw") -> PhantomConfig:
+    return PhantomConfig(look=look, detectors=(SMALL,))  # type: ignore[arg-type]
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes() -> None:
+    first, again, other = (make_woman(seed, config()) for seed in (4, 4, 5))
+    assert [v.encode() for v in first.views] == [v.encode() for v in again.views]
+    assert first.views[0].encode() != other.views[0].encode()
+    assert first.views[0].sop_instance_uid != other.views[0].sop_instance_uid
+
+
+def test_an_exam_is_four_for_processing_views_with_the_facts_a_measurement_needs() -> None:
+    woman = make_woman(7, config(), mass_mg=30.0)
+    assert [(v.laterality, v.view) for v in woman.views] == [
+        ("L", "CC"),
+        ("L", "MLO"),
+        ("R", "CC"),
+        ("R", "MLO"),
+    ]
+    for view in woman.views:
+        ds = pydicom.dcmread(io.BytesIO(view.encode()))
+        assert ds.SOPClassUID == "1.2.840.10008.5.1.4.1.1.1.2.1"
+        assert ds.PresentationIntentType == "FOR PROCESSING"
+        assert ds.PixelIntensityRelationship == "LIN"
+        assert ds.ImageLaterality == view.laterality
+        assert ds.ViewPosition == view.view
+        assert float(ds.BodyPartThickness) > 20
+        assert ds.pixel_array.shape == view.mask.shape == (900, 700)
+        chest_wall = ds.pixel_array[:, :20] if view.laterality == "L" else ds.pixel_array[:, -20:]
+        # Linear in exposure: tissue is dark in numbers, air at the other side is high.
+        assert np.median(chest_wall[300:600]) < 0.5 * np.median(ds.pixel_array[:20, :])
+    assert woman.calcium_mass_mg == pytest.approx(30.0, rel=0.02)
+
+
+def test_the_mask_lies_on_attenuating_pixels_in_the_stored_matrix() -> None:
+    woman = make_woman(11, config(), mass_mg=80.0)
+    for view in woman.views:
+        if not view.mask.any():
+            continue
+        log = -np.log(view.stored.pixels.astype(float))
+        from scipy import ndimage
+
+        ring = ndimage.binary_dilation(view.mask, iterations=6) & ~ndimage.binary_dilation(
+            view.mask, iterations=3
+        )
+        assert log[view.mask].mean() > log[ring].mean() + 0.03
+
+
+def test_a_woman_without_calcification_has_none() -> None:
+    woman = make_woman(3, config(), positive=False)
+    assert woman.calcium_mass_mg == 0
+    assert not any(v.mask.any() for v in woman.views)
+
+
+@pytest.mark.parametrize("look", ["presentation", "film"])
+def test_other_looks_keep_the_truth(look: str) -> None:
+    raw, shown = make_woman(13, config(), mass_mg=20.0), make_woman(13, config(look), mass_mg=20.0)
+    for a, b in zip(raw.views, shown.views, strict=True):
+        assert np.array_equal(a.mask, b.mask)
+    if look == "film":
+        image = Image.open(io.BytesIO(shown.views[0].encode()))
+        assert (image.format, image.mode) == ("TIFF", "L")
+        assert shown.views[0].pixel_spacing_mm == (0.2, 0.2)
+
+
+def test_a_data_set_on_disk_is_complete(tmp_path) -> None:
+    truth = json.loads(write_dataset(tmp_path / "set", 2, 21, config()).read_text())
+    assert truth["schema"] == "bac_phantom.truth/1"
+    assert [w["seed"] for w in truth["women"]] == [21, 22]
+    for woman in truth["women"]:
+        for image in woman["images"]:
+            ds = pydicom.dcmread(tmp_path / "set" / image["path"])
+            mask = np.asarray(Image.open(tmp_path / "set" / image["mask"]))
+            assert mask.shape == ds.pixel_array.shape
+            assert set(np.unique(mask)) <= {0, 255}
+            assert (image["area_mm2"] > 0) == bool(mask.any())
+        per_breast = {
+            side: np.mean([i["calcium_mass_mg"] for i in woman["images"] if i["laterality"] == side])
+            for side in "LR"
+        }
+        assert per_breast == pytest.approx(woman["breasts"], abs=1e-3)
