@@ -1,4 +1,4 @@
-"""Which files a path stands for: a file is itself, a folder is every image in it, told by content and not by name."""
+"""Which files a path stands for: a file is itself, a folder is every image in it, told by content."""
 
 from __future__ import annotations
 
@@ -124,9 +124,9 @@ def is_image(path: Path) -> bool:
     Returns
     -------
     bool
-        True for DICOM (with or without preamble), PNG, TIFF and JPEG, for an empty file that is named like one, and
-        for a file that cannot be read: that must be reported, not passed over. False for everything else, for DICOM
-        objects that hold no image, and for masks and overlays that bacctl wrote.
+        True for DICOM (with or without preamble), PNG, TIFF and JPEG, for an empty file that is named like
+        one, and for a file that cannot be read: that must be reported, not passed over. False for everything
+        else, for DICOM objects that hold no image, and for masks and overlays that bacctl wrote.
     """
     if path.name.endswith(_OWN_SUFFIXES):
         return False

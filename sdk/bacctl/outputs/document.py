@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bacctl.results import INTENDED_USE, SCHEMA, ExamResult, ImageResult
 from bacctl._version import __version__
+from bacctl.results import INTENDED_USE, SCHEMA, ExamResult, ImageResult
 
 CSV_COLUMNS = (
     "path",
@@ -87,7 +87,7 @@ def document_text(document: Mapping[str, Any]) -> str:
 
 
 def analysis_csv(images: Sequence[ImageResult]) -> str:
-    """Write one row an image, with a header; lengths in mm, masses in mg of calcium, empty where not assessed."""
+    """Write a header and one row an image; masses in mg of calcium, empty where not assessed."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -16,8 +16,8 @@ _MAX_STEM_BYTES = 200
 class NameTable:
     """Gives each image of one run a stem of its own.
 
-    An image is called by its SOP Instance UID, or by the stem of its file where it has none; a stem taken twice in
-    one run gets ``-2``, then ``-3``. All files of one image share its stem.
+    An image is called by its SOP Instance UID, or by the stem of its file where it has none; a stem taken
+    twice in one run gets ``-2``, then ``-3``. All files of one image share its stem.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class NameTable:
         Parameters
         ----------
         result : ImageResult
-            The image; its UID comes from a header and its path from the user, so neither is trusted as a file name.
+            The image; its UID comes from a header, so it is not trusted as a file name.
 
         Returns
         -------
@@ -52,7 +52,7 @@ class NameTable:
 
 
 def safe_name(text: str) -> str:
-    """Turn any text into a file name: no separators, no control characters, no leading dot, at most 200 bytes."""
+    """Turn any text into a file name without separators or leading dot, of at most 200 bytes."""
     name = re.sub(r"[^\w.+=@ ()\[\]-]", "_", text).strip().lstrip(".")
     name = name.encode("utf-8", "replace")[:_MAX_STEM_BYTES].decode("utf-8", "ignore")
     return name or "image"
@@ -77,7 +77,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
-        # mkstemp makes files that only their owner can read; results follow the user's umask like any other file.
+        # mkstemp makes files that only their owner can read; results follow the umask like any other file.
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)

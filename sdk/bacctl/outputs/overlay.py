@@ -1,7 +1,7 @@
 """The overlay: the mammogram with the outline of what was found and one line that says what it weighs.
 
-It is made to be looked at, so it is scaled to a screen's size; the mask file is the one that lies on the stored
-pixels.
+It is made to be looked at, so it is scaled to a screen's size; the mask file is the one that lies on the
+stored pixels.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _stretch(signal: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[n
     if seen.size == 0:
         return np.zeros(signal.shape, np.uint8)
     sample = seen[:: max(1, seen.size // 200_000)]
-    # Half way between the extremes parts air from breast well enough for a display; the air may then go to black.
+    # A quarter of the range parts air from breast well enough for a display; the air may then go to black.
     low, high = (float(q) for q in np.percentile(sample, [0.5, 99.8]))
     tissue = sample[sample > low + 0.25 * (high - low)]
     if tissue.size:

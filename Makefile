@@ -1,0 +1,56 @@
+# Everything a newcomer needs: `make demo` and `make test`. Both make the environment they run in.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+
+.PHONY: help demo test lint types format unit picture wheel clean
+
+help:
+	@echo "make demo     analyse a phantom exam of known calcium mass on a real Triton server"
+	@echo "make test     lint, types and all tests, the real server included"
+	@echo "make lint | types | unit | format | wheel | picture | clean"
+
+# One stamp a set of extras; dev holds server, so that it serves for both.
+$(VENV)/.server: pyproject.toml
+	@$(PYTHON) scripts/check_python.py
+	@echo "installing bacctl[server] into $(VENV); this takes a minute"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable ".[server]"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml
+	@$(PYTHON) scripts/check_python.py
+	@echo "installing bacctl[dev] into $(VENV); this takes some minutes"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable ".[dev]"
+	@touch $(VENV)/.server $@
+
+demo: $(VENV)/.server
+	@$(BIN)/bacctl demo --out out/demo
+
+test: lint types unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/pytest
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(VENV)/.dev
+	$(BIN)/python -m build --wheel --no-isolation
+
+# The picture in the README, from a demo of this tree.
+picture: demo
+	$(BIN)/python scripts/readme_picture.py out/demo docs/images/demo-overlay.png
+
+clean:
+	rm -rf $(VENV) out build dist bacctl-out .mypy_cache .ruff_cache .pytest_cache

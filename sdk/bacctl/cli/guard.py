@@ -1,0 +1,89 @@
+"""How an error leaves a command: one line on stderr and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import ParamSpec
+
+import typer
+
+from bacctl.outputs.wording import one_line
+
+P = ParamSpec("P")
+
+EXIT_SOME_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+class UsageError(Exception):
+    """The command was called in a way that cannot work; the text says how to call it."""
+
+
+class CommandError(Exception):
+    """The command could not do its work; the text is one line that says what to do."""
+
+
+def guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """Wrap a command so that whatever it raises becomes one line and an exit code.
+
+    Parameters
+    ----------
+    command : callable
+        A typer command.
+
+    Returns
+    -------
+    callable
+        The same command. It leaves with 2 on wrong usage, 130 on Ctrl-C and 1 on everything else. With
+        ``BACCTL_TRACEBACK=1`` in the environment unexpected errors keep their traceback, for reports.
+    """
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except UsageError as error:
+            complain(str(error))
+            raise typer.Exit(EXIT_USAGE) from None
+        except KeyboardInterrupt:
+            complain("stopped")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except (typer.Exit, BrokenPipeError):
+            raise
+        except CommandError as error:
+            complain(str(error))
+            raise typer.Exit(EXIT_SOME_FAILED) from None
+        except OSError as error:
+            complain(describe_os_error(error))
+            raise typer.Exit(EXIT_SOME_FAILED) from None
+        except Exception as error:
+            if os.environ.get("BACCTL_TRACEBACK"):
+                raise
+            complain(describe_unexpected(error))
+            raise typer.Exit(EXIT_SOME_FAILED) from None
+
+    return wrapped
+
+
+def complain(text: str) -> None:
+    """Write one line to stderr."""
+    print(one_line(text), file=sys.stderr, flush=True)
+
+
+def describe_os_error(error: OSError) -> str:
+    """Name the file and the fault of a system error, without Python's class and number."""
+    named = isinstance(error.filename, (str, bytes, os.PathLike))
+    where = f"{os.fsdecode(error.filename)}: " if named else ""
+    return f"{where}{error.strerror or error}"
+
+
+def describe_unexpected(error: Exception) -> str:
+    """Put an error that no command foresaw into one line; errors of bacctl already say their code."""
+    code = getattr(error, "code", None)
+    if isinstance(code, str) and code.startswith("BAC-"):
+        return str(error)
+    return f"BAC-INTERNAL: {type(error).__name__}: {error}; please report it, with BACCTL_TRACEBACK=1 set"

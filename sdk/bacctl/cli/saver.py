@@ -1,0 +1,121 @@
+"""Writes what ``--save`` asks for. A disk that is full costs files, never results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bacctl.cli.guard import complain, describe_os_error
+from bacctl.outputs.document import analysis_csv, document_text
+from bacctl.outputs.files import NameTable, write_atomic
+from bacctl.outputs.mask import mask_png
+from bacctl.results import ImageResult
+
+
+class Saver:
+    """The files of one run.
+
+    Parameters
+    ----------
+    out : Path
+        The folder they go to; made when it is needed.
+    kinds : tuple of str
+        Of "json", "csv", "mask", "overlay".
+    pixel_spacing_mm : tuple of float or None
+        What the images were analysed with; to read them once more for the overlay.
+
+    Attributes
+    ----------
+    failed : bool
+        Whether a file that was asked for is missing.
+    written : int
+        Files that stand in the folder.
+    """
+
+    def __init__(
+        self, out: Path, kinds: tuple[str, ...], pixel_spacing_mm: tuple[float, float] | None
+    ) -> None:
+        self.failed = False
+        self.written = 0
+        self._out = out
+        self._kinds = kinds
+        self._spacing = pixel_spacing_mm
+        self._names = NameTable()
+        # Open from prepare() on, and closed again by the first fault.
+        self._open = False
+
+    def prepare(self) -> None:
+        """Make the folder now, so that one that cannot be written is told before the work begins."""
+        if not self._kinds:
+            return
+        try:
+            self._out.mkdir(parents=True, exist_ok=True)
+            probe = self._out / ".bacctl-probe"
+            write_atomic(probe, b"")
+            probe.unlink()
+            self._open = True
+        except OSError as error:
+            self._give_up(error)
+
+    def save(self, result: ImageResult) -> ImageResult:
+        """Write the files of one image and return its result with their paths."""
+        makers: dict[str, Callable[[ImageResult], bytes]] = {"mask": self._mask, "overlay": self._overlay}
+        wanted = [kind for kind in self._kinds if kind in makers]
+        if not wanted or not self._open:
+            return result
+        stem = self._names.stem(result)
+        files = dict(result.files)
+        for kind in wanted:
+            try:
+                data = makers[kind](result)
+            except Exception as error:
+                # A picture that cannot be drawn must not cost the measurement.
+                complain(f"{result.path}: no {kind}: {error}")
+                self.failed = True
+                continue
+            path = self._out / f"{stem}.{kind}.png"
+            if self._write(path, data):
+                files[kind] = str(path)
+        return result.with_files(files)
+
+    def finish(self, document: Mapping[str, Any], images: Sequence[ImageResult]) -> None:
+        """Write the files of the whole run."""
+        if "json" in self._kinds:
+            self._write(self._out / "analysis.json", document_text(document).encode())
+        if "csv" in self._kinds:
+            text = analysis_csv(images)
+            self._write(self._out / "analysis.csv", text.encode("utf-8", "backslashreplace"))
+
+    def _write(self, path: Path, data: bytes) -> bool:
+        if not self._open:
+            return False
+        try:
+            write_atomic(path, data)
+        except OSError as error:
+            self._give_up(error)
+            return False
+        self.written += 1
+        return True
+
+    def _give_up(self, error: OSError) -> None:
+        complain(
+            f"{self._out}: cannot be written ({describe_os_error(error).rsplit(': ', 1)[-1]}); "
+            "free some space or give another folder with --out; the results follow without files"
+        )
+        self.failed = True
+        self._open = False
+
+    def _mask(self, result: ImageResult) -> bytes:
+        if result.mask is None:
+            raise ValueError("the server sent no mask")
+        return mask_png(result.mask)
+
+    def _overlay(self, result: ImageResult) -> bytes:
+        from bac_imaging.mammogram import read_mammogram
+        from bacctl.outputs.overlay import overlay_png
+
+        if result.path is None:
+            raise ValueError("the image is no file")
+        image = read_mammogram(result.path.read_bytes(), self._spacing)
+        return overlay_png(image.signal, image.valid, result)
