@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 __all__ = ["CompositeLoss", "LossTerms", "capped_distance_squared", "dice_loss", "hausdorff_loss"]
 
@@ -92,7 +92,7 @@ def hausdorff_loss(probability: Tensor, target: Tensor, cap_px: int = 16, stride
     truth, found = target, (probability.detach() > 0.5).float()
     error = (probability - target) ** 2
     if stride > 1:
-        error, truth, found = (F.avg_pool2d(t, stride) for t in (error, truth, found))
+        error, truth, found = (functional.avg_pool2d(t, stride) for t in (error, truth, found))
     cap = max(cap_px // stride, 1)
     maps = capped_distance_squared(torch.cat((truth, found)) >= 0.5, cap)
     weight = maps[: len(truth)] + maps[len(truth) :]
@@ -152,7 +152,7 @@ class CompositeLoss:
         """
         zero = logits.new_zeros(())
         probability = torch.sigmoid(logits)
-        bce = F.binary_cross_entropy_with_logits(logits, target) if self.bce else zero
+        bce = functional.binary_cross_entropy_with_logits(logits, target) if self.bce else zero
         dice = dice_loss(probability, target) if self.dice else zero
         weight = self.hausdorff_weight(progress)
         hausdorff = hausdorff_loss(probability, target, self.cap_px) if weight else zero

@@ -62,8 +62,7 @@ class UNet(nn.Module):
         self.stride = 2 ** len(self.widths)
         self.unshuffle = nn.PixelUnshuffle(2)
         self.encoder = nn.ModuleList(
-            ConvBlock(inputs, outputs)
-            for inputs, outputs in zip((4, *self.widths[:-1]), self.widths, strict=True)
+            ConvBlock(i, o) for i, o in zip((4, *self.widths[:-1]), self.widths, strict=True)
         )
         self.pool = nn.MaxPool2d(2)
         shallow, deep = self.widths[:-1][::-1], self.widths[1:][::-1]

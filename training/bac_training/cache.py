@@ -1,0 +1,258 @@
+"""Prepared training cases on disk.
+
+Preparing a mammogram takes longer than training on it, and a phantom longer still, so each case is prepared
+once, by the pipeline that serves, and stored cropped to the breast. A cache is a folder::
+
+    cache.json      what the cases are made of
+    cases.jsonl     one line a finished unit (a woman, or an image) with its cases
+    <case>.npy      uint8 [2, h, w]: normalised image (code = 16 x value + 64); labels (bit 0 BAC,
+                    bit 1 breast)
+    <case>.npz      int32 [n, 2] (row, column): `positive`, a sample of BAC pixels, and `hard`, a
+                    sample of the brightest structure that is not BAC
+
+Lines are appended whole, so a builder can be stopped and started at any time, and a training run that is
+under way reads new cases as they come. ``python -m bac_training.cache OUT --seeds 0:100`` builds one of
+phantom women.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bac_imaging.errors import ImagingError
+from bac_training.errors import TrainingError
+from bac_training.sources import PhantomSource, Sample, Source
+
+__all__ = ["BAC", "BREAST", "Case", "build", "decode_image", "is_cache", "read_cases"]
+
+SCHEMA = "bac_training.cache/1"
+BAC, BREAST = 1, 2
+_SCALE, _ZERO = 16.0, 64
+_MARGIN_PX = 8
+_MOST_POINTS = 4096
+_HARD_PERCENTILE = 99.0
+_HARD_DISTANCE_PX = 15
+
+UInt8Array = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One prepared image.
+
+    Attributes
+    ----------
+    name : str
+        Stem of its two files.
+    shape : tuple of int
+        Rows and columns of the crop, pixels of 0.1 mm.
+    bac_px : int
+        Number of BAC pixels.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    bac_px: int
+
+
+def is_cache(folder: Path) -> bool:
+    """Say whether `folder` is a cache."""
+    return (folder / "cache.json").is_file()
+
+
+def read_cases(folder: Path) -> list[Case]:
+    """Return the finished cases of a cache, in the order of the names."""
+    cases = [
+        Case(c["name"], tuple(c["shape"]), c["bac_px"]) for line in _lines(folder) for c in line["cases"]
+    ]
+    return sorted(cases, key=lambda case: case.name)
+
+
+def decode_image(codes: UInt8Array) -> npt.NDArray[np.float32]:
+    """Return the normalised image (float32) of stored codes, exactly 0 where it was 0."""
+    return (codes.astype(np.float32) - _ZERO) / np.float32(_SCALE)
+
+
+def build(
+    source: Source, folder: Path, *, processes: int = 1, progress: Callable[[int, int], None] | None = None
+) -> list[Case]:
+    """Prepare every unit of `source` that `folder` does not hold yet.
+
+    Parameters
+    ----------
+    source : Source
+        Where the samples come from.
+    folder : Path
+        The cache; made where it is missing.
+    processes : int, default 1
+        Number of processes that prepare units.
+    progress : callable, optional
+        Called with the units done and their total after each unit.
+
+    Returns
+    -------
+    list of Case
+        All cases of the cache.
+
+    Raises
+    ------
+    TrainingError
+        When the folder is a cache of another source, or no case could be made at all.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    header = {"schema": SCHEMA, "source": source.describe()}
+    path = folder / "cache.json"
+    if path.exists():
+        if json.loads(path.read_text()) != header:
+            raise TrainingError(f"{folder} holds cases of another source; choose another folder or delete it")
+    else:
+        path.write_text(json.dumps(header, indent=1, sort_keys=True) + "\n")
+    units = source.units()
+    done = {line["unit"] for line in _lines(folder)}
+    todo = [unit for unit in units if unit not in done]
+    finished = len(units) - len(todo)
+    _close_last_line(folder / "cases.jsonl")
+    with (
+        (folder / "cases.jsonl").open("a") as log,
+        contextlib.closing(_made(source, todo, folder, processes)) as made,
+    ):
+        for line in made:
+            log.write(json.dumps(line) + "\n")
+            log.flush()
+            finished += 1
+            if progress:
+                progress(finished, len(units))
+    cases = read_cases(folder)
+    if not cases:
+        reasons = [reason for line in _lines(folder) for reason in line["skipped"]]
+        raise TrainingError(
+            f"no image of the source could be prepared: {reasons[0] if reasons else 'it is empty'}"
+        )
+    return cases
+
+
+def _made(source: Source, units: Sequence[str], folder: Path, processes: int) -> Iterator[dict[str, Any]]:
+    if processes <= 1:
+        yield from (_make_unit(source, unit, folder) for unit in units)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        try:
+            for future in as_completed([pool.submit(_make_unit, source, unit, folder) for unit in units]):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _make_unit(source: Source, unit: str, folder: Path) -> dict[str, Any]:
+    cases, skipped = [], []
+    for sample in source.load(unit):
+        try:
+            cases.append(asdict(_make_case(sample, folder)))
+        except ImagingError as error:
+            skipped.append(f"{sample.name}: {error}")
+    return {"unit": unit, "cases": cases, "skipped": skipped}
+
+
+def _make_case(sample: Sample, folder: Path) -> Case:
+    from bac_imaging.pipeline import prepare, to_working_mask
+
+    prepared = prepare(sample.data, sample.options)
+    stored = (prepared.context["rows"], prepared.context["columns"])
+    if sample.mask.shape != stored:
+        raise TrainingError(
+            f"the mask of {sample.name} is {sample.mask.shape}, its image {stored}; they must match"
+        )
+    mask = to_working_mask(sample.mask, prepared.context)
+    rows, columns = (np.flatnonzero(prepared.breast.any(axis=axis)) for axis in (1, 0))
+    crop = tuple(slice(max(int(i[0]) - _MARGIN_PX, 0), int(i[-1]) + 1 + _MARGIN_PX) for i in (rows, columns))
+    normalised, breast, mask = prepared.normalised[crop], prepared.breast[crop], mask[crop]
+    planes = np.empty((2, *mask.shape), dtype=np.uint8)
+    planes[0] = np.clip(np.rint(normalised * _SCALE) + _ZERO, 0, 255)
+    planes[1] = mask * np.uint8(BAC) + breast * np.uint8(BREAST)
+    points = {"positive": _sample(mask), "hard": _sample(_hard(normalised, breast, mask))}
+    _save(folder / f"{sample.name}.npy", lambda file: np.save(file, planes))
+    _save(folder / f"{sample.name}.npz", lambda file: np.savez(file, **points))
+    return Case(sample.name, (int(mask.shape[0]), int(mask.shape[1])), int(mask.sum()))
+
+
+def _hard(
+    normalised: npt.NDArray[Any], breast: npt.NDArray[Any], mask: npt.NDArray[Any]
+) -> npt.NDArray[np.bool_]:
+    """Return the brightest pixels well away from BAC: where false alarms arise."""
+    other = breast.copy()
+    if mask.any():
+        other &= ~ndimage.binary_dilation(mask, iterations=_HARD_DISTANCE_PX)
+    if not other.any():
+        return other
+    return other & (normalised >= np.percentile(normalised[other], _HARD_PERCENTILE))
+
+
+def _sample(mask: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    points = np.argwhere(mask)
+    # A fixed seed: the same case gives the same file.
+    chosen = np.random.default_rng(0).permutation(len(points))[:_MOST_POINTS]
+    return points[chosen].astype(np.int32)
+
+
+def _save(path: Path, write: Callable[[Any], Any]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        write(file)
+    os.replace(partial, path)
+
+
+def _close_last_line(path: Path) -> None:
+    """End a line that a killed builder left open, so that the next one does not run into it."""
+    if path.exists() and not path.read_bytes().endswith(b"\n"):
+        with path.open("a") as file:
+            file.write("\n")
+
+
+def _lines(folder: Path) -> Iterator[dict[str, Any]]:
+    path = folder / "cases.jsonl"
+    if not path.exists():
+        return
+    for text in path.read_text().splitlines(keepends=True):
+        # A builder that was killed, or is writing just now, leaves a last line without its end.
+        if text.endswith("\n"):
+            with contextlib.suppress(ValueError):
+                yield json.loads(text)
+
+
+def _main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bac_training.cache", description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", required=True, help="FIRST:END, half-open")
+    parser.add_argument("--processes", type=int, default=1)
+    options = parser.parse_args(arguments)
+    first, end = (int(number) for number in options.seeds.split(":"))
+
+    def progress(done: int, total: int) -> None:
+        print(f"{done}/{total} women", file=sys.stderr, flush=True)
+
+    try:
+        build(
+            PhantomSource(range(first, end)), options.folder, processes=options.processes, progress=progress
+        )
+    except TrainingError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

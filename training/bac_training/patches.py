@@ -1,0 +1,127 @@
+"""Random patches from prepared cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bac_training.cache import BAC, BREAST, Case, decode_image, read_cases
+from bac_training.errors import TrainingError
+
+__all__ = ["Patch", "PatchSampler"]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A square cut of one case.
+
+    Attributes
+    ----------
+    image : ndarray of float32, shape (side, side)
+        Normalised image, 0 outside the breast.
+    bac, breast : ndarray of bool, shape (side, side)
+        Masks.
+    """
+
+    image: npt.NDArray[np.float32]
+    bac: npt.NDArray[np.bool_]
+    breast: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Open:
+    planes: npt.NDArray[np.uint8]
+    positive: npt.NDArray[np.int32]
+    hard: npt.NDArray[np.int32]
+
+
+class PatchSampler:
+    """Draws patches from one or more caches.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Caches made by `bac_training.cache.build`.
+    positive, hard : float
+        Parts of the patches drawn around a BAC pixel, and around the brightest structure that is not BAC. The
+        others are drawn around any pixel of a case whose patch touches the breast.
+    """
+
+    def __init__(self, folders: Sequence[Path], positive: float, hard: float) -> None:
+        self._folders = folders
+        self._share = (positive, hard)
+        self._open: dict[Path, _Open] = {}
+        self._cases: list[tuple[Path, Case]] = []
+        self._with_bac: list[int] = []
+        self.refresh()
+
+    def __len__(self) -> int:
+        """Return the number of cases."""
+        return len(self._cases)
+
+    def refresh(self) -> None:
+        """Read the caches again for cases that were added since.
+
+        Raises
+        ------
+        TrainingError
+            When there is no case, or none with BAC.
+        """
+        self._cases = [(folder, case) for folder in self._folders for case in read_cases(folder)]
+        self._with_bac = [i for i, (_, case) in enumerate(self._cases) if case.bac_px]
+        if not self._with_bac:
+            names = ", ".join(str(folder) for folder in self._folders)
+            raise TrainingError(f"{names}: {len(self._cases)} cases, none with BAC; add cases with masks")
+
+    def draw(self, rng: np.random.Generator, side: int) -> Patch:
+        """Draw one patch of `side` pixels."""
+        kind = rng.random()
+        positive, hard = self._share
+        if kind < positive:
+            path_case = self._cases[self._with_bac[int(rng.integers(len(self._with_bac)))]]
+            points = self._load(*path_case).positive
+        else:
+            path_case = self._cases[int(rng.integers(len(self._cases)))]
+            points = self._load(*path_case).hard
+        case = self._load(*path_case)
+        if kind < positive + hard and len(points):
+            # Anywhere in the patch but its rim, so that position says nothing.
+            centre = points[int(rng.integers(len(points)))] + rng.integers(-side // 3, side // 3 + 1, size=2)
+        else:
+            centre = self._any_centre(case.planes, rng)
+        return _cut(case.planes, int(centre[0]) - side // 2, int(centre[1]) - side // 2, side)
+
+    @staticmethod
+    def _any_centre(planes: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[Any]:
+        shape = np.array(planes.shape[1:])
+        for _ in range(20):
+            centre = rng.integers(0, shape)
+            if planes[1, centre[0], centre[1]] & BREAST:
+                return np.asarray(centre)
+        return np.asarray(shape // 2)
+
+    def _load(self, folder: Path, case: Case) -> _Open:
+        path = folder / case.name
+        if path not in self._open:
+            # Mapped, not read: a patch touches a hundredth of a case.
+            planes = np.load(folder / f"{case.name}.npy", mmap_mode="r")
+            with np.load(folder / f"{case.name}.npz") as points:
+                self._open[path] = _Open(planes, points["positive"], points["hard"])
+        return self._open[path]
+
+
+def _cut(planes: npt.NDArray[np.uint8], row: int, column: int, side: int) -> Patch:
+    height, width = planes.shape[1:]
+    rows = slice(max(row, 0), max(min(row + side, height), 0))
+    columns = slice(max(column, 0), max(min(column + side, width), 0))
+    inside = (slice(rows.start - row, rows.stop - row), slice(columns.start - column, columns.stop - column))
+    image = np.zeros((side, side), dtype=np.float32)
+    labels = np.zeros((side, side), dtype=np.uint8)
+    image[inside] = decode_image(planes[0, rows, columns])
+    labels[inside] = planes[1, rows, columns]
+    return Patch(image, (labels & BAC) > 0, (labels & BREAST) > 0)
