@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_phantom.curves import Path, chord, random_path, stamp, tube_pixels
+from bac_phantom.curves import Path, chord, many_paths, random_path, stamp, tube_pixels
 from bac_phantom.fields import FloatArray, band_noise, power_noise, resize, smooth_step
 
 ViewName = Literal["CC", "MLO"]
@@ -127,26 +127,38 @@ def _strands(
     pitch_mm: float,
     nipple: tuple[float, float],
 ) -> FloatArray:
-    """Ligaments, ducts and connective tissue: many thin curves, mm of gland."""
+    """Ligaments, ducts and connective tissue: thin curves along a common grain, mm of gland.
+
+    Ligaments are sheets: seen edge-on they are several mm thick along the ray though thin across it.
+    """
     total = np.zeros(shape, dtype=np.float32)
     height, width = shape[0] * pitch_mm, shape[1] * pitch_mm
-    # (blur in mm, how many, thickness range in mm of gland): thin and many to broad and few. Ligaments are
-    # sheets: seen edge-on they are several mm thick along the ray though thin across it.
-    for blur_mm, count, low, high in (
-        (0.10, 420, 0.4, 2.6),
-        (0.22, 260, 0.5, 3.2),
-        (0.5, 110, 0.6, 2.8),
-        (1.2, 35, 0.8, 2.8),
+    grain = band_noise(rng, (int(height / 4) + 2, int(width / 4) + 2), 6)
+    order = rng.uniform(0.25, 1.0)
+    contrast = np.exp(rng.uniform(np.log(0.5), np.log(1.6)))
+    # (blur across in mm, strands per cm2, mm of gland along the ray, samples): thin and many to broad, few.
+    for blur_mm, per_cm2, depth_mm, samples in (
+        (0.07, 9.0, 1.2, 160),
+        (0.12, 9.0, 1.4, 220),
+        (0.25, 4.0, 1.6, 260),
+        (0.5, 0.7, 1.6, 300),
+        (1.2, 0.15, 1.8, 400),
     ):
+        count = max(1, int(rng.poisson(per_cm2 * (0.3 + 1.2 * traits.strands) * height * width / 100)))
+        starts = rng.uniform(0, 1, (count, 2)) * (height, width)
+        toward = np.arctan2(nipple[0] - starts[:, 0], nipple[1] - starts[:, 1])
+        turn = grain[(starts[:, 0] / 4).astype(int), (starts[:, 1] / 4).astype(int)]
+        spread = np.where(
+            rng.random(count) < 0.8, rng.normal(0, 0.3, count), rng.uniform(-np.pi, np.pi, count)
+        )
+        paths = many_paths(rng, starts, order * toward + 0.7 * turn + spread, samples)
+        # Each strand has its own length inside the common number of samples, and fades at both ends.
+        length = np.clip(rng.gamma(2.0, samples / 5, count), 20, samples)
+        place = np.arange(samples)[None, :] / length[:, None]
+        fade = np.sqrt(np.sin(np.pi * np.clip(place, 0, 1)))
+        strength = contrast * depth_mm * rng.gamma(1.3, 0.6, count)[:, None] * blur_mm * 2.5
         canvas = np.zeros(shape, dtype=np.float32)
-        for _ in range(int(count * (0.35 + 1.1 * traits.strands))):
-            start = (rng.uniform(0, height), rng.uniform(0, width))
-            toward = np.arctan2(nipple[0] - start[0], nipple[1] - start[1])
-            heading = toward + rng.normal(0, 0.7) if rng.random() < 0.7 else rng.uniform(0, 2 * np.pi)
-            length = float(rng.gamma(2.0, 9.0) + 4)
-            path = random_path(rng, start, heading, length, rng.uniform(0.0, 0.45))
-            taper = np.sin(np.linspace(0.15, np.pi - 0.15, len(path))) ** 0.5
-            stamp(canvas, path, pitch_mm, low * (high / low) ** rng.random() * taper * blur_mm * 2.5)
+        stamp(canvas, paths.reshape(-1, 2), pitch_mm, (fade * strength).ravel())
         total += ndimage.gaussian_filter(canvas, blur_mm / pitch_mm, truncate=3.0)
     return total
 

@@ -33,6 +33,7 @@ class Artery:
     banding: float  # 0 patches, 1 rings around the lumen
     gaps: float  # share of the length left free
     tortuosity: float
+    beading: float  # SD of the outer radius along the artery, relative
     height_fraction: float  # 0 at the support, 1 at the paddle
 
 
@@ -69,6 +70,7 @@ def plan_arteries(rng: np.random.Generator, mass_mg: float, largest_diameter_mm:
             "banding": float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.6, 0.4])),
             "gaps": gaps,
             "tortuosity": float(rng.beta(1.6, 2.2)),
+            "beading": float(rng.uniform(0.0, 0.15)),
             "height_fraction": float(rng.uniform(0.15, 0.85)),
         }
         part = diameter * length * (1 - gaps)
@@ -165,7 +167,9 @@ def draw_artery(
         return None
     rng = np.random.default_rng(artery.seed)
     samples = len(path)
+    beads = ndimage.gaussian_filter1d(rng.standard_normal(samples), 0.8 / STEP_MM, mode="reflect")
     radius = artery.outer_radius_mm * np.linspace(1.0, artery.taper, samples) * magnification
+    radius = radius * (1 + artery.beading * np.clip(beads / max(beads.std(), 1e-9), -2, 2))
     near = tube_pixels(path, radius, pitch_mm, shape)
     if near.rows.size < 30:
         return None

@@ -82,6 +82,7 @@ def straight_artery(mass_mg: float, **changes: float) -> Artery:
         "banding": 0.0,
         "gaps": 0.0,
         "tortuosity": 0.0,
+        "beading": 0.05,
         "height_fraction": 0.5,
     }
     return Artery(**{**base, **changes})  # type: ignore[arg-type]
