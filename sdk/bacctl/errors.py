@@ -74,3 +74,8 @@ class PermissionDeniedError(FailedError):
 
 class ServerFaultError(FailedError):
     """The server answered with a fault of its own; its log says more."""
+
+
+def unavailable(reason: str) -> ServerUnavailableError:
+    """Say why no server can be reached or started, and what to do about it."""
+    return ServerUnavailableError("BAC-SERVER-UNAVAILABLE", reason)

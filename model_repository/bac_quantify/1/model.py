@@ -1,0 +1,31 @@
+"""Third step of the ensemble: probability to report, mask and density in the stored matrix."""
+
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import triton_python_backend_utils as pb_utils
+from bac_imaging.pipeline import quantify
+
+from bacctl.serving import answer_each, from_json, pack_mask, read_model_card, to_json
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        repository = Path(args["model_repository"]).parent
+        self._card = read_model_card(repository / "bac_segment" / args["model_version"])
+
+    def execute(self, requests):
+        return answer_each(pb_utils, requests, self._answer)
+
+    def _answer(self, inputs):
+        started = time.monotonic_ns()
+        envelope = from_json(inputs["CONTEXT"])
+        context = {**envelope["context"], "threshold": self._card.threshold}
+        result = quantify(inputs["PROBABILITY"], inputs["SIGNAL"], context)
+        mask = pack_mask(result.mask)
+        marks = (envelope["started_ns"], envelope["prepared_ns"], started, time.monotonic_ns())
+        spans = [round((b - a) / 1e6, 1) for a, b in pairwise(marks)]
+        timings = dict(zip(("preprocess", "segment", "quantify"), spans, strict=True))
+        report = {**result.report, "timings_ms": timings, "weights_sha256": self._card.sha256}
+        return {"REPORT": to_json(report), "MASK": mask, "DENSITY": result.density}

@@ -1,0 +1,280 @@
+"""The embedded server: the real ``tritonserver``, started for one program and gone with it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+from bacctl import _supervisor
+from bacctl._triton_wheel import TritonWheel, find_triton, link_backend
+from bacctl.errors import ServerUnavailableError, unavailable
+from bacctl.repository import default_repository, link_repository
+
+_LOOPBACK = "127.0.0.1"
+_NEEDED_SHM_BYTES = 256 * 2**20  # what the largest mammogram takes on its way through three steps
+_SHM_GROWTH_BYTES = 64 * 2**20
+_EXIT_TIMEOUT_S = 2
+_GRACE_S = 5.0  # the exit timeout, and what the stubs take to end
+_STUB_TIMEOUT_S = 90
+_PORT_ATTEMPTS = 3
+# Whoever may send images need not change what the server is or look into its memory.
+_RESTRICTED = "shared-memory,model-repository,model-config,statistics,trace,logging"
+
+
+class EmbeddedServer:
+    """A Triton server of our own, on this machine, without a GPU.
+
+    It ends with this object, with this process (kill -9 included), and leaves no process, no shared memory
+    and no file behind. Ctrl-C reaches this process only, which then stops the server.
+
+    Parameters
+    ----------
+    repository : Path, optional
+        Model repository. Default: the one that belongs to this package.
+    host : str, optional
+        Address to listen on. Default: loopback, so that nobody else on the network can send images.
+    port : int, optional
+        gRPC port; 0 picks a free one.
+    http_port, metrics_port : int, optional
+        The same for HTTP and for Prometheus metrics; None leaves them off.
+    log : Path, optional
+        File that the server's log is added to. Default: a temporary one, shown only when the start fails.
+    start_timeout_s : float, optional
+        How long the start may take.
+
+    Attributes
+    ----------
+    url : str
+        ``host:port`` to give to a client. Known once started.
+
+    Examples
+    --------
+    >>> with EmbeddedServer() as server:  # doctest: +SKIP
+    ...     client = Client(server.url)
+    """
+
+    def __init__(
+        self,
+        repository: Path | None = None,
+        *,
+        host: str = _LOOPBACK,
+        port: int = 0,
+        http_port: int | None = None,
+        metrics_port: int | None = None,
+        log: Path | None = None,
+        start_timeout_s: float = 120.0,
+    ) -> None:
+        self._repository = repository
+        self._host = host
+        self._wanted = {"grpc": port, "http": http_port, "metrics": metrics_port}
+        self._log = log
+        self._start_timeout_s = start_timeout_s
+        self._supervisor: subprocess.Popen[bytes] | None = None
+        self.ports: dict[str, int] = {}
+        self.url = ""
+
+    def __enter__(self) -> EmbeddedServer:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> EmbeddedServer:
+        """Start the server and wait until it accepts connections, that is, until all models are loaded.
+
+        Returns
+        -------
+        EmbeddedServer
+            Itself.
+
+        Raises
+        ------
+        ServerUnavailableError
+            It cannot run here, or did not start; the reason is one line that says what to do.
+        """
+        if self._supervisor is not None:
+            raise unavailable("this embedded server has been started already; make another one")
+        wheel = find_triton()
+        repository = self._repository or default_repository()
+        _check_shared_memory()
+        for attempt in range(_PORT_ATTEMPTS):
+            try:
+                self._start_once(wheel, repository)
+            except _PortTakenError:
+                # Somebody took the port between our look and Triton's; only a port of our choice can be
+                # changed.
+                if attempt + 1 == _PORT_ATTEMPTS or self._wanted["grpc"]:
+                    raise unavailable(f"port {self.ports['grpc']} is in use; choose another one") from None
+            else:
+                break
+        return self
+
+    def stop(self) -> None:
+        """Stop the server, its models and its supervisor. Does nothing where none runs."""
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is None:
+            return
+        if supervisor.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                supervisor.stdin.close()  # the supervisor takes this as its order to clear up
+        try:
+            supervisor.wait(_GRACE_S + 10.0)
+        except subprocess.TimeoutExpired:
+            supervisor.kill()
+            supervisor.wait()
+
+    @property
+    def running(self) -> bool:
+        """Whether the server process is there (not whether it answers: see `bacctl.canary`)."""
+        return self._supervisor is not None and self._supervisor.poll() is None
+
+    def _start_once(self, wheel: TritonWheel, repository: Path) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="bacctl-"))
+        try:
+            prefix = f"bacctl_{os.getpid()}_{secrets.token_hex(4)}_"
+            log = self._log or folder / "server.log"
+            self.ports = {
+                name: port or _free_port(self._host)
+                for name, port in self._wanted.items()
+                if port is not None
+            }
+            command = [
+                str(wheel.server),
+                f"--model-repository={link_repository(repository, folder / 'models')}",
+                f"--backend-directory={link_backend(wheel, folder / 'backends')}",
+                *_settings(prefix),
+                *_listeners(self._host, self.ports),
+            ]
+            with open(log, "ab+") as stream:
+                stream.seek(0, os.SEEK_END)
+                start = stream.tell()
+                self._supervisor = _supervise(
+                    {
+                        "command": command,
+                        "environment": wheel.environment,
+                        "folder": str(folder),
+                        "log": str(log),
+                        "shm_prefix": prefix,
+                        "grace_s": _GRACE_S,
+                    }
+                )
+                try:
+                    self._wait_until_listening()
+                except BaseException as error:
+                    self.stop()
+                    stream.seek(start)
+                    if isinstance(error, ServerUnavailableError):
+                        raise _explained(error, stream.read().decode(errors="replace")) from None
+                    raise
+        finally:
+            if self._supervisor is None:
+                shutil.rmtree(folder, ignore_errors=True)
+        local = _LOOPBACK if self._host in ("0.0.0.0", "::") else self._host  # noqa: S104
+        self.url = f"{local}:{self.ports['grpc']}"
+
+    def _wait_until_listening(self) -> None:
+        deadline = time.monotonic() + self._start_timeout_s
+        while time.monotonic() < deadline:
+            if not self.running:
+                raise unavailable("the embedded Triton ended while starting")
+            if _listens(self._host, self.ports["grpc"]):
+                return
+            time.sleep(0.03)
+        raise unavailable(f"the embedded Triton did not start within {self._start_timeout_s:.0f} s")
+
+
+class _PortTakenError(Exception):
+    """Another process listens where Triton wanted to."""
+
+
+def _settings(shm_prefix: str) -> list[str]:
+    return [
+        f"--id={shm_prefix.strip('_')}",
+        "--model-control-mode=none",
+        # The configurations are complete; completing them would start every model's stub twice.
+        "--disable-auto-complete-config",
+        "--strict-readiness=true",
+        f"--exit-timeout-secs={_EXIT_TIMEOUT_S}",
+        f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
+        f"--backend-config=python,shm-growth-byte-size={_SHM_GROWTH_BYTES}",
+        f"--backend-config=python,stub-timeout-seconds={_STUB_TIMEOUT_S}",
+        "--pinned-memory-pool-byte-size=0",
+        "--log-format=ISO8601",
+        f"--grpc-restricted-protocol={_RESTRICTED}:bacctl={secrets.token_hex(16)}",
+    ]
+
+
+def _listeners(host: str, ports: dict[str, int]) -> list[str]:
+    flags = [f"--grpc-address={host}", f"--grpc-port={ports['grpc']}"]
+    for name in ("http", "metrics"):
+        flags.append(f"--allow-{name}={str(name in ports).lower()}")
+        if name in ports:
+            flags += [f"--{name}-address={host}", f"--{name}-port={ports[name]}"]
+    if "http" in ports:
+        flags.append(f"--http-restricted-api={_RESTRICTED}:bacctl={secrets.token_hex(16)}")
+    return flags
+
+
+def _supervise(orders: dict[str, object]) -> subprocess.Popen[bytes]:
+    supervisor = subprocess.Popen(  # noqa: S603  # this interpreter and our own module
+        # Isolated, so that nothing in the current folder can stand in for the standard library.
+        [sys.executable, "-I", _supervisor.__file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    if supervisor.stdin is not None:
+        supervisor.stdin.write(json.dumps(orders).encode() + b"\n")
+        supervisor.stdin.flush()
+    return supervisor
+
+
+def _free_port(host: str) -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _listens(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex((host, port)) == 0
+
+
+def _check_shared_memory() -> None:
+    free = shutil.disk_usage(_supervisor.SHARED_MEMORY).free if _supervisor.SHARED_MEMORY.is_dir() else 0
+    if free < _NEEDED_SHM_BYTES:
+        raise unavailable(
+            f"{free / 2**20:.0f} MB are free in /dev/shm and {_NEEDED_SHM_BYTES / 2**20:.0f} MB are needed; "
+            "in a container add --shm-size=1g"
+        )
+
+
+def _explained(error: ServerUnavailableError, log: str) -> Exception:
+    """Add what the log says last about the cause, and keep the log."""
+    faults = [line for line in log.splitlines() if " E " in line or "failed to load" in line]
+    if any("already in use" in line for line in faults):
+        return _PortTakenError()
+    causes = [line for line in faults if "failed to load" in line] or faults or log.splitlines()[-1:]
+    # Python faults in models come with a traceback, after a literal "\\n\\n".
+    cause = (
+        causes[0].split("] ", 1)[-1].split("\\n\\n")[0].strip(' "')[:300] if causes else "its log is empty"
+    )
+    handle, name = tempfile.mkstemp(prefix="bacctl-server-", suffix=".log")
+    with os.fdopen(handle, "w") as stream:
+        stream.write(log)
+    return unavailable(f"{error.reason}: {cause}; the log is in {name}")

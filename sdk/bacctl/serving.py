@@ -1,0 +1,178 @@
+"""What the three Python models of the ensemble share. Runs inside Triton's Python stub.
+
+The stub's helper module exists only there, so that it is handed in (``pb_utils``) and this module can be
+tested without a server.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bac_imaging.errors import CATALOGUE, ImagingError
+
+Tensors = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the server needs to know about the weights.
+
+    Attributes
+    ----------
+    sha256 : str
+        Digest of ``model.onnx``.
+    threshold : float
+        Probability from which on a pixel counts as calcified artery.
+    """
+
+    sha256: str
+    threshold: float
+
+
+def read_model_card(folder: Path) -> ModelCard:
+    """Read the card beside the weights and hold the weights against it.
+
+    Parameters
+    ----------
+    folder : Path
+        Version folder of the segmentation model, with ``model_card.json`` and ``model.onnx``.
+
+    Returns
+    -------
+    ModelCard
+
+    Raises
+    ------
+    ValueError
+        The weights are not those that the card describes: its threshold and figures would be another
+        network's.
+    """
+    card = json.loads((folder / "model_card.json").read_text())
+    digest = sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    if digest != card["sha256"]:
+        raise ValueError(
+            f"{folder / 'model.onnx'} does not match its model_card.json; export the model again"
+        )
+    return ModelCard(digest, float(card["threshold"]))
+
+
+def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensors], Tensors]) -> list[Any]:
+    """Answer requests one by one, so that one bad image never spoils another's answer.
+
+    Parameters
+    ----------
+    pb_utils : module
+        ``triton_python_backend_utils``.
+    requests : iterable of InferenceRequest
+        As ``execute`` gets them.
+    answer : callable
+        From input arrays by name to output arrays by name. May raise.
+
+    Returns
+    -------
+    list of InferenceResponse
+        In the order of the requests. A refusal or failure with a code of the catalogue arrives as
+        INVALID_ARGUMENT, ``"BAC-...: reason"``; anything else as INTERNAL, ``"BAC-INTERNAL: ..."``, its
+        place in the code in the log.
+    """
+    responses = []
+    for request in requests:
+        try:
+            inputs = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
+            outputs = [to_triton(pb_utils, name, array) for name, array in answer(inputs).items()]
+            responses.append(pb_utils.InferenceResponse(output_tensors=outputs))
+        except ImagingError as error:
+            refusal = pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)
+            responses.append(pb_utils.InferenceResponse(error=refusal))
+        except Exception as error:
+            # The message may quote the header, so only the kind and the place are logged.
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            kind = type(error).__name__
+            pb_utils.Logger.log_error(f"BAC-INTERNAL: {kind} at {frame.filename}:{frame.lineno}")
+            entry = CATALOGUE["BAC-INTERNAL"]
+            fault = pb_utils.TritonError(
+                f"BAC-INTERNAL: {entry.meaning} ({kind}); {entry.hint}", pb_utils.TritonError.INTERNAL
+            )
+            responses.append(pb_utils.InferenceResponse(error=fault))
+    return responses
+
+
+def to_triton(pb_utils: Any, name: str, array: npt.NDArray[Any]) -> Any:
+    """Wrap an array for the answer, in the one way that Triton 2.51 gets right with this NumPy.
+
+    Under NumPy 2 its constructor sends the right shape with an empty buffer; under NumPy 1 its DLPack import
+    lets the capsule's end call itself until the stub dies.
+    """
+    array = np.require(array, requirements=["C", "W"])
+    if np.lib.NumpyVersion(np.__version__) < "2.0.0":
+        return pb_utils.Tensor(name, array)
+    return pb_utils.Tensor.from_dlpack(name, array)
+
+
+def to_json(value: Mapping[str, Any]) -> npt.NDArray[np.uint8]:
+    """Return the bytes of the JSON text, shape (n,); NaN and infinity are faults, not JSON."""
+    return np.frombuffer(bytearray(json.dumps(value, allow_nan=False).encode()), np.uint8)
+
+
+def from_json(array: npt.NDArray[np.uint8] | None) -> Any:
+    """Read what `to_json` wrote; None for an input that was not sent or is empty.
+
+    Raises
+    ------
+    ImagingError
+        BAC-OPTIONS-INVALID: it is not JSON.
+    """
+    if array is None or array.size == 0:
+        return None
+    try:
+        return json.loads(array.tobytes())
+    except ValueError:
+        raise ImagingError("BAC-OPTIONS-INVALID") from None
+
+
+def pack_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """Pack a mask of shape (rows, columns) row by row into bits, the first pixel in the high bit."""
+    return np.packbits(mask.reshape(-1))
+
+
+def compile_segmenter(path: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
+    """Compile the network for this CPU.
+
+    Parameters
+    ----------
+    path : Path
+        ONNX file, ``TILES`` float32 [batch, 1, 512, 512] to ``PROBABILITY`` of the same shape.
+
+    Returns
+    -------
+    callable
+        From float32 (1, 1, 512, 512) to float32 of the same shape, valid until the next call.
+    """
+    import openvino as ov
+
+    core = ov.Core()
+    model = core.read_model(path)
+    _, *image = model.input(0).partial_shape
+    model.reshape([1, *(size.get_length() for size in image)])
+    # bf16 doubles the speed where the CPU has it, and is slow where it has to be imitated.
+    precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+    compiled = core.compile_model(
+        model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+    )
+    request = compiled.create_infer_request()
+
+    def segment(tile: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        request.infer([tile], share_inputs=True)
+        output: npt.NDArray[np.float32] = request.get_output_tensor(0).data
+        return output
+
+    return segment
