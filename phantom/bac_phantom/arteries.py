@@ -121,10 +121,18 @@ def place_artery(
     return best
 
 
+def _along(rng: np.random.Generator, samples: int, scale_mm: float) -> npt.NDArray[np.float64]:
+    """Smooth noise along a path; unit SD of the process, whatever the path's length."""
+    sigma = scale_mm / STEP_MM
+    white = rng.standard_normal(samples + 8 * int(sigma))
+    smooth = ndimage.gaussian_filter1d(white, sigma)[4 * int(sigma) :][:samples]
+    return np.asarray(smooth * np.sqrt(2 * np.sqrt(np.pi) * sigma))
+
+
 def _wall_pattern(rng: np.random.Generator, artery: Artery, samples: int, angles: int = 32) -> FloatArray:
     """Calcium in the wall over (along, angle), arbitrary unit, 0 where free."""
     sigma_along = artery.grain_mm / STEP_MM / 2
-    sigma_angle = (0.25 + 3.0 * artery.banding) * angles / 8
+    sigma_angle = (0.25 + 1.5 * artery.banding) * angles / 8
     noise = ndimage.gaussian_filter(
         rng.standard_normal((samples, angles)), (sigma_along, sigma_angle), mode=("reflect", "wrap")
     )
@@ -136,13 +144,10 @@ def _wall_pattern(rng: np.random.Generator, artery: Artery, samples: int, angles
     )
     patch *= np.exp(0.5 * fine / max(fine.std(), 1e-9))
     # Heavier and lighter stretches, and stretches that are free.
-    slow = ndimage.gaussian_filter1d(rng.standard_normal(samples), 9.0 / STEP_MM, mode="reflect")
-    slow /= max(slow.std(), 1e-9)
-    envelope = np.exp(0.5 * slow)
+    envelope = np.exp(0.5 * _along(rng, samples, 9.0))
     if artery.gaps > 0:
-        free = ndimage.gaussian_filter1d(rng.standard_normal(samples), 3.0 / STEP_MM, mode="reflect")
-        threshold = np.quantile(free, artery.gaps)
-        envelope = envelope * np.clip((free - threshold) / max(free.std(), 1e-9) * 4, 0, 1)
+        free = _along(rng, samples, 3.0)
+        envelope = envelope * np.clip((free - np.quantile(free, artery.gaps)) * 4, 0, 1)
     return np.asarray(patch * envelope[:, None], dtype=np.float32)
 
 
@@ -167,9 +172,8 @@ def draw_artery(
         return None
     rng = np.random.default_rng(artery.seed)
     samples = len(path)
-    beads = ndimage.gaussian_filter1d(rng.standard_normal(samples), 0.8 / STEP_MM, mode="reflect")
     radius = artery.outer_radius_mm * np.linspace(1.0, artery.taper, samples) * magnification
-    radius = radius * (1 + artery.beading * np.clip(beads / max(beads.std(), 1e-9), -2, 2))
+    radius = radius * (1 + artery.beading * np.clip(_along(rng, samples, 0.8), -2, 2))
     near = tube_pixels(path, radius, pitch_mm, shape)
     if near.rows.size < 30:
         return None
