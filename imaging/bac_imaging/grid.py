@@ -20,7 +20,7 @@ WORKING_SPACING_MM = 0.1
 
 
 def working_shape(
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     spacing_mm: tuple[float, float],
     target_mm: float = WORKING_SPACING_MM,
 ) -> tuple[int, int]:
@@ -74,9 +74,12 @@ def _linear_weights(source: int, target: int) -> sparse.csr_matrix:
     below = np.minimum(position.astype(np.int64), max(source - 2, 0))
     above = np.minimum(below + 1, source - 1)
     part = (position - below).astype(np.float32)
-    index = np.arange(target)
+    index = np.tile(np.arange(target), 2)
     return sparse.csr_matrix(
-        (np.concatenate([1.0 - part, part]), (np.concatenate([index, index]), np.concatenate([below, above]))),
+        (
+            np.concatenate([1.0 - part, part]),
+            (np.concatenate([index, index]), np.concatenate([below, above])),
+        ),
         shape=(target, source),
         dtype=np.float32,
     )
@@ -89,7 +92,7 @@ def _apply(rows: sparse.csr_matrix, columns: sparse.csr_matrix, array: npt.NDArr
     return np.ascontiguousarray(full.T, dtype=np.float32)
 
 
-def resample_area(array: npt.NDArray[np.generic], out_shape: tuple[int, int]) -> FloatArray:
+def resample_area(array: npt.NDArray[np.generic], out_shape: tuple[int, ...]) -> FloatArray:
     """Resample to another grid over the same field, keeping the mean exactly.
 
     Parameters
@@ -115,7 +118,9 @@ def resample_area(array: npt.NDArray[np.generic], out_shape: tuple[int, int]) ->
     return _apply(rows, columns, array)
 
 
-def resample_valid(array: FloatArray, valid: BoolArray, out_shape: tuple[int, int]) -> tuple[FloatArray, BoolArray]:
+def resample_valid(
+    array: FloatArray, valid: BoolArray, out_shape: tuple[int, ...]
+) -> tuple[FloatArray, BoolArray]:
     """Resample the valid pixels only.
 
     Parameters
@@ -142,7 +147,7 @@ def resample_valid(array: FloatArray, valid: BoolArray, out_shape: tuple[int, in
     return signal, share >= 0.5
 
 
-def resample_linear(array: npt.NDArray[np.generic], out_shape: tuple[int, int]) -> FloatArray:
+def resample_linear(array: npt.NDArray[np.generic], out_shape: tuple[int, ...]) -> FloatArray:
     """Interpolate linearly between cell centres, for smooth maps such as probabilities.
 
     Parameters
@@ -164,7 +169,7 @@ def resample_linear(array: npt.NDArray[np.generic], out_shape: tuple[int, int]) 
     return _apply(rows, columns, array)
 
 
-def to_working(mask: BoolArray, out_shape: tuple[int, int]) -> BoolArray:
+def to_working(mask: BoolArray, out_shape: tuple[int, ...]) -> BoolArray:
     """Carry a mask of the stored matrix to the working grid.
 
     Parameters

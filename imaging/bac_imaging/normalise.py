@@ -59,7 +59,9 @@ def normalise(signal: FloatArray, breast: BoolArray) -> FloatArray:
     weight = _coarse(inside, _FACTOR)
     sigma = MEAN_SIGMA_PX / _FACTOR
     # An offset from the median keeps float32 exact for raw signals on a large pedestal.
-    offset = np.float32(np.median(signal[::8, ::8][breast[::8, ::8]])) if breast[::8, ::8].any() else np.float32(0)
+    offset = (
+        np.float32(np.median(signal[::8, ::8][breast[::8, ::8]])) if breast[::8, ::8].any() else np.float32(0)
+    )
     residual = (signal - offset) * inside
     mean = _masked_mean(_coarse(residual, _FACTOR), weight, sigma)
     residual -= resample_linear(mean, signal.shape)
@@ -89,7 +91,7 @@ def normalise(signal: FloatArray, breast: BoolArray) -> FloatArray:
 
 
 def _robust_scale(residual: FloatArray, breast: BoolArray) -> float:
-    """Standard deviation of the residual from its median absolute value, on a sample of pixels."""
+    """Estimate the residual's standard deviation from its median absolute value, on a sample."""
     sample = residual[::4, ::4][breast[::4, ::4]]
     if sample.size == 0:
         sample = residual[breast]

@@ -62,7 +62,10 @@ def plan_tiles(breast: BoolArray) -> IntArray:
         row_starts = _starts(int(rows[0]), int(rows[-1]) + 1, breast.shape[0], stride)
         column_starts = _starts(int(columns[0]), int(columns[-1]) + 1, breast.shape[1], stride)
         origins = [
-            (r, c) for r in row_starts for c in column_starts if breast[r : r + TILE_PX, c : c + TILE_PX].any()
+            (r, c)
+            for r in row_starts
+            for c in column_starts
+            if breast[r : r + TILE_PX, c : c + TILE_PX].any()
         ]
         if len(origins) <= MAX_TILES:
             return np.array(origins, dtype=np.int32)
