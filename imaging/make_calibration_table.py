@@ -86,9 +86,8 @@ def coefficients(
     glandular = float(np.interp(thickness_mm, *GLANDULARITY))
     inner_cm = thickness_mm / 10.0 - SKIN_CM
     density = 1.0 / (glandular / GLAND[1] + (1.0 - glandular) / ADIPOSE[1])
-    breast = glandular * mass_attenuation(GLAND[0], energy) + (1.0 - glandular) * mass_attenuation(
-        ADIPOSE[0], energy
-    )
+    gland = mass_attenuation(GLAND[0], energy)
+    breast = glandular * gland + (1.0 - glandular) * mass_attenuation(ADIPOSE[0], energy)
     path = (
         mass_attenuation(PADDLE[0], energy) * PADDLE[1] * PADDLE_CM
         + mass_attenuation(SKIN[0], energy) * SKIN[1] * SKIN_CM

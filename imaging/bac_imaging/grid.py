@@ -75,14 +75,9 @@ def _linear_weights(source: int, target: int) -> sparse.csr_matrix:
     above = np.minimum(below + 1, source - 1)
     part = (position - below).astype(np.float32)
     index = np.tile(np.arange(target), 2)
-    return sparse.csr_matrix(
-        (
-            np.concatenate([1.0 - part, part]),
-            (np.concatenate([index, index]), np.concatenate([below, above])),
-        ),
-        shape=(target, source),
-        dtype=np.float32,
-    )
+    values = np.concatenate([1.0 - part, part])
+    places = (index, np.concatenate([below, above]))
+    return sparse.csr_matrix((values, places), shape=(target, source), dtype=np.float32)
 
 
 def _apply(rows: sparse.csr_matrix, columns: sparse.csr_matrix, array: npt.NDArray[np.generic]) -> FloatArray:
