@@ -156,7 +156,7 @@ def check_ports() -> Check:
 
 def check_codecs() -> Check:
     """Check the decoders of the compressions that mammograms come in."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
     missing = [name for uid, name in _CODECS.items() if not get_decoder(UID(uid)).is_available]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class Saver:
             path = self._out / f"{stem}.{kind}.png"
             if self._write(path, data):
                 files[kind] = str(path)
-        return result.with_files(files)
+        return replace(result, files=files)
 
     def finish(self, document: Mapping[str, Any], images: Sequence[ImageResult]) -> None:
         """Write the files of the whole run."""

@@ -1,0 +1,319 @@
+"""``bacctl analyze`` with a client that is not real: exit codes, streams, files."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bacctl.cli import main
+from bacctl.errors import ServerUnavailableError
+from bacctl.results import ImageResult
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+class FakeClient:
+    """Calls every image analysed, but for the names that say otherwise."""
+
+    def __init__(self) -> None:
+        self.spacings: list[object] = []
+        self.closed = False
+
+    def __enter__(self) -> FakeClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.closed = True
+
+    def server_info(self) -> dict[str, str]:
+        return {"model": "ab" * 32, "triton": "2.51.0"}
+
+    def analyze_many(self, sources: Sequence[Path], pixel_spacing_mm: object = None) -> Iterator[ImageResult]:
+        self.spacings.append(pixel_spacing_mm)
+        os.write(1, b"a library talks to file descriptor 1\n")
+        for path in sources:
+            yield self.result(path)
+
+    def result(self, path: Path) -> ImageResult:
+        if path.stem == "refused":
+            return ImageResult("refused", "BAC-SPACING-MISSING", "no spacing; give one", path=path)
+        if path.stem == "interrupt":
+            raise KeyboardInterrupt
+        if path.stem == "broken":
+            raise RuntimeError("a fault of ours")
+        mask = np.zeros((300, 200), bool)
+        mask[100:110, 20:120] = True
+        return ImageResult(
+            "ok",
+            rows=300,
+            columns=200,
+            bac_detected=True,
+            bac_probability=0.9,
+            area_mm2=10.0,
+            length_mm=10.0,
+            pixel_spacing_mm=(0.1, 0.1),
+            spacing_source="option",
+            magnification=1.0,
+            path=path,
+            mask=mask,
+        )
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
+    fake = FakeClient()
+    monkeypatch.setattr("bacctl.cli.connect.connect", lambda url: fake)
+    return fake
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run the command in an empty folder; gives exit code, stdout and stderr."""
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    monkeypatch.delenv("BACCTL_URL", raising=False)
+
+    def call(*args: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bacctl", *map(str, args)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        code = left.value.code or 0
+        assert isinstance(code, int)
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return call
+
+
+def film(folder: Path, name: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    grey = np.tile(np.linspace(0, 255, 200), (300, 1)).astype(np.uint8)
+    Image.fromarray(grey).save(folder / f"{name}.png")
+    return folder / f"{name}.png"
+
+
+def test_all_well(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    code, out, err = run("analyze", film(tmp_path / "in", "a"), "--pixel-spacing", "0.1")
+    assert code == 0
+    assert "esearch use only" in out
+    assert err == ""
+    assert client.spacings == [(0.1, 0.1)]
+    assert client.closed
+    assert os.listdir() == []
+
+
+def test_one_refused_among_others(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    film(tmp_path / "in", "a")
+    refused = film(tmp_path / "in", "refused")
+    film(tmp_path / "in", "z")
+    code, out, err = run("analyze", tmp_path / "in", "--json")
+    assert code == 1
+    assert err.splitlines() == [
+        "a library talks to file descriptor 1",
+        f"{refused}: BAC-SPACING-MISSING: no spacing; give one",
+    ]
+    document = json.loads(out)
+    assert [image["status"] for image in document["images"]] == ["ok", "refused", "ok"]
+    assert document["software"]["model"] == "ab" * 32
+    assert document["intended_use"] == "research use only"
+
+
+def test_files_are_skipped_in_folders_but_not_when_named(
+    client: FakeClient, run: Run, tmp_path: Path
+) -> None:
+    film(tmp_path / "in", "a")
+    readme = tmp_path / "in" / "README"
+    readme.write_text("words")
+    document = json.loads(run("analyze", tmp_path / "in", "--json")[1])
+    assert document["skipped"] == 1
+    assert len(document["images"]) == 1
+    document = json.loads(run("analyze", readme, "--json")[1])
+    assert document["skipped"] == 0
+    assert document["images"][0]["path"] == str(readme)
+
+
+def test_saved_files_are_named_and_listed(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    paths = [film(tmp_path / "in", "a"), film(tmp_path / "other", "a")]
+    code, out, _ = run("analyze", *paths, "--save", "mask,overlay,json,csv", "--out", "res", "--json",
+                       "--pixel-spacing", "0.1")  # fmt: skip
+    assert code == 0
+    assert sorted(os.listdir("res")) == [
+        "a-2.mask.png",
+        "a-2.overlay.png",
+        "a.mask.png",
+        "a.overlay.png",
+        "analysis.csv",
+        "analysis.json",
+    ]
+    assert json.loads(Path("res/analysis.json").read_text()) == json.loads(out)
+    listed = [image["files"] for image in json.loads(out)["images"]]
+    assert listed[1] == {"mask": "res/a-2.mask.png", "overlay": "res/a-2.overlay.png"}
+    with Image.open("res/a.mask.png") as mask:
+        assert mask.size == (200, 300)
+
+
+def test_out_alone_saves_and_save_alone_goes_to_the_default_folder(
+    client: FakeClient, run: Run, tmp_path: Path
+) -> None:
+    image = film(tmp_path / "in", "a")
+    assert run("analyze", image, "--out", "res", "--pixel-spacing", "0.1")[0] == 0
+    assert sorted(os.listdir("res")) == ["a.mask.png", "a.overlay.png", "analysis.json"]
+    assert run("analyze", image, "--save", "csv")[0] == 0
+    assert os.listdir("bacctl-out") == ["analysis.csv"]
+
+
+def test_unexpected_faults_lose_no_image(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    for name in ("a", "broken", "z"):
+        film(tmp_path / "in", name)
+    code, out, err = run("analyze", tmp_path / "in", "--json")
+    assert code == 1
+    images = json.loads(out)["images"]
+    assert [image["code"] for image in images] == [None, "BAC-INTERNAL", "BAC-INTERNAL"]
+    assert len(err.splitlines()) == 3
+
+
+def test_ctrl_c_keeps_what_is_done(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    for name in ("a", "interrupt", "z"):
+        film(tmp_path / "in", name)
+    code, out, _ = run("analyze", tmp_path / "in", "--json")
+    assert code == 130
+    assert len(json.loads(out)["images"]) == 1
+    assert client.closed
+
+
+def test_a_server_out_of_reach_fails_every_image(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(url: str | None) -> FakeClient:
+        raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", f"{url} does not answer; start it")
+
+    monkeypatch.setattr("bacctl.cli.connect.connect", away)
+    film(tmp_path / "in", "a")
+    film(tmp_path / "in", "b")
+    monkeypatch.setenv("BACCTL_URL", "gpu-host:8001")
+    code, out, err = run("analyze", tmp_path / "in", "--json")
+    assert code == 1
+    document = json.loads(out)
+    assert [image["code"] for image in document["images"]] == ["BAC-SERVER-UNAVAILABLE"] * 2
+    assert document["software"]["model"] is None
+    assert all("gpu-host:8001 does not answer" in line for line in err.splitlines())
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--pixel-spacing", "0"),
+        ("--pixel-spacing", "-0.1"),
+        ("--pixel-spacing", "nan"),
+        ("--pixel-spacing", "inf"),
+        ("--pixel-spacing", "wide"),
+        ("--save", "seg"),
+        ("--save", "mask,jpeg"),
+        ("--nope",),
+    ],
+)
+def test_wrong_usage(args: tuple[str, ...], client: FakeClient, run: Run, tmp_path: Path) -> None:
+    code, out, err = run("analyze", film(tmp_path / "in", "a"), *args)
+    assert code == 2
+    assert out == ""
+    assert err
+    assert client.spacings == []
+
+
+def test_wrong_usage_without_a_path(run: Run) -> None:
+    assert run("analyze")[0] == 2
+
+
+def test_out_that_is_a_file(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    image = film(tmp_path / "in", "a")
+    code, out, err = run("analyze", image, "--save", "mask", "--out", image)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+
+
+def test_a_path_that_does_not_exist(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    image = film(tmp_path / "in", "a")
+    code, out, err = run("analyze", image, "nope", "--save", "json")
+    assert (code, out) == (2, "")
+    assert err == "nope: BAC-FILE-UNREADABLE: there is no such file or folder; check the path\n"
+    code, out, _ = run("analyze", image, "nope", "--json")
+    assert code == 2
+    assert [image["path"] for image in json.loads(out)["images"]] == ["nope"]
+    assert client.spacings == []
+    assert os.listdir() == []
+
+
+def test_nothing_to_analyse(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "README").write_text("words")
+    code, out, err = run("analyze", folder)
+    assert (code, out) == (2, "")
+    assert "nothing to analyse" in err
+    code, out, _ = run("analyze", folder, "--json")
+    assert code == 2
+    assert json.loads(out)["skipped"] == 1
+
+
+def test_an_out_folder_that_cannot_be_written_costs_no_result(
+    client: FakeClient, run: Run, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("x")
+    code, out, err = run(
+        "analyze", film(tmp_path / "in", "a"), "--save", "mask,json", "--out", blocked / "sub", "--json"
+    )
+    assert code == 1
+    assert json.loads(out)["images"][0]["status"] == "ok"
+    told = [line for line in err.splitlines() if "cannot be written" in line]
+    assert len(told) == 1
+    assert "--out" in told[0]
+
+
+def test_a_disk_that_fills_up_is_told_once(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.replace
+
+    def fill_up(source: str, target: Path) -> None:
+        if Path(target).name.endswith(".mask.png"):
+            raise OSError(28, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", fill_up)
+    for name in ("a", "b", "c"):
+        film(tmp_path / "in", name)
+    code, out, err = run("analyze", tmp_path / "in", "--save", "mask,json", "--out", "res", "--json")
+    assert code == 1
+    assert len(json.loads(out)["images"]) == 3
+    assert err.count("No space left on device") == 1
+    assert os.listdir("res") == []
+
+
+def test_an_overlay_that_cannot_be_drawn_costs_no_mask(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    code, _, err = run("analyze", folder, "--save", "mask,overlay", "--out", "res")
+    assert code == 1
+    assert "no overlay" in err
+    assert os.listdir("res") == ["a.mask.png"]
+
+
+def test_quiet_leaves_the_table_and_the_errors(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    film(tmp_path / "in", "a")
+    film(tmp_path / "in", "refused")
+    code, out, err = run("analyze", tmp_path / "in", "--quiet")
+    assert code == 1
+    assert "refused.png" in out
+    assert "BAC-SPACING-MISSING" in err

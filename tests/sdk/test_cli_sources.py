@@ -1,0 +1,133 @@
+"""What a path stands for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from bacctl.sources import find_sources, is_image
+
+MG = "1.2.840.10008.5.1.4.1.1.1.2"
+
+
+def write_dicom(path: Path, sop_class: str = MG, *, preamble: bool = True, implicit: bool = False) -> Path:
+    ds = Dataset()
+    ds.SOPClassUID = sop_class
+    ds.SOPInstanceUID = "1.2.3"
+    if preamble:
+        ds.file_meta = FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        ds.save_as(path, enforce_file_format=True)
+    else:
+        syntax = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        ds.save_as(path, implicit_vr=syntax.is_implicit_VR, little_endian=True)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.png", b"\x89PNG\r\n\x1a\n..."),
+        ("a", b"II*\x00...."),
+        ("a.tif", b"MM\x00*...."),
+        ("a.jpg", b"\xff\xd8\xff\xe0"),
+        ("empty.dcm", b""),
+    ],
+)
+def test_images_by_content(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert is_image(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("README", b"some text"),
+        ("notes.dcm", b"some text, whatever its name says"),
+        ("empty", b""),
+        ("Thumbs.db", b"\xd0\xcf\x11\xe0" * 100),
+        ("film.mask.png", b"\x89PNG\r\n\x1a\n..."),
+        ("film.overlay.png", b"\x89PNG\r\n\x1a\n..."),
+    ],
+)
+def test_no_images_by_content(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert not is_image(tmp_path / name)
+
+
+def test_dicom_with_and_without_preamble(tmp_path: Path) -> None:
+    assert is_image(write_dicom(tmp_path / "a"))
+    assert is_image(write_dicom(tmp_path / "b", preamble=False))
+    assert is_image(write_dicom(tmp_path / "c", preamble=False, implicit=True))
+
+
+@pytest.mark.parametrize(
+    "sop_class",
+    [
+        "1.2.840.10008.1.3.10",  # DICOMDIR
+        "1.2.840.10008.5.1.4.1.1.88.50",  # Mammography CAD SR
+        "1.2.840.10008.5.1.4.1.1.11.1",  # Grayscale Softcopy Presentation State
+        "1.2.840.10008.5.1.4.1.1.66.4",  # Segmentation
+    ],
+)
+def test_dicom_objects_that_hold_no_image(tmp_path: Path, sop_class: str) -> None:
+    assert not is_image(write_dicom(tmp_path / "a.dcm", sop_class))
+
+
+def test_folders_are_walked_in_order_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    expected = [
+        write_dicom(tmp_path / ".hidden" / "z"),
+        write_dicom(tmp_path / "a.dcm"),
+        write_dicom(tmp_path / "b" / "1"),
+        write_dicom(tmp_path / "b" / "2"),
+    ]
+    (tmp_path / "README").write_text("x")
+    (tmp_path / "b" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    os.mkfifo(tmp_path / "pipe")
+    found = find_sources([tmp_path])
+    assert list(found.files) == expected
+    assert found.skipped == 3
+
+
+def test_loops_of_links_end_and_links_to_folders_are_followed(tmp_path: Path) -> None:
+    inside = tmp_path / "walked"
+    inside.mkdir()
+    (inside / "loop").symlink_to(inside)
+    (inside / "broken").symlink_to(tmp_path / "nowhere")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    write_dicom(elsewhere / "a")
+    (inside / "linked").symlink_to(elsewhere)
+    assert find_sources([inside]).files == (inside / "linked" / "a",)
+
+
+def test_named_files_are_taken_whatever_they_hold_and_once(tmp_path: Path) -> None:
+    text = tmp_path / "README"
+    text.write_text("x")
+    assert find_sources([text, text, tmp_path]).files == (text,)
+
+
+def test_results_of_an_earlier_run_are_left_alone(tmp_path: Path) -> None:
+    out = tmp_path / "bacctl-out"
+    out.mkdir()
+    write_dicom(out / "seg.dcm")
+    image = write_dicom(tmp_path / "a.dcm")
+    assert find_sources([tmp_path], leave_out=[out]).files == (image,)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_folders_that_cannot_be_listed_are_told(tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0)
+    assert find_sources([tmp_path]).unlisted == (locked,)
+
+
+def test_a_path_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        find_sources([tmp_path / "nope"])
