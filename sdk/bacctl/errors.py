@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from bac_imaging.errors import CATALOGUE
+
 
 class BacctlError(Exception):
     """Anything that stops an analysis.
@@ -74,6 +76,43 @@ class PermissionDeniedError(FailedError):
 
 class ServerFaultError(FailedError):
     """The server answered with a fault of its own; its log says more."""
+
+
+_SERVER_ERRORS: dict[str, type[FailedError]] = {
+    "BAC-SERVER-UNAVAILABLE": ServerUnavailableError,
+    "BAC-SERVER-OVERLOADED": ServerOverloadedError,
+    "BAC-SERVER-TIMEOUT": ServerTimeoutError,
+    "BAC-SERVER-PERMISSION": PermissionDeniedError,
+    "BAC-SERVER-FAULT": ServerFaultError,
+    "BAC-INTERNAL": ServerFaultError,
+}
+
+
+def error_class(code: str) -> type[BacctlError]:
+    """Return the class of errors that a code belongs to; FailedError for a code of a newer server."""
+    entry = CATALOGUE.get(code)
+    if entry is not None and entry.status == "refused":
+        return RefusedError
+    return _SERVER_ERRORS.get(code, FailedError)
+
+
+def from_catalogue(code: str, found: str | None = None) -> BacctlError:
+    """Make the error of a code.
+
+    Parameters
+    ----------
+    code : str
+        A code of `bacctl.errors.CATALOGUE`.
+    found : str, optional
+        What was found, without full stop. Default: the code's meaning.
+
+    Returns
+    -------
+    BacctlError
+        Of the class that the code belongs to; its reason ends with the code's advice.
+    """
+    entry = CATALOGUE[code]
+    return error_class(code)(code, f"{found or entry.meaning}; {entry.hint}")
 
 
 def unavailable(reason: str) -> ServerUnavailableError:

@@ -1,0 +1,104 @@
+"""What can be analysed, turned into the bytes that are sent."""
+
+from __future__ import annotations
+
+import copy
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bacctl.errors import BacctlError, from_catalogue
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+    Source = str | os.PathLike[str] | bytes | Dataset
+
+# A message of gRPC holds 2 GiB; no mammogram comes near.
+MAX_BYTES = 1_500_000_000
+_HEADER_BYTES = 1 << 20  # the identifiers stand near the start; no more of a bad file is looked at
+
+
+def read_source(source: Source) -> bytes:
+    """Return the file that a source stands for.
+
+    Parameters
+    ----------
+    source : path, bytes or pydicom.Dataset
+        A path, the bytes of a DICOM, PNG, TIFF or JPEG file, or a dataset, which is left as it is.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    FailedError
+        BAC-FILE-UNREADABLE.
+    RefusedError
+        BAC-FILE-EMPTY, BAC-FILE-TOO-LARGE (found before anything is read), BAC-FILE-NOT-IMAGE for a dataset
+        that cannot be written as a file.
+    """
+    if isinstance(source, bytes):
+        data = source
+    elif isinstance(source, (str, os.PathLike)):
+        data = _read_file(Path(source))
+    else:
+        data = _write_dataset(source)
+    if not data:
+        raise from_catalogue("BAC-FILE-EMPTY")
+    if len(data) > MAX_BYTES:
+        raise from_catalogue("BAC-FILE-TOO-LARGE")
+    return data
+
+
+def path_of(source: Source) -> Path | None:
+    """Return the path of a source that is one."""
+    return Path(source) if isinstance(source, (str, os.PathLike)) else None
+
+
+def identified(error: BacctlError, data: bytes) -> BacctlError:
+    """Add the identifiers of the image, where its header can be read, to an error about it."""
+    from pydicom import dcmread
+
+    try:
+        header = dcmread(
+            io.BytesIO(data[:_HEADER_BYTES]),
+            stop_before_pixels=True,
+            specific_tags=["SOPInstanceUID", "StudyInstanceUID"],
+        )
+        error.sop_instance_uid = str(header.get("SOPInstanceUID") or "") or None
+        error.study_instance_uid = str(header.get("StudyInstanceUID") or "") or None
+    except Exception:  # a broken header fails in many ways, and the error to report is the one at hand
+        return error
+    return error
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise from_catalogue("BAC-FILE-TOO-LARGE")
+        return path.read_bytes()
+    except IsADirectoryError:
+        raise from_catalogue(
+            "BAC-FILE-UNREADABLE", "this is a folder; analyze_exam and analyze_many take those"
+        ) from None
+    except OSError as error:
+        raise from_catalogue("BAC-FILE-UNREADABLE", f"the file could not be read: {error.strerror}") from None
+
+
+def _write_dataset(dataset: Dataset) -> bytes:
+    # Writing completes the file meta information, which must not show in the caller's dataset.
+    private = copy.copy(dataset)
+    if hasattr(dataset, "file_meta"):
+        private.file_meta = copy.deepcopy(dataset.file_meta)
+    stream = io.BytesIO()
+    try:
+        private.save_as(stream, enforce_file_format=True)
+    except Exception as error:  # pydicom raises many kinds for a dataset that lacks what a file needs
+        kind = type(error).__name__
+        raise from_catalogue(
+            "BAC-FILE-NOT-IMAGE", f"the dataset cannot be written as a DICOM file ({kind})"
+        ) from None
+    return stream.getvalue()
