@@ -6,16 +6,14 @@ import io
 import warnings
 
 import numpy as np
-import numpy.typing as npt
 import pydicom
-from pydicom.dataset import FileDataset
-from pydicom.uid import UID, ImplicitVRLittleEndian
 
 from bac_imaging.beam import read_beam
-from bac_imaging.errors import FailedError, RefusedError
-from bac_imaging.geometry import Spacing, read_geometry
+from bac_imaging.errors import RefusedError
+from bac_imaging.geometry import read_geometry
 from bac_imaging.header import Header
 from bac_imaging.mammogram import Mammogram
+from bac_imaging.spacing import Spacing
 
 
 def read_dicom(data: bytes, given: Spacing | None) -> Mammogram:

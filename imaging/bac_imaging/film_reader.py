@@ -7,8 +7,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from bac_imaging.geometry import Spacing, given_geometry
+from bac_imaging.geometry import given_geometry
 from bac_imaging.mammogram import Mammogram
+from bac_imaging.spacing import Spacing
 
 
 def read_film(data: bytes, given: Spacing | None) -> Mammogram:

@@ -1,0 +1,216 @@
+"""Every code that a refusal, a failure or a warning of bacctl can carry, with its meaning and advice.
+
+Standard library only, so that the client can import it at no cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+Status = Literal["refused", "failed", "warning"]
+
+
+@dataclass(frozen=True)
+class CodeEntry:
+    """What one code means and what to do about it.
+
+    Attributes
+    ----------
+    status : {"refused", "failed", "warning"}
+        ``refused``: this input can never be measured as it is. ``failed``: it could not be measured now.
+        ``warning``: it was measured, and this should be known about the result.
+    meaning : str
+        What was found, without full stop.
+    hint : str
+        What to do, as a phrase that can end a sentence.
+    """
+
+    status: Status
+    meaning: str
+    hint: str
+
+
+def _refused(meaning: str, hint: str) -> CodeEntry:
+    return CodeEntry("refused", meaning, hint)
+
+
+def _failed(meaning: str, hint: str) -> CodeEntry:
+    return CodeEntry("failed", meaning, hint)
+
+
+def _warning(meaning: str, hint: str) -> CodeEntry:
+    return CodeEntry("warning", meaning, hint)
+
+
+_SEND_STANDARD_VIEW = "send a full-field CC or MLO view"
+_GIVE_SPACING = "give the spacing at the detector with --pixel-spacing MM (pixel_spacing_mm in Python)"
+_EXPORT_AGAIN = "export or copy the file again from its source"
+_SEE_SERVER_LOG = "try again and look into the server's log if it happens again"
+
+CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
+    {
+        # The file
+        "BAC-FILE-EMPTY": _refused("the file holds no bytes", _EXPORT_AGAIN),
+        "BAC-FILE-NOT-IMAGE": _refused(
+            "the file is no DICOM, PNG, TIFF or JPEG image",
+            "send the image itself, unpacked and in one of these formats",
+        ),
+        "BAC-FILE-TRUNCATED": _refused("the file ends before its image does", _EXPORT_AGAIN),
+        "BAC-FILE-TOO-LARGE": _refused(
+            "the file is larger than any single mammogram", "send one two-dimensional image per file"
+        ),
+        "BAC-FILE-UNREADABLE": _failed(
+            "the file could not be read", "check that it exists and that you may read it"
+        ),
+        # What kind of image it is
+        "BAC-DICOM-NO-PIXELS": _refused(
+            "the DICOM object holds no image", "send the image object of the study, with its pixel data"
+        ),
+        "BAC-MODALITY": _refused("the object is no mammogram", "send digital mammograms or film scans"),
+        "BAC-MULTIFRAME": _refused(
+            "the file holds several frames", "send one two-dimensional image per file"
+        ),
+        "BAC-TOMOSYNTHESIS": _refused(
+            "tomosynthesis slices and projections are not measured",
+            "send the conventional 2D view of the same breast",
+        ),
+        "BAC-SYNTHETIC-2D": _refused(
+            "a 2D image synthesised from tomosynthesis is no record of X-ray attenuation",
+            "send the conventional 2D view of the same breast",
+        ),
+        "BAC-VIEW-BIOPSY": _refused(
+            "exposures for stereotactic or biopsy guidance are not measured", _SEND_STANDARD_VIEW
+        ),
+        "BAC-VIEW-SPOT": _refused("spot compression views are not measured", _SEND_STANDARD_VIEW),
+        "BAC-VIEW-MAGNIFICATION": _refused("magnification views are not measured", _SEND_STANDARD_VIEW),
+        "BAC-VIEW-SPECIMEN": _refused("images of excised tissue are not measured", _SEND_STANDARD_VIEW),
+        "BAC-CONTRAST": _refused(
+            "contrast medium in the vessels looks like calcium, and subtraction images show no calcium",
+            "send an image taken without contrast medium",
+        ),
+        "BAC-QC-IMAGE": _refused(
+            "the image is a quality control or calibration exposure", "send an image of a breast"
+        ),
+        # Its scale
+        "BAC-SPACING-MISSING": _refused("the file does not say how large its pixels are", _GIVE_SPACING),
+        "BAC-SPACING-INVALID": _refused(
+            "the pixel spacing is not one that a mammogram can have",
+            "correct the spacing in the header, or the one given",
+        ),
+        "BAC-SPACING-CONFLICT": _refused(
+            "two statements of the pixel spacing contradict each other",
+            "find out which is right, then correct the header or drop --pixel-spacing",
+        ),
+        # Its pixels
+        "BAC-COLOUR": _refused("the image is in colour", "send the original greyscale image"),
+        "BAC-DIMENSIONS": _refused(
+            "the image has a size or pixel layout that no mammogram has",
+            "send the original image, neither a thumbnail nor a mosaic, with 8 or 16 bits a pixel",
+        ),
+        "BAC-PIXELS-CONSTANT": _refused("all pixels have the same value", _EXPORT_AGAIN),
+        "BAC-BREAST-NOT-FOUND": _refused(
+            "no breast was found in the image", "check that the image shows a whole breast"
+        ),
+        "BAC-OPTIONS-INVALID": _refused(
+            "the options sent with the image are not understood",
+            'send JSON such as {"pixel_spacing_mm": [0.1, 0.1]}, in mm between rows and between columns',
+        ),
+        # What could not be done now
+        "BAC-CODEC-MISSING": _failed(
+            "no decoder for this compression is installed where the image is read",
+            'install the decoders there with: pip install "bacctl[dicom]"',
+        ),
+        "BAC-DECODE-FAILED": _failed(
+            "the compressed pixels could not be decoded",
+            "check the file with another viewer, or export it again without compression",
+        ),
+        "BAC-SERVER-UNAVAILABLE": _failed(
+            "the server could not be reached", "check its address and that `bacctl serve` is running"
+        ),
+        "BAC-SERVER-OVERLOADED": _failed(
+            "the server has no room for another request", "try again later or with fewer at a time"
+        ),
+        "BAC-SERVER-TIMEOUT": _failed("the server did not answer in time", "try again or allow more time"),
+        "BAC-SERVER-PERMISSION": _failed(
+            "the server does not allow this call", "check the credentials and the server's restrictions"
+        ),
+        "BAC-SERVER-FAULT": _failed("the server met an error of its own", _SEE_SERVER_LOG),
+        "BAC-INTERNAL": _failed("an error in bacctl itself", "please report it with this line"),
+        # What should be known about a result
+        "BAC-W-MASS-NONE-BEAM": _warning(
+            "no calcium mass: the header does not describe the X-ray beam",
+            "use area and length, or send the image with its acquisition header",
+        ),
+        "BAC-W-MASS-NONE-THICKNESS": _warning(
+            "no calcium mass: the compressed thickness is not in the header",
+            "use area and length, or send the image with its acquisition header",
+        ),
+        "BAC-W-MASS-NONE-FILM": _warning(
+            "no calcium mass: a film scan or plain image has no known exposure scale",
+            "use area and length",
+        ),
+        "BAC-W-MASS-ESTIMATED": _warning(
+            "the calcium mass is an estimate: pixel values are not proportional to exposure",
+            "send the FOR PROCESSING image for a calibrated mass",
+        ),
+        "BAC-W-SPACING-OVERRIDDEN": _warning(
+            "the pixel spacing was given by the caller", "make sure that it holds at the detector"
+        ),
+        "BAC-W-SPACING-DETECTOR-ASSUMED": _warning(
+            "the header's pixel spacing does not say which plane it holds in; it is taken at the detector",
+            "compare with the detector's pixel size",
+        ),
+        "BAC-W-MAGNIFICATION-ASSUMED": _warning(
+            "the magnification rests on assumed distances",
+            "read area, length and mass with a margin of some per cent",
+        ),
+        "BAC-W-MAGNIFICATION-CONFLICT": _warning(
+            "the header's magnification factor disagrees with its distances; it was not used",
+            "check the distances in the header",
+        ),
+        "BAC-W-IMPLANT": _warning(
+            "the breast has an implant that is not displaced in this view",
+            "prefer the implant-displaced view",
+        ),
+        "BAC-W-PARTIAL-VIEW": _warning(
+            "the image shows part of a breast that was imaged in pieces",
+            "do not add its result to that of the other pieces",
+        ),
+        "BAC-W-VIEW-UNKNOWN": _warning(
+            "the header does not name the view", "its result is not counted in an exam's sum"
+        ),
+        "BAC-W-VIEW-CONFLICT": _warning(
+            "the header names two different views or sides; the coded one is used",
+            "check the view and the side",
+        ),
+        "BAC-W-VIEW-MODIFIED": _warning(
+            "the view is a modified one", "its result is not comparable with a plain CC or MLO view"
+        ),
+        "BAC-W-LATERALITY-UNKNOWN": _warning(
+            "the header does not say which breast it is", "its result is not counted in an exam's sum"
+        ),
+        "BAC-W-LOSSY": _warning(
+            "the image was compressed with loss", "fine calcifications may be altered; prefer the original"
+        ),
+        "BAC-W-CLIPPED": _warning(
+            "the brightest parts inside the image are cut off",
+            "calcium there cannot be told from what surrounds it; prefer the original",
+        ),
+        "BAC-W-INTENSITY-ASSUMED": _warning(
+            "the header does not say how pixel values follow exposure; proportionality is assumed",
+            "take the calcium mass as an estimate",
+        ),
+        "BAC-W-LOG-SLOPE-ASSUMED": _warning(
+            "pixel values follow the logarithm of exposure with an unknown slope; four decades are assumed",
+            "take the calcium mass as an estimate",
+        ),
+        "BAC-W-POLARITY-CONFLICT": _warning(
+            "the header contradicts itself on whether high values are bright",
+            "look at the overlay before using the result",
+        ),
+    }
+)
+"""Every code with its status, meaning and advice."""

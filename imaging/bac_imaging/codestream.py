@@ -1,0 +1,193 @@
+"""A look at compressed pixels before a decoder touches them.
+
+The decoders are C and C++ code that trusts its input: on a damaged stream some abort the process, allocate
+gigabytes, or return half an image without a word. So the stream's own markers are walked first: it must
+describe the image that the DICOM header describes, use only what its transfer syntax allows, and be complete.
+
+References: ITU-T T.81 (JPEG), T.87 (JPEG-LS), T.800 (JPEG 2000).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+from bac_imaging.errors import FailedError, RefusedError
+
+Family = Literal["jpeg", "jpeg-lossless", "jpeg-ls", "jpeg2000"]
+
+_SOI, _EOI, _SOS, _DHT, _DRI = 0xD8, 0xD9, 0xDA, 0xC4, 0xDD
+_FRAMES: dict[Family, frozenset[int]] = {
+    "jpeg": frozenset({0xC0, 0xC1}),
+    "jpeg-lossless": frozenset({0xC3}),
+    "jpeg-ls": frozenset({0xF7}),
+}
+_QUANTISATION, _LS_PARAMETERS, _COMMENT = 0xDB, 0xF8, 0xFE
+_APPLICATION = frozenset(range(0xE0, 0xF0))
+_TABLES: dict[Family, frozenset[int]] = {
+    "jpeg": frozenset({_DHT, _DRI, _QUANTISATION, _COMMENT}) | _APPLICATION,
+    "jpeg-lossless": frozenset({_DHT, _DRI, _COMMENT}) | _APPLICATION,
+    "jpeg-ls": frozenset({_DRI, _LS_PARAMETERS, _COMMENT}) | _APPLICATION,
+}
+# In entropy-coded data FF is followed by 00 (JPEG) or a bit 0 (JPEG-LS); else a marker or restart follows.
+_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
+_LS_MARKER = re.compile(rb"\xff[\x80-\xcf\xd8-\xff]", re.DOTALL)
+_LARGEST_TABLE_INDEX = 3
+_MOST_TILES = 4096
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the DICOM header says of the image: rows, columns, samples a pixel, bits allocated a sample."""
+
+    rows: int
+    columns: int
+    samples: int
+    bits_allocated: int
+
+
+def check_codestream(stream: bytes, family: Family, expected: Expected) -> None:
+    """Make sure that a compressed frame is complete and is the image that the header describes.
+
+    Parameters
+    ----------
+    stream : bytes
+        One compressed frame.
+    family : {"jpeg", "jpeg-lossless", "jpeg-ls", "jpeg2000"}
+        What the transfer syntax says it is.
+    expected : Expected
+        What the DICOM header says.
+
+    Raises
+    ------
+    RefusedError
+        ``BAC-FILE-TRUNCATED`` if the stream ends early.
+    FailedError
+        ``BAC-DECODE-FAILED`` if it is damaged or describes another image.
+    """
+    try:
+        if family == "jpeg2000":
+            _check_jpeg2000(stream, expected)
+        else:
+            _check_jpeg(stream, family, expected)
+    except (struct.error, IndexError):
+        raise RefusedError("BAC-FILE-TRUNCATED") from None
+
+
+def _damaged(found: str) -> FailedError:
+    return FailedError("BAC-DECODE-FAILED", f"the compressed pixels are damaged ({found})")
+
+
+def _check_jpeg(stream: bytes, family: Family, expected: Expected) -> None:
+    if stream[:2] != b"\xff\xd8":
+        raise _damaged("no start of image")
+    position, has_frame, has_scan = 2, False, False
+    while True:
+        marker, start = _next_marker(stream, position)
+        if marker == _EOI:
+            break
+        length = struct.unpack_from(">H", stream, start)[0]
+        body = stream[start + 2 : start + length]
+        if length < 2 or len(body) != length - 2:
+            raise RefusedError("BAC-FILE-TRUNCATED")
+        position = start + length
+        if marker in _FRAMES[family] and not has_frame:
+            _check_frame(body, expected)
+            has_frame = True
+        elif marker == _SOS and has_frame:
+            _check_scan(body, family, expected)
+            has_scan = True
+            position = _end_of_scan(stream, position, family)
+        elif marker == _DHT:
+            _check_huffman(body, family)
+        elif marker not in _TABLES[family]:
+            raise _damaged("unexpected marker")
+    if not has_scan:
+        raise _damaged("no scan")
+    if stream[start:].strip(b"\0\xff"):
+        raise _damaged("data after the end of image")
+
+
+def _next_marker(stream: bytes, position: int) -> tuple[int, int]:
+    if stream[position] != 0xFF:
+        raise _damaged("no marker where one is due")
+    while stream[position] == 0xFF:
+        position += 1
+    return stream[position], position + 1
+
+
+def _end_of_scan(stream: bytes, position: int, family: Family) -> int:
+    found = (_LS_MARKER if family == "jpeg-ls" else _MARKER).search(stream, position)
+    if found is None:
+        raise RefusedError("BAC-FILE-TRUNCATED")
+    return found.start()
+
+
+def _check_frame(body: bytes, expected: Expected) -> None:
+    precision, rows, columns, components = struct.unpack_from(">BHHB", body)
+    if len(body) != 6 + 3 * components or components != expected.samples:
+        raise _damaged("another number of components than the header says")
+    if (rows, columns) != (expected.rows, expected.columns):
+        raise _damaged("another size than the header says")
+    if not 2 <= precision <= expected.bits_allocated:
+        raise _damaged("another bit depth than the header says")
+    if any(body[7 + 3 * i] != 0x11 for i in range(components)) and components == 1:
+        raise _damaged("a subsampled single component")
+
+
+def _check_scan(body: bytes, family: Family, expected: Expected) -> None:
+    components = body[0]
+    if not 1 <= components <= expected.samples or len(body) != 4 + 2 * components:
+        raise _damaged("scan header")
+    first, last, approximation = body[1 + 2 * components :]
+    selectors = body[2 : 1 + 2 * components : 2]
+    if family == "jpeg-lossless" and not (
+        1 <= first <= 7
+        and last == 0
+        and approximation < 16
+        and all(selector >> 4 <= _LARGEST_TABLE_INDEX and selector & 15 == 0 for selector in selectors)
+    ):
+        raise _damaged("scan header")
+
+
+def _check_huffman(body: bytes, family: Family) -> None:
+    position = 0
+    while position < len(body):
+        where, counts = body[position], body[position + 1 : position + 17]
+        values = body[position + 17 : position + 17 + sum(counts)]
+        position += 17 + len(values)
+        codes = sum(count << (16 - length) for length, count in enumerate(counts, start=1))
+        if (
+            len(counts) != 16
+            or len(values) != sum(counts)
+            or not values
+            or codes > 1 << 16
+            or where & 15 > _LARGEST_TABLE_INDEX
+            or where >> 4 > 1
+            or (family == "jpeg-lossless" and max(values) > 16)
+        ):
+            raise _damaged("Huffman table")
+
+
+def _check_jpeg2000(stream: bytes, expected: Expected) -> None:
+    start = stream.find(b"\xff\x4f\xff\x51")
+    if start < 0:
+        raise _damaged("no start of codestream")
+    *sizes, components = struct.unpack_from(">8IH", stream, start + 8)
+    x1, y1, x0, y0, tile_x, tile_y, tile_x0, tile_y0 = sizes
+    if (y1 - y0, x1 - x0, components) != (expected.rows, expected.columns, expected.samples):
+        raise _damaged("another size than the header says")
+    if not (tile_x0 <= x0 < tile_x0 + tile_x and tile_y0 <= y0 < tile_y0 + tile_y):
+        raise _damaged("tile size")
+    tiles = -(-(x1 - tile_x0) // tile_x) * -(-(y1 - tile_y0) // tile_y)
+    if tiles > _MOST_TILES:
+        raise _damaged("number of tiles")
+    for component in range(components):
+        depth, step_x, step_y = struct.unpack_from(">3B", stream, start + 42 + 3 * component)
+        if (step_x, step_y) != (1, 1) or (depth & 0x7F) + 1 > expected.bits_allocated:
+            raise _damaged("another bit depth than the header says")
+    # The end marker may be followed by the byte that makes the fragment's length even.
+    if b"\xff\xd9" not in stream[-4:]:
+        raise RefusedError("BAC-FILE-TRUNCATED")
