@@ -22,7 +22,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -145,7 +145,9 @@ def build(
     return cases
 
 
-def _made(source: Source, units: Sequence[str], folder: Path, processes: int) -> Iterator[dict[str, Any]]:
+def _made(
+    source: Source, units: Sequence[str], folder: Path, processes: int
+) -> Generator[dict[str, Any], None, None]:
     if processes <= 1:
         yield from (_make_unit(source, unit, folder) for unit in units)
         return
@@ -237,6 +239,7 @@ def _main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bac_training.cache", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", required=True, help="FIRST:END, half-open")
+    parser.add_argument("--look", choices=("raw", "presentation", "film", "mixed"), default="mixed")
     parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args(arguments)
     first, end = (int(number) for number in options.seeds.split(":"))

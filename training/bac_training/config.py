@@ -6,9 +6,10 @@ import importlib
 import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from bac_training.errors import TrainingError
+from bac_training.sources import LookChoice
 
 __all__ = [
     "AugmentConfig",
@@ -33,8 +34,8 @@ class RunConfig:
     steps: int
     seed: int
     threads: int
-    device: str
-    precision: str
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "bf16", "fp32"]
     checkpoint_minutes: float
     validate_minutes: float
     refresh_steps: int
@@ -53,6 +54,7 @@ class DataConfig:
 
     phantom_women: int
     phantom_seed: int
+    phantom_look: LookChoice
     validation_women: int
     processes: int
 
@@ -174,11 +176,11 @@ def _value(kind: Any, name: str, value: Any) -> Any:
         return value
     if kind is str and isinstance(value, str):
         return value
+    if get_origin(kind) is Literal and value in get_args(kind):
+        return value
     if kind == tuple[int, ...] and isinstance(value, list) and all(isinstance(v, int) for v in value):
         return tuple(value)
-    raise TrainingError(
-        f"configuration: {name} = {value!r} has the wrong type; see default.toml for its form"
-    )
+    raise TrainingError(f"configuration: {name} = {value!r} cannot be used; see default.toml for its form")
 
 
 def _check(config: Config) -> None:
@@ -186,8 +188,6 @@ def _check(config: Config) -> None:
     o, p, r = config.optimiser, config.patches, config.run
     demands = {
         "run: give minutes above 0, or steps above 0": r.steps > 0 or (r.steps == 0 and r.minutes > 0),
-        'run.device must be "auto", "cpu" or "cuda"': r.device in {"auto", "cpu", "cuda"},
-        'run.precision must be "auto", "bf16" or "fp32"': r.precision in {"auto", "bf16", "fp32"},
         "run.refresh_steps must be 1 or more": r.refresh_steps >= 1,
         f"patches.side_px must be a positive multiple of {stride}": p.side_px > 0 and p.side_px % stride == 0,
         "patches.batch must be 1 or more": p.batch >= 1,

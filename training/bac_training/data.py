@@ -75,7 +75,7 @@ def open_data(
     if config.validation_women:
         seeds["validation"] = range(first + count, first + count + config.validation_women)
     for name, women in seeds.items():
-        build(PhantomSource(women), caches / name, processes=config.processes)
+        build(PhantomSource(women, config.phantom_look), caches / name, processes=config.processes)
     return TrainingData((caches / "training",), (caches / "validation",) if "validation" in seeds else ())
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from bac_training.errors import TrainingError
 
 __all__ = ["FolderSource", "PhantomSource", "Sample", "Source", "read_mask"]
 
+LookChoice = Literal["raw", "presentation", "film", "mixed"]
 BoolArray = npt.NDArray[np.bool_]
 
 _MOST_NAMED = 5
@@ -69,19 +70,18 @@ class PhantomSource:
     ----------
     seeds : sequence of int
         One woman each.
-    config : bac_phantom.PhantomConfig or None
-        How they are made; the package's default if None.
+    look : {"raw", "presentation", "film", "mixed"}
+        How their images are stored; mixed gives a network that takes all three.
     """
 
     seeds: Sequence[int]
-    config: Any = None
+    look: LookChoice = "mixed"
 
     def describe(self) -> dict[str, Any]:
         """Return the configuration of the phantom."""
         from bac_phantom import PhantomConfig
 
-        config = PhantomConfig() if self.config is None else self.config
-        text = json.dumps(dataclasses.asdict(config), sort_keys=True, default=str)
+        text = json.dumps(dataclasses.asdict(PhantomConfig(look=self.look)), sort_keys=True)
         return {"kind": "phantom", "config": json.loads(text)}
 
     def units(self) -> Sequence[str]:
@@ -92,8 +92,7 @@ class PhantomSource:
         """Make one woman and yield her four views."""
         from bac_phantom import PhantomConfig, make_woman
 
-        config = PhantomConfig() if self.config is None else self.config
-        woman = make_woman(int(unit.removeprefix("woman-")), config)
+        woman = make_woman(int(unit.removeprefix("woman-")), PhantomConfig(look=self.look))
         for view in woman.views:
             spacing = view.pixel_spacing_mm
             options = None if spacing is None else {"pixel_spacing_mm": list(spacing)}
