@@ -44,13 +44,13 @@ class Sources:
         In the order given; the files of a folder sorted by name. Each file once.
     skipped : int
         Files in folders that are no image.
-    unlisted : tuple of Path
-        Folders that could not be read.
+    faults : tuple of (Path, str)
+        What can be neither read nor passed over, with the reason: locked folders, named pipes and devices.
     """
 
     files: tuple[Path, ...]
     skipped: int
-    unlisted: tuple[Path, ...] = ()
+    faults: tuple[tuple[Path, str], ...] = ()
 
 
 def find_sources(paths: Sequence[Path], leave_out: Iterable[Path] = ()) -> Sources:
@@ -77,17 +77,22 @@ def find_sources(paths: Sequence[Path], leave_out: Iterable[Path] = ()) -> Sourc
     walk = _Walk(leave_out)
     files: dict[Path, None] = {}
     for path in paths:
-        found = walk.folder(path) if path.is_dir() else iter((path,))
-        files.update(dict.fromkeys(found))
-    return Sources(tuple(files), walk.skipped, tuple(walk.unlisted))
+        files.update(dict.fromkeys(walk.folder(path) if path.is_dir() else walk.file(path)))
+    return Sources(tuple(files), walk.skipped, tuple(walk.faults))
 
 
 class _Walk:
     def __init__(self, leave_out: Iterable[Path]) -> None:
         self.skipped = 0
-        self.unlisted: list[Path] = []
+        self.faults: list[tuple[Path, str]] = []
         # Folders are known by device and inode, so that a loop of links ends.
         self._entered = {_identity(folder.stat()) for folder in leave_out if folder.is_dir()}
+
+    def file(self, path: Path) -> Iterator[Path]:
+        if path.is_file():
+            yield path
+        else:  # reading a pipe or a device may never end
+            self.faults.append((path, "neither a file nor a folder; save the image in a file first"))
 
     def folder(self, folder: Path) -> Iterator[Path]:
         try:
@@ -97,7 +102,7 @@ class _Walk:
             self._entered.add(identity)
             entries = sorted(os.listdir(folder))
         except OSError:
-            self.unlisted.append(folder)
+            self.faults.append((folder, "the folder cannot be listed; check its permissions"))
             return
         for name in entries:
             path = folder / name

@@ -125,7 +125,15 @@ def test_results_of_an_earlier_run_are_left_alone(tmp_path: Path) -> None:
 def test_folders_that_cannot_be_listed_are_told(tmp_path: Path) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0)
-    assert find_sources([tmp_path]).unlisted == (locked,)
+    assert [path for path, _ in find_sources([tmp_path]).faults] == [locked]
+
+
+def test_pipes_are_never_opened(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    found = find_sources([pipe])
+    assert found.files == ()
+    assert found.faults[0][0] == pipe
 
 
 def test_a_path_that_does_not_exist_is_an_error(tmp_path: Path) -> None:

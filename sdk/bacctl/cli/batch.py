@@ -79,8 +79,8 @@ class Batch:
         """Analyse what the paths stand for; never raises for an image, for the server or for Ctrl-C."""
         sources = find_sources(paths, leave_out=[self.out])
         self.skipped = sources.skipped
-        for folder in sources.unlisted:
-            self.fail(folder, "BAC-FILE-UNREADABLE", "the folder cannot be listed; check its permissions")
+        for path, reason in sources.faults:
+            self.fail(path, "BAC-FILE-UNREADABLE", reason)
         if not sources.files:
             return
         self._saver.prepare()

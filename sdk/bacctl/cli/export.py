@@ -1,0 +1,99 @@
+"""``bacctl export``: from a checkpoint to what Triton loads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bacctl.cli.console import Console, stdout_kept_clean
+from bacctl.cli.extras import needs
+from bacctl.cli.guard import CommandError, UsageError, guarded
+
+export_app = typer.Typer(
+    help="Turn a checkpoint into what Triton loads. Research use only.", no_args_is_help=True
+)
+
+_Repository = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Model repository.  [default: the one of this installation]"),
+]
+
+
+@export_app.command()
+@guarded
+def onnx(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", exists=True, dir_okay=False, help="From `bacctl train`.")
+    ],
+    repository: _Repository = None,
+    threshold: Annotated[
+        float, typer.Option(metavar="P", help="Probability from which a pixel counts as BAC.")
+    ] = 0.5,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="JSON of `bacctl evaluate`, for the model card."
+        ),
+    ] = None,
+) -> None:
+    """Write bac_segment/1/model.onnx and its model card, once it agrees with PyTorch. Research use only."""
+    measured = None if figures is None else _read_figures(figures)
+    with needs("export"):
+        from bac_export.errors import ExportError
+        from bac_export.onnx_export import run
+        from bac_training.errors import TrainingError
+    target = _repository(repository)
+    try:
+        with Console(quiet=False).waiting("exporting and comparing"), stdout_kept_clean():
+            path = run(checkpoint, target, threshold=threshold, figures=measured)
+    except (ExportError, TrainingError) as error:
+        raise CommandError(str(error)) from None
+    typer.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB), card beside it; research use only")
+
+
+@export_app.command()
+@guarded
+def tensorrt(
+    plan: Annotated[
+        Path | None,
+        typer.Argument(metavar="PLAN", help="Engine file.  [default: bac_segment/1/model.plan]"),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--onnx", metavar="FILE", help="[default: bac_segment/1/model.onnx]"),
+    ] = None,
+    repository: _Repository = None,
+    max_batch: Annotated[int, typer.Option(min=1, help="As in the serving configuration.")] = 64,
+) -> None:
+    """Build the TensorRT engine, on the machine and in the container that serve it. Research use only."""
+    with needs("export"):
+        from bac_export.errors import ExportError
+        from bac_export.tensorrt_export import run
+    version_folder = _repository(repository) / "bac_segment" / "1"
+    try:
+        with Console(quiet=False).waiting("building the engine; this takes minutes"), stdout_kept_clean():
+            path = run(
+                source or version_folder / "model.onnx", plan or version_folder / "model.plan", max_batch
+            )
+    except ExportError as error:
+        raise CommandError(str(error)) from None
+    typer.echo(f"{path}; research use only")
+
+
+def _repository(given: Path | None) -> Path:
+    from bacctl.repository import default_repository
+
+    return default_repository() if given is None else given
+
+
+def _read_figures(path: Path) -> dict[str, object]:
+    try:
+        figures = json.loads(path.read_text())
+    except ValueError:
+        figures = None
+    if not isinstance(figures, dict):
+        raise UsageError(f"{path}: is no JSON object; give what `bacctl evaluate --out` wrote")
+    return figures
