@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_phantom.curves import Path, chord, many_paths, random_path, stamp, tube_pixels
+from bac_phantom.curves import chord, many_paths, random_path, stamp, tube_pixels
 from bac_phantom.fields import FloatArray, band_noise, power_noise, resize, smooth_step
 
 ViewName = Literal["CC", "MLO"]
@@ -50,8 +50,6 @@ class Anatomy:
     inside: npt.NDArray[np.bool_]
     depth_px: FloatArray
     nipple_mm: tuple[float, float]
-    pectoral: FloatArray
-    vessel_paths: tuple[Path, ...]
 
 
 def _outline(
@@ -157,9 +155,12 @@ def _strands(
         place = np.arange(samples)[None, :] / length[:, None]
         fade = np.sqrt(np.sin(np.pi * np.clip(place, 0, 1)))
         strength = contrast * depth_mm * rng.gamma(1.3, 0.6, count)[:, None] * blur_mm * 2.5
-        canvas = np.zeros(shape, dtype=np.float32)
-        stamp(canvas, paths.reshape(-1, 2), pitch_mm, (fade * strength).ravel())
-        total += ndimage.gaussian_filter(canvas, blur_mm / pitch_mm, truncate=3.0)
+        # Broad strands are smooth: a coarser canvas carries them.
+        step = max(1, int(blur_mm / pitch_mm / 1.2))
+        canvas = np.zeros((shape[0] // step + 1, shape[1] // step + 1), dtype=np.float32)
+        stamp(canvas, paths.reshape(-1, 2), pitch_mm * step, (fade * strength).ravel())
+        canvas = ndimage.gaussian_filter(canvas, blur_mm / (pitch_mm * step), truncate=3.0)
+        total += resize(canvas, (canvas.shape[0] * step, canvas.shape[1] * step))[: shape[0], : shape[1]]
     return total
 
 
@@ -169,11 +170,10 @@ def _plain_vessels(
     shape: tuple[int, ...],
     pitch_mm: float,
     nipple: tuple[float, float],
-) -> tuple[FloatArray, tuple[Path, ...]]:
+) -> FloatArray:
     """Uncalcified arteries and veins: tubes of blood and wall, mm of gland-like tissue."""
     total = np.zeros(shape, dtype=np.float32)
     height, width = shape[0] * pitch_mm, shape[1] * pitch_mm
-    paths = []
     for _ in range(traits.vessels):
         start = (rng.uniform(0.05, 0.95) * height, rng.uniform(0.0, 0.35) * width)
         path = random_path(
@@ -189,8 +189,7 @@ def _plain_vessels(
         total[near.rows, near.columns] += chord(
             near.offset_mm, radius[near.along].astype(np.float32)
         ) * np.float32(rng.uniform(0.5, 1.0))
-        paths.append(path)
-    return total, tuple(paths)
+    return total
 
 
 def _masses(rng: np.random.Generator, shape: tuple[int, ...], pitch_mm: float) -> FloatArray:
@@ -223,6 +222,9 @@ def build_anatomy(
 
     Lengths of ``traits`` are taken in the detector plane here; the caller scales them by the magnification.
     """
+    full_columns = shape[1]
+    # Air needs no anatomy: only the columns that the breast can reach are worked on.
+    shape = (shape[0], min(full_columns, int((traits.depth_mm + 20.0) / pitch_mm)))
     height, width = shape[0] * pitch_mm, shape[1] * pitch_mm
     inside_coarse, nipple = _outline(rng, traits, view, height, width)
     coarse = inside_coarse.shape
@@ -254,10 +256,9 @@ def build_anatomy(
     # Fat fills what gland leaves: the fraction saturates smoothly.
     gland = (1 - np.exp(-np.maximum(share + floor, 0))) * fine_thickness
     strands = _strands(rng, traits, shape, pitch_mm, nipple)
-    vessels, vessel_paths = _plain_vessels(rng, traits, shape, pitch_mm, nipple)
+    vessels = _plain_vessels(rng, traits, shape, pitch_mm, nipple)
     roof = np.clip(fine_thickness / 15.0, 0, 1)
     gland = gland + (strands + vessels + _masses(rng, shape, pitch_mm)) * roof
-    pectoral = np.zeros(shape, dtype=np.float32)
     if view == "MLO" and rng.random() < 0.92:
         pectoral = resize(_pectoral(rng, coarse), shape)
         muscle = np.float32(rng.uniform(0.35, 0.85)) * fine_thickness
@@ -267,4 +268,11 @@ def build_anatomy(
     gland = gland + np.where(inside, np.float32(1.2) * np.exp(-depth_px * pitch_mm / 1.2), 0)
     gland = np.where(inside, np.clip(gland, 0, fine_thickness), 0).astype(np.float32)
     adipose = np.where(inside, fine_thickness - gland, 0).astype(np.float32)
-    return Anatomy(adipose, gland, inside, np.where(inside, depth_px, 0), nipple, pectoral, vessel_paths)
+    air = ((0, 0), (0, full_columns - shape[1]))
+    return Anatomy(
+        np.pad(adipose, air),
+        np.pad(gland, air),
+        np.pad(inside, air),
+        np.pad(np.where(inside, depth_px, 0), air),
+        nipple,
+    )

@@ -103,17 +103,18 @@ def transmitted(
     mu_g = tables["gland"] * DENSITY_GLAND / 10.0
     table = np.log((np.exp(-np.outer(t_adipose, mu_a)) * weight) @ np.exp(-np.outer(t_gland, mu_g)).T)
     table32 = table.astype(np.float32)
-    row = adipose_mm / np.float32(step_mm)
-    column = gland_mm / np.float32(step_mm)
+    tissue = (adipose_mm + gland_mm) > 0
+    row = adipose_mm[tissue] / np.float32(step_mm)
+    column = gland_mm[tissue] / np.float32(step_mm)
     i, j = row.astype(np.int32), column.astype(np.int32)
     u, v = row - i, column - j
     flat, width = table32.ravel(), table32.shape[1]
     k = i * width + j
     top = flat[k] * (1 - v) + flat[k + 1] * v
     bottom = flat[k + width] * (1 - v) + flat[k + width + 1] * v
-    log_signal = top * (1 - u) + bottom * u
-    no_tissue = (adipose_mm + gland_mm) <= 0
-    return np.where(no_tissue, np.float32(1.0), np.exp(log_signal))
+    out = np.ones(adipose_mm.shape, dtype=np.float32)
+    out[tissue] = np.exp(top * (1 - u) + bottom * u)
+    return out
 
 
 def calcium_factor(

@@ -70,7 +70,7 @@ class PhantomConfig:
     mass_range_mg: tuple[float, float] = (1.0, 120.0)
     thickness_range_mm: tuple[float, float] = (30.0, 75.0)
     other_calcifications: float = 1.0
-    detectors: tuple[str, ...] = ("csi-100", "csi-100", "ase-100", "csi-94", "ase-85", "ase-70")
+    detectors: tuple[str, ...] = 3 * ("csi-100",) + 2 * ("ase-100",) + ("csi-94", "ase-85", "ase-70")
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ def test_densitometry_with_a_known_background_gives_the_mass_back() -> None:
     shape, pitch, magnification = (300, 420), 0.1, 1.08
     adipose, gland = (np.full(shape, t, np.float32) for t in (42.5, 7.5))
     inside = np.ones(shape, bool)
-    anatomy = Anatomy(adipose, gland, inside, np.full(shape, 100, np.float32), (15, 40), gland * 0, ())
+    anatomy = Anatomy(adipose, gland, inside, np.full(shape, 100, np.float32), (15, 40))
     drawn = draw_artery(
         straight_artery(10.0),
         np.column_stack([np.full(300, 15.0), np.linspace(5, 35, 300)]),
