@@ -6,22 +6,30 @@ Serving, training and evaluation all call these two functions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from bac_imaging.breast import find_breast
-from bac_imaging.context import make_context
-from bac_imaging.errors import RefusedError
-from bac_imaging.grid import resample_valid, to_working, working_shape
+from bac_imaging.calibration import calibrate
+from bac_imaging.context import make_context, read_beam, unpack
+from bac_imaging.errors import Notice, RefusedError
+from bac_imaging.grid import resample_area, resample_linear, resample_valid, to_working, working_shape
+from bac_imaging.interval import mass_interval
 from bac_imaging.mammogram import read_mammogram
+from bac_imaging.mass import measure_mass
 from bac_imaging.normalise import normalise
-from bac_imaging.tiles import cut_tiles
+from bac_imaging.report import MassResult, make_report
+from bac_imaging.tiles import cut_tiles, stitch
+from bac_imaging.vessels import PostProcessing, Segmentation, find_vessels
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
+
+_SUSPICIOUS = 0.3
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,168 @@ def to_working_mask(mask: BoolArray, context: Mapping[str, Any]) -> BoolArray:
         )
     rows, columns = context["grid"]
     return to_working(mask, (rows, columns))
+
+
+@dataclass(frozen=True)
+class Quantified:
+    """What was measured on an image.
+
+    Attributes
+    ----------
+    report : dict
+        JSON object of the image, without path and files.
+    mask : ndarray of bool, shape (rows, columns)
+        BAC on the stored matrix.
+    density : ndarray of float32, shape (rows, columns) or (0, 0)
+        Calcium in mg/mm2 in the object's plane, on the stored matrix; its sum times the pixel's area in the
+        object's plane is the mass. Shape (0, 0) when there is no mass.
+    """
+
+    report: dict[str, Any]
+    mask: BoolArray
+    density: FloatArray
+
+
+def quantify(
+    probability: FloatArray,
+    signal: FloatArray,
+    context: Mapping[str, Any],
+    parameters: PostProcessing | None = None,
+) -> Quantified:
+    """Turn the network's answer into vessels, masses and the report.
+
+    Parameters
+    ----------
+    probability : ndarray of float32, shape (n, 1, 512, 512)
+        Probability of BAC for each tile of `prepare`.
+    signal : ndarray of float32, shape (h, w)
+        Signal on the working grid, from `prepare`.
+    context : mapping
+        Context from `prepare`. A ``threshold`` added to it, such as the model card's, replaces the
+        outline's probability.
+    parameters : PostProcessing, optional
+        What counts as a vessel.
+
+    Returns
+    -------
+    Quantified
+        Report, mask and density.
+
+    Raises
+    ------
+    ValueError
+        When tiles, signal and context do not belong together.
+    """
+    shape = (int(context["grid"][0]), int(context["grid"][1]))
+    if signal.shape != shape:
+        raise ValueError(f"the signal is {signal.shape}, its context says {shape}")
+    parameters = _with_threshold(PostProcessing() if parameters is None else parameters, context)
+    breast = unpack(context["breast"], shape)
+    origins = np.asarray(context["origins"], dtype=np.int32).reshape(-1, 2)
+    stitched = stitch(probability, origins, shape)
+    stitched *= breast
+    spacing = _working_spacing(context)
+    found = find_vessels(stitched, spacing, parameters)
+    mass, density = _mass(signal, breast, stitched, found, context)
+    labels = _to_stored(found, stitched, parameters.outline, (context["rows"], context["columns"]))
+    image_probability = bac_probability(found, parameters)
+    report = make_report(context, labels, found.lengths_mm, image_probability, mass)
+    return Quantified(report, labels > 0, density)
+
+
+def _with_threshold(parameters: PostProcessing, context: Mapping[str, Any]) -> PostProcessing:
+    threshold = context.get("threshold")
+    if threshold is None:
+        return parameters
+    return replace(parameters, outline=float(threshold), seed=max(float(threshold), parameters.seed))
+
+
+def _working_spacing(context: Mapping[str, Any]) -> tuple[float, float]:
+    """Spacing of the working grid at the detector: close to 0.1 mm, exact for this image."""
+    (row_mm, column_mm), (h, w) = context["pixel_spacing_mm"], context["grid"]
+    return row_mm * context["rows"] / h, column_mm * context["columns"] / w
+
+
+def _mass(
+    signal: FloatArray,
+    breast: BoolArray,
+    probability: FloatArray,
+    found: Segmentation,
+    context: Mapping[str, Any],
+) -> tuple[MassResult, FloatArray]:
+    """Weigh the vessels where the image allows it; the density is on the stored matrix."""
+    nothing = np.zeros((0, 0), dtype=np.float32)
+    if context["signal_kind"] != "log_exposure" or context["presentation_intent"] != "FOR PROCESSING":
+        return MassResult("none", (), None, _no_exposure_scale(context)), nothing
+    calibration = calibrate(read_beam(context))
+    if isinstance(calibration, Notice):
+        return MassResult("none", (), None, calibration), nothing
+    scale_known = bool(context["exposure_scale_known"])
+    # Anything that might be calcium is kept out of the background, accepted or not.
+    weighed = measure_mass(
+        signal,
+        breast,
+        probability > _SUSPICIOUS,
+        found,
+        calibration,
+        _working_spacing(context),
+        float(context["magnification"]),
+    )
+    interval = mass_interval(weighed.vessels, calibration, scale_known=scale_known)
+    density = resample_area(weighed.density, (context["rows"], context["columns"]))
+    if scale_known:
+        return MassResult("calibrated", weighed.vessels, interval, None), density
+    return MassResult("estimated", weighed.vessels, interval, Notice.of("BAC-W-MASS-ESTIMATED")), density
+
+
+def _no_exposure_scale(context: Mapping[str, Any]) -> Notice:
+    if context["presentation_intent"] is None:
+        return Notice.of("BAC-W-MASS-NONE-FILM")
+    return Notice.of(
+        "BAC-W-MASS-NONE-FILM", "no calcium mass: pixel values made for viewing have no known exposure scale"
+    )
+
+
+def _to_stored(
+    found: Segmentation, probability: FloatArray, outline: float, out_shape: tuple[int, int]
+) -> npt.NDArray[np.int32]:
+    """Outline the vessels on the stored matrix and number their pixels.
+
+    The probability is interpolated before it is cut, so that a finer stored matrix gets a smooth outline.
+    """
+    if not found.lengths_mm:
+        return np.zeros(out_shape, dtype=np.int32)
+    near = ndimage.binary_dilation(found.mask, np.ones((3, 3)))
+    kept = np.where(near & (found.zones > 0), probability, np.float32(0))
+    coarser = out_shape[0] < probability.shape[0] or out_shape[1] < probability.shape[1]
+    smooth = resample_area(kept, out_shape) if coarser else resample_linear(kept, out_shape)
+    rows, columns = (
+        (np.arange(n) * m + m // 2) // n for n, m in zip(out_shape, probability.shape, strict=True)
+    )
+    return np.where(smooth >= outline, found.zones[np.ix_(rows, columns)], 0).astype(np.int32)
+
+
+def bac_probability(found: Segmentation, parameters: PostProcessing) -> float:
+    """Give the probability that an image shows BAC.
+
+    Parameters
+    ----------
+    found : Segmentation
+        Vessels of the image.
+    parameters : PostProcessing
+        What counted as a vessel.
+
+    Returns
+    -------
+    float
+        The peak evidence, mapped linearly so that the outline's threshold is one half, then held at or
+        above one half where a vessel was found and below it where none was. It rises with the evidence; it
+        is not calibrated.
+    """
+    low = parameters.outline
+    peak = found.peak
+    value = 0.5 * peak / low if peak < low else 0.5 + 0.5 * (peak - low) / max(1.0 - low, 1e-6)
+    return max(value, 0.5) if found.lengths_mm else min(value, 0.499)
 
 
 def _spacing_option(options: Mapping[str, Any] | None) -> tuple[float, float] | None:

@@ -1,0 +1,118 @@
+"""The JSON object of one image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bac_imaging.errors import Notice
+from bac_imaging.mass import VesselMass
+
+IntArray = npt.NDArray[np.int32]
+MassBasis = Literal["calibrated", "estimated", "none"]
+
+
+@dataclass(frozen=True)
+class MassResult:
+    """What is said about an image's calcium mass.
+
+    Attributes
+    ----------
+    basis : {"calibrated", "estimated", "none"}
+        How far the mass can be trusted.
+    vessels : tuple of VesselMass
+        One per vessel; empty without a mass.
+    interval_mg : tuple of float or None
+        Interval of the sum; None without a mass.
+    notice : Notice or None
+        Why there is no mass, or that it is an estimate.
+    """
+
+    basis: MassBasis
+    vessels: tuple[VesselMass, ...]
+    interval_mg: tuple[float, float] | None
+    notice: Notice | None
+
+
+def make_report(
+    context: Mapping[str, Any],
+    labels: IntArray,
+    lengths_mm: Sequence[float],
+    probability: float,
+    mass: MassResult,
+) -> dict[str, Any]:
+    """Write the report of one image.
+
+    Parameters
+    ----------
+    context : mapping
+        Context of the image, from `bac_imaging.context.make_context`.
+    labels : ndarray of int32, shape (rows, columns)
+        Number of the vessel (from 1) of each stored pixel, 0 for none.
+    lengths_mm : sequence of float
+        Length of each vessel in the detector's plane, in mm.
+    probability : float
+        Probability that the image shows BAC.
+    mass : MassResult
+        Calcium mass.
+
+    Returns
+    -------
+    dict
+        JSON-able; lengths, areas and masses in the object's plane.
+    """
+    row_mm, column_mm = context["pixel_spacing_mm"]
+    magnification = float(context["magnification"])
+    pixel_area = row_mm * column_mm / magnification**2
+    counts = np.bincount(labels.ravel(), minlength=len(lengths_mm) + 1)[1:]
+    boxes = ndimage.find_objects(labels, max_label=len(lengths_mm))
+    vessels = []
+    for index, (length, count, box) in enumerate(zip(lengths_mm, counts, boxes, strict=True)):
+        if box is None:
+            continue
+        in_object = length / magnification
+        area = float(count) * pixel_area
+        vessels.append(
+            {
+                "length_mm": round(in_object, 3),
+                "area_mm2": round(area, 4),
+                "mean_width_mm": round(area / in_object, 3),
+                "calcium_mass_mg": round(mass.vessels[index].mass_mg, 5) if mass.vessels else None,
+                "bbox_px": [int(v) for v in (box[0].start, box[1].start, box[0].stop, box[1].stop)],
+            }
+        )
+    warnings = list(context["warnings"])
+    if mass.notice is not None:
+        warnings.append({"code": mass.notice.code, "text": mass.notice.text})
+    measured = mass.interval_mg is not None
+    return {
+        "sop_instance_uid": context["sop_instance_uid"],
+        "study_instance_uid": context["study_instance_uid"],
+        "laterality": context["laterality"],
+        "view": context["view"],
+        "rows": context["rows"],
+        "columns": context["columns"],
+        "status": "ok",
+        "code": None,
+        "reason": None,
+        "warnings": warnings,
+        "bac_detected": bool(vessels),
+        "bac_probability": round(probability, 4),
+        "calcium_mass_mg": sum(v.mass_mg for v in mass.vessels) if measured else None,
+        "calcium_mass_interval_mg": list(mass.interval_mg) if mass.interval_mg is not None else None,
+        "mass_basis": mass.basis,
+        "mass_reference": "calcium",
+        "area_mm2": sum(v["area_mm2"] for v in vessels),
+        "length_mm": sum(v["length_mm"] for v in vessels),
+        "vessels": vessels,
+        "pixel_spacing_mm": [row_mm, column_mm],
+        "spacing_source": context["spacing_source"],
+        "magnification": magnification,
+        "beam": context["beam"],
+        "timings_ms": {},
+    }
