@@ -16,7 +16,7 @@ from pathlib import Path
 from bacctl.errors import BacctlError
 
 # 80 MB an instance were measured for an output of 50 MB; this leaves room for all steps and a second run.
-_SHM_BYTES = 512 * 2**20
+_SHM_BYTES = 256 * 2**20
 _CODECS = {
     "1.2.840.10008.1.2.4.70": "JPEG Lossless",
     "1.2.840.10008.1.2.4.80": "JPEG-LS",
@@ -137,7 +137,7 @@ def check_shared_memory() -> Check:
         "shared memory",
         free >= _SHM_BYTES and os.access("/dev/shm", os.W_OK),  # noqa: S108
         f"{free / 2**20:.0f} MB free in /dev/shm",
-        "512 MB are needed; in a container add --shm-size=1g",
+        "256 MB are needed; in a container add --shm-size=1g",
     )
 
 
@@ -191,6 +191,4 @@ def check_inference() -> Check:
     except BacctlError as error:
         return Check("inference", False, str(error))
     seconds = time.monotonic() - start
-    return Check(
-        "inference", True, f"Triton {server['triton']} measured the test image, {seconds:.1f} s in all"
-    )
+    return Check("inference", True, f"Triton {server['triton']} measured the test image in {seconds:.0f} s")

@@ -1,0 +1,216 @@
+"""The command line as users run it: a process of its own, the real Triton, and nothing left afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image
+
+from bac_phantom import PhantomConfig, Woman, make_woman
+from bacctl.canary import canary_image
+
+pytestmark = pytest.mark.e2e
+
+BACCTL = str(Path(sys.executable).with_name("bacctl"))
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture(scope="module")
+def woman() -> Woman:
+    return make_woman(77, PhantomConfig(detectors=("csi-100",)), mass_mg=40.0)
+
+
+@pytest.fixture(scope="module")
+def exam(woman: Woman, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exam")
+    for view in woman.views:
+        (folder / f"{view.laterality}{view.view}.dcm").write_bytes(view.encode())
+    return folder
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """Small images that pass for mammograms at 0.2 mm, enough of them to be caught at work."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for index in range(40):
+        (folder / f"{index:02}.png").write_bytes(canary_image())
+    return folder
+
+
+def bacctl(*args: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BACCTL, *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def test_an_exam_with_bad_files_among_it(exam: Path, woman: Woman, tmp_path: Path) -> None:
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    (bad / "text.dcm").write_text("no image at all")
+    (bad / "empty.dcm").write_bytes(b"")
+    (bad / "cut.dcm").write_bytes((exam / "LCC.dcm").read_bytes()[:100_000])
+    Image.fromarray(np.zeros((300, 200, 3), np.uint8) + np.uint8([200, 0, 0])).save(bad / "colour.png")
+    (bad / "film.png").write_bytes(canary_image())
+    named = [bad / name for name in ("text.dcm", "empty.dcm", "cut.dcm", "colour.png", "film.png")]
+    done = bacctl("analyze", exam, *named, "--json", "--save", "mask,overlay,json,csv", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    document = json.loads(done.stdout)
+    schema = json.loads(files("bacctl").joinpath("schema/analysis-1.json").read_text())
+    jsonschema.validate(document, schema)
+    images = {Path(image["path"]).name: image for image in document["images"]}
+    codes = {name: image["code"] for name, image in images.items() if image["status"] != "ok"}
+    assert codes == {
+        "text.dcm": "BAC-FILE-NOT-IMAGE",
+        "empty.dcm": "BAC-FILE-EMPTY",
+        "cut.dcm": "BAC-FILE-TRUNCATED",
+        "colour.png": "BAC-COLOUR",
+        "film.png": "BAC-SPACING-MISSING",
+    }
+    told = [line for line in done.stderr.splitlines() if "BAC-" in line]
+    assert len(told) == len(codes)
+    for view in woman.views:
+        image = images[f"{view.laterality}{view.view}.dcm"]
+        assert (image["laterality"], image["view"]) == (view.laterality, view.view)
+        assert (image["rows"], image["columns"]) == view.mask.shape
+        with Image.open(tmp_path / image["files"]["mask"]) as png:
+            mask = np.asarray(png) == 255
+        assert mask.shape == view.mask.shape
+        # The mask lies on the artery, not on its mirror image or its transpose.
+        assert mask[view.mask].mean() > 0.3
+        with Image.open(tmp_path / image["files"]["overlay"]) as overlay:
+            assert overlay.mode == "RGB"
+    (whole,) = document["exams"]
+    assert whole["complete"]
+    assert whole["missing_views"] == []
+    assert len(document["software"]["model"]) == 64
+
+
+def test_a_folder_without_a_bad_file_leaves_with_zero(films: Path, tmp_path: Path) -> None:
+    for film in sorted(films.iterdir())[1:]:
+        film.unlink()
+    done = bacctl("analyze", films, "--pixel-spacing", "0.2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "00.png" in done.stdout
+    assert "esearch use only" in done.stdout
+    assert os.listdir(tmp_path) == ["films"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_nothing_is_left_when_it_is_stopped_at_work(
+    sent: signal.Signals, code: int, films: Path, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [BACCTL, "analyze", films, "--pixel-spacing", "0.2", "--save", "mask"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _wait_for(lambda: any((tmp_path / "bacctl-out").glob("*.mask.png")), 120)
+    started = set(_descendants(process.pid))
+    assert any("tritonserver" in _command(pid) for pid in started)
+    process.send_signal(sent)
+    _, talk = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in talk
+    _wait_for(lambda: not any(_is_alive(pid) for pid in started), 30)
+    assert not list(SHARED_MEMORY.glob(f"bacctl_{process.pid}_*"))
+    left = os.listdir(tmp_path / "bacctl-out")
+    assert all(name.endswith(".mask.png") for name in left if sent != signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_serve_is_called_and_stops_cleanly(
+    sent: signal.Signals, code: int, films: Path, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [BACCTL, "serve", "--port", "0"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert first.startswith("serving on 127.0.0.1:"), process.stderr.read() if process.stderr else first
+        assert "research use only" in first
+        url = first.split()[2]
+        done = bacctl("analyze", films / "00.png", "--pixel-spacing", "0.2", "--url", url, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        started = set(_descendants(process.pid))
+        process.send_signal(sent)
+        _, talk = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == code
+    assert "Traceback" not in talk
+    _wait_for(lambda: not any(_is_alive(pid) for pid in started), 30)
+    assert not list(SHARED_MEMORY.glob(f"bacctl_{process.pid}_*"))
+
+
+def test_doctor_finds_this_machine_well(tmp_path: Path) -> None:
+    done = bacctl("doctor", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "FAIL" not in done.stdout
+
+
+def test_the_demo_compares_with_the_truth(tmp_path: Path) -> None:
+    done = bacctl("demo", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "out" / "demo"
+    truth = json.loads((out / "truth.json").read_text())
+    assert f"{truth['calcium_mass_mg']:.1f}" in done.stdout
+    assert len(list(out.glob("*.mask.png"))) == len(list(out.glob("*.overlay.png"))) == 4
+    assert len(list((out / "exam").glob("*.dcm"))) == 4
+    (exam,) = json.loads((out / "analysis.json").read_text())["exams"]
+    assert exam["complete"]
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            yield child
+            yield from _descendants(child)
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _is_alive(pid: int) -> bool:
+    # A zombie has an empty command line: it is gone, only its parent has not looked yet.
+    return bool(_command(pid))
+
+
+def _wait_for(condition: object, seconds: float) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
