@@ -6,8 +6,9 @@ Rules
   whole view (a partial view, "BAC-W-PARTIAL-VIEW", holds an unknown share of the arteries). Other views
   never enter a sum.
 * Of several accepted images of one side and view the one of strongest mass basis counts (a study often
-  holds the same exposure both for processing and for presentation); among equals their mean counts. The
-  same SOP instance twice is one image. A repetition that remains raises an alarm.
+  holds the same exposure both for processing and for presentation), then the one without an implant in the
+  way; among equals their mean counts. The same SOP instance twice is one image. A repetition that remains
+  raises an alarm.
 * Breast = mean of CC and MLO: they show the same arteries twice. A view without a mass leaves the mass to
   the other view alone.
 * Woman = left + right. A breast without an accepted image leaves the woman without mass, area and category.
@@ -186,11 +187,19 @@ def category_probabilities(mass_mg: float | None, interval_mg: Interval | None) 
 def _accepted(images: Sequence[ImageResult], side: Laterality, view: str) -> list[ImageResult]:
     fitting: dict[object, ImageResult] = {}
     for number, image in enumerate(images):
-        whole = all(notice.code != "BAC-W-PARTIAL-VIEW" for notice in image.warnings)
+        whole = not _warns(image, "BAC-W-PARTIAL-VIEW")
         if image.status == "ok" and (image.laterality, image.view) == (side, view) and whole:
             fitting.setdefault(image.sop_instance_uid or number, image)
-    best = max((_STRENGTH[image.mass_basis] for image in fitting.values()), default=0)
-    return [image for image in fitting.values() if _STRENGTH[image.mass_basis] == best]
+    best = max((_rank(image) for image in fitting.values()), default=None)
+    return [image for image in fitting.values() if _rank(image) == best]
+
+
+def _rank(image: ImageResult) -> tuple[int, bool]:
+    return _STRENGTH[image.mass_basis], not _warns(image, "BAC-W-IMPLANT")
+
+
+def _warns(image: ImageResult, code: str) -> bool:
+    return any(notice.code == code for notice in image.warnings)
 
 
 def _breast(side: Laterality, by_view: Mapping[str, list[ImageResult]]) -> BreastResult:

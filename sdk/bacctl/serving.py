@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.errors import CATALOGUE, ImagingError
+from bac_imaging.errors import CATALOGUE, ImagingError, RefusedError
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -123,20 +123,23 @@ def to_json(value: Mapping[str, Any]) -> npt.NDArray[np.uint8]:
     return np.frombuffer(bytearray(json.dumps(value, allow_nan=False).encode()), np.uint8)
 
 
-def from_json(array: npt.NDArray[np.uint8] | None) -> Any:
+def from_json(array: npt.NDArray[np.uint8] | None) -> dict[str, Any] | None:
     """Read what `to_json` wrote; None for an input that was not sent or is empty.
 
     Raises
     ------
-    ImagingError
-        BAC-OPTIONS-INVALID: it is not JSON.
+    RefusedError
+        BAC-OPTIONS-INVALID: it is no JSON object.
     """
     if array is None or array.size == 0:
         return None
     try:
-        return json.loads(array.tobytes())
+        value = json.loads(array.tobytes())
     except ValueError:
-        raise ImagingError("BAC-OPTIONS-INVALID") from None
+        raise RefusedError("BAC-OPTIONS-INVALID") from None
+    if not isinstance(value, dict):
+        raise RefusedError("BAC-OPTIONS-INVALID")
+    return value
 
 
 def pack_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:

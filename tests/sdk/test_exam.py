@@ -1,0 +1,243 @@
+"""The exam rules, against figures worked out by hand from the contract."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from bacctl.exam import area_class, build_exams, category_probabilities, mass_category
+from bacctl.results import ImageResult, Notice
+
+
+def image(side, view, mass, *, uid=None, area=1.0, basis="calibrated", study="1.2.3", warnings=()):
+    return ImageResult(
+        "ok",
+        sop_instance_uid=uid,
+        study_instance_uid=study,
+        laterality=side,
+        view=view,
+        rows=100,
+        columns=80,
+        bac_detected=bool(area),
+        bac_probability=0.9 if area else 0.1,
+        calcium_mass_mg=mass,
+        calcium_mass_interval_mg=None if mass is None else (0.5 * mass, 2.0 * mass),
+        mass_basis="none" if mass is None else basis,
+        area_mm2=area,
+        warnings=tuple(Notice(code, "because") for code in warnings),
+    )
+
+
+FOUR = (
+    image("L", "CC", 8.0, area=10.0),
+    image("L", "MLO", 12.0, area=20.0),
+    image("R", "CC", 20.0, area=4.0),
+    image("R", "MLO", 30.0, area=6.0),
+)
+
+
+def only(results):
+    (exam,) = build_exams(results)
+    return exam
+
+
+def test_four_views():
+    exam = only(FOUR)
+    assert exam.breasts["L"].calcium_mass_mg == 10.0
+    assert exam.breasts["R"].calcium_mass_mg == 25.0
+    assert exam.calcium_mass_mg == 35.0
+    assert exam.calcium_mass_interval_mg == (17.5, 70.0)
+    assert exam.mass_category == "20-40"
+    assert exam.area_mm2 == 20.0
+    assert exam.area_class == "10-25"
+    assert exam.complete
+    assert exam.missing_views == ()
+    assert exam.alarms == ()
+    assert exam.csbi_grade is None
+    assert exam.images == FOUR
+
+
+def test_order_does_not_matter():
+    forward, backward = only(FOUR).to_dict(), only(FOUR[::-1]).to_dict()
+    assert forward == backward
+
+
+@pytest.mark.parametrize(
+    ("mass", "category"),
+    [
+        (0.0, "0-20"),
+        (20.0, "0-20"),
+        (20.000001, "20-40"),
+        (40.0, "20-40"),
+        (60.0, "40-60"),
+        (80.0, "60-80"),
+        (80.1, ">80"),
+        (342.0, ">80"),
+        (None, None),
+    ],
+)
+def test_upper_edge_belongs_to_the_lower_category(mass, category):
+    assert mass_category(mass, True) == category
+
+
+@pytest.mark.parametrize(
+    ("area", "expected"), [(0.1, "0-10"), (10.0, "0-10"), (10.1, "10-25"), (25.0, "10-25"), (25.1, ">25")]
+)
+def test_area_class_edges(area, expected):
+    assert area_class(area, True) == expected
+
+
+def test_zero_means_that_no_bac_was_found():
+    exam = only([image(side, view, 0.0, area=0.0) for side in "LR" for view in ("CC", "MLO")])
+    assert (exam.mass_category, exam.area_class, exam.csbi_grade) == ("0", "0", 0)
+    assert exam.category_probabilities is None
+
+
+def test_films_without_bac_are_category_zero_without_a_mass():
+    exam = only([image(side, "MLO", None, area=0.0) for side in "LR"])
+    assert exam.mass_category == "0"
+    assert exam.calcium_mass_mg is None
+
+
+def test_single_view_counts_alone_and_the_other_is_named():
+    exam = only(FOUR[:3])
+    assert exam.breasts["R"].calcium_mass_mg == 20.0
+    assert exam.calcium_mass_mg == 30.0
+    assert exam.missing_views == ("RMLO",)
+    assert exam.complete
+
+
+def test_breast_without_accepted_view_leaves_the_woman_without_mass():
+    exam = only(FOUR[:2])
+    assert exam.calcium_mass_mg is None
+    assert exam.calcium_mass_interval_mg is None
+    assert exam.mass_category is None
+    assert exam.area_mm2 is None
+    assert exam.area_class is None
+    assert exam.csbi_grade is None
+    assert not exam.complete
+    assert exam.missing_views == ("RCC", "RMLO")
+    assert exam.breasts["L"].calcium_mass_mg == 10.0
+
+
+def test_absence_of_bac_in_one_breast_proves_nothing_about_the_woman():
+    exam = only([image("L", "CC", 0.0, area=0.0)])
+    assert exam.mass_category is None
+    assert exam.csbi_grade is None
+
+
+@pytest.mark.parametrize("view", ["ML", "XCCL", "CCRL", None])
+def test_other_views_never_enter_a_sum(view):
+    assert only([*FOUR, image("L", view, 500.0, area=500.0)]).calcium_mass_mg == 35.0
+
+
+def test_image_of_unknown_side_never_enters_a_sum():
+    assert only([*FOUR, image(None, "CC", 500.0)]).calcium_mass_mg == 35.0
+
+
+def test_refused_and_failed_images_never_enter_a_sum():
+    refused = replace(
+        FOUR[0], status="refused", code="BAC-VIEW-SPOT", reason="a spot view", bac_detected=None
+    )
+    failed = replace(FOUR[2], status="failed", code="BAC-DECODE-FAILED", reason="no", bac_detected=None)
+    exam = only([refused, FOUR[1], failed, FOUR[3]])
+    assert exam.calcium_mass_mg == 12.0 + 30.0
+    assert exam.missing_views == ("LCC", "RCC")
+
+
+def test_view_without_mass_leaves_it_to_the_other():
+    exam = only([image("L", "CC", None), *FOUR[1:]])
+    left = exam.breasts["L"]
+    assert left.calcium_mass_mg == 12.0
+    assert left.views == ("CC", "MLO")
+    assert left.mass_views == ("MLO",)
+    assert exam.missing_views == ()
+
+
+def test_breast_without_any_mass_leaves_the_woman_without():
+    exam = only([image("L", "CC", None), image("L", "MLO", None), *FOUR[2:]])
+    assert exam.calcium_mass_mg is None
+    assert exam.mass_category is None
+    assert exam.area_class == "0-10"
+    assert exam.complete
+
+
+def test_basis_of_a_breast_is_the_weaker_one():
+    exam = only([FOUR[0], image("L", "MLO", 12.0, basis="estimated"), *FOUR[2:]])
+    assert exam.breasts["L"].mass_basis == "estimated"
+    assert exam.breasts["R"].mass_basis == "calibrated"
+
+
+def test_partial_view_is_not_accepted():
+    partial = image("L", "CC", 3.0, warnings=["BAC-W-PARTIAL-VIEW"])
+    assert only([partial, *FOUR[1:]]).missing_views == ("LCC",)
+
+
+def test_processing_image_counts_before_the_presentation_image_of_the_same_exposure():
+    exam = only([*FOUR, image("L", "CC", 80.0, uid="9", basis="estimated")])
+    assert exam.calcium_mass_mg == 35.0
+    assert exam.alarms == ()
+
+
+def test_implant_displaced_view_counts_before_the_other():
+    in_the_way = image("L", "CC", 80.0, uid="9", warnings=["BAC-W-IMPLANT"])
+    assert only([in_the_way, *FOUR]).calcium_mass_mg == 35.0
+
+
+def test_repeated_views_count_by_their_mean_and_raise_an_alarm():
+    exam = only([image("L", "CC", 8.0, uid="1"), image("L", "CC", 16.0, uid="2"), *FOUR[1:]])
+    assert exam.breasts["L"].calcium_mass_mg == pytest.approx((12.0 + 12.0) / 2)
+    assert [alarm.code for alarm in exam.alarms] == ["BAC-W-VIEW-REPEATED"]
+    assert "LCC" in exam.alarms[0].text
+
+
+def test_same_instance_twice_is_one_image():
+    exam = only([image("L", "CC", 8.0, uid="1"), image("L", "CC", 8.0, uid="1"), *FOUR[1:]])
+    assert exam.calcium_mass_mg == 35.0
+    assert exam.alarms == ()
+
+
+def test_studies_come_in_order_of_appearance_and_images_without_study_in_none():
+    results = [
+        image("L", "CC", 1.0, study="2"),
+        image("L", "CC", 1.0, study="1"),
+        image("L", "CC", 1.0, study=None),
+        image("R", "CC", 1.0, study="2"),
+    ]
+    assert [(exam.study_instance_uid, len(exam.images)) for exam in build_exams(results)] == [
+        ("2", 2),
+        ("1", 1),
+    ]
+    assert build_exams([]) == []
+
+
+def test_category_probabilities_follow_the_normal_law():
+    # A symmetric interval: standard deviation (31.4 - 20) / 1.96, edges at the mass and far away.
+    odds = category_probabilities(20.0, (8.6, 31.4))
+    assert sum(odds.values()) == pytest.approx(1.0)
+    assert odds["0-20"] == pytest.approx(0.5, abs=1e-3)
+    # 40 mg is 3.44 standard deviations up: 0.0003 of the normal law lie beyond.
+    assert odds["40-60"] + odds["60-80"] + odds[">80"] == pytest.approx(0.0003, abs=5e-5)
+
+
+def test_category_probabilities_are_cut_off_at_zero():
+    # Half of the normal law about 0 lies below 0; what is left is the half normal law, of which 95.45 % lie
+    # within two standard deviations.
+    sigma = 10.0
+    odds = category_probabilities(0.0, (0.0, 1.959964 * sigma))
+    assert odds["0-20"] == pytest.approx(0.9545, abs=1e-4)
+
+
+def test_exact_mass_has_one_category():
+    odds = category_probabilities(30.0, (30.0, 30.0))
+    assert odds["20-40"] == 1.0
+    assert math.fsum(odds.values()) == 1.0
+
+
+def test_mass_of_nothing_but_zero_has_one_category():
+    assert category_probabilities(0.0, (0.0, 0.0))["0-20"] == 1.0
+
+
+def test_no_interval_no_probabilities():
+    assert category_probabilities(30.0, None) is None
+    assert category_probabilities(None, None) is None

@@ -1,0 +1,70 @@
+"""The public names, and what importing them costs."""
+
+import subprocess
+import sys
+
+import pytest
+
+import bacctl
+from bac_imaging.errors import CATALOGUE
+from bacctl import errors
+
+PUBLIC = {
+    "BacctlError",
+    "Beam",
+    "BreastResult",
+    "Client",
+    "ExamResult",
+    "FailedError",
+    "ImageResult",
+    "Notice",
+    "PermissionDeniedError",
+    "RefusedError",
+    "ServerFaultError",
+    "ServerOverloadedError",
+    "ServerTimeoutError",
+    "ServerUnavailableError",
+    "Vessel",
+    "__version__",
+}
+
+
+def test_public_names():
+    assert set(bacctl.__all__) == PUBLIC
+    assert all(getattr(bacctl, name) is not None for name in PUBLIC)
+
+
+def test_unknown_name():
+    with pytest.raises(AttributeError, match="AsyncClients"):
+        bacctl.AsyncClients  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        ("import bacctl", {"numpy", "pydicom", "tritonclient", "grpc", "PIL", "pytriton"}),
+        ("from bacctl import Client, ImageResult, RefusedError", {"pydicom", "tritonclient", "grpc", "PIL"}),
+    ],
+)
+def test_import_is_light(statement, unwanted):
+    heavy = {"torch", "highdicom", "openvino", "matplotlib", "scipy", "skimage", "onnxruntime", "onnx"}
+    code = f"{statement}; import sys; print(*(m.partition('.')[0] for m in sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(run.stdout.split()) & (heavy | unwanted)
+
+
+def test_every_error_is_one_tree():
+    classes = [value for value in vars(errors).values() if isinstance(value, type)]
+    assert all(issubclass(kind, errors.BacctlError) for kind in classes if issubclass(kind, Exception))
+
+
+def test_every_code_has_its_class():
+    for code, entry in CATALOGUE.items():
+        if entry.status != "warning":
+            error = errors.from_catalogue(code)
+            assert error.status == entry.status, code
+            assert str(error) == f"{code}: {entry.meaning}; {entry.hint}"
+
+
+def test_error_text_is_one_line():
+    assert errors.RefusedError("BAC-FILE-EMPTY", "a\nb\r\n c").reason == "a b c"
