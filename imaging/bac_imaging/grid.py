@@ -56,6 +56,28 @@ def working_shape(
     return rows, columns
 
 
+def working_spacing(
+    shape: tuple[int, int], spacing_mm: tuple[float, float], grid: tuple[int, int]
+) -> tuple[float, float]:
+    """Exact spacing of a working grid; close to `WORKING_SPACING_MM`.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the stored matrix.
+    spacing_mm : tuple of float
+        Its spacing in mm, (between rows, between columns).
+    grid : tuple of int
+        Rows and columns of the working grid, from `working_shape`.
+
+    Returns
+    -------
+    tuple of float
+        Spacing of the working grid in mm, (between rows, between columns).
+    """
+    return spacing_mm[0] * shape[0] / grid[0], spacing_mm[1] * shape[1] / grid[1]
+
+
 def _overlap_weights(source: int, target: int) -> sparse.csr_matrix:
     """Return the (target, source) matrix that averages source cells over each target cell."""
     edges = np.union1d(np.arange(source + 1) * target, np.arange(target + 1) * source)

@@ -14,22 +14,25 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_imaging.breast import find_breast
-from bac_imaging.calibration import calibrate
-from bac_imaging.context import make_context, read_beam, unpack
-from bac_imaging.errors import Notice, RefusedError
-from bac_imaging.grid import resample_area, resample_linear, resample_valid, to_working, working_shape
-from bac_imaging.interval import mass_interval
+from bac_imaging.context import make_context, unpack
+from bac_imaging.errors import RefusedError
+from bac_imaging.grid import (
+    resample_area,
+    resample_linear,
+    resample_valid,
+    to_working,
+    working_shape,
+    working_spacing,
+)
 from bac_imaging.mammogram import read_mammogram
-from bac_imaging.mass import measure_mass
 from bac_imaging.normalise import normalise
-from bac_imaging.report import MassResult, make_report
+from bac_imaging.report import make_report
 from bac_imaging.tiles import cut_tiles, stitch
 from bac_imaging.vessels import PostProcessing, Segmentation, find_vessels
+from bac_imaging.weighing import weigh
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
-
-_SUSPICIOUS = 0.3
 
 
 @dataclass(frozen=True)
@@ -176,9 +179,9 @@ def quantify(
     origins = np.asarray(context["origins"], dtype=np.int32).reshape(-1, 2)
     stitched = stitch(probability, origins, shape)
     stitched *= breast
-    spacing = _working_spacing(context)
+    spacing = working_spacing((context["rows"], context["columns"]), context["pixel_spacing_mm"], shape)
     found = find_vessels(stitched, spacing, parameters)
-    mass, density = _mass(signal, breast, stitched, found, context)
+    mass, density = weigh(signal, breast, stitched, found, spacing, context)
     labels = _to_stored(found, stitched, parameters.outline, (context["rows"], context["columns"]))
     image_probability = bac_probability(found, parameters)
     report = make_report(context, labels, found.lengths_mm, image_probability, mass)
@@ -190,52 +193,6 @@ def _with_threshold(parameters: PostProcessing, context: Mapping[str, Any]) -> P
     if threshold is None:
         return parameters
     return replace(parameters, outline=float(threshold), seed=max(float(threshold), parameters.seed))
-
-
-def _working_spacing(context: Mapping[str, Any]) -> tuple[float, float]:
-    """Spacing of the working grid at the detector: close to 0.1 mm, exact for this image."""
-    (row_mm, column_mm), (h, w) = context["pixel_spacing_mm"], context["grid"]
-    return row_mm * context["rows"] / h, column_mm * context["columns"] / w
-
-
-def _mass(
-    signal: FloatArray,
-    breast: BoolArray,
-    probability: FloatArray,
-    found: Segmentation,
-    context: Mapping[str, Any],
-) -> tuple[MassResult, FloatArray]:
-    """Weigh the vessels where the image allows it; the density is on the stored matrix."""
-    nothing = np.zeros((0, 0), dtype=np.float32)
-    if context["signal_kind"] != "log_exposure" or context["presentation_intent"] != "FOR PROCESSING":
-        return MassResult("none", (), None, _no_exposure_scale(context)), nothing
-    calibration = calibrate(read_beam(context))
-    if isinstance(calibration, Notice):
-        return MassResult("none", (), None, calibration), nothing
-    scale_known = bool(context["exposure_scale_known"])
-    # Anything that might be calcium is kept out of the background, accepted or not.
-    weighed = measure_mass(
-        signal,
-        breast,
-        probability > _SUSPICIOUS,
-        found,
-        calibration,
-        _working_spacing(context),
-        float(context["magnification"]),
-    )
-    interval = mass_interval(weighed.vessels, calibration, scale_known=scale_known)
-    density = resample_area(weighed.density, (context["rows"], context["columns"]))
-    if scale_known:
-        return MassResult("calibrated", weighed.vessels, interval, None), density
-    return MassResult("estimated", weighed.vessels, interval, Notice.of("BAC-W-MASS-ESTIMATED")), density
-
-
-def _no_exposure_scale(context: Mapping[str, Any]) -> Notice:
-    if context["presentation_intent"] is None:
-        return Notice.of("BAC-W-MASS-NONE-FILM")
-    return Notice.of(
-        "BAC-W-MASS-NONE-FILM", "no calcium mass: pixel values made for viewing have no known exposure scale"
-    )
 
 
 def _to_stored(
