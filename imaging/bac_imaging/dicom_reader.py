@@ -4,50 +4,145 @@ from __future__ import annotations
 
 import io
 import warnings
+import zlib
 
-import numpy as np
 import pydicom
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
+from bac_imaging.acceptance import check_kind, check_layout
 from bac_imaging.beam import read_beam
-from bac_imaging.errors import RefusedError
+from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.geometry import read_geometry
 from bac_imaging.header import Header
-from bac_imaging.mammogram import Mammogram
+from bac_imaging.intensity import display, log_exposure, padding_mask
+from bac_imaging.mammogram import MAX_FILE_BYTES, Mammogram
+from bac_imaging.pixels import decode, is_lossy
 from bac_imaging.spacing import Spacing
+from bac_imaging.views import read_view
+
+_META_LENGTH = b"\x02\0\0\0UL\x04\0"
+_PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\0", b"\x7f\xe0\0\x10")
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+_KNOWN_KEYWORDS = ("SOPClassUID", "Modality", "Rows", "PixelData")
 
 
 def read_dicom(data: bytes, given: Spacing | None) -> Mammogram:
-    """Read a DICOM file (provisional)."""
+    """Read a DICOM file that holds one mammogram.
+
+    Everything that the header can tell is judged before any pixel is decoded.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, with or without preamble.
+    given : (float, float) or None
+        Spacing that the caller gives, (between rows, between columns), in mm.
+
+    Returns
+    -------
+    Mammogram
+        Signal, geometry and what the header tells.
+
+    Raises
+    ------
+    RefusedError
+        If the file can never be measured as it is.
+    FailedError
+        If it could not be decoded here.
+    """
+    # pydicom remarks on every oddity of a header; what matters of them becomes a code here.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            dataset = pydicom.dcmread(io.BytesIO(data), force=True)
-        except Exception:
-            raise RefusedError("BAC-FILE-NOT-IMAGE") from None
+        dataset = _parse(data)
         header = Header(dataset)
-        rows, columns = int(dataset.Rows), int(dataset.Columns)
-        beam = read_beam(header)
-        geometry, notices = read_geometry(header, rows, columns, given, beam.thickness_mm)
-        values = dataset.pixel_array.astype(np.float32)
-    intent = header.text("PresentationIntentType")
-    if intent == "FOR PROCESSING":
-        signal = -np.log(np.maximum(values, 1))
-    else:
-        signal = values / max(1.0, float(values.max()))
-    if intent != "FOR PROCESSING" and header.text("PhotometricInterpretation") == "MONOCHROME1":
-        signal = 1 - signal
-    side = header.text("ImageLaterality")
+        kind = check_kind(header)
+        view, view_notices = read_view(header)
+        expected = check_layout(header)
+        beam = None if kind.is_film else read_beam(header)
+        geometry, scale_notices = read_geometry(
+            header, expected.rows, expected.columns, given, beam.thickness_mm if beam else None
+        )
+        stored = decode(dataset, header, expected)
+    padding = padding_mask(stored, header)
+    to_signal = log_exposure if kind.intent == "FOR PROCESSING" else display
+    intensity = to_signal(stored, padding, header)
+    lossy = (Notice.of("BAC-W-LOSSY"),) if is_lossy(dataset.file_meta.TransferSyntaxUID, header) else ()
     return Mammogram(
-        signal=signal,
-        valid=np.ones(signal.shape, bool),
-        signal_kind="log_exposure" if intent == "FOR PROCESSING" else "display",
-        exposure_scale_known=intent == "FOR PROCESSING",
-        presentation_intent="FOR PROCESSING" if intent == "FOR PROCESSING" else "FOR PRESENTATION",
+        signal=intensity.signal,
+        valid=intensity.valid,
+        signal_kind="log_exposure" if kind.intent == "FOR PROCESSING" else "display",
+        exposure_scale_known=intensity.scale_known,
+        presentation_intent=kind.intent,
         geometry=geometry,
         beam=beam,
         sop_instance_uid=header.uid("SOPInstanceUID"),
         study_instance_uid=header.uid("StudyInstanceUID"),
-        laterality="L" if side == "L" else "R" if side == "R" else None,
-        view=header.text("ViewPosition") or None,
-        warnings=notices,
+        laterality=view.laterality,
+        view=view.view,
+        warnings=(*view_notices, *scale_notices, *intensity.notices, *lossy),
     )
+
+
+def _parse(data: bytes) -> Dataset:
+    try:
+        dataset = pydicom.dcmread(io.BytesIO(_inflated(data)), force=True)
+        is_dicom = any(keyword in dataset for keyword in _KNOWN_KEYWORDS)
+        ends_early = "PixelData" not in dataset and _ends_early(dataset, data)
+    except RefusedError:
+        raise
+    except EOFError:
+        raise RefusedError("BAC-FILE-TRUNCATED") from None
+    except Exception:  # pydicom raises whatever its parser stumbles over
+        raise RefusedError("BAC-FILE-NOT-IMAGE", "the DICOM header is damaged") from None
+    if ends_early:
+        raise RefusedError("BAC-FILE-TRUNCATED")
+    if not is_dicom:
+        raise RefusedError("BAC-FILE-NOT-IMAGE", "the file holds no DICOM image")
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        dataset.file_meta.TransferSyntaxUID = _found_syntax(dataset)
+    return dataset
+
+
+def _inflated(data: bytes) -> bytes:
+    """Undo the deflated transfer syntax within bounds: pydicom would inflate without end."""
+    start = data.find(_META_LENGTH, 0, 140)
+    if start < 0 or DeflatedExplicitVRLittleEndian.encode() not in data[start : start + 4096]:
+        return data
+    body = start + 12 + int.from_bytes(data[start + 8 : start + 12], "little")
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflated = inflater.decompress(data[body:], MAX_FILE_BYTES)
+    except zlib.error:
+        raise RefusedError("BAC-FILE-NOT-IMAGE", "the deflated DICOM dataset is damaged") from None
+    if inflater.unconsumed_tail:
+        raise RefusedError("BAC-FILE-TOO-LARGE")
+    if not inflater.eof:
+        raise RefusedError("BAC-FILE-TRUNCATED")
+    deflated, plain = DeflatedExplicitVRLittleEndian.encode(), ExplicitVRLittleEndian.encode()
+    return data[:body].replace(deflated, plain.ljust(len(deflated), b"\0")) + inflated
+
+
+def _ends_early(dataset: Dataset, data: bytes) -> bool:
+    """Tell whether a file without pixel data was cut off: in its last element, or in the pixel data."""
+    if any(tag in data for tag in _PIXEL_DATA_TAGS):
+        return True
+    last = dataset.get_item(max(dataset.keys())) if len(dataset) else None
+    if not isinstance(last, RawDataElement) or last.length == _UNDEFINED_LENGTH:
+        return False
+    return len(last.value or b"") < last.length
+
+
+def _found_syntax(dataset: Dataset) -> UID:
+    """Name the encoding that was found in a file that does not name it; such files are not compressed."""
+    is_implicit, is_little = dataset.original_encoding
+    if is_implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian

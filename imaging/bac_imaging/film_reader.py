@@ -3,24 +3,69 @@
 from __future__ import annotations
 
 import io
+import warnings
+from typing import TypeVar
 
 import numpy as np
-from PIL import Image
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
 
+from bac_imaging.acceptance import check_dimensions
+from bac_imaging.errors import FailedError, Notice, RefusedError
 from bac_imaging.geometry import given_geometry
+from bac_imaging.intensity import Intensity, with_clipping
 from bac_imaging.mammogram import Mammogram
 from bac_imaging.spacing import Spacing
 
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+_FORMATS = ("PNG", "TIFF", "JPEG")
+_WITH_ALPHA = ("LA", "RGBA", "PA")
+_JPEG_ROUNDING = 2
+"""Difference of channels up to which a JPEG counts as grey: its colour conversion rounds."""
+_ORIENTATION, _PHOTOMETRIC, _MIN_IS_WHITE = 274, 262, 0
+
 
 def read_film(data: bytes, given: Spacing | None) -> Mammogram:
-    """Read a plain image (provisional)."""
-    pixels = np.asarray(Image.open(io.BytesIO(data))).astype(np.float32)
-    if pixels.ndim == 3:
-        pixels = pixels[..., 0]
-    geometry, notices = given_geometry(given, *pixels.shape)
+    """Read a plain image that holds one mammogram, calcium bright.
+
+    Resolution tags are not believed (they say 72 dpi of everything): the caller gives the spacing. A tag
+    that asks for turning the image is not followed: results lie on the pixels as stored.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    given : (float, float) or None
+        Spacing at the film or detector, (between rows, between columns), in mm.
+
+    Returns
+    -------
+    Mammogram
+        Signal and geometry; nothing else is known.
+
+    Raises
+    ------
+    RefusedError
+        If the file can never be measured as it is.
+    FailedError
+        If it could not be decoded here.
+    """
+    with warnings.catch_warnings():
+        # Pillow warns of images that are larger than photographs; sizes are checked here.
+        warnings.simplefilter("ignore")
+        image = _open(data)
+        check_dimensions(image.height, image.width)
+        geometry, notices = given_geometry(given, *_stored_shape(image))
+        grey, opaque = _pixels(image)
+    signal, valid = _scaled(grey, opaque)
+    intensity = with_clipping(Intensity(signal, valid, False, notices))
+    is_lossy = image.format == "JPEG"
     return Mammogram(
-        signal=pixels / (255.0 if pixels.max() < 256 else 65535.0),
-        valid=np.ones(pixels.shape, bool),
+        signal=intensity.signal,
+        valid=intensity.valid,
         signal_kind="display",
         exposure_scale_known=False,
         presentation_intent=None,
@@ -30,5 +75,98 @@ def read_film(data: bytes, given: Spacing | None) -> Mammogram:
         study_instance_uid=None,
         laterality=None,
         view=None,
-        warnings=notices,
+        warnings=(*intensity.notices, *((Notice.of("BAC-W-LOSSY"),) if is_lossy else ())),
     )
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+        several = getattr(image, "is_animated", False)
+    except Image.DecompressionBombError:
+        raise RefusedError("BAC-DIMENSIONS", "the image has more pixels than any mammogram") from None
+    except UnidentifiedImageError:
+        raise RefusedError("BAC-FILE-TRUNCATED", "the image's header is damaged or incomplete") from None
+    except MemoryError:
+        raise
+    except Exception:  # Pillow's parsers raise whatever they stumble over
+        raise RefusedError("BAC-FILE-TRUNCATED", "the image's header is damaged or incomplete") from None
+    if several:
+        raise RefusedError("BAC-MULTIFRAME")
+    if image.mode == "1":
+        raise RefusedError("BAC-DIMENSIONS", "the image is black and white without greys")
+    if image.mode in ("CMYK", "LAB", "HSV"):
+        raise RefusedError("BAC-COLOUR")
+    return image
+
+
+def _turn(image: Image.Image) -> int:
+    """Give the orientation that Pillow applies by itself when it loads a TIFF, 1 where it applies none."""
+    tags = getattr(image, "tag_v2", None)
+    orientation = tags.get(_ORIENTATION, 1) if tags is not None else 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _stored_shape(image: Image.Image) -> tuple[int, int]:
+    rows, columns = image.height, image.width
+    return (columns, rows) if _turn(image) >= 5 else (rows, columns)
+
+
+def _pixels(image: Image.Image) -> tuple[FloatArray, BoolArray]:
+    """Decode to grey values in the stored matrix and a mask of opaque pixels."""
+    turn = _turn(image)
+    tags = getattr(image, "tag_v2", {})
+    # Pillow inverts 8-bit images of this kind itself.
+    inverted = image.mode.startswith(("I", "F")) and tags.get(_PHOTOMETRIC) == _MIN_IS_WHITE
+    try:
+        image.load()
+    except OSError as error:
+        if "truncated" in str(error) or "end of file" in str(error):
+            raise RefusedError("BAC-FILE-TRUNCATED") from None
+        raise FailedError("BAC-DECODE-FAILED") from None
+    except MemoryError:
+        raise
+    except Exception:  # damaged streams
+        raise FailedError("BAC-DECODE-FAILED") from None
+    tolerance = _JPEG_ROUNDING if image.format == "JPEG" else 0
+    if image.mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    elif image.mode == "YCbCr":
+        image = image.convert("RGB")
+    array = np.asarray(image)
+    opaque = np.ones(array.shape[:2], dtype=np.bool_)
+    if image.mode in _WITH_ALPHA:
+        opaque, array = array[..., -1] > 0, array[..., :-1]
+    if array.ndim == 3:
+        spread = array.max(axis=2).astype(np.int16) - array.min(axis=2)
+        if spread[opaque].max(initial=0) > tolerance:
+            raise RefusedError("BAC-COLOUR")
+        array = array[..., array.shape[2] // 2]
+    grey = _unturned(array, turn).astype(np.float32)
+    return (-grey if inverted else grey), _unturned(opaque, turn)
+
+
+def _unturned(array: npt.NDArray[_Scalar], turn: int) -> npt.NDArray[_Scalar]:
+    if turn in (2, 3):
+        array = array[:, ::-1]
+    if turn in (3, 4):
+        array = array[::-1]
+    if turn == 5:
+        array = array.T
+    if turn == 6:
+        array = np.rot90(array)
+    if turn == 7:
+        array = array.T[::-1, ::-1]
+    if turn == 8:
+        array = np.rot90(array, -1)
+    return array
+
+
+def _scaled(grey: FloatArray, opaque: BoolArray) -> tuple[FloatArray, BoolArray]:
+    """Bring grey values to 0 to 1 over the valid ones."""
+    valid = opaque & np.isfinite(grey)
+    seen = grey[valid]
+    if seen.size == 0 or seen.min() == seen.max():
+        raise RefusedError("BAC-PIXELS-CONSTANT")
+    low, high = seen.min(), seen.max()
+    return np.where(valid, (grey - low) / (high - low), np.float32(0)).astype(np.float32), valid

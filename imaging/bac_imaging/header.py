@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
@@ -82,6 +84,15 @@ class Header:
         """Read this dataset as an item of a code sequence."""
         value = self.text("CodeValue")
         return Code(value, self.text("CodingSchemeDesignator")) if value else None
+
+    def words(self, keyword: str) -> npt.NDArray[np.uint16]:
+        """Give 16-bit words, however they are held: as numbers or as little-endian bytes."""
+        value = self._value(keyword)
+        if isinstance(value, bytes):
+            return np.frombuffer(value[: len(value) // 2 * 2], dtype="<u2").astype(np.uint16)
+        numbers = self.numbers(keyword)
+        usable = all(math.isfinite(number) for number in numbers)
+        return np.asarray(numbers if usable else (), dtype=np.float64).astype(np.uint16)
 
     def uid(self, keyword: str) -> str | None:
         """Give a UID, or None where it is absent or not made of digits and dots."""

@@ -1,0 +1,182 @@
+"""What kind of image a header describes, and the kinds that are refused before anything is decoded."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from bac_imaging.codestream import Expected
+from bac_imaging.errors import RefusedError
+from bac_imaging.header import Header
+
+Intent = Literal["FOR PROCESSING", "FOR PRESENTATION"]
+
+LARGEST_IMAGE_PX = 120_000_000
+"""Pixels. A 35 cm x 43 cm film scanned at 0.05 mm has half of it."""
+SMALLEST_SIDE_PX = 64
+LARGEST_SIDE_PX = 30_000
+
+_MAMMOGRAPHY = "1.2.840.10008.5.1.4.1.1.1.2"
+_MAMMOGRAPHY_RAW = "1.2.840.10008.5.1.4.1.1.1.2.1"
+_TOMOSYNTHESIS = frozenset(f"1.2.840.10008.5.1.4.1.1.13.1.{n}" for n in (3, 4, 5))
+_FILM_MODALITIES = frozenset({"RG", "CR", "DX", "SC", "OT", "FILM"})
+
+_SYNTHETIC_TERM = re.compile(r"GENERATED_?2D|\bSYNTH|C-?VIEW|S-?VIEW|V-?PREVIEW|TOMO_?2D")
+_SYNTHETIC_TEXT = re.compile(
+    r"\bSYNTH|\b[CS]-?VIEW\b|\bV-?PREVIEW\b|INTELLIGENT 2D|INSIGHT 2D|GENERATED 2D|\bSYN ?2D"
+)
+_DESCRIPTIONS = ("SeriesDescription", "AcquisitionDeviceProcessingDescription", "DerivationDescription")
+_TOMOSYNTHESIS_TERM = re.compile(r"\bTOMO")
+_CONTRAST_TERM = re.compile(r"\b(SUBTRACTION|SUBTRACTED|RECOMBINED|HIGH_ENERGY|LOW_ENERGY|DUAL_ENERGY)\b")
+_NO_AGENT = frozenset({"", "NO", "NONE", "N/A", "UNKNOWN"})
+_BREAST = re.compile(r"BREAST|MAMM|AXILLA")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What kind of image this is.
+
+    Attributes
+    ----------
+    is_film : bool
+        True for everything that is no digital mammogram: its grey values are taken as on film.
+    intent : {"FOR PROCESSING", "FOR PRESENTATION"} or None
+        For digital mammograms only.
+    """
+
+    is_film: bool
+    intent: Intent | None
+
+
+def check_dimensions(rows: int, columns: int) -> None:
+    """Refuse sizes that no mammogram has.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Size of the stored matrix.
+
+    Raises
+    ------
+    RefusedError
+        ``BAC-DIMENSIONS``.
+    """
+    size = f"the image has {rows} x {columns} pixels"
+    if rows * columns > LARGEST_IMAGE_PX or max(rows, columns) > LARGEST_SIDE_PX:
+        raise RefusedError("BAC-DIMENSIONS", f"{size}, more than any mammogram")
+    if min(rows, columns) < SMALLEST_SIDE_PX:
+        raise RefusedError("BAC-DIMENSIONS", f"{size}, fewer than any mammogram")
+
+
+def check_kind(header: Header) -> Kind:
+    """Tell digital mammograms from film, and refuse everything else.
+
+    Parameters
+    ----------
+    header : Header
+        Header of the object.
+
+    Returns
+    -------
+    Kind
+        Digital mammogram with its presentation intent, or film.
+
+    Raises
+    ------
+    RefusedError
+        ``BAC-MODALITY``, ``BAC-DICOM-NO-PIXELS``, ``BAC-SYNTHETIC-2D``, ``BAC-TOMOSYNTHESIS``,
+        ``BAC-MULTIFRAME``, ``BAC-CONTRAST`` or ``BAC-QC-IMAGE``.
+    """
+    sop_class = header.uid("SOPClassUID")
+    modality = header.text("Modality")
+    is_mammography_class = sop_class in (_MAMMOGRAPHY, _MAMMOGRAPHY_RAW)
+    if modality == "MG" or (not modality and (is_mammography_class or sop_class in _TOMOSYNTHESIS)):
+        is_film = not is_mammography_class and not header.text("PresentationIntentType")
+    elif modality in _FILM_MODALITIES:
+        is_film = True
+    else:
+        raise RefusedError("BAC-MODALITY", f"the modality is {_term(modality)}, not MG")
+    if not header.has("Rows") and not header.has("PixelData"):
+        raise RefusedError("BAC-DICOM-NO-PIXELS")
+    _refuse_derived(header, sop_class)
+    frames = header.number("NumberOfFrames")
+    if frames is not None and frames != 1:
+        raise RefusedError("BAC-MULTIFRAME")
+    body_part = header.text("BodyPartExamined")
+    if is_film and body_part and not _BREAST.search(body_part):
+        raise RefusedError("BAC-MODALITY", "the image does not show a breast")
+    if "YES" in (header.text("QualityControlImage"), header.text("CalibrationImage")):
+        raise RefusedError("BAC-QC-IMAGE")
+    return Kind(is_film, None if is_film else _intent(header, sop_class))
+
+
+def _refuse_derived(header: Header, sop_class: str | None) -> None:
+    image_type = header.text("ImageType")
+    described = " ".join(header.text(keyword) for keyword in _DESCRIPTIONS)
+    if _SYNTHETIC_TERM.search(image_type) or _SYNTHETIC_TEXT.search(described):
+        raise RefusedError("BAC-SYNTHETIC-2D")
+    if (
+        sop_class in _TOMOSYNTHESIS
+        or _TOMOSYNTHESIS_TERM.search(image_type)
+        or header.text("VolumeBasedCalculationTechnique") == "TOMOSYNTHESIS"
+    ):
+        raise RefusedError("BAC-TOMOSYNTHESIS")
+    if _CONTRAST_TERM.search(image_type) or header.text("ContrastBolusAgent") not in _NO_AGENT:
+        raise RefusedError("BAC-CONTRAST")
+
+
+def _intent(header: Header, sop_class: str | None) -> Intent:
+    written = header.text("PresentationIntentType")
+    is_raw = written == "FOR PROCESSING" or (not written and sop_class == _MAMMOGRAPHY_RAW)
+    return "FOR PROCESSING" if is_raw else "FOR PRESENTATION"
+
+
+def check_layout(header: Header) -> Expected:
+    """Read how the pixels are laid out, and refuse layouts that no mammogram has.
+
+    Parameters
+    ----------
+    header : Header
+        Header of the object.
+
+    Returns
+    -------
+    Expected
+        Rows, columns, samples and bits allocated.
+
+    Raises
+    ------
+    RefusedError
+        ``BAC-DIMENSIONS``, ``BAC-COLOUR`` or ``BAC-DICOM-NO-PIXELS``.
+    """
+    rows, columns = _whole(header, "Rows"), _whole(header, "Columns")
+    check_dimensions(rows, columns)
+    samples = _whole(header, "SamplesPerPixel", 1)
+    photometric = header.text("PhotometricInterpretation")
+    if samples not in (1, 3) or (samples == 1 and photometric not in ("", "MONOCHROME1", "MONOCHROME2")):
+        raise RefusedError("BAC-COLOUR")
+    allocated = _whole(header, "BitsAllocated")
+    stored = _whole(header, "BitsStored", allocated)
+    high = _whole(header, "HighBit", stored - 1)
+    if allocated not in (8, 16) or not 7 <= stored <= allocated or not stored - 1 <= high < allocated:
+        raise RefusedError("BAC-DIMENSIONS", f"{stored} of {allocated} bits a pixel hold a value")
+    if samples == 3 and (allocated, stored) != (8, 8):
+        raise RefusedError("BAC-COLOUR")
+    if not header.has("PixelData"):
+        raise RefusedError("BAC-DICOM-NO-PIXELS")
+    return Expected(rows, columns, samples, allocated)
+
+
+def _whole(header: Header, keyword: str, default: int | None = None) -> int:
+    value = header.number(keyword)
+    if value is None and default is not None:
+        return default
+    if value is None or not value.is_integer() or value < 0:
+        raise RefusedError("BAC-DIMENSIONS", f"the header has no usable {keyword}")
+    return int(value)
+
+
+def _term(modality: str) -> str:
+    """Write a modality into a message only if it looks like one."""
+    return modality if re.fullmatch(r"[A-Z]{2,16}", modality) else "not told"

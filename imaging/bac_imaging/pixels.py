@@ -1,0 +1,190 @@
+"""Pixel data of a DICOM object, decoded to stored values."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
+from pydicom.pixels.decoders import get_decoder
+from pydicom.uid import UID
+
+from bac_imaging.codestream import Expected, Family, check_codestream
+from bac_imaging.errors import FailedError, RefusedError
+from bac_imaging.header import Header
+
+_JPEG_LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})
+_JPEG_LOSSLESS = frozenset({"1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
+_JPEG_LS = frozenset({"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"})
+_JPEG_2000 = frozenset({f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 201, 202, 203)})
+_RLE = frozenset({"1.2.840.10008.1.2.5"})
+_LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81"})
+
+# One decoder for each compression, and why: Pillow and pyjpegls survive damaged streams, openjpeg also reads
+# HTJ2K, gdcm is the only permissively licensed decoder of lossless JPEG.
+_DECODERS: tuple[tuple[frozenset[str], Family | None, str], ...] = (
+    (_JPEG_LOSSY, "jpeg", "pillow"),
+    (_JPEG_LOSSLESS, "jpeg-lossless", "gdcm"),
+    (_JPEG_LS, "jpeg-ls", "pyjpegls"),
+    (_JPEG_2000, "jpeg2000", "pylibjpeg"),
+    (_RLE, None, "pydicom"),
+)
+
+_USUAL = {"PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0, "SamplesPerPixel": 1}
+
+_STDERR_LOCK = threading.Lock()
+
+
+def decode(dataset: Dataset, header: Header, expected: Expected) -> npt.NDArray[np.int32]:
+    """Decode the stored values of a single-frame image.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        The object, with file meta information.
+    header : Header
+        Its header.
+    expected : Expected
+        Layout, from `bac_imaging.acceptance.check_layout`.
+
+    Returns
+    -------
+    numpy.ndarray
+        int32, (rows, columns): stored values before any LUT, unused bits removed, sign extended. For
+        three samples a pixel, their common value.
+
+    Raises
+    ------
+    RefusedError
+        ``BAC-FILE-TRUNCATED``, ``BAC-DICOM-NO-PIXELS`` or ``BAC-COLOUR``.
+    FailedError
+        ``BAC-CODEC-MISSING`` or ``BAC-DECODE-FAILED``.
+    """
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not isinstance(syntax, UID) or not syntax.is_transfer_syntax:
+        raise FailedError("BAC-CODEC-MISSING", "the file names no transfer syntax that is known")
+    try:
+        data = dataset.PixelData
+    except Exception:
+        raise RefusedError("BAC-FILE-TRUNCATED") from None
+    if not isinstance(data, bytes) or not data:
+        raise RefusedError("BAC-DICOM-NO-PIXELS", "the pixel data are empty")
+    if syntax.is_encapsulated:
+        array = _decode_compressed(dataset, syntax, data, expected)
+    else:
+        needed = expected.rows * expected.columns * expected.samples * expected.bits_allocated // 8
+        if len(data) < needed:
+            raise RefusedError("BAC-FILE-TRUNCATED", "the file holds fewer pixels than its header says")
+        array = _call_decoder(dataset, syntax, "")
+    if array.shape[:2] != (expected.rows, expected.columns):
+        raise FailedError("BAC-DECODE-FAILED", "the decoded image has another size than the header says")
+    if array.ndim == 3:
+        array = _grey(array, lossy=syntax in _JPEG_LOSSY)
+    return _stored_values(array, header, is_native=not syntax.is_encapsulated or syntax in _RLE)
+
+
+def is_lossy(syntax: UID, header: Header) -> bool:
+    """Tell whether an image was ever compressed with loss.
+
+    Parameters
+    ----------
+    syntax : pydicom.uid.UID
+        Transfer syntax of the file.
+    header : Header
+        Header of the image.
+
+    Returns
+    -------
+    bool
+        True if the syntax always loses or the header admits a loss.
+    """
+    return syntax in _LOSSY or header.text("LossyImageCompression") == "01"
+
+
+def _decode_compressed(
+    dataset: Dataset, syntax: UID, data: bytes, expected: Expected
+) -> npt.NDArray[np.generic]:
+    family, plugin = next(((f, p) for uids, f, p in _DECODERS if syntax in uids), (None, ""))
+    if not plugin:
+        raise FailedError("BAC-CODEC-MISSING", "the compression of this file is not one for still images")
+    if plugin not in get_decoder(syntax).available_plugins:
+        raise FailedError("BAC-CODEC-MISSING", f"the decoder for {syntax.name} is not installed")
+    try:
+        frame = get_frame(data, 0, number_of_frames=1)
+    except Exception:
+        raise RefusedError("BAC-FILE-TRUNCATED") from None
+    if family is not None:
+        check_codestream(frame, family, expected)
+    if plugin != "gdcm":
+        return _call_decoder(dataset, syntax, plugin)
+    with _native_stderr() as messages:
+        array = _call_decoder(dataset, syntax, plugin)
+        messages.seek(0)
+        # The library inside gdcm replaces damaged data by what came before and only prints a line.
+        if b"Corrupt JPEG data" in messages.read():
+            raise FailedError("BAC-DECODE-FAILED", "the compressed pixels are damaged")
+    return array
+
+
+def _call_decoder(dataset: Dataset, syntax: UID, plugin: str) -> npt.NDArray[np.generic]:
+    # Attributes that decoders insist on and that files without any signed or coloured pixel leave out.
+    for keyword, usual in _USUAL.items():
+        if keyword not in dataset:
+            setattr(dataset, keyword, usual)
+    try:
+        array, _ = get_decoder(syntax).as_array(dataset, index=0, decoding_plugin=plugin)
+    except MemoryError:
+        raise
+    except Exception:
+        raise FailedError("BAC-DECODE-FAILED") from None
+    return array
+
+
+@contextmanager
+def _native_stderr() -> Iterator[BinaryIO]:
+    """Keep what C libraries print to file descriptor 2, which Python's `sys.stderr` never sees."""
+    with _STDERR_LOCK, tempfile.TemporaryFile() as messages:
+        try:
+            saved = os.dup(2)
+        except OSError:  # a process without stderr
+            yield messages
+            return
+        os.dup2(messages.fileno(), 2)
+        try:
+            yield messages
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def _grey(array: npt.NDArray[np.generic], *, lossy: bool) -> npt.NDArray[np.generic]:
+    """Reduce three equal channels to one; rounding of lossy colour conversion is forgiven."""
+    channels = array.astype(np.int16)
+    spread = channels.max(axis=2) - channels.min(axis=2)
+    if spread.max() > (2 if lossy else 0):
+        raise RefusedError("BAC-COLOUR")
+    return array[..., 1]
+
+
+def _stored_values(
+    array: npt.NDArray[np.generic], header: Header, *, is_native: bool
+) -> npt.NDArray[np.int32]:
+    stored = int(header.number("BitsStored") or header.number("BitsAllocated") or 16)
+    high = header.number("HighBit")
+    is_signed = header.number("PixelRepresentation") == 1
+    values = array.astype(np.int32)
+    if is_native and high is not None and high > stored - 1:
+        values >>= int(high) + 1 - stored
+    mask = (1 << stored) - 1
+    if is_native or (values.max() <= mask and values.min() >= -(mask // 2) - 1):
+        values &= mask
+        if is_signed:
+            values -= (values & (1 << (stored - 1))) << 1
+    return values
