@@ -134,7 +134,7 @@ def _ends_early(dataset: Dataset, data: bytes) -> bool:
     """Tell whether a file without pixel data was cut off: in its last element, or in the pixel data."""
     if any(tag in data for tag in _PIXEL_DATA_TAGS):
         return True
-    last = dataset.get_item(max(dataset.keys())) if len(dataset) else None
+    last: object = dataset.get_item(max(dataset.keys())) if len(dataset) else None
     if not isinstance(last, RawDataElement) or last.length == _UNDEFINED_LENGTH:
         return False
     return len(last.value or b"") < last.length
