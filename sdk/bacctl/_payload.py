@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import io
 import os
+import threading
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 # A message of gRPC holds 2 GiB; no mammogram comes near.
 MAX_BYTES = 1_500_000_000
 _HEADER_BYTES = 1 << 20  # the identifiers stand near the start; no more of a bad file is looked at
+_quiet = threading.Lock()
 
 
 def read_source(source: Source) -> bytes:
@@ -63,13 +66,16 @@ def identified(error: BacctlError, data: bytes) -> BacctlError:
     from pydicom import dcmread
 
     try:
-        header = dcmread(
-            io.BytesIO(data[:_HEADER_BYTES]),
-            stop_before_pixels=True,
-            specific_tags=["SOPInstanceUID", "StudyInstanceUID"],
-        )
-        error.sop_instance_uid = str(header.get("SOPInstanceUID") or "") or None
-        error.study_instance_uid = str(header.get("StudyInstanceUID") or "") or None
+        # Filters of warnings are the process's, so that two threads must not change them at a time.
+        with _quiet, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            header = dcmread(
+                io.BytesIO(data[:_HEADER_BYTES]),
+                stop_before_pixels=True,
+                specific_tags=["SOPInstanceUID", "StudyInstanceUID"],
+            )
+            error.sop_instance_uid = str(header.get("SOPInstanceUID") or "") or None
+            error.study_instance_uid = str(header.get("StudyInstanceUID") or "") or None
     except Exception:  # a broken header fails in many ways, and the error to report is the one at hand
         return error
     return error

@@ -18,13 +18,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # where POSIX shared memory lives on Linux
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _PARENT_CHECK_S = 1.0
 
 
@@ -38,6 +38,8 @@ def main() -> int:
     """
     wake_up = _wake_up_on(signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     parent = os.getppid()
+    # Stubs whose server has died become children of this process, which can then wait for their end.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     orders: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     folder = Path(orders["folder"])
     try:
@@ -107,18 +109,10 @@ def _end(server: subprocess.Popen[bytes], grace_s: float) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(server.pid, signal.SIGKILL)
     server.wait()
-    _wait_for_group(server.pid)
-
-
-def _wait_for_group(group: int) -> None:
-    """Wait until killed stubs are gone, since until then they may make shared memory anew."""
-    deadline = time.monotonic() + 5.0
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.01)
+    # Until killed stubs are gone, they may make shared memory anew.
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-server.pid, 0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,85 @@
+"""From a path, bytes or a dataset to the bytes that are sent."""
+
+import io
+import os
+
+import pydicom
+import pytest
+from pydicom.uid import ExplicitVRLittleEndian
+
+from bacctl import _payload
+from bacctl._payload import identified, read_source
+from bacctl.errors import BacctlError, RefusedError
+
+
+def dataset(with_meta=True):
+    made = pydicom.Dataset()
+    made.SOPClassUID = "1.2.840.10008.5.1.4.1.1.1.2.1"
+    made.SOPInstanceUID = "1.2.826.0.1.7"
+    made.StudyInstanceUID = "1.2.826.0.1.8"
+    made.Modality = "MG"
+    if with_meta:
+        made.file_meta = pydicom.dataset.FileMetaDataset()
+        made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return made
+
+
+def code_of(source):
+    with pytest.raises(BacctlError) as caught:
+        read_source(source)
+    return caught.value.code
+
+
+def test_bytes_and_paths(tmp_path):
+    (tmp_path / "a.dcm").write_bytes(b"abc")
+    assert (
+        read_source(b"abc")
+        == read_source(tmp_path / "a.dcm")
+        == read_source(str(tmp_path / "a.dcm"))
+        == b"abc"
+    )
+
+
+def test_dataset_is_written_and_left_as_it_is():
+    original = dataset()
+    before = original.to_json(), str(original.file_meta)
+    written = pydicom.dcmread(io.BytesIO(read_source(original)))
+    assert written.SOPInstanceUID == "1.2.826.0.1.7"
+    assert (original.to_json(), str(original.file_meta)) == before
+
+
+def test_dataset_that_cannot_be_written():
+    assert code_of(dataset(with_meta=False)) == "BAC-FILE-NOT-IMAGE"
+
+
+def test_empty(tmp_path):
+    (tmp_path / "a.dcm").touch()
+    assert code_of(b"") == code_of(tmp_path / "a.dcm") == "BAC-FILE-EMPTY"
+
+
+def test_missing_file_and_folder(tmp_path):
+    assert code_of(tmp_path / "none.dcm") == "BAC-FILE-UNREADABLE"
+    assert code_of(tmp_path) == "BAC-FILE-UNREADABLE"
+
+
+def test_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    huge = tmp_path / "huge.dcm"
+    huge.touch()
+    os.truncate(huge, 1_500_000_001)  # sparse: reading it would take 1.5 GB
+    monkeypatch.setattr(type(huge), "read_bytes", None)
+    assert code_of(huge) == "BAC-FILE-TOO-LARGE"
+
+
+def test_too_many_bytes(monkeypatch):
+    monkeypatch.setattr(_payload, "MAX_BYTES", 3)
+    assert code_of(b"abcd") == "BAC-FILE-TOO-LARGE"
+
+
+def test_error_gets_the_identifiers_of_its_image():
+    error = identified(RefusedError("BAC-MODALITY", "no mammogram"), read_source(dataset()))
+    assert (error.sop_instance_uid, error.study_instance_uid) == ("1.2.826.0.1.7", "1.2.826.0.1.8")
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 200, b"\0" * 128 + b"DICM" + b"\xff" * 40])
+def test_broken_header_leaves_the_error_without(data):
+    assert identified(RefusedError("BAC-MODALITY", "no mammogram"), data).sop_instance_uid is None

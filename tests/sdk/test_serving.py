@@ -1,0 +1,110 @@
+"""What the models share, with a stand-in for the module that only Triton's stub has."""
+
+import json
+from hashlib import sha256
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from bac_imaging.errors import FailedError, RefusedError
+from bacctl.serving import ModelCard, answer_each, from_json, pack_mask, read_model_card, to_json
+
+
+class FakeTensor:
+    def __init__(self, name, array):
+        self._name, self._array = name, np.asarray(array)
+
+    @classmethod
+    def from_dlpack(cls, name, array):
+        return cls(name, array)
+
+    def name(self):
+        return self._name
+
+    def as_numpy(self):
+        return self._array
+
+
+class FakeError(Exception):
+    INVALID_ARG, INTERNAL = "INVALID_ARG", "INTERNAL"
+
+
+@pytest.fixture
+def logged():
+    return []
+
+
+@pytest.fixture
+def triton(logged):
+    return SimpleNamespace(
+        Tensor=FakeTensor,
+        TritonError=FakeError,
+        InferenceResponse=lambda output_tensors=(), error=None: SimpleNamespace(
+            outputs={tensor.name(): tensor.as_numpy() for tensor in output_tensors}, error=error
+        ),
+        Logger=SimpleNamespace(log_error=logged.append),
+    )
+
+
+def request(**inputs):
+    return SimpleNamespace(inputs=lambda: [FakeTensor(name, array) for name, array in inputs.items()])
+
+
+def test_each_request_gets_its_own_answer(triton, logged):
+    def answer(inputs):
+        number = int(inputs["N"][0])
+        if number == 1:
+            raise RefusedError("BAC-VIEW-SPOT")
+        if number == 2:
+            raise FailedError("BAC-CODEC-MISSING")
+        if number == 3:
+            raise KeyError("Doe^Jane")
+        return {"TWICE": np.array([2 * number])}
+
+    ok, refused, failed, broken = answer_each(triton, [request(N=[n]) for n in (4, 1, 2, 3)], answer)
+    assert ok.error is None
+    assert ok.outputs["TWICE"].tolist() == [8]
+    assert refused.error.args[0].startswith("BAC-VIEW-SPOT: ")
+    assert refused.error.args[1] == "INVALID_ARG"
+    assert failed.error.args[0].startswith("BAC-CODEC-MISSING: ")
+    assert failed.error.args[1] == "INVALID_ARG"
+    assert broken.error.args[0].startswith("BAC-INTERNAL: ")
+    assert broken.error.args[1] == "INTERNAL"
+    assert "KeyError" in broken.error.args[0]
+    # A header's content never reaches a log or an answer.
+    assert "test_serving.py" in logged[0]
+    assert "Doe" not in logged[0] + broken.error.args[0]
+
+
+def test_json_round_trip():
+    assert from_json(to_json({"a": [1, 2.5, None]})) == {"a": [1, 2.5, None]}
+    assert from_json(None) is None
+    assert from_json(np.zeros(0, np.uint8)) is None
+
+
+def test_json_without_nan():
+    with pytest.raises(ValueError, match="JSON"):
+        to_json({"mass": float("nan")})
+
+
+@pytest.mark.parametrize("text", [b"{", b"\xff\xfe", b"[0.1, 0.1]", b"3", b'"a"', b"null"])
+def test_what_is_no_json_object(text):
+    with pytest.raises(RefusedError, match="BAC-OPTIONS-INVALID"):
+        from_json(np.frombuffer(text, np.uint8))
+
+
+def test_mask_is_packed_row_by_row_from_the_high_bit():
+    mask = np.zeros((3, 5), bool)
+    mask[0, 0] = mask[1, 2] = mask[1, 4] = True
+    assert pack_mask(mask).tolist() == [0b1000_0001, 0b0100_0000]
+
+
+def test_card_must_describe_the_weights_beside_it(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"weights")
+    digest = sha256(b"weights").hexdigest()
+    (tmp_path / "model_card.json").write_text(json.dumps({"sha256": digest, "threshold": 0.4}))
+    assert read_model_card(tmp_path) == ModelCard(digest, 0.4)
+    (tmp_path / "model.onnx").write_bytes(b"other weights")
+    with pytest.raises(ValueError, match="export the model again"):
+        read_model_card(tmp_path)
