@@ -128,7 +128,8 @@ def demo_rows(
             milligrams(woman.get("calcium_mass_mg"), woman.get("calcium_mass_interval_mg")),
             number(exam.calcium_mass_mg),
             number(woman.get("area_mm2")),
-            "",
+            # Every breast is seen in two views: the mean of each, then left plus right.
+            number(sum(view.area_mm2 for view in exam.views) / 2),
             f"{woman.get('mass_category') or '-'} mg (true: {true_category} mg)",
         )
     )

@@ -35,7 +35,7 @@ def demo(
     batch.finish()
     if batch.interrupted:
         raise KeyboardInterrupt
-    console.talk("3/3  done, the server is stopped\n")
+    console.talk("3/3  done, the server is stopped")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("view", "calcium mg [95 %]", "true mg", "area mm2", "true mm2", "category"):
         table.add_column(title, justify="left" if title in ("view", "category") else "right", no_wrap=True)

@@ -119,4 +119,5 @@ class Saver:
         if result.path is None:
             raise ValueError("the image is no file")
         image = read_mammogram(result.path.read_bytes(), self._spacing)
-        return overlay_png(image.signal, image.valid, result)
+        raw = image.signal_kind == "log_exposure"
+        return overlay_png(image.signal, image.valid, result, flatten=raw)
