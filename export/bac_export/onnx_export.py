@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -110,6 +111,8 @@ def export_network(network: ProbabilityNet, path: Path, max_batch: int) -> None:
     max_batch : int
         Largest batch.
     """
+    # The exporter warns of operators of packages that are not installed and not used.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     batch = torch.export.Dim("batch", min=1, max=max_batch)
     torch.onnx.export(
         network,

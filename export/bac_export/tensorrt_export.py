@@ -96,10 +96,12 @@ def _tensorrt() -> Any:
 
 def _profile(builder: Any, config: Any, network: Any, max_batch: int) -> dict[str, list[int]]:
     """Add one optimisation profile, batch 1 to `max_batch`, and return its shapes."""
-    tensor = next((network.get_input(i) for i in range(network.num_inputs)), None)
-    if network.num_inputs != 1 or tensor.name != INPUT:
-        raise ExportError(f"the ONNX file's input is not {INPUT}; export it with `bacctl export onnx`")
-    tile = list(tensor.shape)[1:]
+    names = [network.get_input(i).name for i in range(network.num_inputs)]
+    if names != [INPUT]:
+        raise ExportError(
+            f"the inputs {names} are not [{INPUT!r}]; export the network with `bacctl export onnx`"
+        )
+    tile = list(network.get_input(0).shape)[1:]
     shapes = {
         "min": [1, *tile],
         "opt": [min(_TYPICAL_TILES, max_batch), *tile],
