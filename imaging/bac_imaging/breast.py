@@ -26,6 +26,8 @@ _SMOOTH_RADIUS_MM = 5.0
 _RIBBON_RADIUS_MM = 5.0
 _MIN_AREA_MM2 = 600.0
 _MIN_SOLIDITY = 0.75
+_MAX_HOLES = 0.05  # of the breast, at the level of air
+_MAX_FAR_CONTACT = 0.3  # of the side opposite the chest wall
 _MIN_AIR_SHARE = 0.005
 _MAX_AIR_SPREAD = 0.15  # of the step from air to tissue
 _NOISE_FACTOR = 3.0  # the coarse image of pure noise varies by its fine SD over the cell's edge in pixels
@@ -69,14 +71,16 @@ def find_breast(signal: FloatArray, valid: BoolArray, *, is_digital: bool = Fals
         breast = usable
     else:
         air, tissue, noise = levels
-        above = (smooth > max(air + _EDGE_SHARE * (tissue - air), air + 5.0 * noise)) & usable
+        threshold = max(air + _EDGE_SHARE * (tissue - air), air + 5.0 * noise)
+        above = (smooth > threshold) & usable
         if not is_digital:
             usable = usable & ~film_edges(smooth > air + _STRIP_SHARE * (tissue - air), usable, _COARSE_MM)
         breast = _largest(_open(above & usable, usable, _LABEL_RADIUS_MM))
         breast = ndimage.binary_fill_holes(breast) & usable
         breast = _open(_close(breast, usable, _SMOOTH_RADIUS_MM), usable, _SMOOTH_RADIUS_MM)
         breast = _cut_ribbons(_largest(breast))
-        _check(breast, usable)
+        _check(breast, usable, is_digital=is_digital)
+        _check_filled(signal, breast, threshold)
     inner = _draw_in(breast, usable)
     if inner.sum() * _COARSE_MM**2 < _MIN_AREA_MM2 / 2:
         raise _not_found()
@@ -195,14 +199,26 @@ def _cut_ribbons(breast: BoolArray) -> BoolArray:
     return _largest(breast & reach)
 
 
-def _check(breast: BoolArray, usable: BoolArray) -> None:
+def _check(breast: BoolArray, usable: BoolArray, *, is_digital: bool) -> None:
     """Refuse what cannot be a breast: too small, ragged, or not hanging from a border of the field."""
     if breast.sum() * _COARSE_MM**2 < _MIN_AREA_MM2:
         raise _not_found()
     inside = ndimage.binary_erosion(usable, iterations=2, border_value=0)
     if not (breast & usable & ~inside).any():
         raise _not_found()
+    rows, columns = np.flatnonzero(usable.any(axis=1)), np.flatnonzero(usable.any(axis=0))
+    field = breast[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    far_contact = min(side.mean() for side in (field[0], field[-1], field[:, 0], field[:, -1]))
+    if not is_digital and far_contact > _MAX_FAR_CONTACT:
+        raise _not_found()
     if breast.sum() / _hull_area(breast) < _MIN_SOLIDITY:
+        raise _not_found()
+
+
+def _check_filled(signal: FloatArray, breast: BoolArray, threshold: float) -> None:
+    """Refuse what is full of holes at full resolution, such as a page of text."""
+    inside = resample_linear(breast, signal.shape)[::2, ::2] > 0.99
+    if (signal[::2, ::2][inside] <= threshold).mean() > _MAX_HOLES:
         raise _not_found()
 
 

@@ -108,7 +108,7 @@ def _without_metal(total: FloatArray, weight: FloatArray) -> BoolArray:
     opened = ndimage.maximum_filter(np.where(inside, eroded, low), _METAL_CELLS)
     top = level - opened
     metal = inside & (top > _METAL_FACTOR * float(np.median(top[inside])))
-    return ~ndimage.binary_dilation(metal)
+    return np.asarray(~ndimage.binary_dilation(metal))
 
 
 def _robust_scale(residual: FloatArray, breast: BoolArray) -> float:
