@@ -139,7 +139,10 @@ def _call_decoder(dataset: Dataset, syntax: UID, plugin: str) -> npt.NDArray[np.
         if keyword not in dataset:
             setattr(dataset, keyword, usual)
     try:
-        array, _ = get_decoder(syntax).as_array(dataset, index=0, decoding_plugin=plugin)
+        # pydicom's own correction overlooks HighBit, and BitsStored is not always what the stream holds.
+        array, _ = get_decoder(syntax).as_array(
+            dataset, index=0, decoding_plugin=plugin, correct_unused_bits=False
+        )
     except MemoryError:
         raise
     except Exception:
