@@ -26,7 +26,7 @@ def print_results(images: Sequence[ImageResult], exams: Sequence[ExamResult], *,
     images : sequence of ImageResult
         One row each.
     exams : sequence of ExamResult
-        One line each, where a study has more than one image.
+        One line each, where there is a view to go by.
     skipped : int
         Files in folders that are no image.
     """
@@ -35,8 +35,10 @@ def print_results(images: Sequence[ImageResult], exams: Sequence[ExamResult], *,
     noticed = Counter((notice.code, notice.text) for image in images for notice in image.warnings)
     for (code, text), count in noticed.items():
         console.print(Text(f"{code} ({count}x): {one_line(text)}", style="dim"), soft_wrap=True)
-    for exam in exams:
-        console.print(_exam(exam), soft_wrap=True)
+    measured = [exam for exam in exams if any(breast.views for breast in exam.breasts.values())]
+    for exam in measured:
+        study = f" of study {exam.study_instance_uid}" if len(measured) > 1 else ""
+        console.print(_exam(f"woman{study}: ", exam), soft_wrap=True)
     if skipped:
         console.print(f"{skipped} files that are no image were skipped")
     console.print(Text(f"{INTENDED_USE.capitalize()}, not for diagnosis.", style="bold"))
@@ -69,8 +71,8 @@ def _images(images: Sequence[ImageResult]) -> Table:
     return table
 
 
-def _exam(exam: ExamResult) -> Text:
-    text = Text("woman: ", style="bold")
+def _exam(whose: str, exam: ExamResult) -> Text:
+    text = Text(whose, style="bold")
     if exam.calcium_mass_mg is None:
         text.append("no mass", style="not bold")
     else:
