@@ -102,14 +102,29 @@ def _linear_weights(source: int, target: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((values, places), shape=(target, source), dtype=np.float32)
 
 
-def _apply(rows: sparse.csr_matrix, columns: sparse.csr_matrix, array: npt.NDArray[np.generic]) -> FloatArray:
+Window = tuple[slice, slice]
+"""Rows and columns of a result that are wanted, the rest being 0."""
+
+
+def _apply(
+    rows: sparse.csr_matrix,
+    columns: sparse.csr_matrix,
+    array: npt.NDArray[np.generic],
+    window: Window | None,
+) -> FloatArray:
     """Apply one matrix along each axis."""
+    if window is not None:
+        result = np.zeros((rows.shape[0], columns.shape[0]), dtype=np.float32)
+        result[window] = _apply(rows[window[0]], columns[window[1]], array, None)
+        return result
     half = rows @ np.ascontiguousarray(array, dtype=np.float32)
     full = columns @ np.ascontiguousarray(half.T)
     return np.ascontiguousarray(full.T, dtype=np.float32)
 
 
-def resample_area(array: npt.NDArray[np.generic], out_shape: tuple[int, ...]) -> FloatArray:
+def resample_area(
+    array: npt.NDArray[np.generic], out_shape: tuple[int, ...], window: Window | None = None
+) -> FloatArray:
     """Resample to another grid over the same field, keeping the mean exactly.
 
     Parameters
@@ -118,6 +133,8 @@ def resample_area(array: npt.NDArray[np.generic], out_shape: tuple[int, ...]) ->
         Any real or boolean array.
     out_shape : tuple of int
         Rows and columns of the result; see `working_shape`.
+    window : tuple of slice, optional
+        Part of the result to compute; the rest is 0.
 
     Returns
     -------
@@ -132,7 +149,7 @@ def resample_area(array: npt.NDArray[np.generic], out_shape: tuple[int, ...]) ->
         return np.array(array, dtype=np.float32)
     rows = _overlap_weights(array.shape[0], out_shape[0])
     columns = _overlap_weights(array.shape[1], out_shape[1])
-    return _apply(rows, columns, array)
+    return _apply(rows, columns, array, window)
 
 
 def resample_valid(
@@ -164,7 +181,9 @@ def resample_valid(
     return signal, share >= 0.5
 
 
-def resample_linear(array: npt.NDArray[np.generic], out_shape: tuple[int, ...]) -> FloatArray:
+def resample_linear(
+    array: npt.NDArray[np.generic], out_shape: tuple[int, ...], window: Window | None = None
+) -> FloatArray:
     """Interpolate linearly between cell centres, for smooth maps such as probabilities.
 
     Parameters
@@ -173,6 +192,8 @@ def resample_linear(array: npt.NDArray[np.generic], out_shape: tuple[int, ...]) 
         Map to interpolate.
     out_shape : tuple of int
         Shape of the result, over the same field.
+    window : tuple of slice, optional
+        Part of the result to compute; the rest is 0.
 
     Returns
     -------
@@ -183,7 +204,35 @@ def resample_linear(array: npt.NDArray[np.generic], out_shape: tuple[int, ...]) 
         return np.array(array, dtype=np.float32)
     rows = _linear_weights(array.shape[0], out_shape[0])
     columns = _linear_weights(array.shape[1], out_shape[1])
-    return _apply(rows, columns, array)
+    return _apply(rows, columns, array, window)
+
+
+def window_of(mask: BoolArray, margin: int, out_shape: tuple[int, ...] | None = None) -> Window | None:
+    """Bound a mask, on its own grid or on another over the same field.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (h, w)
+        Mask.
+    margin : int
+        Pixels of `mask` to add on each side.
+    out_shape : tuple of int, optional
+        Shape of the other grid.
+
+    Returns
+    -------
+    tuple of slice or None
+        Rows and columns that hold the mask; None when it is empty.
+    """
+    slices = []
+    for axis, size in enumerate(mask.shape):
+        hit = np.flatnonzero(mask.any(axis=1 - axis))
+        if hit.size == 0:
+            return None
+        first, last = max(0, int(hit[0]) - margin), min(size, int(hit[-1]) + 1 + margin)
+        target = size if out_shape is None else out_shape[axis]
+        slices.append(slice(first * target // size, -(-last * target // size)))
+    return slices[0], slices[1]
 
 
 def to_working(mask: BoolArray, out_shape: tuple[int, ...]) -> BoolArray:

@@ -20,6 +20,7 @@ from scipy import ndimage
 
 from bac_imaging.background import REACH_PX, fit_background
 from bac_imaging.calibration import Calibration
+from bac_imaging.grid import window_of
 from bac_imaging.vessels import Segmentation
 
 FloatArray = npt.NDArray[np.float32]
@@ -107,11 +108,13 @@ def measure_mass(
         Density and the mass of each vessel.
     """
     density = np.zeros(signal.shape, dtype=np.float32)
-    if not segmentation.lengths_mm:
-        return MassMap(density, ())
     pixel_area = spacing_mm[0] * spacing_mm[1] / magnification**2
-    near = ndimage.binary_dilation(segmentation.mask | avoid, iterations=_BLUR_PX)
-    tissue = breast & ~near
+    window = window_of(segmentation.mask, 2 * REACH_PX)
+    if window is None:
+        return MassMap(density, ())
+    tissue = np.zeros(breast.shape, dtype=bool)
+    near = ndimage.binary_dilation((segmentation.mask | avoid)[window], iterations=_BLUR_PX)
+    tissue[window] = breast[window] & ~near
     vessels = []
     for number, box in enumerate(ndimage.find_objects(segmentation.zones), start=1):
         crop = tuple(slice(max(0, s.start - REACH_PX), s.stop + REACH_PX) for s in box)

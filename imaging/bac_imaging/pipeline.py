@@ -21,6 +21,7 @@ from bac_imaging.grid import (
     resample_linear,
     resample_valid,
     to_working,
+    window_of,
     working_shape,
     working_spacing,
 )
@@ -202,16 +203,21 @@ def _to_stored(
 
     The probability is interpolated before it is cut, so that a finer stored matrix gets a smooth outline.
     """
-    if not found.lengths_mm:
-        return np.zeros(out_shape, dtype=np.int32)
-    near = ndimage.binary_dilation(found.mask, np.ones((3, 3)))
-    kept = np.where(near & (found.zones > 0), probability, np.float32(0))
+    labels = np.zeros(out_shape, dtype=np.int32)
+    near, window = window_of(found.mask, 2), window_of(found.mask, 1, out_shape)
+    if near is None or window is None:
+        return labels
+    kept = np.zeros(probability.shape, dtype=np.float32)
+    beside = ndimage.binary_dilation(found.mask[near], np.ones((3, 3))) & (found.zones[near] > 0)
+    kept[near] = np.where(beside, probability[near], np.float32(0))
     coarser = out_shape[0] < probability.shape[0] or out_shape[1] < probability.shape[1]
-    smooth = resample_area(kept, out_shape) if coarser else resample_linear(kept, out_shape)
+    smooth = (resample_area if coarser else resample_linear)(kept, out_shape, window)[window]
     rows, columns = (
-        (np.arange(n) * m + m // 2) // n for n, m in zip(out_shape, probability.shape, strict=True)
+        (np.arange(n)[part] * m + m // 2) // n
+        for n, m, part in zip(out_shape, probability.shape, window, strict=True)
     )
-    return np.where(smooth >= outline, found.zones[np.ix_(rows, columns)], 0).astype(np.int32)
+    labels[window] = np.where(smooth >= outline, found.zones[np.ix_(rows, columns)], 0)
+    return labels
 
 
 def bac_probability(found: Segmentation, parameters: PostProcessing) -> float:

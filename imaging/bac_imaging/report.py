@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -103,12 +104,12 @@ def make_report(
         "warnings": warnings,
         "bac_detected": bool(vessels),
         "bac_probability": round(probability, 4),
-        "calcium_mass_mg": sum(v.mass_mg for v in mass.vessels) if measured else None,
+        "calcium_mass_mg": math.fsum(v.mass_mg for v in mass.vessels) if measured else None,
         "calcium_mass_interval_mg": list(mass.interval_mg) if mass.interval_mg is not None else None,
         "mass_basis": mass.basis,
         "mass_reference": "calcium",
-        "area_mm2": sum(v["area_mm2"] for v in vessels),
-        "length_mm": sum(v["length_mm"] for v in vessels),
+        "area_mm2": math.fsum(v["area_mm2"] for v in vessels),
+        "length_mm": math.fsum(v["length_mm"] for v in vessels),
         "vessels": vessels,
         "pixel_spacing_mm": [row_mm, column_mm],
         "spacing_source": context["spacing_source"],

@@ -9,6 +9,8 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
+from bac_imaging.grid import window_of
+
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
@@ -93,29 +95,28 @@ def find_vessels(
     shape = probability.shape
     mask = np.zeros(shape, dtype=bool)
     zones = np.zeros(shape, dtype=np.int32)
-    outline = probability >= parameters.outline
-    if not outline.any():
-        return Segmentation(mask, zones, (), _peak(probability))
     pixel_mm = float(np.sqrt(spacing_mm[0] * spacing_mm[1]))
     steps = max(1, round(parameters.bridge_mm / 2 / pixel_mm))
+    window = window_of(probability >= parameters.outline, steps + 1)
+    if window is None:
+        return Segmentation(mask, zones, (), _peak(probability))
+    inside = probability[window]
+    outline = inside >= parameters.outline
     groups, _ = ndimage.label(_grow(outline, steps), structure=np.ones((3, 3)))
     lengths: list[float] = []
     pixel_area = spacing_mm[0] * spacing_mm[1]
     for number, box in enumerate(ndimage.find_objects(groups), start=1):
         zone = groups[box] == number
         piece = outline[box] & zone
-        if (
-            probability[box][piece].max() < parameters.seed
-            or piece.sum() * pixel_area < parameters.min_area_mm2
-        ):
+        if inside[box][piece].max() < parameters.seed or piece.sum() * pixel_area < parameters.min_area_mm2:
             continue
         length = _length(_shrink(zone, steps) | piece, spacing_mm)
         width = piece.sum() * pixel_area / max(length, pixel_mm)
         if length < parameters.min_length_mm or length < parameters.min_elongation * width:
             continue
         lengths.append(length)
-        mask[box] |= piece
-        zones[box][zone] = len(lengths)
+        mask[window][box] |= piece
+        zones[window][box][zone] = len(lengths)
     return Segmentation(mask, zones, tuple(lengths), _peak(probability[mask] if lengths else probability))
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bac_imaging.calibration import calibrate
 from bac_imaging.context import read_beam
 from bac_imaging.errors import Notice
-from bac_imaging.grid import resample_area
+from bac_imaging.grid import resample_area, window_of
 from bac_imaging.interval import mass_interval
 from bac_imaging.mass import measure_mass
 from bac_imaging.report import MassResult
@@ -20,6 +20,7 @@ from bac_imaging.vessels import Segmentation
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
+_NOTHING = (slice(0, 0), slice(0, 0))
 _SUSPICIOUS = 0.3  # anything that might be calcium is kept out of the background, accepted or not
 
 
@@ -67,7 +68,8 @@ def weigh(
     avoid = probability > _SUSPICIOUS
     weighed = measure_mass(signal, breast, avoid, found, calibration, spacing_mm, magnification)
     interval = mass_interval(weighed.vessels, calibration, scale_known=scale_known)
-    density = resample_area(weighed.density, (context["rows"], context["columns"]))
+    stored = (context["rows"], context["columns"])
+    density = resample_area(weighed.density, stored, window_of(found.mask, 2, stored) or _NOTHING)
     if scale_known:
         return MassResult("calibrated", weighed.vessels, interval, None), density
     return MassResult("estimated", weighed.vessels, interval, Notice.of("BAC-W-MASS-ESTIMATED")), density
