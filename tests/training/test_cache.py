@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bac_training.cache import BAC, BREAST, Case, build, decode_image, is_cache, read_cases
+from bac_training.config import load_config
+from bac_training.data import open_data
+from bac_training.errors import TrainingError
+from bac_training.patches import PatchSampler
+from bac_training.sources import FolderSource, Sample, read_mask
+
+ROWS, COLUMNS = 500, 320
+SPACING = 0.2
+
+
+def film(seed: int) -> tuple[bytes, np.ndarray[Any, Any]]:
+    """A half ellipse of tissue on dark film at 0.2 mm, with a bright vertical artery, as PNG."""
+    rng = np.random.default_rng(seed)
+    row, column = np.mgrid[:ROWS, :COLUMNS]
+    breast = ((row - 250) / 200) ** 2 + (column / 230) ** 2 < 1
+    mask = (abs(column - 100) < 4) & (abs(row - 250) < 80)
+    image = 20 + 100 * breast + 8 * rng.normal(size=breast.shape) * breast + 60 * mask
+    file = io.BytesIO()
+    Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue(), mask
+
+
+class MadeSource:
+    """Units of one film each; counts how often each is made."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.made: list[str] = []
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "made"}
+
+    def units(self) -> Sequence[str]:
+        return self.names
+
+    def load(self, unit: str) -> Iterator[Sample]:
+        self.made.append(unit)
+        data, mask = film(len(self.made))
+        yield Sample(unit, data, {"pixel_spacing_mm": [SPACING, SPACING]}, mask)
+
+
+def test_a_case_holds_the_breast_on_the_working_grid(tmp_path: Path) -> None:
+    (case,) = build(MadeSource(["a"]), tmp_path)
+    assert is_cache(tmp_path)
+    planes = np.load(tmp_path / "a.npy")
+    assert planes.dtype == np.uint8
+    assert planes.shape == (2, *case.shape)
+    # 0.2 mm pixels become four of 0.1 mm: 7 x 159 pixels of mask.
+    assert case.bac_px == 4 * 7 * 159
+    assert ((planes[1] & BAC) > 0).sum() == case.bac_px
+    breast_mm2 = ((planes[1] & BREAST) > 0).sum() * 0.01
+    assert breast_mm2 == pytest.approx(0.5 * np.pi * 40 * 46, rel=0.1)
+    image = decode_image(planes[0])
+    assert np.all(image[(planes[1] & BREAST) == 0] == 0)
+    assert image[(planes[1] & BAC) > 0].mean() > image[planes[1] == BREAST].mean() + 2
+    points = np.load(tmp_path / "a.npz")
+    assert np.all(planes[1][tuple(points["positive"].T)] & BAC)
+    assert not np.any(planes[1][tuple(points["hard"].T)] & BAC)
+
+
+def test_building_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    build(MadeSource(["a"]), tmp_path)
+    with (tmp_path / "cases.jsonl").open("a") as log:
+        log.write('{"unit": "b", "cas')
+    assert [case.name for case in read_cases(tmp_path)] == ["a"]
+    source = MadeSource(["a", "b", "c"])
+    seen: list[tuple[int, int]] = []
+    cases = build(source, tmp_path, progress=lambda done, total: seen.append((done, total)))
+    assert source.made == ["b", "c"]
+    assert seen == [(2, 3), (3, 3)]
+    assert [case.name for case in cases] == ["a", "b", "c"]
+
+
+def test_a_cache_takes_one_source_only(tmp_path: Path) -> None:
+    build(MadeSource(["a"]), tmp_path)
+    other = MadeSource(["a"])
+    other.describe = lambda: {"kind": "other"}  # type: ignore[method-assign]
+    with pytest.raises(TrainingError, match="another source"):
+        build(other, tmp_path)
+
+
+def write_folder(folder: Path, row: str = "a.png,a_mask.png,0.2\n") -> None:
+    data, mask = film(1)
+    (folder / "a.png").write_bytes(data)
+    Image.fromarray(mask.astype(np.uint8) * 255).save(folder / "a_mask.png")
+    (folder / "images.csv").write_text("image,mask,pixel_spacing_mm\n" + row)
+
+
+def test_a_folder_of_images_and_masks(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    source = FolderSource(tmp_path)
+    (sample,) = source.load(source.units()[0])
+    assert sample.options == {"pixel_spacing_mm": [0.2, 0.2]}
+    assert sample.mask.sum() == 7 * 159
+    assert read_mask(tmp_path / "a_mask.png").shape == (ROWS, COLUMNS)
+    data = open_data(load_config().data, tmp_path / "run", [tmp_path])
+    (case,) = read_cases(data.training[0])
+    assert isinstance(case, Case)
+    assert case.bac_px == 4 * 7 * 159
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a.png,lost.png,0.2\n", r"1 files .* missing: lost\.png"),
+        ("a.png,,0.2\n", "line 2 .* no mask"),
+        ("a.png,a_mask.png,wide\n", "line 2 .* not in mm"),
+        ("a.png,a_mask.png,-1\n", "line 2 .* not in mm"),
+        ("", "names no image"),
+    ],
+)
+def test_a_faulty_list_is_named_before_the_start(tmp_path: Path, row: str, message: str) -> None:
+    write_folder(tmp_path, row)
+    with pytest.raises(TrainingError, match=message):
+        FolderSource(tmp_path)
+
+
+def test_folders_without_a_list_or_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="neither"):
+        FolderSource(tmp_path)
+    (tmp_path / "truth.json").write_text('{"women": [{}]}')
+    with pytest.raises(TrainingError, match="damaged"):
+        FolderSource(tmp_path)
+    with pytest.raises(TrainingError, match="no folder"):
+        open_data(load_config().data, tmp_path, [tmp_path / "lost"])
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    Image.new("L", (10, 10)).save(tmp_path / "a_mask.png")
+    with pytest.raises(TrainingError, match=r"mask of a is \(10, 10\)"):
+        open_data(load_config().data, tmp_path / "run", [tmp_path])
+
+
+def test_patches_are_drawn_as_asked(cache: Path) -> None:
+    rng = np.random.default_rng(0)
+    positive = PatchSampler([cache], 1.0, 0.0)
+    assert len(positive) == 3
+    patches = [positive.draw(rng, 64) for _ in range(20)]
+    assert all(p.bac.any() for p in patches)
+    assert all(p.image.shape == p.bac.shape == p.breast.shape == (64, 64) for p in patches)
+    assert all(np.all(p.image[~p.breast] == 0) for p in patches)
+    centres = {tuple(np.argwhere(p.bac).mean(0).astype(int) // 16) for p in patches}
+    assert len(centres) > 3, "position must say nothing"
+    other = PatchSampler([cache], 0.0, 0.0)
+    assert all(other.draw(rng, 300).breast.any() for _ in range(10))
+
+
+def test_new_cases_are_seen_after_a_refresh(tmp_path: Path) -> None:
+    build(MadeSource(["a"]), tmp_path)
+    sampler = PatchSampler([tmp_path], 0.5, 0.25)
+    build(MadeSource(["a", "b"]), tmp_path)
+    assert len(sampler) == 1
+    sampler.refresh()
+    assert len(sampler) == 2
+
+
+def test_cases_without_bac_cannot_train(tmp_path: Path) -> None:
+    (tmp_path / "cache.json").write_text("{}")
+    case = {"name": "a", "shape": [9, 9], "bac_px": 0}
+    (tmp_path / "cases.jsonl").write_text(json.dumps({"unit": "a", "cases": [case], "skipped": []}) + "\n")
+    with pytest.raises(TrainingError, match="none with BAC"):
+        PatchSampler([tmp_path], 0.5, 0.25)
