@@ -12,7 +12,7 @@ import pytest
 
 from bacctl import doctor
 
-HEAVY = (
+HEAVY = {
     "torch",
     "highdicom",
     "openvino",
@@ -22,7 +22,7 @@ HEAVY = (
     "tritonclient",
     "grpc",
     "pydicom",
-)
+}
 BACCTL = [sys.executable, "-c", "import sys; from bacctl.cli import main; sys.argv[0] = 'bacctl'; main()"]
 
 

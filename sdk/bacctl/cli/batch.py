@@ -115,10 +115,12 @@ class Batch:
             client = connect(url)
         with client:
             self._server = dict(client.server_info())
-            with self._console.progress(len(files)) as advance:
-                for result in client.analyze_many(files, pixel_spacing_mm=self._spacing):
+            with self._console.progress("analysing", "images") as show:
+                show(0, len(files))
+                results = client.analyze_many(files, pixel_spacing_mm=self._spacing)
+                for done, result in enumerate(results, 1):
                     yield result
-                    advance()
+                    show(done, len(files))
 
     def _add(self, result: ImageResult) -> None:
         if result.status == "ok":

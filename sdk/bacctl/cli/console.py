@@ -37,25 +37,21 @@ class Console:
         return RichConsole(stderr=True).status(text)
 
     @contextmanager
-    def progress(
-        self, total: int, verb: str = "analysing", unit: str = "images"
-    ) -> Iterator[Callable[[], None]]:
+    def progress(self, verb: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         """Show how far a run has come, on stderr and only on a terminal.
 
         Parameters
         ----------
-        total : int
-            How many are to come.
         verb, unit : str
             What is done to what.
 
         Yields
         ------
         callable
-            To be called after each of them.
+            To be called after each of them with how many are done and how many there are.
         """
         if not self._lively:
-            yield lambda: None
+            yield lambda done, total: None
             return
         from rich.console import Console as RichConsole
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -71,8 +67,8 @@ class Console:
         with Progress(
             *columns, console=RichConsole(stderr=True), transient=True, redirect_stdout=False
         ) as bar:
-            task = bar.add_task("", total=total)
-            yield lambda: bar.advance(task)
+            task = bar.add_task("", total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -38,6 +38,6 @@ def phantom(
     with needs("server"):
         from bac_phantom import PhantomConfig, write_dataset
     console = Console(quiet=quiet)
-    with console.progress(women, "making", "women") as advance:
-        truth = write_dataset(out, women, seed, PhantomConfig(look=look.value), progress=lambda *_: advance())
+    with console.progress("making", "women") as show:
+        truth = write_dataset(out, women, seed, PhantomConfig(look=look.value), progress=show)
     console.talk(f"{women * 4} images; their known masses are in {truth} (research use only)")
