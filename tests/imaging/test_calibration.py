@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import pytest
+
+from bac_imaging.beam import Beam
+from bac_imaging.calibration import Calibration, calibrate
+from bac_imaging.errors import Notice
+
+# Effective coefficients in cm2/g at 3, 5 and 7 cm, computed apart from this project with SpekPy for an
+# energy-integrating 200 um a-Se detector without scatter.
+REFERENCE = [
+    (("MOLYBDENUM", "MOLYBDENUM", 0.030, 26.0), (20.5, 18.9, 17.4)),
+    (("MOLYBDENUM", "RHODIUM", 0.025, 28.0), (17.4, 15.9, 14.6)),
+    (("RHODIUM", "RHODIUM", 0.025, 29.0), (15.1, 14.0, 13.1)),
+    (("TUNGSTEN", "RHODIUM", 0.050, 28.0), (15.2, 14.3, 13.6)),
+    (("TUNGSTEN", "RHODIUM", 0.050, 30.0), (14.6, 13.6, 12.8)),
+    (("RHODIUM", "SILVER", 0.030, 34.0), (12.8, 11.8, 10.9)),
+    (("TUNGSTEN", "SILVER", 0.050, 32.0), (12.2, 11.3, 10.6)),
+    (("TUNGSTEN", "ALUMINUM", 0.700, 31.0), (11.0, 10.0, 9.3)),
+]
+
+
+def _beam(
+    anode: str | None = "TUNGSTEN",
+    filter_material: str | None = "RHODIUM",
+    filter_mm: float | None = 0.05,
+    kvp: float | None = 28.0,
+    thickness: float | None = 50.0,
+    *,
+    grid: bool | None = True,
+    detector: str | None = "DIRECT",
+) -> Beam:
+    return Beam(anode, filter_material, filter_mm, kvp, thickness, grid, detector)
+
+
+def _found(beam: Beam | None) -> Calibration:
+    result = calibrate(beam)
+    assert isinstance(result, Calibration)
+    return result
+
+
+@pytest.mark.parametrize(("beam", "expected"), REFERENCE)
+def test_coefficients_agree_with_an_independent_computation(
+    beam: tuple[str, str, float, float], expected: tuple[float, ...]
+) -> None:
+    for thickness, k in zip((30.0, 50.0, 70.0), expected, strict=True):
+        assert _found(_beam(*beam, thickness)).k_cm2_per_g == pytest.approx(k, rel=0.025)
+
+
+def test_a_scintillator_reads_4_to_11_per_cent_more_than_selenium() -> None:
+    for (anode, material, mm, kvp), _ in REFERENCE:
+        direct = _found(_beam(anode, material, mm, kvp)).k_cm2_per_g
+        scintillator = _found(_beam(anode, material, mm, kvp, detector="SCINTILLATOR")).k_cm2_per_g
+        unknown = _found(_beam(anode, material, mm, kvp, detector=None))
+        assert 1.035 < scintillator / direct < 1.11
+        assert direct < unknown.k_cm2_per_g < scintillator
+        assert unknown.relative_sd > 0.015
+
+
+def test_hardening_costs_3_to_5_per_cent_at_50_mg_per_cm2() -> None:
+    for (anode, material, mm, kvp), _ in REFERENCE:
+        assert 0.029 < 0.05 * _found(_beam(anode, material, mm, kvp)).hardening_cm2_per_g < 0.05
+
+
+def test_neighbouring_beams_differ_as_the_physics_says() -> None:
+    k = _found(_beam()).k_cm2_per_g
+    assert -0.05 < _found(_beam(kvp=29.0)).k_cm2_per_g / k - 1 < -0.02
+    assert -0.016 < _found(_beam(thickness=53.0)).k_cm2_per_g / k - 1 < -0.008
+    assert abs(_found(_beam(filter_mm=0.06)).k_cm2_per_g / k - 1) < 0.03
+
+
+def test_scatter_with_and_without_grid() -> None:
+    assert _found(_beam(thickness=30.0, grid=False)).scatter_to_primary == pytest.approx(0.40)
+    assert _found(_beam(thickness=60.0, grid=False)).scatter_to_primary == pytest.approx(0.85)
+    assert _found(_beam(thickness=30.0)).scatter_to_primary == pytest.approx(0.07, abs=0.005)
+    assert _found(_beam(thickness=60.0)).scatter_to_primary == pytest.approx(0.15, abs=0.005)
+    assert _found(_beam(grid=None)).relative_sd > _found(_beam()).relative_sd
+
+
+@pytest.mark.parametrize(
+    ("beam", "code"),
+    [
+        (None, "BAC-W-MASS-NONE-BEAM"),
+        (_beam(anode=None), "BAC-W-MASS-NONE-BEAM"),
+        (_beam(filter_material=None), "BAC-W-MASS-NONE-BEAM"),
+        (_beam(filter_material="COPPER"), "BAC-W-MASS-NONE-BEAM"),
+        (_beam(kvp=None), "BAC-W-MASS-NONE-BEAM"),
+        (_beam(kvp=49.0), "BAC-W-MASS-NONE-BEAM"),
+        (_beam(kvp=18.0), "BAC-W-MASS-NONE-BEAM"),
+        (_beam(filter_mm=0.3), "BAC-W-MASS-NONE-BEAM"),
+        (_beam(thickness=None), "BAC-W-MASS-NONE-THICKNESS"),
+        (_beam(thickness=8.0), "BAC-W-MASS-NONE-THICKNESS"),
+        (_beam(thickness=150.0), "BAC-W-MASS-NONE-THICKNESS"),
+    ],
+)
+def test_outside_the_table_there_is_no_coefficient(beam: Beam | None, code: str) -> None:
+    result = calibrate(beam)
+    assert isinstance(result, Notice)
+    assert result.code == code
+
+
+def test_a_missing_filter_thickness_is_the_usual_one_with_a_wider_margin() -> None:
+    usual = _found(_beam(filter_mm=None))
+    assert usual.k_cm2_per_g == pytest.approx(_found(_beam()).k_cm2_per_g)
+    assert usual.relative_sd > 0.0
+
+
+def test_the_table_says_where_it_comes_from() -> None:
+    provenance = json.loads((files("bac_imaging") / "data" / "calibration.json").read_text(encoding="utf-8"))
+    assert {"made_by", "spekpy", "xraydb", "unit", "model"} <= set(provenance)

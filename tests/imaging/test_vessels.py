@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bac_imaging.pipeline import bac_probability
+from bac_imaging.vessels import PostProcessing, find_vessels
+
+SPACING = (0.1, 0.1)
+ANYTHING = PostProcessing(min_area_mm2=0.0, min_length_mm=0.0, min_elongation=0.0)
+
+
+def _tube(
+    angle_deg: float, length_mm: float, width_mm: float, spacing: tuple[float, float] = SPACING
+) -> np.ndarray:
+    """Probability 0.9 in a straight tube through the middle of a field of 50 mm x 50 mm."""
+    rows, columns = round(50 / spacing[0]), round(50 / spacing[1])
+    y = (np.arange(rows)[:, None] + 0.5) * spacing[0] - 25
+    x = (np.arange(columns)[None, :] + 0.5) * spacing[1] - 25
+    angle = np.deg2rad(angle_deg)
+    along, across = x * np.cos(angle) + y * np.sin(angle), -x * np.sin(angle) + y * np.cos(angle)
+    inside = (np.abs(along) <= length_mm / 2) & (np.abs(across) <= width_mm / 2)
+    return np.where(inside, 0.9, 0.0).astype(np.float32)
+
+
+@pytest.mark.parametrize("angle", [0.0, 17.0, 30.0, 45.0, 68.0, 90.0])
+@pytest.mark.parametrize("width", [0.6, 1.2, 2.4])
+def test_length_of_a_straight_tube(angle: float, width: float) -> None:
+    found = find_vessels(_tube(angle, 30.0, width), SPACING, PostProcessing())
+    assert len(found.lengths_mm) == 1
+    assert found.lengths_mm[0] == pytest.approx(30.0, rel=0.05)
+
+
+def test_length_with_unequal_spacing() -> None:
+    spacing = (0.1, 0.08)
+    for angle in (0.0, 45.0, 90.0):
+        found = find_vessels(_tube(angle, 30.0, 1.0, spacing), spacing, PostProcessing())
+        assert sum(found.lengths_mm) == pytest.approx(30.0, rel=0.05)
+
+
+def test_length_of_an_arc() -> None:
+    y, x = np.ogrid[:500, :500]
+    radius = np.hypot(y - 0.0, x - 0.0) * 0.1
+    quarter = np.where(np.abs(radius - 30.0) < 0.5, 0.9, 0.0).astype(np.float32)
+    found = find_vessels(quarter, SPACING, PostProcessing())
+    assert found.lengths_mm[0] == pytest.approx(np.pi / 2 * 30.0, rel=0.04)
+
+
+@pytest.mark.parametrize(("gap_mm", "vessels"), [(0.5, 1), (1.5, 1), (3.0, 2)])
+def test_gaps_under_2_mm_are_bridged(gap_mm: float, vessels: int) -> None:
+    tube = _tube(0.0, 30.0, 1.0)
+    half = round(gap_mm / 0.1 / 2)
+    tube[:, 250 - half : 250 + half] = 0.0
+    found = find_vessels(tube, SPACING, PostProcessing())
+    assert len(found.lengths_mm) == vessels
+    assert not found.mask[:, 250 - half : 250 + half].any()
+
+
+def test_specks_round_and_weak_things_are_dropped() -> None:
+    image = np.zeros((400, 400), dtype=np.float32)
+    y, x = np.ogrid[:400, :400]
+    image[np.hypot(y - 80, x - 80) < 25] = 0.95  # a benign round calcification of 5 mm
+    image[200:203, 50:62] = 0.95  # a rod of 1.2 mm
+    image[300:306, 100:300] = 0.55  # an outline without a seed
+    found = find_vessels(image, SPACING, PostProcessing())
+    assert found.lengths_mm == ()
+    assert not found.mask.any()
+    assert not found.zones.any()
+
+
+def test_a_weak_stretch_is_kept_where_it_hangs_on_a_seed() -> None:
+    image = np.zeros((200, 400), dtype=np.float32)
+    image[100:106, 50:350] = 0.55
+    image[100:106, 180:200] = 0.9
+    found = find_vessels(image, SPACING, PostProcessing())
+    assert found.mask[103, 50:350].all()
+
+
+def test_image_probability_rises_with_the_evidence_and_agrees_with_the_finding() -> None:
+    parameters = PostProcessing()
+    values = []
+    for level in (0.0, 0.2, 0.49, 0.55, 0.7, 0.99):
+        found = find_vessels(_tube(0.0, 30.0, 1.0) / 0.9 * level, SPACING, parameters)
+        value = bac_probability(found, parameters)
+        assert (value >= 0.5) == bool(found.lengths_mm)
+        values.append(value)
+    assert values == sorted(values)
+    assert values[0] == 0.0
+    assert values[-1] > 0.95
+
+
+def test_empty_and_full_maps() -> None:
+    empty = find_vessels(np.zeros((60, 50), dtype=np.float32), SPACING, PostProcessing())
+    assert empty.lengths_mm == ()
+    assert empty.peak == 0.0
+    full = find_vessels(np.ones((60, 50), dtype=np.float32), SPACING, ANYTHING)
+    assert full.mask.all()
+    assert np.isfinite(full.lengths_mm).all()
