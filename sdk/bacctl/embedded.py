@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -14,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 from bacctl import _supervisor
 from bacctl._triton_wheel import TritonWheel, find_triton, link_backend
@@ -21,12 +24,17 @@ from bacctl.errors import ServerUnavailableError, unavailable
 from bacctl.repository import default_repository, link_repository
 
 _LOOPBACK = "127.0.0.1"
-_NEEDED_SHM_BYTES = 256 * 2**20  # what the largest mammogram takes on its way through three steps
+_NEEDED_SHM_BYTES = 512 * 2**20  # two large mammograms on their way through three steps
 _SHM_GROWTH_BYTES = 64 * 2**20
 _EXIT_TIMEOUT_S = 2
 _GRACE_S = 5.0  # the exit timeout, and what the stubs take to end
 _STUB_TIMEOUT_S = 90
 _PORT_ATTEMPTS = 3
+_STARTED = {
+    "grpc": b"Started GRPCInferenceService",
+    "http": b"Started HTTPService",
+    "metrics": b"Started Metrics Service",
+}
 # Whoever may send images need not change what the server is or look into its memory.
 _RESTRICTED = "shared-memory,model-repository,model-config,statistics,trace,logging"
 
@@ -109,17 +117,15 @@ class EmbeddedServer:
         wheel = find_triton()
         repository = self._repository or default_repository()
         _check_shared_memory()
-        for attempt in range(_PORT_ATTEMPTS):
+        for _ in range(_PORT_ATTEMPTS):
             try:
                 self._start_once(wheel, repository)
-            except _PortTakenError:
-                # Somebody took the port between our look and Triton's; only a port of our choice can be
-                # changed.
-                if attempt + 1 == _PORT_ATTEMPTS or self._wanted["grpc"]:
-                    raise unavailable(f"port {self.ports['grpc']} is in use; choose another one") from None
+            except _PortTakenError as taken:
+                # Somebody took it between our look and Triton's. Look again.
+                address = str(taken)
             else:
-                break
-        return self
+                return self
+        raise _in_use(address)
 
     def stop(self) -> None:
         """Stop the server, its models and its supervisor. Does nothing where none runs."""
@@ -146,9 +152,7 @@ class EmbeddedServer:
             prefix = f"bacctl_{os.getpid()}_{secrets.token_hex(4)}_"
             log = self._log or folder / "server.log"
             self.ports = {
-                name: port or _free_port(self._host)
-                for name, port in self._wanted.items()
-                if port is not None
+                name: _free_port(self._host, port) for name, port in self._wanted.items() if port is not None
             }
             command = [
                 str(wheel.server),
@@ -171,7 +175,7 @@ class EmbeddedServer:
                     }
                 )
                 try:
-                    self._wait_until_listening()
+                    self._wait_until_listening(stream)
                 except BaseException as error:
                     self.stop()
                     stream.seek(start)
@@ -184,19 +188,25 @@ class EmbeddedServer:
         local = _LOOPBACK if self._host in ("0.0.0.0", "::") else self._host  # noqa: S104
         self.url = f"{local}:{self.ports['grpc']}"
 
-    def _wait_until_listening(self) -> None:
+    def _wait_until_listening(self, log: BinaryIO) -> None:
+        # The log is asked and not the port, at which somebody else may answer.
+        awaited = {_STARTED[name] for name in self.ports}
         deadline = time.monotonic() + self._start_timeout_s
-        while time.monotonic() < deadline:
-            if not self.running:
-                raise unavailable("the embedded Triton ended while starting")
-            if _listens(self._host, self.ports["grpc"]):
-                return
-            time.sleep(0.03)
-        raise unavailable(f"the embedded Triton did not start within {self._start_timeout_s:.0f} s")
+        while awaited:
+            line = log.readline()
+            awaited = {start for start in awaited if start not in line}
+            if not line:
+                if not self.running:
+                    raise unavailable("the embedded Triton ended while starting")
+                if time.monotonic() > deadline:
+                    raise unavailable(
+                        f"the embedded Triton did not start within {self._start_timeout_s:.0f} s"
+                    )
+                time.sleep(0.03)
 
 
 class _PortTakenError(Exception):
-    """Another process listens where Triton wanted to."""
+    """Another process listens where Triton wanted to; the message is the address."""
 
 
 def _settings(shm_prefix: str) -> list[str]:
@@ -242,17 +252,23 @@ def _supervise(orders: dict[str, object]) -> subprocess.Popen[bytes]:
     return supervisor
 
 
-def _free_port(host: str) -> int:
+def _free_port(host: str, port: int) -> int:
+    """Return the port, or any free one for 0, if Triton will be able to listen on it."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-    return port
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise _in_use(f"{host}:{port}") from None
+            raise unavailable(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another address"
+            ) from None
+        chosen: int = probe.getsockname()[1]
+    return chosen
 
 
-def _listens(host: str, port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex((host, port)) == 0
+def _in_use(address: str) -> ServerUnavailableError:
+    return unavailable(f"{address} is in use; choose another port")
 
 
 def _check_shared_memory() -> None:
@@ -267,8 +283,9 @@ def _check_shared_memory() -> None:
 def _explained(error: ServerUnavailableError, log: str) -> Exception:
     """Add what the log says last about the cause, and keep the log."""
     faults = [line for line in log.splitlines() if " E " in line or "failed to load" in line]
-    if any("already in use" in line for line in faults):
-        return _PortTakenError()
+    taken = re.search(r"Socket '(.+?)' already in use", log)
+    if taken:
+        return _PortTakenError(taken[1])
     causes = [line for line in faults if "failed to load" in line] or faults or log.splitlines()[-1:]
     # Python faults in models come with a traceback, after a literal "\\n\\n".
     cause = (

@@ -1,0 +1,247 @@
+"""The embedded server's life: how it starts, what it says when it cannot, and that nothing outlives it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bacctl import Client, ServerFaultError, ServerUnavailableError, _supervisor, _triton_wheel, embedded
+from bacctl.canary import canary_image
+from bacctl.embedded import EmbeddedServer
+from bacctl.errors import BacctlError
+from bacctl.repository import default_repository
+
+pytestmark = pytest.mark.e2e
+
+FILM_MM = (0.2, 0.2)
+# Starts a server, keeps it busy, and tells when the first image came back.
+BUSY = f"""
+from bacctl import Client
+from bacctl.canary import canary_image
+with Client.embedded() as client:
+    while True:
+        client.analyze(canary_image(), {FILM_MM})
+        print("busy", flush=True)
+"""
+
+
+@pytest.fixture
+def folder_of_temporaries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    return folder
+
+
+@pytest.fixture
+def broken_repository(tmp_path: Path) -> Path:
+    """A model repository whose weights are not those of the card."""
+    repository = tmp_path / "models"
+    shutil.copytree(default_repository(), repository)
+    (repository / "bac_segment" / "1" / "model.onnx").write_bytes(b"other weights")
+    return repository
+
+
+def test_stop_leaves_nothing(folder_of_temporaries: Path) -> None:
+    client = Client.embedded()
+    started = list(_descendants(os.getpid()))
+    regions = _regions(os.getpid())
+    assert sum("triton_python_backend_stub" in _command(pid) for pid in started) >= 3
+    assert len(regions) >= 3
+    assert len(list(folder_of_temporaries.iterdir())) == 1
+    mine = [pid for pid in started if str(folder_of_temporaries) in _command(pid)]
+    client.close()
+    client.close()
+    assert not any(map(_is_alive, mine))
+    assert not [region for region in regions if region.exists()]
+    assert not list(folder_of_temporaries.iterdir())
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_outlives_its_program(sent: signal.Signals, folder_of_temporaries: Path) -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-c", BUSY], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "busy\n"
+    started = list(_descendants(program.pid))
+    assert any("tritonserver" in _command(pid) for pid in started)
+    assert _regions(program.pid)
+    program.send_signal(sent)
+    program.wait(30)
+    program.stdout.close()
+    _wait_for(lambda: not any(map(_is_alive, started)))
+    _wait_for(lambda: not list(folder_of_temporaries.iterdir()))
+    assert not _regions(program.pid)
+
+
+def test_killed_supervisor_takes_the_server_along(folder_of_temporaries: Path) -> None:
+    server = EmbeddedServer().start()
+    assert server._supervisor is not None
+    started = list(_descendants(server._supervisor.pid))
+    server._supervisor.kill()
+    _wait_for(lambda: not any(map(_is_alive, started)))
+    assert not server.running
+    server.stop()
+
+
+def test_dead_model_is_told_and_not_waited_for() -> None:
+    with Client.embedded() as client:
+        assert client._server is not None
+        assert client._server._supervisor is not None
+        stubs = [
+            pid for pid in _descendants(client._server._supervisor.pid) if "bac_segment" in _command(pid)
+        ]
+        failures: list[BaseException] = []
+
+        def keep_asking() -> None:
+            try:
+                while True:
+                    client.analyze(canary_image(), FILM_MM)
+            except BacctlError as error:
+                failures.append(error)
+
+        asking = threading.Thread(target=keep_asking)
+        asking.start()
+        time.sleep(0.3)
+        for stub in stubs:
+            os.kill(stub, signal.SIGKILL)
+        asking.join(30)
+        assert not asking.is_alive(), "the request under way never came back"
+        start = time.monotonic()
+        with pytest.raises(ServerFaultError, match="restart the server"):
+            client.analyze(canary_image(), FILM_MM)
+        assert time.monotonic() - start < 5
+        assert isinstance(failures[0], ServerFaultError)
+        start = time.monotonic()
+    assert time.monotonic() - start < 20
+    assert not _regions(os.getpid())
+
+
+def test_models_that_do_not_load_are_named(broken_repository: Path, folder_of_temporaries: Path) -> None:
+    with pytest.raises(ServerUnavailableError) as caught:
+        EmbeddedServer(broken_repository).start()
+    assert "failed to load 'bac_" in str(caught.value)
+    assert "export the model again" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    (log,) = folder_of_temporaries.iterdir()
+    assert log.name in str(caught.value)
+
+
+def test_read_only_repository(tmp_path: Path) -> None:
+    repository = tmp_path / "models"
+    shutil.copytree(default_repository(), repository, ignore=shutil.ignore_patterns("__pycache__"))
+    before = sorted(repository.rglob("*"))
+    for path in [repository, *before]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        with Client.embedded(repository=repository) as client:
+            assert client.analyze(canary_image(), FILM_MM).status == "ok"
+        assert sorted(repository.rglob("*")) == before
+    finally:
+        for path in [repository, *before]:
+            path.chmod(0o755)
+
+
+def test_port_taken_between_the_look_and_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        squatter.listen()
+        ports = iter([squatter.getsockname()[1]])
+        free_port = embedded._free_port
+        monkeypatch.setattr(
+            embedded, "_free_port", lambda host, port: next(ports, None) or free_port(host, port)
+        )
+        with EmbeddedServer() as server:
+            assert server.ports["grpc"] != squatter.getsockname()[1]
+            assert server.running
+
+
+def test_port_of_the_caller_that_is_taken() -> None:
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        squatter.listen()
+        port = squatter.getsockname()[1]
+        with pytest.raises(ServerUnavailableError, match=f"127.0.0.1:{port} is in use"):
+            EmbeddedServer(port=port).start()
+        with pytest.raises(ServerUnavailableError, match=f"127.0.0.1:{port} is in use"):
+            EmbeddedServer(http_port=port).start()
+
+
+def test_address_that_is_none_of_this_machine() -> None:
+    with pytest.raises(ServerUnavailableError, match="choose another address"):
+        EmbeddedServer(host="192.0.2.1").start()
+
+
+def test_repository_without_models(tmp_path: Path) -> None:
+    with pytest.raises(ServerUnavailableError, match="no model repository of bacctl"):
+        EmbeddedServer(tmp_path).start()
+
+
+def test_missing_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ServerUnavailableError, match=r'pip install "bacctl\[server\]"'):
+        EmbeddedServer().start()
+
+
+def test_missing_libpython(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = (
+        "stub: error while loading shared libraries: libpython3.11.so.1.0: cannot open shared object file"
+    )
+    monkeypatch.setattr(
+        _triton_wheel.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 127, "", message)
+    )
+    with pytest.raises(ServerUnavailableError, match=r"apt-get install libpython3\.\d+$"):
+        EmbeddedServer().start()
+
+
+def test_too_little_shared_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(_supervisor, "SHARED_MEMORY", tmp_path / "none")
+    with pytest.raises(ServerUnavailableError, match="--shm-size"):
+        EmbeddedServer().start()
+
+
+def test_starting_twice(server: EmbeddedServer) -> None:
+    with pytest.raises(ServerUnavailableError, match="already"):
+        server.start()
+
+
+def _regions(pid: int) -> list[Path]:
+    return list(_supervisor.SHARED_MEMORY.glob(f"bacctl_{pid}_*"))
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            yield child
+            yield from _descendants(child)
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _is_alive(pid: int) -> bool:
+    # A zombie has an empty command line: it is gone, only its parent has not looked yet.
+    return bool(_command(pid))
+
+
+def _wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
