@@ -16,6 +16,7 @@ from bac_imaging.geometry import given_geometry
 from bac_imaging.intensity import Intensity, with_clipping
 from bac_imaging.mammogram import Mammogram
 from bac_imaging.spacing import Spacing
+from bac_imaging.tiff import read_tiff
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -86,6 +87,8 @@ def _open(data: bytes) -> Image.Image:
     except Image.DecompressionBombError:
         raise RefusedError("BAC-DIMENSIONS", "the image has more pixels than any mammogram") from None
     except UnidentifiedImageError:
+        if data.startswith((b"II", b"MM")):
+            return read_tiff(data)
         raise RefusedError("BAC-FILE-TRUNCATED", "the image's header is damaged or incomplete") from None
     except MemoryError:
         raise

@@ -97,7 +97,7 @@ def test_reports_without_image_are_named(to_bytes):
     report.file_meta = Dataset()
     report.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
     report.SOPClassUID, report.SOPInstanceUID, report.Modality = "1.2.840.10008.5.1.4.1.1.88.33", "1.2", "MG"
-    with pytest.raises(RefusedError, match="^BAC-DICOM-NO-PIXELS: "):
+    with pytest.raises(RefusedError, match=r"^BAC-DICOM-NO-PIXELS: "):
         read_mammogram(to_bytes(report))
 
 
@@ -163,20 +163,20 @@ def test_equal_channels_are_grey(dataset, to_bytes, ramp):
 def test_colour_is_refused(dataset, to_bytes, ramp):
     colour = np.stack([(ramp // 16).astype(np.uint8)] * 3, axis=-1)
     colour[70, 60, 0] += 40
-    with pytest.raises(RefusedError, match="^BAC-COLOUR: "):
+    with pytest.raises(RefusedError, match=r"^BAC-COLOUR: "):
         read_mammogram(to_bytes(dataset(colour)))
 
 
 def test_fewer_pixels_than_the_header_says(dataset, to_bytes, ramp):
-    with pytest.raises(RefusedError, match="^BAC-FILE-TRUNCATED: "):
+    with pytest.raises(RefusedError, match=r"^BAC-FILE-TRUNCATED: "):
         read_mammogram(to_bytes(dataset(PixelData=ramp.tobytes()[:-2])))
-    with pytest.raises(RefusedError, match="^BAC-DICOM-NO-PIXELS: "):
+    with pytest.raises(RefusedError, match=r"^BAC-DICOM-NO-PIXELS: "):
         read_mammogram(to_bytes(dataset(PixelData=b"")))
 
 
 def test_constant_pixels(dataset, to_bytes, ramp):
     for attributes in ({}, {"PixelPaddingValue": 7}, {"PresentationIntentType": "FOR PROCESSING"}):
-        with pytest.raises(RefusedError, match="^BAC-PIXELS-CONSTANT: "):
+        with pytest.raises(RefusedError, match=r"^BAC-PIXELS-CONSTANT: "):
             read_mammogram(to_bytes(dataset(np.full_like(ramp, 7), **attributes)))
 
 

@@ -123,7 +123,7 @@ def test_unknown_compression(syntax, dataset, to_bytes):
     old = uid.RLELossless.encode().ljust(20, b"\0")
     assert old in data
     new = syntax.encode()[:20].ljust(20, b"\0")
-    with pytest.raises(FailedError, match="^BAC-CODEC-MISSING: "):
+    with pytest.raises(FailedError, match=r"^BAC-CODEC-MISSING: "):
         read_mammogram(data.replace(old, new))
 
 
@@ -132,7 +132,7 @@ def test_stream_of_another_size(syntax, dataset, to_bytes):
     ds = dataset()
     ds.compress(syntax, generate_instance_uid=False)
     ds.Rows = 100
-    with pytest.raises(FailedError, match="^BAC-DECODE-FAILED: .*size"):
+    with pytest.raises(FailedError, match=r"^BAC-DECODE-FAILED: .*size"):
         read_mammogram(to_bytes(ds))
 
 
@@ -140,7 +140,7 @@ def test_damaged_huffman_data_is_no_image(dataset, with_gdcm):
     data = bytearray(with_gdcm(dataset(), "JPEGLosslessProcess14_1"))
     middle = len(data) - 4000
     data[middle : middle + 200] = bytes(200)
-    with pytest.raises(FailedError, match="^BAC-DECODE-FAILED: "):
+    with pytest.raises(FailedError, match=r"^BAC-DECODE-FAILED: "):
         read_mammogram(bytes(data))
 
 
@@ -149,7 +149,7 @@ def test_deflated_bomb(dataset, to_bytes, monkeypatch):
     data = to_bytes(ds, uid.DeflatedExplicitVRLittleEndian)
     assert len(data) < 20_000
     monkeypatch.setattr("bac_imaging.dicom_reader.MAX_FILE_BYTES", 1_000_000)
-    with pytest.raises(RefusedError, match="^BAC-FILE-TOO-LARGE: "):
+    with pytest.raises(RefusedError, match=r"^BAC-FILE-TOO-LARGE: "):
         read_mammogram(data)
 
 

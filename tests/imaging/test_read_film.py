@@ -1,0 +1,195 @@
+"""PNG, TIFF and JPEG files."""
+
+from __future__ import annotations
+
+import io
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bac_imaging.errors import ImagingError, RefusedError
+from bac_imaging.mammogram import read_mammogram
+
+SPACING = (0.1, 0.1)
+
+
+def encode(image, kind="PNG", **options):
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def grey8(ramp):
+    """8 bits, unlike in rows and columns, spanning 0 to 255."""
+    pixels = np.clip(ramp // 15 + np.arange(140)[:, None] // 4, 0, 255).astype(np.uint8)
+    pixels[0, 0], pixels[0, 1] = 0, 255
+    return pixels
+
+
+@pytest.fixture
+def grey16(ramp):
+    pixels = (ramp * 17).astype(np.uint16)
+    pixels[0, 0], pixels[0, 1] = 0, 65535
+    return pixels
+
+
+def codes(image):
+    return {notice.code for notice in image.warnings}
+
+
+def check(data, pixels, full):
+    image = read_mammogram(data, SPACING)
+    assert image.signal.dtype == np.float32
+    np.testing.assert_allclose(image.signal, pixels / float(full), atol=1e-6)
+    assert image.valid.all()
+    return image
+
+
+def refused(data, spacing=SPACING):
+    with pytest.raises(RefusedError) as caught:
+        read_mammogram(data, spacing)
+    return caught.value.code
+
+
+def test_what_is_known_of_a_plain_image(grey8):
+    image = check(encode(grey8), grey8, 255)
+    assert image.signal_kind == "display"
+    assert image.geometry.pixel_spacing_mm == SPACING
+    assert image.geometry.spacing_source == "given"
+    # 660 / (660 - 20 - 25)
+    assert image.geometry.magnification == pytest.approx(660 / 615)
+    assert image.beam is image.view is image.laterality is image.presentation_intent is None
+    assert image.sop_instance_uid is image.study_instance_uid is None
+    assert codes(image) == {"BAC-W-MAGNIFICATION-ASSUMED"}
+
+
+def test_spacing_has_to_be_given(grey8):
+    # Resolution tags are not believed.
+    assert refused(encode(grey8, dpi=(508, 508)), None) == "BAC-SPACING-MISSING"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bits(kind, grey16):
+    check(encode(grey16, kind), grey16, 65535)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_compressed_tiff(compression, grey8, grey16):
+    check(encode(grey8, "TIFF", compression=compression), grey8, 255)
+    check(encode(grey16, "TIFF", compression=compression), grey16, 65535)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_tiff_of_another_writer(big, order, photometric, grey8, grey16):
+    tifffile = pytest.importorskip("tifffile")
+    for pixels in (grey8, grey16):
+        buffer = io.BytesIO()
+        tifffile.imwrite(buffer, pixels, bigtiff=big, byteorder=order, photometric=photometric)
+        full = np.iinfo(pixels.dtype).max
+        check(buffer.getvalue(), full - pixels if photometric == "miniswhite" else pixels, full)
+
+
+def test_float_tiff(grey8):
+    tifffile = pytest.importorskip("tifffile")
+    pixels = grey8.astype(np.float32) / 100 - 1
+    pixels[70, 60] = np.nan
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, pixels)
+    image = read_mammogram(buffer.getvalue(), SPACING)
+    assert not image.valid[70, 60]
+    assert np.isfinite(image.signal).all()
+    np.testing.assert_allclose(image.signal[image.valid], grey8[image.valid] / 255, atol=1e-5)
+
+
+def test_several_pages(grey8):
+    page = Image.fromarray(grey8)
+    assert refused(encode(page, "TIFF", save_all=True, append_images=[page])) == "BAC-MULTIFRAME"
+    assert refused(encode(page, "PNG", save_all=True, append_images=[page])) == "BAC-MULTIFRAME"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["TIFF", "JPEG", "PNG"])
+def test_pixels_stay_as_stored(orientation, kind, grey8):
+    exif = Image.Exif()
+    exif[274] = orientation
+    flat = np.asarray(Image.fromarray(grey8))
+    plain = read_mammogram(encode(flat, kind), SPACING)
+    turned = read_mammogram(encode(flat, kind, exif=exif), (0.1, 0.11))
+    np.testing.assert_array_equal(turned.signal, plain.signal)
+    assert turned.geometry.pixel_spacing_mm == (0.1, 0.11)
+
+
+def test_jpeg(grey8):
+    smooth = np.tile(np.arange(120, dtype=np.uint8) * 2, (140, 1))
+    image = read_mammogram(encode(smooth, "JPEG", quality=95), SPACING)
+    assert np.abs(image.signal - smooth / 238).max() < 0.03
+    assert "BAC-W-LOSSY" in codes(image)
+    as_colour = read_mammogram(encode(np.stack([smooth] * 3, -1), "JPEG", quality=95), SPACING)
+    assert np.abs(as_colour.signal - smooth / 238).max() < 0.03
+
+
+def test_equal_channels_are_grey(grey8):
+    check(encode(np.stack([grey8] * 3, -1)), grey8, 255)
+
+
+def test_palette(grey8):
+    check(encode(Image.fromarray(grey8).convert("P")), grey8, 255)
+    coloured = Image.fromarray(grey8).convert("P")
+    coloured.putpalette([value for i in range(256) for value in (i, 255 - i, i)])
+    assert refused(encode(coloured)) == "BAC-COLOUR"
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_transparent_pixels_are_invalid(channels, grey8):
+    alpha = np.full_like(grey8, 255)
+    alpha[10:20, 10:20] = 0
+    grey = [grey8] * (channels - 1)
+    image = read_mammogram(encode(np.stack([*grey, alpha], -1)), SPACING)
+    assert not image.valid[10:20, 10:20].any()
+    assert image.valid.sum() == image.valid.size - 100
+    np.testing.assert_allclose(image.signal[image.valid], grey8[image.valid] / 255, atol=1e-6)
+
+
+def test_colour(grey8):
+    assert refused(encode(np.stack([grey8, grey8, 255 - grey8], -1))) == "BAC-COLOUR"
+    assert refused(encode(np.stack([grey8, grey8, 255 - grey8], -1), "JPEG")) == "BAC-COLOUR"
+    assert refused(encode(Image.fromarray(np.stack([grey8] * 4, -1), "CMYK"), "TIFF")) == "BAC-COLOUR"
+
+
+def test_black_and_white():
+    assert refused(encode(Image.fromarray(np.eye(128, dtype=bool)))) == "BAC-DIMENSIONS"
+
+
+def test_constant():
+    assert refused(encode(np.full((128, 128), 9, np.uint8))) == "BAC-PIXELS-CONSTANT"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG"])
+def test_thumbnails(kind):
+    assert refused(encode(np.eye(63, dtype=np.uint8) * 200, kind)) == "BAC-DIMENSIONS"
+
+
+def test_decompression_bombs_are_not_inflated(monkeypatch):
+    small = bytearray(encode(np.zeros((128, 128), np.uint8)))
+    monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("decoded"))
+    # Width and height of the IHDR chunk: 12,000 x 12,000 and 60,000 x 60,000 pixels.
+    for side in (12_000, 60_000):
+        small[16:24] = side.to_bytes(4, "big") * 2
+        small[29:33] = zlib.crc32(bytes(small[12:29])).to_bytes(4, "big")
+        assert refused(bytes(small)) == "BAC-DIMENSIONS"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG"])
+def test_truncated(kind, grey8):
+    data = encode(grey8, kind)
+    for length in {*range(40), *range(40, len(data) - 300, len(data) // 60)}:
+        with pytest.raises(ImagingError) as caught:
+            read_mammogram(data[:length], SPACING)
+        assert "\n" not in str(caught.value)
