@@ -1,0 +1,164 @@
+"""Masses of digital step wedges and tubes whose calcium is known by construction."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from bac_imaging.background import fit_background
+from bac_imaging.calibration import Calibration
+from bac_imaging.interval import mass_interval
+from bac_imaging.mass import SOFT_TISSUE_PER_MM, measure_mass, primary_signal, to_density
+from bac_imaging.vessels import PostProcessing, find_vessels
+
+SPACING = (0.1, 0.1)
+SHAPE = (400, 500)
+K = 14.0  # cm2/g
+PLAIN = Calibration(k_cm2_per_g=K, hardening_cm2_per_g=0.0, scatter_to_primary=0.0, relative_sd=0.0)
+
+
+def _curved_tissue() -> np.ndarray:
+    """A breast of curved thickness: the signal falls by 0.5 log units across the field, and not linearly."""
+    y, x = np.ogrid[: SHAPE[0], : SHAPE[1]]
+    return -6.0 + 2.0 * np.sqrt(1.0 - ((x - 100.0) / 700.0) ** 2 - ((y - 200.0) / 900.0) ** 2)
+
+
+def _strip(width_px: int) -> np.ndarray:
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[200 : 200 + width_px, 100:400] = True
+    return mask
+
+
+def _measure(
+    signal: np.ndarray, mask: np.ndarray, calibration: Calibration = PLAIN, magnification: float = 1.0
+):
+    found = find_vessels(mask.astype(np.float32), SPACING, PostProcessing())
+    breast = np.ones(signal.shape, dtype=bool)
+    return measure_mass(
+        signal.astype(np.float32), breast, np.zeros_like(breast), found, calibration, SPACING, magnification
+    )
+
+
+def _soft_tissue(width_mm: float) -> float:
+    return SOFT_TISSUE_PER_MM * math.pi / 4 * width_mm
+
+
+@pytest.mark.parametrize("mg_per_cm2", [5.0, 10.0, 20.0, 50.0])
+@pytest.mark.parametrize("width_px", [8, 16, 24])
+def test_step_wedge_on_a_curved_background(mg_per_cm2: float, width_px: int) -> None:
+    mask = _strip(width_px)
+    area_mm2 = 300 * width_px * 0.01
+    true_mg = mg_per_cm2 / 100.0 * area_mm2
+    # Calcium, and the soft tissue of a vessel of this width as the mass model has it.
+    signal = _curved_tissue() + mask * (K * mg_per_cm2 / 1000.0 + _soft_tissue(width_px * 0.1))
+    result = _measure(signal, mask)
+    assert len(result.vessels) == 1
+    assert result.vessels[0].mass_mg == pytest.approx(true_mg, rel=0.03, abs=0.02)
+
+
+def test_tube_with_a_calcified_wall() -> None:
+    # A hollow cylinder, 2.0 mm outside and 1.4 mm inside, along the columns; chords by geometry.
+    y = (np.arange(SHAPE[0]) + 0.5) * 0.1 - 20.0
+    outer = 2 * np.sqrt(np.maximum(0.0, 1.0**2 - y**2))
+    inner = 2 * np.sqrt(np.maximum(0.0, 0.7**2 - y**2))
+    wall_g_per_cm3 = 0.25
+    density_g_cm2 = (outer - inner) / 10.0 * wall_g_per_cm3
+    stretch = np.zeros(SHAPE[1])
+    stretch[100:400] = 1.0
+    signal = _curved_tissue() + np.outer(K * density_g_cm2 + SOFT_TISSUE_PER_MM * outer, stretch)
+    mask = np.outer(outer > 0, stretch > 0)
+    # Wall's cross-section pi (1.0^2 - 0.7^2) mm2 times 30 mm, at 0.25 mg/mm3.
+    true_mg = math.pi * (1.0 - 0.49) * 30.0 * wall_g_per_cm3
+    assert _measure(signal, mask).vessels[0].mass_mg == pytest.approx(true_mg, rel=0.03)
+
+
+def test_noise_and_a_nearby_second_vessel_do_not_bias_the_mass() -> None:
+    rng = np.random.default_rng(7)
+    first, second = _strip(10), np.zeros(SHAPE, dtype=bool)
+    second[240:250, 100:400] = True
+    both = first | second
+    soft = _soft_tissue(1.0)
+    signal = _curved_tissue() + both * (K * 0.02 + soft) + rng.normal(0, 0.02, SHAPE)
+    result = _measure(signal, both)
+    true_mg = 0.2 * 30.0  # each: 20 mg/cm2 on 30 mm2
+    assert [v.mass_mg for v in result.vessels] == pytest.approx([true_mg, true_mg], rel=0.03)
+
+
+def test_density_sums_to_the_mass() -> None:
+    mask = _strip(12)
+    result = _measure(_curved_tissue() + mask * 0.3, mask, magnification=1.08)
+    total = result.density.sum(dtype=np.float64) * 0.01 / 1.08**2
+    assert total == pytest.approx(result.vessels[0].mass_mg, rel=1e-4)
+    assert not result.density[~mask].any()
+
+
+def test_magnification_shrinks_the_area_and_nothing_else() -> None:
+    mask = _strip(12)
+    calibration = Calibration(K, 0.0, 0.0, 0.0)
+    signal = _curved_tissue() + mask * 0.3
+    plain = _measure(signal, mask, calibration)
+    magnified = _measure(signal, mask, calibration, 1.1)
+    # The object is 1.1 times narrower, so its soft tissue is thinner; the rest is area.
+    expected = (0.3 - _soft_tissue(1.2 / 1.1)) / (0.3 - _soft_tissue(1.2)) / 1.1**2
+    assert magnified.vessels[0].mass_mg / plain.vessels[0].mass_mg == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.1, 0.5])
+def test_scatter_is_taken_out(ratio: float) -> None:
+    true = np.array([0.01, 0.1, 0.5, 1.0])
+    measured = np.log((1.0 + ratio) / (np.exp(-true) + ratio))
+    np.testing.assert_allclose(primary_signal(measured, ratio), true, rtol=1e-9)
+    assert np.isfinite(primary_signal(np.array([50.0]), ratio)).all()
+
+
+def test_hardening_is_inverted() -> None:
+    true_g_cm2 = np.array([0.005, 0.02, 0.05])
+    signal = K * true_g_cm2 * (1.0 - 0.8 * true_g_cm2)
+    found = to_density(signal, Calibration(K, 0.8, 0.0, 0.0))
+    np.testing.assert_allclose(found, 10.0 * true_g_cm2, rtol=1e-3)
+
+
+def test_a_vessel_weaker_than_its_soft_tissue_has_no_negative_mass() -> None:
+    mask = _strip(10)
+    result = _measure(_curved_tissue() - mask * 0.05, mask)
+    assert result.vessels[0].mass_mg == 0.0
+    assert not result.density.any()
+
+
+def test_a_vessel_without_tissue_around_it_gives_nothing_and_no_nan() -> None:
+    mask = _strip(10)
+    found = find_vessels(mask.astype(np.float32), SPACING, PostProcessing())
+    result = measure_mass(
+        np.zeros(SHAPE, np.float32), mask, np.zeros(SHAPE, dtype=bool), found, PLAIN, SPACING, 1.0
+    )
+    assert result.vessels[0].mass_mg == 0.0
+    assert np.isfinite(result.density).all()
+
+
+def test_background_is_exact_on_a_quadratic_surface_up_to_its_ridge() -> None:
+    y, x = np.mgrid[:200, :200] / 100.0 - 1.0
+    surface = (3.0 + 0.4 * x - 0.7 * y + 0.5 * x * x - 0.3 * x * y + 0.2 * y * y).astype(np.float32)
+    target = np.zeros((200, 200), dtype=bool)
+    target[90:110, 60:140] = True
+    spoiled = np.where(target, np.float32(99.0), surface)
+    found = fit_background(spoiled, ~target, target)
+    assert found is not None
+    np.testing.assert_allclose(found.signal[target], surface[target], atol=2e-3)
+    assert found.spread < 1e-3
+
+
+def test_interval_holds_the_mass_and_widens_with_what_is_unknown() -> None:
+    mask = _strip(10)
+    signal = _curved_tissue() + mask * 0.3 + np.random.default_rng(5).normal(0, 0.03, SHAPE)
+    vessels = _measure(signal, mask).vessels
+    low, high = mass_interval(vessels, PLAIN, scale_known=True)
+    mass = vessels[0].mass_mg
+    assert 0.0 <= low < mass < high
+    assert high - mass > 0.2 * mass  # no honest interval is narrower than the spread between units
+    wide = mass_interval(vessels, PLAIN, scale_known=False)
+    wider = mass_interval(vessels, Calibration(K, 0.0, 0.6, 0.1), scale_known=False)
+    assert low > wide[0] > wider[0]
+    assert high < wide[1] < wider[1]
+    assert mass_interval((), PLAIN, scale_known=True) == (0.0, 0.0)
