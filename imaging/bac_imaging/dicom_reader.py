@@ -58,19 +58,23 @@ def read_dicom(data: bytes, given: Spacing | None) -> Mammogram:
     FailedError
         If it could not be decoded here.
     """
-    # pydicom remarks on every oddity of a header; what matters of them becomes a code here.
+    # pydicom remarks on every oddity of a header when a value is first looked at; what matters of them
+    # becomes a code here.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        dataset = _parse(data)
-        header = Header(dataset)
-        kind = check_kind(header)
-        view, view_notices = read_view(header)
-        expected = check_layout(header)
-        beam = None if kind.is_film else read_beam(header)
-        geometry, scale_notices = read_geometry(
-            header, expected.rows, expected.columns, given, beam.thickness_mm if beam else None
-        )
-        stored = decode(dataset, header, expected)
+        return _read(_parse(data), given)
+
+
+def _read(dataset: Dataset, given: Spacing | None) -> Mammogram:
+    header = Header(dataset)
+    kind = check_kind(header)
+    view, view_notices = read_view(header)
+    expected = check_layout(header)
+    beam = None if kind.is_film else read_beam(header)
+    geometry, scale_notices = read_geometry(
+        header, expected.rows, expected.columns, given, beam.thickness_mm if beam else None
+    )
+    stored = decode(dataset, header, expected)
     padding = padding_mask(stored, header)
     to_signal = log_exposure if kind.intent == "FOR PROCESSING" else display
     intensity = to_signal(stored, padding, header)

@@ -14,13 +14,17 @@ from bac_imaging.catalogue import CATALOGUE, CodeEntry, Status
 
 __all__ = ["CATALOGUE", "CodeEntry", "FailedError", "ImagingError", "Notice", "RefusedError", "Status"]
 
-_LONGEST_MESSAGE = 400
+_LONGEST_FINDING = 250
 """Characters. A message is one line of a terminal or a log, never a dump of the input."""
 
 
-def _one_line(text: str) -> str:
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
+def _message(found: str | None, entry: CodeEntry) -> str:
+    """Say what was found and what to do, in one line of printable characters."""
+    printable = "".join(c if c.isprintable() else " " for c in found or entry.meaning)
+    line = " ".join(printable.split())
+    if len(line) > _LONGEST_FINDING:
+        line = line[: _LONGEST_FINDING - 1] + "…"
+    return f"{line}; {entry.hint}"
 
 
 class ImagingError(Exception):
@@ -56,7 +60,7 @@ class ImagingError(Exception):
         if entry is None or entry.status == "warning" or self.status not in (None, entry.status):
             raise ValueError(f"{code} is not a code for {type(self).__name__}")
         self.code = code
-        self.reason = _one_line(f"{found or entry.meaning}; {entry.hint}")
+        self.reason = _message(found, entry)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.reason}"
@@ -113,4 +117,4 @@ class Notice:
         entry = CATALOGUE.get(code)
         if entry is None or entry.status != "warning":
             raise ValueError(f"{code} is not a code for a warning")
-        return cls(code, _one_line(f"{found or entry.meaning}; {entry.hint}"))
+        return cls(code, _message(found, entry))

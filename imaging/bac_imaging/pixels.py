@@ -7,7 +7,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,8 @@ _DECODERS: tuple[tuple[frozenset[str], Family | None, str], ...] = (
     (_RLE, None, "pydicom"),
 )
 
+# pydicom's own correction overlooks HighBit, and BitsStored is not always what the stream holds.
+_DECODE_OPTIONS: dict[str, Any] = {"correct_unused_bits": False}
 _USUAL = {"PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0, "SamplesPerPixel": 1}
 
 _STDERR_LOCK = threading.Lock()
@@ -139,10 +141,7 @@ def _call_decoder(dataset: Dataset, syntax: UID, plugin: str) -> npt.NDArray[np.
         if keyword not in dataset:
             setattr(dataset, keyword, usual)
     try:
-        # pydicom's own correction overlooks HighBit, and BitsStored is not always what the stream holds.
-        array, _ = get_decoder(syntax).as_array(
-            dataset, index=0, decoding_plugin=plugin, correct_unused_bits=False
-        )
+        array, _ = get_decoder(syntax).as_array(dataset, index=0, decoding_plugin=plugin, **_DECODE_OPTIONS)
     except MemoryError:
         raise
     except Exception:

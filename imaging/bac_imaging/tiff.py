@@ -42,7 +42,7 @@ def read_tiff(data: bytes) -> Image.Image:
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            if len(file.pages) != 1:
+            if len(file.pages) > 1:
                 raise RefusedError("BAC-MULTIFRAME")
             page = file.pages[0]
             check_dimensions(page.imagelength, page.imagewidth)
