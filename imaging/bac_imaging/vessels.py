@@ -202,9 +202,11 @@ def _without_spurs(skeleton: BoolArray, distance: npt.NDArray[np.float64]) -> Bo
     branches, count = ndimage.label(skeleton & ~junctions, structure=block)
     if count < 2:
         return skeleton
-    numbers = np.arange(1, count + 1)
-    ends = ndimage.maximum(skeleton & (neighbours == 1), branches, numbers)
-    sizes = np.bincount(branches.ravel(), minlength=count + 1)[1:]
-    radii = ndimage.maximum(distance, branches, numbers)
-    spurs = numbers[(ends > 0) & (sizes <= _SPUR_RADII * radii)]
+    owner = branches[skeleton]
+    sizes = np.bincount(owner, minlength=count + 1)
+    ends = np.bincount(owner, neighbours[skeleton] == 1, minlength=count + 1)
+    radii = np.zeros(count + 1)
+    np.maximum.at(radii, owner, distance[skeleton])
+    spurs = np.flatnonzero((ends > 0) & (sizes <= _SPUR_RADII * radii))
+    spurs = spurs[spurs > 0]  # number 0 holds the junctions
     return np.asarray(skeleton & ~np.isin(branches, spurs))

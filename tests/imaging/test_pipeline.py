@@ -1,0 +1,282 @@
+"""Both halves of the pipeline on images written here, so that every expected number is known."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+from bac_imaging.beam import Beam
+from bac_imaging.calibration import Calibration, calibrate
+from bac_imaging.errors import RefusedError
+from bac_imaging.mass import SOFT_TISSUE_PER_MM
+from bac_imaging.pipeline import Prepared, Quantified, prepare, quantify, to_working_mask
+from bac_imaging.tiles import cut_tiles
+
+ROW_MM, COLUMN_MM = 0.1, 0.08
+SHAPE = (900, 1000)  # 90 mm x 80 mm
+CALCIUM_MG_CM2 = 20.0
+VESSEL = np.s_[440:452, 150:450]  # 1.2 mm x 24 mm at the detector
+SID_MM, SOD_MM, THICKNESS_MM = 660.0, 640.0, 50.0
+MAGNIFICATION = SID_MM / (SOD_MM - THICKNESS_MM / 2)
+BEAM = Beam("TUNGSTEN", "RHODIUM", 0.05, 28.0, THICKNESS_MM, True, "DIRECT")
+
+
+def _log_exposure(*, vessel: bool) -> np.ndarray:
+    y, x = np.ogrid[: SHAPE[0], : SHAPE[1]]
+    inside = np.maximum(0.0, 1 - ((y - 450) / 400.0) ** 2 - (x / 700.0) ** 2)
+    signal = 3.0 * inside**0.2
+    signal = signal + np.random.default_rng(1).normal(0, 0.01, SHAPE)
+    if vessel:
+        calibration = calibrate(BEAM)
+        assert isinstance(calibration, Calibration)
+        soft = SOFT_TISSUE_PER_MM * math.pi / 4 * 1.2 / MAGNIFICATION
+        grams = CALCIUM_MG_CM2 / 1000
+        primary = calibration.k_cm2_per_g * grams * (1 - calibration.hardening_cm2_per_g * grams) + soft
+        ratio = calibration.scatter_to_primary
+        signal[VESSEL] += np.log((1 + ratio) / (np.exp(-primary) + ratio))
+    return signal
+
+
+def _dicom(*, vessel: bool = True, **changes: object) -> bytes:
+    exposure = 12000.0 * np.exp(-_log_exposure(vessel=vessel))
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1.2.1"
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["image"])
+    ds.StudyInstanceUID = generate_uid(entropy_srcs=["study"])
+    ds.Modality = "MG"
+    ds.ImageType = ["ORIGINAL", "PRIMARY"]
+    ds.PresentationIntentType = "FOR PROCESSING"
+    ds.PixelIntensityRelationship, ds.PixelIntensityRelationshipSign = "LIN", 1
+    ds.ImageLaterality, ds.ViewPosition = "L", "CC"
+    view = Dataset()
+    view.CodeValue, view.CodingSchemeDesignator, view.CodeMeaning = "399162004", "SCT", "cranio-caudal"
+    ds.ViewCodeSequence = [view]
+    ds.ImagerPixelSpacing = [ROW_MM, COLUMN_MM]
+    ds.DistanceSourceToDetector, ds.DistanceSourceToPatient = SID_MM, SOD_MM
+    ds.KVP, ds.BodyPartThickness = 28, THICKNESS_MM
+    ds.AnodeTargetMaterial, ds.FilterMaterial = "TUNGSTEN", "RHODIUM"
+    ds.FilterThicknessMinimum = ds.FilterThicknessMaximum = 0.05
+    ds.Grid, ds.DetectorType = ["RECIPROCATING", "FOCUSED"], "DIRECT"
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+    ds.Rows, ds.Columns = SHAPE
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 0
+    ds.PixelData = np.rint(exposure).clip(0, 65535).astype("<u2").tobytes()
+    for keyword, value in changes.items():
+        if value is None:
+            delattr(ds, keyword)
+        else:
+            setattr(ds, keyword, value)
+    buffer = io.BytesIO()
+    ds.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def _png() -> bytes:
+    signal = _log_exposure(vessel=True)
+    buffer = io.BytesIO()
+    Image.fromarray(np.clip(signal * 60, 0, 255).astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _truth() -> np.ndarray:
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[VESSEL] = True
+    return mask
+
+
+def _quantify(prepared: Prepared, truth: np.ndarray | None) -> Quantified:
+    """Let a perfect network answer; the context travels as JSON, as it does between the steps."""
+    context = json.loads(json.dumps(prepared.context))
+    working = (
+        np.zeros(prepared.signal.shape, dtype=bool) if truth is None else to_working_mask(truth, context)
+    )
+    tiles, _ = cut_tiles(working.astype(np.float32) * np.float32(0.97), prepared.breast)
+    return quantify(tiles, prepared.signal, context)
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Prepared:
+    return prepare(_dicom())
+
+
+@pytest.fixture(scope="module")
+def result(prepared: Prepared) -> Quantified:
+    return _quantify(prepared, _truth())
+
+
+def test_prepared_arrays_and_context(prepared: Prepared) -> None:
+    assert prepared.tiles.dtype == prepared.signal.dtype == prepared.normalised.dtype == np.float32
+    assert prepared.signal.shape == prepared.normalised.shape == prepared.breast.shape == (900, 800)
+    assert prepared.tiles.shape[1:] == (1, 512, 512)
+    assert len(prepared.tiles) >= 1
+    assert len(json.dumps(prepared.context)) < 60_000
+    assert np.isfinite(prepared.tiles).all()
+
+
+def test_mass_of_a_wedge_of_known_calcium(result: Quantified) -> None:
+    area_mm2 = 12 * ROW_MM * 300 * COLUMN_MM / MAGNIFICATION**2
+    report = result.report
+    assert report["mass_basis"] == "calibrated"
+    assert report["mass_reference"] == "calcium"
+    assert report["magnification"] == pytest.approx(MAGNIFICATION)
+    assert report["area_mm2"] == pytest.approx(area_mm2, rel=0.01)
+    assert report["calcium_mass_mg"] == pytest.approx(CALCIUM_MG_CM2 / 100 * area_mm2, rel=0.04)
+    low, high = report["calcium_mass_interval_mg"]
+    assert low < report["calcium_mass_mg"] < high
+
+
+def test_density_map_sums_to_the_mass(result: Quantified) -> None:
+    pixel_mm2 = ROW_MM * COLUMN_MM / MAGNIFICATION**2
+    assert result.density.shape == SHAPE
+    assert result.density.dtype == np.float32
+    total = result.density.sum(dtype=np.float64) * pixel_mm2
+    assert total == pytest.approx(result.report["calcium_mass_mg"], rel=1e-3)
+
+
+def test_mask_and_vessel_lie_in_the_stored_matrix(result: Quantified) -> None:
+    truth = _truth()
+    assert result.mask.shape == SHAPE
+    overlap = 2 * (result.mask & truth).sum() / (result.mask.sum() + truth.sum())
+    assert overlap > 0.98
+    (vessel,) = result.report["vessels"]
+    assert vessel["bbox_px"] == pytest.approx([440, 150, 452, 450], abs=1)
+    assert vessel["length_mm"] == pytest.approx(24.0 / MAGNIFICATION, rel=0.05)
+    assert vessel["mean_width_mm"] == pytest.approx(1.2 / MAGNIFICATION, rel=0.06)
+    assert sum(v["calcium_mass_mg"] for v in result.report["vessels"]) == pytest.approx(
+        result.report["calcium_mass_mg"], rel=1e-3
+    )
+
+
+def test_report_has_every_key_of_the_image_object(result: Quantified) -> None:
+    keys = [  # as the contract of the image object lists them
+        "sop_instance_uid",
+        "study_instance_uid",
+        "laterality",
+        "view",
+        "rows",
+        "columns",
+        "status",
+        "code",
+        "reason",
+        "warnings",
+        "bac_detected",
+        "bac_probability",
+        "calcium_mass_mg",
+        "calcium_mass_interval_mg",
+        "mass_basis",
+        "mass_reference",
+        "area_mm2",
+        "length_mm",
+        "vessels",
+        "pixel_spacing_mm",
+        "spacing_source",
+        "magnification",
+        "beam",
+        "timings_ms",
+    ]
+    assert sorted(result.report) == sorted(keys)
+    assert result.report["pixel_spacing_mm"] == [ROW_MM, COLUMN_MM]
+    assert (result.report["laterality"], result.report["view"]) == ("L", "CC")
+    assert result.report["bac_detected"] is True
+    assert result.report["bac_probability"] > 0.5
+    json.dumps(result.report, allow_nan=False)
+
+
+def test_no_bac_gives_zeros_and_no_nan() -> None:
+    empty = _quantify(prepare(_dicom(vessel=False)), None)
+    assert empty.report["bac_detected"] is False
+    assert empty.report["bac_probability"] == 0.0
+    assert empty.report["calcium_mass_mg"] == 0.0
+    assert empty.report["calcium_mass_interval_mg"] == [0.0, 0.0]
+    assert empty.report["vessels"] == []
+    assert empty.report["area_mm2"] == empty.report["length_mm"] == 0.0
+    assert not empty.mask.any()
+    assert empty.density.shape == SHAPE
+    assert not empty.density.any()
+    json.dumps(empty.report, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"KVP": None}, "BAC-W-MASS-NONE-BEAM"),
+        ({"AnodeTargetMaterial": None}, "BAC-W-MASS-NONE-BEAM"),
+        ({"BodyPartThickness": None}, "BAC-W-MASS-NONE-THICKNESS"),
+    ],
+)
+def test_without_beam_or_thickness_there_is_no_mass(changes: dict[str, object], code: str) -> None:
+    found = _quantify(prepare(_dicom(**changes)), _truth())
+    assert found.report["status"] == "ok"
+    assert found.report["calcium_mass_mg"] is None
+    assert found.report["calcium_mass_interval_mg"] is None
+    assert found.report["mass_basis"] == "none"
+    assert code in [warning["code"] for warning in found.report["warnings"]]
+    assert found.report["area_mm2"] > 0
+    assert found.report["vessels"][0]["calcium_mass_mg"] is None
+    assert found.density.shape == (0, 0)
+
+
+def test_a_plain_image_has_area_and_length_but_no_mass() -> None:
+    found = _quantify(prepare(_png(), {"pixel_spacing_mm": [ROW_MM, COLUMN_MM]}), _truth())
+    assert found.report["mass_basis"] == "none"
+    assert found.report["calcium_mass_mg"] is None
+    assert found.report["length_mm"] > 15
+    assert "BAC-W-MASS-NONE-FILM" in [warning["code"] for warning in found.report["warnings"]]
+    assert found.mask.shape == SHAPE
+
+
+def test_the_model_cards_threshold_replaces_the_outline(prepared: Prepared) -> None:
+    truth = to_working_mask(_truth(), prepared.context)
+    tiles, _ = cut_tiles(truth.astype(np.float32) * np.float32(0.7), prepared.breast)
+    assert quantify(tiles, prepared.signal, {**prepared.context, "threshold": 0.65}).mask.any()
+    assert not quantify(tiles, prepared.signal, {**prepared.context, "threshold": 0.75}).mask.any()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"spacing": [0.1, 0.1]},
+        {"pixel_spacing_mm": 0.1},
+        {"pixel_spacing_mm": [0.1]},
+        {"pixel_spacing_mm": ["0.1", "0.1"]},
+        {"pixel_spacing_mm": [True, True]},
+    ],
+)
+def test_options_are_checked(options: dict[str, object]) -> None:
+    with pytest.raises(RefusedError) as refused:
+        prepare(_png(), options)
+    assert refused.value.code == "BAC-OPTIONS-INVALID"
+
+
+def test_arrays_that_do_not_belong_together_are_rejected(prepared: Prepared) -> None:
+    with pytest.raises(ValueError, match="signal"):
+        quantify(prepared.tiles * 0, prepared.signal[1:], prepared.context)
+    with pytest.raises(ValueError, match="origins"):
+        quantify(prepared.tiles[:0], prepared.signal, prepared.context)
+    with pytest.raises(ValueError, match="mask"):
+        to_working_mask(np.zeros((3, 3), dtype=bool), prepared.context)
+
+
+SHARED = Path(__file__).parents[3] / "shared" / "mammograms"
+
+
+def test_a_real_presentation_image() -> None:
+    path = SHARED / "ge_essential_rmlo.dcm"
+    if not path.exists():
+        pytest.skip("no real mammograms here")
+    prepared = prepare(path.read_bytes())
+    assert prepared.context["spacing_source"] == "ImagerPixelSpacing"
+    assert 5 <= len(prepared.tiles) <= 30
+    report = _quantify(prepared, np.zeros((3062, 2394), dtype=bool)).report
+    assert report["mass_basis"] == "none"
+    assert report["calcium_mass_mg"] is None
