@@ -74,7 +74,7 @@ def analyze(
             for path in missing:
                 batch.fail(path, "BAC-FILE-UNREADABLE", "there is no such file or folder; check the path")
         else:
-            batch.run(paths, url)
+            batch.run(paths, url or None)
         batch.finish()
     if as_json or not missing:
         _show(batch, as_json)

@@ -55,6 +55,7 @@ def _options(
 
 def main() -> None:
     """Run the command line and leave the process with the command's exit code."""
+    _open_closed_streams()
     _keep_quiet()
     signal.signal(signal.SIGTERM, _leave_on_sigterm)
     try:
@@ -66,6 +67,14 @@ def main() -> None:
         # The reader of our output went away, as `head` does. Python would complain once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
+
+
+def _open_closed_streams() -> None:
+    """Give a caller who closed stdout or stderr (``>&-``) the null device: Python has None there."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # lives as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def _leave_on_sigterm(_signal: int, _frame: FrameType | None) -> None:
