@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from bacctl.errors import unavailable
@@ -48,7 +49,7 @@ def find_triton() -> TritonWheel:
     Raises
     ------
     ServerUnavailableError
-        The wheel or a library that it needs is missing; the reason names what to install.
+        The wheel or a library that it needs is missing, or NumPy is too new; the reason says what to do.
     """
     if sys.platform != "linux" or platform.machine() != "x86_64":
         raise unavailable(
@@ -69,6 +70,7 @@ def find_triton() -> TritonWheel:
     for part in (wheel.server, wheel.backend, wheel.stub):
         if not part.exists():
             raise unavailable(f"nvidia-pytriton has no {part.name} for Python {version}; {_SERVER_EXTRA}")
+    _check_numpy()
     _check_stub(wheel, f"libpython{version}")
     return wheel
 
@@ -110,6 +112,15 @@ def _environment() -> dict[str, str]:
         before = environment.get("LD_LIBRARY_PATH")
         environment["LD_LIBRARY_PATH"] = os.pathsep.join([str(own), *([before] if before else [])])
     return environment
+
+
+def _check_numpy() -> None:
+    # The stub was built against NumPy 1. Under 2 it hands models empty arrays and sends empty ones, silently.
+    found = metadata.version("numpy")
+    if int(found.partition(".")[0]) >= 2:
+        raise unavailable(
+            f'the embedded Triton needs NumPy below 2 and found {found}; run: pip install "numpy<2"'
+        )
 
 
 def _check_stub(wheel: TritonWheel, package: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bacctl.errors import from_catalogue
+from bacctl.errors import RefusedError, from_catalogue
 
 if TYPE_CHECKING:
     from bacctl._transport import Answer, Transport
@@ -59,7 +59,15 @@ def probe(transport: Transport) -> Answer:
     BacctlError
         The server does not answer, or not as it must.
     """
-    answer = transport.infer(canary_image(), {"pixel_spacing_mm": list(_SPACING_MM)})
+    try:
+        answer = transport.infer(canary_image(), {"pixel_spacing_mm": list(_SPACING_MM)})
+    except RefusedError as refusal:
+        # What reached the models was not what was sent.
+        raise from_catalogue(
+            "BAC-SERVER-FAULT",
+            f"the server refuses the test image ({refusal.code}); its models may run under NumPy 2, which "
+            "Triton 2.51 passes empty arrays",
+        ) from None
     report = answer.report
     if answer.mask.shape != SHAPE or report["status"] != "ok" or report["mass_basis"] != "none":
         raise from_catalogue("BAC-SERVER-FAULT", "the server measures the test image wrongly")

@@ -88,7 +88,7 @@ def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensor
     for request in requests:
         try:
             inputs = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
-            outputs = [to_triton(pb_utils, name, array) for name, array in answer(inputs).items()]
+            outputs = [pb_utils.Tensor(name, np.ascontiguousarray(a)) for name, a in answer(inputs).items()]
             responses.append(pb_utils.InferenceResponse(output_tensors=outputs))
         except ImagingError as error:
             refusal = pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)
@@ -106,21 +106,9 @@ def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensor
     return responses
 
 
-def to_triton(pb_utils: Any, name: str, array: npt.NDArray[Any]) -> Any:
-    """Wrap an array for the answer, in the one way that Triton 2.51 gets right with this NumPy.
-
-    Under NumPy 2 its constructor sends the right shape with an empty buffer; under NumPy 1 its DLPack import
-    lets the capsule's end call itself until the stub dies.
-    """
-    array = np.require(array, requirements=["C", "W"])
-    if np.lib.NumpyVersion(np.__version__) < "2.0.0":
-        return pb_utils.Tensor(name, array)
-    return pb_utils.Tensor.from_dlpack(name, array)
-
-
 def to_json(value: Mapping[str, Any]) -> npt.NDArray[np.uint8]:
     """Return the bytes of the JSON text, shape (n,); NaN and infinity are faults, not JSON."""
-    return np.frombuffer(bytearray(json.dumps(value, allow_nan=False).encode()), np.uint8)
+    return np.frombuffer(json.dumps(value, allow_nan=False).encode(), np.uint8)
 
 
 def from_json(array: npt.NDArray[np.uint8] | None) -> dict[str, Any] | None:

@@ -195,6 +195,12 @@ def test_missing_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
         EmbeddedServer().start()
 
 
+def test_numpy_that_the_stub_was_not_built_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_triton_wheel.metadata, "version", lambda name: "2.4.6")
+    with pytest.raises(ServerUnavailableError, match='pip install "numpy<2"'):
+        EmbeddedServer().start()
+
+
 def test_missing_libpython(monkeypatch: pytest.MonkeyPatch) -> None:
     message = (
         "stub: error while loading shared libraries: libpython3.11.so.1.0: cannot open shared object file"

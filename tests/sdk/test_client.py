@@ -142,6 +142,12 @@ def test_test_image_of_the_wrong_size_is_a_fault(client, monkeypatch):
         client.server_info()
 
 
+def test_test_image_that_is_refused_is_a_fault(client, monkeypatch):
+    monkeypatch.setattr("bacctl.canary.canary_image", lambda: b"refuse")
+    with pytest.raises(ServerFaultError, match="BAC-VIEW-SPOT"):
+        client.server_info()
+
+
 def test_leaving_closes(client):
     with client:
         pass

@@ -15,10 +15,6 @@ class FakeTensor:
     def __init__(self, name, array):
         self._name, self._array = name, np.asarray(array)
 
-    @classmethod
-    def from_dlpack(cls, name, array):
-        return cls(name, array)
-
     def name(self):
         return self._name
 
