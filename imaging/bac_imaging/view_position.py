@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 VIEWS = ("CC", "MLO", "ML", "LM", "LMO", "FB", "SIO", "ISO", "XCCL", "XCCM")
-MODIFIERS = ("RL", "RM", "RI", "RS", "TAN", "AT", "AX", "CV", "AC", "IMF", "NP")
+MODIFIERS = ("RL", "RM", "RI", "RS", "TAN", "AT", "AX", "CV", "AC", "IMF")
 
 _SIDES: tuple[Literal["", "L", "R"], ...] = ("", "L", "R")
 
@@ -60,7 +60,7 @@ def _known_positions() -> dict[str, Position]:
 
     The reading with the fewest parts wins, so that LM is a view and not a left magnification.
     """
-    tails = ("", "S", "SPOT", "ID", "M", "MAG", *MODIFIERS)
+    tails = ("", "S", "SPOT", "ID", "NP", "M", "MAG", *MODIFIERS)
     parts = itertools.product(_SIDES, ("", "M"), VIEWS, tails)
     known: dict[str, Position] = {}
     for side, prefix, view, tail in sorted(parts, key=lambda part: sum(map(bool, part))):

@@ -41,7 +41,8 @@ _SPECIMEN_CODES = frozenset({"127457009", "G-8310"})
 _MAGNIFICATION_CODES = frozenset({"399163009", "R-102D6"})
 _SPOT_CODES = frozenset({"399055006", "R-102D7"})
 _DISPLACED_CODES = frozenset({"399209000", "R-102D5"})
-# The other modifiers show another part of the breast, or turn it; named after the view, as ACR does.
+# The other modifiers show another part of the breast, or turn it; named after the view, as ACR does. The nipple
+# in profile (NP) is none of them: it is a full view.
 _MODIFIER_CODES = {
     "399197002": "RL",
     "R-102D3": "RL",
@@ -63,8 +64,6 @@ _MODIFIER_CODES = {
     "P2-00161": "AC",
     "442593008": "IMF",
     "R-40ABE": "IMF",
-    "442581004": "NP",
-    "R-40AB3": "NP",
 }
 
 _BIOPSY_TERMS = frozenset({"STEREO", "BIOPSY", "SCOUT", "PREFIRE", "POSTFIRE"})
@@ -82,14 +81,12 @@ class View:
         Side of the breast.
     view : str or None
         CC, MLO, ML, LM, LMO, FB, SIO, ISO, XCCL or XCCM, with the ACR abbreviation of a modifier
-        appended (``CCRL``); None where the header names none.
-    implant_displaced : bool
-        True for views in which an implant is pushed out of the field.
+        appended (``CCRL``); None where the header names none. A view with an implant pushed out of the
+        field keeps the view's plain name: it is the one to count.
     """
 
     laterality: Laterality | None
     view: str | None
-    implant_displaced: bool = False
 
 
 def read_view(header: Header) -> tuple[View, tuple[Notice, ...]]:
@@ -147,7 +144,7 @@ def read_view(header: Header) -> tuple[View, tuple[Notice, ...]]:
         notices.append(Notice.of("BAC-W-IMPLANT"))
     if header.text("PartialView") == "YES":
         notices.append(Notice.of("BAC-W-PARTIAL-VIEW"))
-    return View(laterality, view, displaced), tuple(notices)
+    return View(laterality, view), tuple(notices)
 
 
 def _laterality(header: Header, position: Position, notices: list[Notice]) -> Laterality | None:

@@ -81,6 +81,9 @@ def test_coded_modifiers_that_name_the_view(read, coded):
     image = read(**coded("399162004", "399197002"))
     assert image.view == "CCRL"
     assert "BAC-W-VIEW-MODIFIED" in codes(image)
+    in_profile = read(**coded("399162004", "442581004"))
+    assert in_profile.view == read(ViewPosition="CC NP").view == "CC"
+    assert codes(in_profile) == []
 
 
 @pytest.mark.parametrize(
