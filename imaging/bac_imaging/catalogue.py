@@ -190,8 +190,8 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "the view is a modified one", "its result is not comparable with a plain CC or MLO view"
         ),
         "BAC-W-VIEW-REPEATED": _warning(
-            "the exam holds the same view of one breast more than once",
-            "look at which of them was counted and whether the others agree",
+            "the study holds several images of one view of a breast; their mean counts",
+            "leave out the one that is not wanted",
         ),
         "BAC-W-LATERALITY-UNKNOWN": _warning(
             "the header does not say which breast it is", "its result is not counted in an exam's sum"

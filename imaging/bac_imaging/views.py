@@ -41,8 +41,8 @@ _SPECIMEN_CODES = frozenset({"127457009", "G-8310"})
 _MAGNIFICATION_CODES = frozenset({"399163009", "R-102D6"})
 _SPOT_CODES = frozenset({"399055006", "R-102D7"})
 _DISPLACED_CODES = frozenset({"399209000", "R-102D5"})
-# The other modifiers show another part of the breast, or turn it; named after the view, as ACR does. The nipple
-# in profile (NP) is none of them: it is a full view.
+# The other modifiers show another part of the breast, or turn it; named after the view, as ACR does.
+# The nipple in profile (NP) is none of them: it is a full view.
 _MODIFIER_CODES = {
     "399197002": "RL",
     "R-102D3": "RL",
