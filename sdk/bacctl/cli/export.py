@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +46,8 @@ def onnx(
         from bac_export.errors import ExportError
         from bac_export.onnx_export import run
         from bac_training.errors import TrainingError
+    # It warns of every operator of a package that this network does not use.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     target = _repository(repository)
     try:
         with Console(quiet=False).waiting("exporting and comparing"), stdout_kept_clean():
