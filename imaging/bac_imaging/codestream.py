@@ -25,6 +25,7 @@ _FRAMES: dict[Family, frozenset[int]] = {
     "jpeg-ls": frozenset({0xF7}),
 }
 _QUANTISATION, _LS_PARAMETERS, _COMMENT = 0xDB, 0xF8, 0xFE
+_ADOBE = 0xEE
 _APPLICATION = frozenset(range(0xE0, 0xF0))
 _TABLES: dict[Family, frozenset[int]] = {
     "jpeg": frozenset({_DHT, _DRI, _QUANTISATION, _COMMENT}) | _APPLICATION,
@@ -104,6 +105,9 @@ def _check_jpeg(stream: bytes, family: Family, expected: Expected) -> None:
             _check_huffman(body, family)
         elif marker not in _TABLES[family]:
             raise _damaged("unexpected marker")
+        elif family == "jpeg-lossless" and marker == _ADOBE and body[:5] == b"Adobe" and body[11] != 0:
+            # gdcm ends the process on colour transforms that lossless JPEG does not have.
+            raise _damaged("colour transform")
     if not has_scan:
         raise _damaged("no scan")
     if stream[start:].strip(b"\0\xff"):

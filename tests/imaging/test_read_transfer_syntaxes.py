@@ -57,6 +57,16 @@ def test_jpeg_lossless(name, dataset, with_gdcm, ramp):
     check(with_gdcm(dataset(**PLAIN), name), ramp)
 
 
+def test_jpeg_lossless_in_three_equal_channels(dataset, with_gdcm, ramp):
+    grey = (ramp // 16).astype("u1")
+    data = with_gdcm(dataset(np.stack([grey] * 3, axis=-1), **PLAIN), "JPEGLosslessProcess14_1")
+    check(data, grey)
+    # A colour transform that lossless JPEG does not have makes gdcm end the process.
+    at = data.index(b"Adobe") + 11
+    with pytest.raises(FailedError, match=r"^BAC-DECODE-FAILED: .*colour transform"):
+        read_mammogram(data[:at] + b"\x1b" + data[at + 1 :])
+
+
 @pytest.mark.parametrize("syntax", [uid.JPEG2000Lossless, uid.JPEGLSLossless, uid.RLELossless])
 @pytest.mark.parametrize("kind", ["u2", "i2", "u1"])
 def test_lossless(syntax, kind, dataset, to_bytes, ramp):
