@@ -28,6 +28,7 @@ _MIN_AREA_MM2 = 600.0
 _MIN_SOLIDITY = 0.75
 _MAX_HOLES = 0.05  # of the breast, at the level of air
 _MAX_FAR_CONTACT = 0.3  # of the side opposite the chest wall
+_PADDED_SHARE = 0.05  # of the field: more padding than this has replaced air
 _MIN_AIR_SHARE = 0.005
 _MAX_AIR_SPREAD = 0.15  # of the step from air to tissue
 _NOISE_FACTOR = 3.0  # the coarse image of pure noise varies by its fine SD over the cell's edge in pixels
@@ -62,7 +63,15 @@ def find_breast(signal: FloatArray, valid: BoolArray, *, is_digital: bool = Fals
     coarse, usable = resample_valid(signal, valid, shape)
     if min(shape) < 8 or not _has_structure(signal, coarse, valid, usable, scale):
         raise _not_found()
-    usable = usable & trim_frame(coarse, usable)
+    # Many systems write padding where there was air, so what is invalid counts as the darkest there is;
+    # were it left out, the levels below would be looked for in tissue alone.
+    field = trim_frame(coarse, usable)
+    if not (usable & field).any():
+        raise _not_found()
+    darkest = _darkest(coarse[usable & field])
+    if (field & ~usable).sum() > _PADDED_SHARE * field.sum():
+        coarse = np.maximum(coarse, darkest)
+    coarse, usable = np.where(usable, coarse, darkest), field
     smooth = _smooth(coarse, usable)
     levels = _air_and_tissue(smooth[usable])
     if levels is None:
@@ -103,6 +112,16 @@ def _has_structure(
     fine_sd = 1.4826 * float(np.median(np.abs(steps))) / np.sqrt(2.0) if steps.size else 0.0
     coarse_sd = float(coarse[usable].std())
     return coarse_sd > max(_NOISE_FACTOR * fine_sd / scale, 1e-6)
+
+
+def _darkest(values: FloatArray) -> np.float32:
+    """Level that stands for air where padding replaced it.
+
+    The first percentile, but no further below the tissue than three of its spreads: processed images fall
+    off steeply towards the skin, and that rim is no breast to look for vessels in.
+    """
+    first, quarter, middle, upper = np.percentile(values, [1.0, 25.0, 50.0, 75.0])
+    return np.float32(max(first, middle - 3.0 * (upper - quarter) / 1.349))
 
 
 def _smooth(coarse: FloatArray, usable: BoolArray) -> FloatArray:

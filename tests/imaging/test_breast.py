@@ -93,6 +93,18 @@ def test_padding_is_not_breast() -> None:
     assert _overlap(breast, _thickness() > 0) > 0.93
 
 
+@pytest.mark.parametrize("look", [_raw, _display])
+def test_air_that_was_replaced_by_padding(look) -> None:
+    thickness = _thickness()
+    valid = ndimage.binary_dilation(thickness > 0, iterations=4)
+    image = np.where(valid, look(thickness), np.float32(0)).astype(np.float32)
+    image[1500:, :60], valid[1500:, :60] = image[800, 60], True  # the belly, apart from the breast
+    breast = find_breast(image, valid, is_digital=True)
+    assert _overlap(breast, thickness > 0) > 0.92
+    assert not breast[1450:].any()
+    assert not (breast & ~ndimage.binary_erosion(thickness > 0, iterations=8, border_value=1)).any()
+
+
 def _page(*, inverted: bool) -> np.ndarray:
     canvas = Image.new("L", SHAPE[::-1], 255)
     draw = ImageDraw.Draw(canvas)
