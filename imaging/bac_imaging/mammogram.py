@@ -43,8 +43,8 @@ class Mammogram:
     signal : numpy.ndarray
         float32, (rows, columns), finite everywhere. Larger means more attenuation: calcium is bright.
     valid : numpy.ndarray
-        bool, (rows, columns). False on padding, on transparent pixels, and where the detector of a
-        ``log_exposure`` image has nothing left to tell (no signal, or saturated).
+        bool, (rows, columns). False on padding, on transparent pixels, and where a ``log_exposure`` image has
+        no exposure left. Saturated pixels are valid: they are air, which finding the breast needs.
     signal_kind : {"log_exposure", "display"}
         ``log_exposure``: minus the natural logarithm of the exposure, up to a constant. ``display``: a
         brightness that rises with attenuation, about 0 to 1 over the range meant to be shown.
