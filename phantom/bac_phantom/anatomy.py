@@ -215,6 +215,32 @@ def _masses(rng: np.random.Generator, shape: tuple[int, ...], pitch_mm: float) -
     return total
 
 
+def _folds(
+    rng: np.random.Generator, shape: tuple[int, ...], pitch_mm: float, depth_px: FloatArray
+) -> FloatArray:
+    """Skin folds at the rim and at the chest wall: bands with one sharp edge, mm of gland."""
+    total = np.zeros(shape, dtype=np.float32)
+    rim = np.argwhere((depth_px[::8, ::8] > 0) & (depth_px[::8, ::8] * pitch_mm < 10.0))
+    wall = np.argwhere(depth_px[::8, :8:8] > 0)
+    for _ in range(int(rng.poisson(0.5))):
+        places = wall if rng.random() < 0.5 else rim
+        if len(places) == 0:
+            continue
+        # Folds of the chest wall gather at the upper and lower end of the breast.
+        pick = (
+            int(rng.beta(0.4, 0.4) * (len(places) - 1)) if places is wall else int(rng.integers(len(places)))
+        )
+        start = (float(places[pick][0]) * 8 * pitch_mm, float(places[pick][1]) * 8 * pitch_mm)
+        path = random_path(rng, start, rng.uniform(0, 2 * np.pi), rng.uniform(8, 50), 0.1)
+        radius = rng.uniform(0.8, 5.0) * np.sin(np.linspace(0.3, np.pi - 0.1, len(path))) ** 0.5
+        near = tube_pixels(path, radius, pitch_mm, shape)
+        across = near.offset_mm / np.maximum(radius[near.along], 1e-3).astype(np.float32)
+        total[near.rows, near.columns] += np.float32(rng.uniform(2.0, 14.0)) * (
+            0.5 + 0.5 * across
+        ) ** np.float32(rng.uniform(0.7, 2.0))
+    return total
+
+
 def build_anatomy(
     rng: np.random.Generator, traits: BreastTraits, view: ViewName, shape: tuple[int, ...], pitch_mm: float
 ) -> Anatomy:
@@ -264,10 +290,13 @@ def build_anatomy(
         muscle = np.float32(rng.uniform(0.35, 0.85)) * fine_thickness
         fibrous = 1 + 0.05 * band_noise(rng, shape, 2.5 / pitch_mm)
         gland = gland * (1 - 0.5 * pectoral) + pectoral * muscle * fibrous
+    # A fold adds tissue beyond the compressed thickness: it is more breast on the way, not less fat.
+    folds = np.where(inside, _folds(rng, shape, pitch_mm, depth_px), 0).astype(np.float32)
     # Skin seen edge-on thickens the rim; it counts as gland.
     gland = gland + np.where(inside, np.float32(1.2) * np.exp(-depth_px * pitch_mm / 1.2), 0)
     gland = np.where(inside, np.clip(gland, 0, fine_thickness), 0).astype(np.float32)
     adipose = np.where(inside, fine_thickness - gland, 0).astype(np.float32)
+    gland += folds
     air = ((0, 0), (0, full_columns - shape[1]))
     return Anatomy(
         np.pad(adipose, air),

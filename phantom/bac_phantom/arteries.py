@@ -57,17 +57,21 @@ def plan_arteries(rng: np.random.Generator, mass_mg: float, largest_diameter_mm:
     parts: list[tuple[float, dict[str, float]]] = []
     area = 0.0
     while area < wanted_mm2 and len(parts) < 8:
-        diameter = float(np.clip(rng.lognormal(np.log(1.5), 0.35), 0.8, largest_diameter_mm))
+        diameter = float(np.clip(rng.lognormal(np.log(1.4), 0.4), 0.6, largest_diameter_mm))
         gaps = float(rng.choice([0.0, rng.uniform(0.05, 0.5)]))
-        length = min(float(rng.uniform(18, 115)), (wanted_mm2 - area) / diameter / (1 - gaps))
-        length = max(length, 5.0)
+        length = float(rng.uniform(18, 115))
+        left_mm2 = (wanted_mm2 - area) / (1 - gaps)
+        if length * diameter > left_mm2:
+            # The last piece is shorter, and a short one narrow too: calcified stumps are not seen.
+            diameter = float(np.clip(np.sqrt(left_mm2 / 8), 0.6, diameter))
+            length = max(left_mm2 / diameter, 5.0)
         shape = {
             "length_mm": length,
             "outer_radius_mm": diameter / 2,
             "taper": float(rng.uniform(0.45, 1.0)),
             "coverage": float(rng.uniform(0.3, 0.95)),
             "grain_mm": float(np.exp(rng.uniform(np.log(0.25), np.log(1.6)))),
-            "banding": float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.6, 0.4])),
+            "banding": float(rng.choice([0.0, rng.uniform(0.3, 1.0)], p=[0.75, 0.25])),
             "gaps": gaps,
             "tortuosity": float(rng.beta(1.6, 2.2)),
             "beading": float(rng.uniform(0.0, 0.15)),

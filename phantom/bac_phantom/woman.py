@@ -193,7 +193,10 @@ def _make_view(
         if drawn is None:
             continue
         np.add.at(calcium, (drawn.rows, drawn.columns), drawn.calcium_mg_mm2)
-        anatomy.gland_mm[drawn.rows, drawn.columns] += drawn.soft_tissue_mm
+        # Blood and wall take the place of fat: the compressed thickness stays.
+        displaced = np.minimum(drawn.soft_tissue_mm, anatomy.adipose_mm[drawn.rows, drawn.columns])
+        anatomy.gland_mm[drawn.rows, drawn.columns] += displaced
+        anatomy.adipose_mm[drawn.rows, drawn.columns] -= displaced
         new = drawn.truth & ~mask[drawn.rows, drawn.columns]
         mask[drawn.rows[drawn.truth], drawn.columns[drawn.truth]] = True
         mass_mg += artery.mass_mg
@@ -207,8 +210,8 @@ def _make_view(
                 "coverage": round(artery.coverage, 3),
             }
         )
-    # One pixel of tissue more or less at the rim of a tube is no reason for a hole in the truth.
-    mask = ndimage.binary_fill_holes(mask) if mask.any() else mask
+    # Sharp bends leave single pixels out; a loop's inside, however small, is no artery.
+    mask = ndimage.binary_closing(np.pad(mask, 1), np.ones((3, 3)))[1:-1, 1:-1] if mask.any() else mask
     has_grid = bool(rng.random() < 0.9)
     scatter = (0.04 + 0.0016 * thickness if has_grid else 0.25 + 0.006 * thickness) * rng.uniform(0.85, 1.15)
     exposure = Exposure(

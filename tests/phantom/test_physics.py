@@ -107,6 +107,15 @@ def test_truth_bridges_short_gaps_and_leaves_long_ones() -> None:
     assert gappy.visible_length_mm < 0.85 * whole.visible_length_mm
 
 
+def test_the_inside_of_a_loop_is_not_truth() -> None:
+    angle = np.linspace(0, 2 * np.pi * 0.98, 600)
+    loop = np.column_stack([25 + 10 * np.sin(angle), 25 + 10 * np.cos(angle)])
+    drawn = draw_artery(straight_artery(20.0), loop, 1.0, 0.1, (500, 500))
+    assert drawn is not None
+    radius = np.hypot(drawn.rows * 0.1 - 25, drawn.columns * 0.1 - 25)
+    assert radius.min() > 8.5
+
+
 def test_densitometry_with_a_known_background_gives_the_mass_back() -> None:
     """Log ratio with and without calcium, over the published coefficient: the whole render in one number."""
     shape, pitch, magnification = (300, 420), 0.1, 1.08
