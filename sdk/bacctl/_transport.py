@@ -18,6 +18,7 @@ from bacctl.repository import ENSEMBLE
 
 _DEFAULT_PORT = 8001
 _CODED = re.compile(r"(BAC-[A-Z0-9-]+): (.+)", re.DOTALL)
+_LOOPBACK = re.compile(r"localhost:|127\.|\[::1\]:")
 _SHORT_CALL_S = 20.0  # for questions that no model has to work on
 _LONGEST_QUOTE = 200
 
@@ -50,18 +51,17 @@ class Transport:
         ``host:port`` of the gRPC endpoint; the port is 8001 where none is given.
     timeout_s : float
         How long one image may take, in seconds.
-    through_proxy : bool
-        Whether a proxy named in the environment is used.
     """
 
-    def __init__(self, url: str, timeout_s: float, *, through_proxy: bool = True) -> None:
+    def __init__(self, url: str, timeout_s: float) -> None:
         self.url = _address(url)
         self._timeout_s = timeout_s
         # Given arguments replace all defaults of tritonclient, its message sizes included.
         self._channel_args = [
             ("grpc.max_send_message_length", -1),
             ("grpc.max_receive_message_length", -1),
-            ("grpc.enable_http_proxy", int(through_proxy)),
+            # A proxy named in the environment would be asked even for this machine itself.
+            ("grpc.enable_http_proxy", int(_LOOPBACK.match(self.url) is None)),
         ]
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
 

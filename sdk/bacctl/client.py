@@ -81,7 +81,6 @@ class Client:
 
         server = EmbeddedServer(repository, log=log).start()
         client = cls(server.url, timeout_s=timeout_s)
-        client._transport = Transport(server.url, timeout_s, through_proxy=False)
         client._server = server
         try:
             client.server_info()

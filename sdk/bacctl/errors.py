@@ -42,7 +42,8 @@ class BacctlError(Exception):
         study_instance_uid: str | None = None,
     ) -> None:
         self.code = code
-        self.reason = " ".join(reason.split())
+        # A terminal shows it: one line, and nothing that moves the cursor.
+        self.reason = " ".join("".join(c if c.isprintable() else " " for c in reason).split())
         self.sop_instance_uid = sop_instance_uid
         self.study_instance_uid = study_instance_uid
         super().__init__(f"{self.code}: {self.reason}")

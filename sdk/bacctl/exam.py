@@ -30,6 +30,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean
 
+from bac_imaging.errors import CATALOGUE
 from bacctl.exam_results import AreaClass, BreastResult, ExamResult, MassCategory
 from bacctl.image_result import ImageResult, Laterality, MassBasis, Notice
 
@@ -221,11 +222,9 @@ def _breast(side: Laterality, by_view: Mapping[str, list[ImageResult]]) -> Breas
 
 
 def _repeated(side: Laterality, view: str) -> Notice:
-    return Notice(
-        "BAC-W-VIEW-REPEATED",
-        f"the study holds several {side}{view} images of equal standing; their mean counts; "
-        "leave out the one that is not wanted",
-    )
+    code = "BAC-W-VIEW-REPEATED"
+    found = f"the study holds several {side}{view} images of equal standing; their mean counts"
+    return Notice(code, f"{found}; {CATALOGUE[code].hint}")
 
 
 def _bin(value: float, edges: tuple[float, ...]) -> int:

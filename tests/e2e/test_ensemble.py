@@ -20,7 +20,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from bac_imaging.pipeline import prepare, quantify
-from bacctl import Client, RefusedError, ServerTimeoutError
+from bacctl import Client, RefusedError
 from bacctl.canary import canary_image
 from bacctl.embedded import EmbeddedServer
 from bacctl.repository import default_repository
@@ -166,13 +166,6 @@ def test_nothing_sent_is_refused_too(server: EmbeddedServer) -> None:
         _infer(server.url, b"", None)
     assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
     assert "BAC-FILE-EMPTY" in caught.value.message()
-
-
-def test_deadline_is_told_from_a_fault(server: EmbeddedServer, raw_mammogram: bytes) -> None:
-    with pytest.raises(ServerTimeoutError):
-        Client(server.url, timeout_s=0.02).analyze(raw_mammogram)
-    with Client(server.url) as client:
-        assert client.analyze(raw_mammogram).status == "ok"
 
 
 def test_what_is_restricted(server: EmbeddedServer) -> None:

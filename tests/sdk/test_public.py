@@ -67,4 +67,4 @@ def test_every_code_has_its_class():
 
 
 def test_error_text_is_one_line():
-    assert errors.RefusedError("BAC-FILE-EMPTY", "a\nb\r\n c").reason == "a b c"
+    assert errors.RefusedError("BAC-FILE-EMPTY", "a\nb\r\n \x1b[2Jc").reason == "a b [2Jc"

@@ -1,6 +1,7 @@
 """Faults of the server, each as one of our errors; answers, none of them trusted."""
 
 import json
+import socket
 
 import numpy as np
 import pytest
@@ -132,10 +133,23 @@ def test_nobody_listens(unused_port):
         Transport(f"127.0.0.1:{unused_port}", 5.0).infer(b"x", None)
 
 
+def test_nobody_answers_in_time():
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        with pytest.raises(errors.ServerTimeoutError, match="more time"):
+            Transport(f"127.0.0.1:{mute.getsockname()[1]}", 0.3).infer(b"x", None)
+
+
+def test_no_proxy_for_this_machine(monkeypatch, unused_port):
+    monkeypatch.setenv("http_proxy", "http://192.0.2.1:3128")  # an address that never answers
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(errors.ServerUnavailableError):
+        Transport(f"localhost:{unused_port}", 5.0).infer(b"x", None)
+
+
 @pytest.fixture
 def unused_port():
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
