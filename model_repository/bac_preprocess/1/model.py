@@ -3,8 +3,8 @@
 import time
 
 import triton_python_backend_utils as pb_utils
-from bac_imaging.pipeline import prepare
 
+from bac_imaging.pipeline import prepare
 from bacctl.serving import answer_each, from_json, to_json
 
 

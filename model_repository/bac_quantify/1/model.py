@@ -5,8 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
-from bac_imaging.pipeline import quantify
 
+from bac_imaging.pipeline import quantify
 from bacctl.serving import answer_each, from_json, pack_mask, read_model_card, to_json
 
 
