@@ -152,6 +152,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "no calcium mass: a film scan or plain image has no known exposure scale",
             "use area and length",
         ),
+        "BAC-W-MASS-NONE-PROCESSED": _warning(
+            "no calcium mass: an image processed for presentation has no known exposure scale",
+            "use area and length, or send the FOR PROCESSING image",
+        ),
         "BAC-W-MASS-ESTIMATED": _warning(
             "the calcium mass is an estimate: pixel values are not proportional to exposure",
             "send the FOR PROCESSING image for a calibrated mass",

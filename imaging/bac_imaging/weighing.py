@@ -78,6 +78,4 @@ def weigh(
 def _no_exposure_scale(context: Mapping[str, Any]) -> Notice:
     if context["presentation_intent"] is None:
         return Notice.of("BAC-W-MASS-NONE-FILM")
-    return Notice.of(
-        "BAC-W-MASS-NONE-FILM", "no calcium mass: pixel values made for viewing have no known exposure scale"
-    )
+    return Notice.of("BAC-W-MASS-NONE-PROCESSED")

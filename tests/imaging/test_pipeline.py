@@ -235,6 +235,14 @@ def test_a_plain_image_has_area_and_length_but_no_mass() -> None:
     assert found.mask.shape == SHAPE
 
 
+def test_an_image_processed_for_presentation_has_no_mass_and_says_why() -> None:
+    found = _quantify(prepare(_dicom(PresentationIntentType="FOR PRESENTATION")), _truth())
+    assert found.report["mass_basis"] == "none"
+    assert found.report["calcium_mass_mg"] is None
+    assert found.report["area_mm2"] > 0
+    assert "BAC-W-MASS-NONE-PROCESSED" in [warning["code"] for warning in found.report["warnings"]]
+
+
 def test_the_model_cards_threshold_replaces_the_outline(prepared: Prepared) -> None:
     truth = to_working_mask(_truth(), prepared.context)
     tiles, _ = cut_tiles(truth.astype(np.float32) * np.float32(0.7), prepared.breast)
