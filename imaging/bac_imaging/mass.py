@@ -33,6 +33,9 @@ SOFT_TISSUE_PER_MM = 0.027
 About 0.03 against fat and 0.01 against gland (computed for mammographic beams); this is their mean in a
 breast with 15 % of gland. It stands for a mean vessel: the interval carries what it leaves open."""
 
+MARGIN_PX = 2
+"""Calcium is summed this far beyond the outline: it sits in the wall, and blur carries it across the edge."""
+
 _MG_PER_MM2 = 10.0  # one g/cm2 in mg/mm2
 _BLUR_PX = 3  # tissue starts this far from the outline: detector blur carries calcium across it
 _MAX_SIGNAL = 3.0  # log signal of a solid mm of calcium; beyond it the scatter equation has no solution
@@ -64,7 +67,7 @@ class MassMap:
     Attributes
     ----------
     density : ndarray of float32, shape (h, w)
-        mg/mm2 in the object's plane on the working grid, 0 outside vessels. Its sum times the pixel's area
+        mg/mm2 in the object's plane on the working grid, 0 away from vessels. Its sum times the pixel's area
         in the object's plane is the sum of the vessels' masses.
     vessels : tuple of VesselMass
         One per vessel, in the segmentation's order.
@@ -118,9 +121,13 @@ def measure_mass(
     vessels = []
     for number, box in enumerate(ndimage.find_objects(segmentation.zones), start=1):
         crop = tuple(slice(max(0, s.start - REACH_PX), s.stop + REACH_PX) for s in box)
-        target = segmentation.mask[crop] & (segmentation.zones[crop] == number)
+        zone = segmentation.zones[crop] == number
+        outline = segmentation.mask[crop] & zone
+        target = ndimage.binary_dilation(outline, iterations=MARGIN_PX) & zone & breast[crop]
         length = segmentation.lengths_mm[number - 1] / magnification
-        vessel, values = _weigh(signal[crop], tissue[crop], target, calibration, pixel_area, length)
+        vessel, values = _weigh(
+            signal[crop], tissue[crop], target, outline[target], calibration, pixel_area, length
+        )
         vessels.append(vessel)
         density[crop][target] = values
     return MassMap(density, tuple(vessels))
@@ -130,19 +137,24 @@ def _weigh(
     signal: FloatArray,
     tissue: BoolArray,
     target: BoolArray,
+    within: BoolArray,
     calibration: Calibration,
     pixel_area: float,
     length_mm: float,
 ) -> tuple[VesselMass, FloatArray]:
-    """Weigh one vessel; the second value is the density at its pixels."""
-    area = float(target.sum()) * pixel_area
+    """Weigh one vessel over `target`; the second value is the density at its pixels.
+
+    `within` tells which of the target's pixels lie between the vessel's walls: only they hold soft tissue.
+    """
+    area = float(within.sum()) * pixel_area
     background = fit_background(signal, tissue, target)
     if background is None:
         return VesselMass(0.0, 0.0, 0.0), np.zeros(int(target.sum()), dtype=np.float32)
     measured = (signal[target] - background.signal[target]).astype(np.float64)
     # A round vessel of diameter w is pi/4 w thick on average over its shadow.
     soft = SOFT_TISSUE_PER_MM * np.pi / 4.0 * area / max(length_mm, 1e-6)
-    values = to_density(primary_signal(measured, calibration.scatter_to_primary) - soft, calibration)
+    primary = primary_signal(measured, calibration.scatter_to_primary) - np.where(within, soft, 0.0)
+    values = to_density(primary, calibration)
     mass = float(values.sum()) * pixel_area
     per_signal = _MG_PER_MM2 * area / calibration.k_cm2_per_g
     # The fit errs alike over about its own width along the vessel.

@@ -13,7 +13,7 @@ from bac_imaging.context import read_beam
 from bac_imaging.errors import Notice
 from bac_imaging.grid import resample_area, window_of
 from bac_imaging.interval import mass_interval
-from bac_imaging.mass import measure_mass
+from bac_imaging.mass import MARGIN_PX, measure_mass
 from bac_imaging.report import MassResult
 from bac_imaging.vessels import Segmentation
 
@@ -69,7 +69,7 @@ def weigh(
     weighed = measure_mass(signal, breast, avoid, found, calibration, spacing_mm, magnification)
     interval = mass_interval(weighed.vessels, calibration, scale_known=scale_known)
     stored = (context["rows"], context["columns"])
-    density = resample_area(weighed.density, stored, window_of(found.mask, 2, stored) or _NOTHING)
+    density = resample_area(weighed.density, stored, window_of(found.mask, MARGIN_PX + 2, stored) or _NOTHING)
     if scale_known:
         return MassResult("calibrated", weighed.vessels, interval, None), density
     return MassResult("estimated", weighed.vessels, interval, Notice.of("BAC-W-MASS-ESTIMATED")), density

@@ -193,8 +193,12 @@ def _make_view(
         if drawn is None:
             continue
         np.add.at(calcium, (drawn.rows, drawn.columns), drawn.calcium_mg_mm2)
-        # Blood and wall take the place of fat: the compressed thickness stays.
-        displaced = np.minimum(drawn.soft_tissue_mm, anatomy.adipose_mm[drawn.rows, drawn.columns])
+        # Blood and wall take the place of the tissue that is there: only its fat makes a difference.
+        fat = anatomy.adipose_mm[drawn.rows, drawn.columns]
+        displaced = (
+            drawn.soft_tissue_mm * fat / np.maximum(fat + anatomy.gland_mm[drawn.rows, drawn.columns], 1e-3)
+        )
+        displaced = np.minimum(displaced, fat)
         anatomy.gland_mm[drawn.rows, drawn.columns] += displaced
         anatomy.adipose_mm[drawn.rows, drawn.columns] -= displaced
         new = drawn.truth & ~mask[drawn.rows, drawn.columns]
