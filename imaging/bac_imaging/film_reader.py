@@ -59,8 +59,10 @@ def read_film(data: bytes, given: Spacing | None) -> Mammogram:
         warnings.simplefilter("ignore")
         image = _open(data)
         check_dimensions(image.height, image.width)
-        geometry, notices = given_geometry(given, *_stored_shape(image))
+        stored_shape = _stored_shape(image)
+        # What no spacing can mend is told first: nobody should look one up for a photograph.
         grey, opaque = _pixels(image)
+        geometry, notices = given_geometry(given, *stored_shape)
     signal, valid = _scaled(grey, opaque)
     intensity = with_clipping(Intensity(signal, valid, False, notices))
     is_lossy = image.format == "JPEG"
