@@ -1,6 +1,7 @@
 """Digital mammograms of known calcium mass, with their own X-ray physics. Research use only."""
 
+from bac_phantom.config import DETECTORS, PhantomConfig
 from bac_phantom.dataset import write_dataset, write_woman
-from bac_phantom.woman import DETECTORS, PhantomConfig, View, Woman, make_woman
+from bac_phantom.woman import View, Woman, make_woman
 
 __all__ = ["DETECTORS", "PhantomConfig", "View", "Woman", "make_woman", "write_dataset", "write_woman"]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bac_phantom.woman import PhantomConfig, Woman, make_woman
+from bac_phantom.config import PhantomConfig
+from bac_phantom.woman import Woman, make_woman
 
 TRUTH_SCHEMA = "bac_phantom.truth/1"
 

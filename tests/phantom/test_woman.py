@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bac_phantom import PhantomConfig, make_woman, write_dataset
-from bac_phantom.woman import DETECTORS, Detector
+from bac_phantom.config import DETECTORS, Detector
 
 SMALL = "small-test"
 
