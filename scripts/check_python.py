@@ -1,9 +1,8 @@
 """Check, before anything is installed, that this Python can carry bacctl's server. Standard library only.
 
-Leaves with 0 and no word when all is well, else with 1 and one line that names what to install.
+Leaves with 0 and no word when all is well, else with 1 and one line that names what to install. Keeps to
+what Python 3.6 can parse, so that an old one gets that line and no SyntaxError.
 """
-
-from __future__ import annotations
 
 import ctypes
 import importlib.util
