@@ -5,6 +5,7 @@ Serving, training and evaluation all call these two functions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -248,7 +249,8 @@ def _spacing_option(options: Mapping[str, Any] | None) -> tuple[float, float] | 
         return None
     unknown = set(options) - {"pixel_spacing_mm"}
     if unknown:
-        raise RefusedError("BAC-OPTIONS-INVALID", f"unknown option {', '.join(sorted(map(repr, unknown)))}")
+        named = ", ".join(sorted(_option_name(name) for name in unknown))
+        raise RefusedError("BAC-OPTIONS-INVALID", f"unknown option {named}")
     spacing = options.get("pixel_spacing_mm")
     if spacing is None:
         return None
@@ -256,4 +258,12 @@ def _spacing_option(options: Mapping[str, Any] | None) -> tuple[float, float] | 
         raise RefusedError("BAC-OPTIONS-INVALID", "pixel_spacing_mm is not a pair of numbers")
     if not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in spacing):
         raise RefusedError("BAC-OPTIONS-INVALID", "pixel_spacing_mm is not a pair of numbers")
-    return float(spacing[0]), float(spacing[1])
+    try:
+        return float(spacing[0]), float(spacing[1])
+    except OverflowError:  # an integer that no float holds
+        raise RefusedError("BAC-OPTIONS-INVALID", "pixel_spacing_mm is not a pair of numbers") from None
+
+
+def _option_name(name: str) -> str:
+    """Write an option's name into a message only if it looks like one."""
+    return repr(name) if re.fullmatch(r"\w{1,40}", name, re.ASCII) else "that is no name"

@@ -114,6 +114,7 @@ def make_report(
         "pixel_spacing_mm": [row_mm, column_mm],
         "spacing_source": context["spacing_source"],
         "magnification": magnification,
+        "magnification_source": context["magnification_source"],
         "beam": context["beam"],
         "timings_ms": {},
     }

@@ -123,7 +123,7 @@ def from_json(array: npt.NDArray[np.uint8] | None) -> dict[str, Any] | None:
         return None
     try:
         value = json.loads(array.tobytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RefusedError("BAC-OPTIONS-INVALID") from None
     if not isinstance(value, dict):
         raise RefusedError("BAC-OPTIONS-INVALID")

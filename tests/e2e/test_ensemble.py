@@ -152,13 +152,31 @@ def test_server_tells_what_it_is(client: Client) -> None:
     assert info["triton"] == "2.51.0"
 
 
-@pytest.mark.parametrize("options", [b"[0.1, 0.1]", b"{", b'{"pixel_spacing": [1, 1]}', b"\xff"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        b"[0.1, 0.1]",
+        b"{",
+        b'{"pixel_spacing": [1, 1]}',
+        b'{"BAC-X: y": 1}',
+        b'{"pixel_spacing_mm": [1%b, 1]}' % (b"0" * 400),
+        b"[" * 100_000,
+        b"\xff",
+    ],
+)
 def test_options_that_are_none(server: EmbeddedServer, options: bytes) -> None:
     with pytest.raises(InferenceServerException) as caught:
         _infer(server.url, canary_image(), options)
     assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
     assert len(re.findall(r"BAC-[A-Z0-9-]+: \S", caught.value.message())) == 1
     assert "BAC-OPTIONS-INVALID" in caught.value.message()
+
+
+@pytest.mark.parametrize("options", [b"", b"{}", b'{"pixel_spacing_mm": null}'])
+def test_options_that_say_nothing(server: EmbeddedServer, raw_mammogram: bytes, options: bytes) -> None:
+    report = json.loads(_infer(server.url, raw_mammogram, options).as_numpy("REPORT").tobytes())
+    assert report["spacing_source"] == "ImagerPixelSpacing"
+    assert report["magnification_source"].startswith("mid-breast")
 
 
 def test_nothing_sent_is_refused_too(server: EmbeddedServer) -> None:

@@ -181,6 +181,7 @@ def test_report_has_every_key_of_the_image_object(result: Quantified) -> None:
         "pixel_spacing_mm",
         "spacing_source",
         "magnification",
+        "magnification_source",
         "beam",
         "timings_ms",
     ]
