@@ -6,7 +6,7 @@ import json
 import queue
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,7 @@ class Transport:
             ("grpc.enable_http_proxy", int(_LOOPBACK.match(self.url) is None)),
         ]
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
+        self._open: list[Any] = []
 
     def infer(self, data: bytes, options: dict[str, Any] | None) -> Answer:
         """Have one image measured.
@@ -104,10 +105,10 @@ class Transport:
         return metadata.name, metadata.version
 
     def close(self) -> None:
-        """Close all connections that are not in use."""
-        with suppress(queue.Empty):
-            while True:
-                self._idle.get_nowait().close()
+        """Close all connections. Calls under way come back at once, as faults."""
+        self._idle = queue.LifoQueue()
+        while self._open:
+            self._open.pop().close()
 
     @contextmanager
     def _connection(self) -> Iterator[Any]:
@@ -115,16 +116,18 @@ class Transport:
         from tritonclient import grpc
         from tritonclient.utils import InferenceServerException
 
+        idle = self._idle
         try:
-            connection = self._idle.get_nowait()
+            connection = idle.get_nowait()
         except queue.Empty:
             connection = grpc.InferenceServerClient(self.url, channel_args=self._channel_args)
+            self._open.append(connection)
         try:
             yield connection
         except InferenceServerException as fault:
             raise _translated(fault, self.url) from None
         finally:
-            self._idle.put(connection)
+            idle.put(connection)  # nobody's any more where close() came in between
 
 
 def _address(url: str) -> str:

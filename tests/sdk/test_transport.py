@@ -2,6 +2,7 @@
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -139,6 +140,20 @@ def test_nobody_answers_in_time():
         mute.listen()
         with pytest.raises(errors.ServerTimeoutError, match="more time"):
             Transport(f"127.0.0.1:{mute.getsockname()[1]}", 0.3).infer(b"x", None)
+
+
+def test_close_ends_a_call_under_way():
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        transport = Transport(f"127.0.0.1:{mute.getsockname()[1]}", 600.0)
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(transport.infer, b"x", None)
+            connection, _ = mute.accept()  # the call is on its way
+            transport.close()
+            with pytest.raises(errors.ServerUnavailableError):
+                call.result(60)
+            connection.close()
 
 
 def test_no_proxy_for_this_machine(monkeypatch, unused_port):
