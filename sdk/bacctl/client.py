@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bacctl._payload import identified, path_of, read_source
 from bacctl._transport import Transport
-from bacctl.errors import BacctlError, RefusedError, from_catalogue
+from bacctl.errors import BacctlError, FailedError, RefusedError, from_catalogue
 from bacctl.results import ExamResult, ImageResult
 
 if TYPE_CHECKING:
@@ -215,16 +215,21 @@ class Client:
         from bacctl.sources import find_sources
 
         images: Iterable[Source]
+        unreadable: list[ImageResult] = []
         if isinstance(sources, (str, PathLike)):
             try:
-                images = find_sources([Path(sources)]).files
+                found = find_sources([Path(sources)])
             except OSError as error:
                 raise from_catalogue(
                     "BAC-FILE-UNREADABLE", f"the folder could not be read: {error.strerror}"
                 ) from None
+            images = found.files
+            for path, reason in found.faults:
+                fault = FailedError("BAC-FILE-UNREADABLE", reason)
+                unreadable.append(ImageResult.from_error(fault, path=path))
         else:
             images = sources
-        results = list(self.analyze_many(images, pixel_spacing_mm))
+        results = [*self.analyze_many(images, pixel_spacing_mm), *unreadable]
         studies = {result.study_instance_uid for result in results} - {None}
         if not results or len(studies) > 1:
             raise RefusedError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -73,12 +74,35 @@ def find_sources(paths: Sequence[Path], leave_out: Iterable[Path] = ()) -> Sourc
         A path does not exist; ``filename`` is the path.
     """
     for path in paths:
-        path.stat()
+        if is_missing(path):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     walk = _Walk(leave_out)
     files: dict[Path, None] = {}
     for path in paths:
-        files.update(dict.fromkeys(walk.folder(path) if path.is_dir() else walk.file(path)))
+        files.update(dict.fromkeys(walk.folder(path) if os.path.isdir(path) else walk.file(path)))
     return Sources(tuple(files), walk.skipped, tuple(walk.faults))
+
+
+def is_missing(path: Path) -> bool:
+    """Tell whether there is nothing at a path, as opposed to something that may not be looked at.
+
+    Parameters
+    ----------
+    path : Path
+        Any path, also one that no file can have.
+
+    Returns
+    -------
+    bool
+        True also for links that lead nowhere.
+    """
+    try:
+        os.stat(path)
+    except PermissionError:
+        return False
+    except OSError:  # not there, a loop of links, a name that is too long
+        return True
+    return False
 
 
 class _Walk:
@@ -86,10 +110,15 @@ class _Walk:
         self.skipped = 0
         self.faults: list[tuple[Path, str]] = []
         # Folders are known by device and inode, so that a loop of links ends.
-        self._entered = {_identity(folder.stat()) for folder in leave_out if folder.is_dir()}
+        self._entered = {_identity(folder.stat()) for folder in leave_out if os.path.isdir(folder)}
 
     def file(self, path: Path) -> Iterator[Path]:
-        if path.is_file():
+        try:
+            mode = os.stat(path).st_mode
+        except OSError:
+            self.faults.append((path, "the file may not be looked at; check the permissions of its folder"))
+            return
+        if stat.S_ISREG(mode):
             yield path
         else:  # reading a pipe or a device may never end
             self.faults.append((path, "neither a file nor a folder; save the image in a file first"))
@@ -106,7 +135,7 @@ class _Walk:
             return
         for name in entries:
             path = folder / name
-            if path.is_dir():
+            if os.path.isdir(path):
                 yield from self.folder(path)
             elif is_image(path):
                 yield path
@@ -129,29 +158,24 @@ def is_image(path: Path) -> bool:
     Returns
     -------
     bool
-        True for DICOM (with or without preamble), PNG, TIFF and JPEG, for an empty file that is named like
-        one, and for a file that cannot be read: that must be reported, not passed over. False for everything
-        else, for DICOM objects that hold no image, and for masks and overlays that bacctl wrote.
+        True for DICOM (with or without preamble), PNG, TIFF and JPEG. True also for what must be reported and
+        not passed over, since a mammogram may be lost in it: a file that is named like an image and holds
+        none, and one that cannot be read. False for everything else, for DICOM objects that hold no image,
+        for masks and overlays that bacctl wrote, and for the ``._`` files of macOS.
     """
-    if path.name.endswith(_OWN_SUFFIXES):
+    if path.name.endswith(_OWN_SUFFIXES) or path.name.startswith("._"):
         return False
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(os.stat(path).st_mode):
             return False
-        if status.st_size == 0:
-            return path.suffix.lower() in _IMAGE_SUFFIXES
         with path.open("rb") as stream:
             head = stream.read(_HEAD_BYTES)
     except OSError:
-        return not path.is_symlink() or path.exists()
-    return head.startswith(_IMAGE_MAGIC) or _is_dicom_image(head)
-
-
-def _is_dicom_image(head: bytes) -> bool:
+        return not is_missing(path)
     if head[128:132] == b"DICM":
         return not _sop_class(head).startswith(_NO_IMAGE_CLASSES)
-    return _starts_like_dataset(head)
+    named_like_one = path.suffix.lower() in _IMAGE_SUFFIXES
+    return named_like_one or head.startswith(_IMAGE_MAGIC) or _starts_like_dataset(head)
 
 
 def _sop_class(head: bytes) -> bytes:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -192,6 +193,19 @@ def test_ctrl_c_keeps_what_is_done(client: FakeClient, run: Run, tmp_path: Path)
     assert client.closed
 
 
+def test_ctrl_c_during_the_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Impatient:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "bacctl.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "bacctl.cli.app")
+    monkeypatch.setattr(sys, "meta_path", [Impatient(), *sys.meta_path])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 130
+
+
 def test_a_server_out_of_reach_fails_every_image(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +265,44 @@ def test_a_path_that_does_not_exist(client: FakeClient, run: Run, tmp_path: Path
     assert [image["path"] for image in json.loads(out)["images"]] == ["nope"]
     assert client.spacings == []
     assert os.listdir() == []
+
+
+def test_a_path_that_no_file_can_have(client: FakeClient, run: Run) -> None:
+    code, out, _ = run("analyze", "x" * 300, "--json")
+    assert code == 2
+    assert json.loads(out)["images"][0]["code"] == "BAC-FILE-UNREADABLE"
+
+
+def test_what_may_not_be_looked_at_fails_alone(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = film(tmp_path / "in", "a")
+    locked = tmp_path / "locked"
+    # The tests may run as root, whom no permission stops.
+    look = os.stat
+
+    def refuse(path: Any, **options: Any) -> os.stat_result:
+        if isinstance(path, (str, Path)) and locked in Path(path).parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    code, out, err = run("analyze", image, locked / "b.dcm", "--json")
+    assert code == 1
+    statuses = {image["path"]: image["code"] for image in json.loads(out)["images"]}
+    assert statuses == {str(image): None, str(locked / "b.dcm"): "BAC-FILE-UNREADABLE"}
+    assert len(err.splitlines()) == 2  # and the library that talks
+    # Nor does an --out that may not be looked at cost the results.
+    out = run("analyze", image, "--out", locked / "results", "--json")[1]
+    assert json.loads(out)["images"][0]["status"] == "ok"
+
+
+def test_one_that_cannot_be_opened_stops_nobody(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = film(tmp_path / "in", "a")
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    assert run("analyze", image)[0] == 0
 
 
 def test_nothing_to_analyse(client: FakeClient, run: Run, tmp_path: Path) -> None:

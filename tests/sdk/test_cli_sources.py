@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from bacctl.sources import find_sources, is_image
+from bacctl.sources import find_sources, is_image, is_missing
 
 MG = "1.2.840.10008.5.1.4.1.1.1.2"
 
@@ -36,9 +37,11 @@ def write_dicom(path: Path, sop_class: str = MG, *, preamble: bool = True, impli
         ("a.tif", b"MM\x00*...."),
         ("a.jpg", b"\xff\xd8\xff\xe0"),
         ("empty.dcm", b""),
+        ("broken.dcm", b"named like an image: it may have been one"),
+        ("short.DCM", bytes(100)),
     ],
 )
-def test_images_by_content(tmp_path: Path, name: str, content: bytes) -> None:
+def test_images_by_content_or_name(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     assert is_image(tmp_path / name)
 
@@ -47,14 +50,15 @@ def test_images_by_content(tmp_path: Path, name: str, content: bytes) -> None:
     ("name", "content"),
     [
         ("README", b"some text"),
-        ("notes.dcm", b"some text, whatever its name says"),
+        ("notes.txt", b"some text"),
+        ("._a.dcm", b"\x00\x05\x16\x07 what macOS leaves beside a file"),
         ("empty", b""),
         ("Thumbs.db", b"\xd0\xcf\x11\xe0" * 100),
         ("film.mask.png", b"\x89PNG\r\n\x1a\n..."),
         ("film.overlay.png", b"\x89PNG\r\n\x1a\n..."),
     ],
 )
-def test_no_images_by_content(tmp_path: Path, name: str, content: bytes) -> None:
+def test_no_images(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     assert not is_image(tmp_path / name)
 
@@ -121,11 +125,36 @@ def test_results_of_an_earlier_run_are_left_alone(tmp_path: Path) -> None:
     assert find_sources([tmp_path], leave_out=[out]).files == (image,)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_folders_that_cannot_be_listed_are_told(tmp_path: Path) -> None:
+def test_what_may_not_be_looked_at_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     locked = tmp_path / "locked"
-    locked.mkdir(mode=0)
-    assert [path for path, _ in find_sources([tmp_path]).faults] == [locked]
+    locked.mkdir()
+    image = write_dicom(tmp_path / "a.dcm")
+    # The tests may run as root, whom no permission stops.
+    listdir, look = os.listdir, os.stat
+
+    def refuse_listing(path: Path) -> list[str]:
+        if Path(path) == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return listdir(path)
+
+    def refuse_looking(path: Path, **options: Any) -> os.stat_result:
+        if Path(path).parent == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "listdir", refuse_listing)
+    monkeypatch.setattr(os, "stat", refuse_looking)
+    found = find_sources([tmp_path, locked / "b.dcm"])
+    assert found.files == (image,)
+    assert [path for path, _ in found.faults] == [locked, locked / "b.dcm"]
+    assert is_image(locked / "named otherwise")
+
+
+@pytest.mark.parametrize("name", ["nope", "x" * 300, "loop"])
+def test_what_is_missing(name: str, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert is_missing(tmp_path / name)
+    assert not is_missing(tmp_path)
 
 
 def test_pipes_are_never_opened(tmp_path: Path) -> None:

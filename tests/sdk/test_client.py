@@ -8,6 +8,7 @@ import pytest
 from bacctl import Client, RefusedError, ServerFaultError
 from bacctl._transport import Answer
 from bacctl.errors import from_catalogue
+from bacctl.sources import Sources
 
 REPORT = {
     "rows": 4,
@@ -124,6 +125,17 @@ def test_exam_of_a_folder(client, tmp_path):
     (tmp_path / "README").write_text("no image")
     with pytest.raises(RefusedError, match="0 images"):
         client.analyze_exam(tmp_path)
+
+
+def test_exam_tells_what_it_could_not_read(client, tmp_path, monkeypatch):
+    (tmp_path / "a.dcm").write_bytes(b"L CC 1")
+    monkeypatch.setattr(
+        "bacctl.sources.find_sources",
+        lambda paths: Sources((tmp_path / "a.dcm",), 0, ((tmp_path / "locked", "locked; unlock it"),)),
+    )
+    exam = client.analyze_exam(tmp_path)
+    assert [image.status for image in exam.images] == ["ok", "failed"]
+    assert exam.images[1].path == tmp_path / "locked"
 
 
 def test_exam_of_several_studies(client):

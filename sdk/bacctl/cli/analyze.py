@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +23,10 @@ _LATER_KINDS = ("seg", "sr", "pm", "sc", "html")
 
 @guarded
 def analyze(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Images, and folders of images.")],
+    paths: Annotated[
+        # One that may not be read is told like any other bad image, and the others are still analysed.
+        list[Path], typer.Argument(metavar="PATH", readable=False, help="Images, and folders of images.")
+    ],
     url: Annotated[
         str | None,
         typer.Option(
@@ -62,13 +66,14 @@ def analyze(
     kinds = _kinds(save if save is not None else "" if out is None else _SAVED_TO_OUT)
     spacing = _spacing(pixel_spacing)
     out = out or Path("bacctl-out")
-    if out.exists() and not out.is_dir():
+    if os.path.exists(out) and not os.path.isdir(out):
         raise UsageError(f"{out}: is a file; give a folder with --out")
 
     from bacctl.cli.batch import Batch
+    from bacctl.sources import is_missing
 
     batch = Batch(Console(quiet=quiet), out=out, kinds=kinds, pixel_spacing_mm=spacing)
-    missing = [path for path in paths if not path.exists()]
+    missing = [path for path in paths if is_missing(path)]
     with stdout_kept_clean() if as_json else nullcontext():
         if missing:
             for path in missing:
@@ -114,7 +119,8 @@ def _show(batch: Batch, as_json: bool) -> None:
         typer.echo(document_text(batch.document()), nl=False)
     elif batch.images:
         from bacctl.cli.table import print_results
+        from bacctl.outputs.wording import count_of
 
         print_results(batch.images, batch.exams, skipped=batch.skipped)
         if batch.saved:
-            typer.echo(f"{batch.saved} files written to {batch.out}/")
+            typer.echo(f"{count_of(batch.saved, 'file')} written to {batch.out}/")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bacctl.outputs.wording import milligrams, number, one_line
+from bacctl.outputs.wording import count_of, milligrams, number, one_line
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 
 # Into a file or a pipe there is no terminal to fit; results must not be cut there.
@@ -40,7 +40,7 @@ def print_results(images: Sequence[ImageResult], exams: Sequence[ExamResult], *,
         study = f" of study {exam.study_instance_uid}" if len(measured) > 1 else ""
         console.print(_exam(f"woman{study}: ", exam), soft_wrap=True)
     if skipped:
-        console.print(f"{skipped} files that are no image were skipped")
+        console.print(f"skipped, since no image: {count_of(skipped, 'file')}")
     console.print(Text(f"{INTENDED_USE.capitalize()}, not for diagnosis.", style="bold"))
 
 
@@ -50,7 +50,7 @@ def _images(images: Sequence[ImageResult]) -> Table:
     table.add_column("view")
     table.add_column("BAC")
     table.add_column("calcium mg [95 %]", justify="right")
-    table.add_column("basis")
+    table.add_column("basis", overflow="fold")  # codes stand here too, and must not be cut
     table.add_column("area mm2", justify="right")
     table.add_column("length mm", justify="right")
     for image in images:

@@ -17,6 +17,11 @@ def number(value: float | None, digits: int = 1) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def count_of(number: int, thing: str) -> str:
+    """Write how many there are, such as ``"1 file"`` and ``"2 files"``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def one_line(text: str) -> str:
     """Make any text, file names with line breaks or broken encodings included, fit one line of a terminal."""
     printable = text.encode("utf-8", "backslashreplace").decode("utf-8")
