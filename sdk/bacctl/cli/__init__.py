@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from bacctl.cli.app import main
+import sys
 
-__all__ = ["main"]
+
+def main() -> None:
+    """Run the command line and leave the process with the command's exit code."""
+    try:
+        from bacctl.cli.app import main as run
+    except KeyboardInterrupt:  # the imports take long enough to be met by a Ctrl-C
+        sys.exit(130)
+    run()

@@ -59,7 +59,7 @@ def main() -> None:
     _keep_quiet()
     signal.signal(signal.SIGTERM, _leave_on_sigterm)
     try:
-        app()
+        app(prog_name="bacctl")  # also where it was called as `python -m bacctl`
     except KeyboardInterrupt:
         # Ctrl-C before or after a command's own work, such as during an import.
         sys.exit(130)

@@ -16,7 +16,10 @@ from bacctl.cli.guard import EXIT_SOME_FAILED, guarded
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything is left.")] = Path("out/demo"),
 ) -> None:
-    """Make a phantom exam of known calcium mass, analyse it and compare. Research use only."""
+    """Analyse a phantom exam and compare with the truth.
+
+    Its calcium mass is known, for it is made on the spot. Research use only.
+    """
     with needs("server"):
         from bacctl.demo import demo_rows, write_demo_exam
     from rich import box

@@ -12,7 +12,10 @@ from bacctl.cli.guard import EXIT_SOME_FAILED, guarded
 
 @guarded
 def doctor() -> None:
-    """Check this machine, one line a check; leaves with 1 when one fails. Research use only."""
+    """Check whether this machine can serve.
+
+    One line a check; what fails says what to do, and the command leaves with 1. Research use only.
+    """
     from bacctl.doctor import run_checks
     from bacctl.outputs.wording import one_line
 

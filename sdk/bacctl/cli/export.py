@@ -40,7 +40,10 @@ def onnx(
         ),
     ] = None,
 ) -> None:
-    """Write bac_segment/1/model.onnx and its model card, once it agrees with PyTorch. Research use only."""
+    """Write the network as ONNX, with its model card.
+
+    Both go to bac_segment/1 once the ONNX file agrees with PyTorch. Research use only.
+    """
     measured = None if figures is None else _read_figures(figures)
     with needs("export"):
         from bac_export.errors import ExportError
@@ -71,7 +74,10 @@ def tensorrt(
     repository: _Repository = None,
     max_batch: Annotated[int, typer.Option(min=1, help="As in the serving configuration.")] = 64,
 ) -> None:
-    """Build the TensorRT engine, on the machine and in the container that serve it. Research use only."""
+    """Build the TensorRT engine.
+
+    To be run on the machine and in the container that serve it. Research use only.
+    """
     with needs("export"):
         from bac_export.errors import ExportError
         from bac_export.tensorrt_export import run

@@ -32,7 +32,10 @@ def phantom(
     ] = Look.RAW,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk.")] = False,
 ) -> None:
-    """Write phantom exams as DICOM (film as TIFF), with masks and truth.json. Research use only."""
+    """Write mammograms of known calcium mass.
+
+    Exams of four views as DICOM (film as TIFF), with masks and truth.json. Research use only.
+    """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: exists and is not an empty folder; give a new one")
     with needs("server"):

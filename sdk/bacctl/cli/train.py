@@ -36,7 +36,9 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in OUT.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Train the network; without --data on phantom women made on the way. Ctrl-C saves first.
+    """Train the network.
+
+    Without --data it learns from phantom women made on the way. Ctrl-C saves first.
 
     Research use only.
     """
