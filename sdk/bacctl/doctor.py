@@ -15,8 +15,6 @@ from pathlib import Path
 
 from bacctl.errors import BacctlError
 
-# 80 MB an instance were measured for an output of 50 MB; this leaves room for all steps and a second run.
-_SHM_BYTES = 256 * 2**20
 _CODECS = {
     "1.2.840.10008.1.2.4.70": "JPEG Lossless",
     "1.2.840.10008.1.2.4.80": "JPEG-LS",
@@ -129,15 +127,17 @@ def check_stub() -> Check:
 
 def check_shared_memory() -> Check:
     """Check the room in /dev/shm, through which the server and its models pass images."""
+    from bacctl.embedded import NEEDED_SHM_BYTES
+
     try:
         free = shutil.disk_usage("/dev/shm").free  # noqa: S108
     except OSError:
         return Check("shared memory", False, "there is no /dev/shm", "mount a tmpfs there")
     return Check(
         "shared memory",
-        free >= _SHM_BYTES and os.access("/dev/shm", os.W_OK),  # noqa: S108
+        free >= NEEDED_SHM_BYTES and os.access("/dev/shm", os.W_OK),  # noqa: S108
         f"{free / 2**20:.0f} MB free in /dev/shm",
-        "256 MB are needed; in a container add --shm-size=1g",
+        f"{NEEDED_SHM_BYTES / 2**20:.0f} MB are needed; in a container add --shm-size=1g",
     )
 
 

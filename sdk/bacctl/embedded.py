@@ -24,7 +24,8 @@ from bacctl.errors import ServerUnavailableError, unavailable
 from bacctl.repository import default_repository, link_repository
 
 _LOOPBACK = "127.0.0.1"
-_NEEDED_SHM_BYTES = 512 * 2**20  # two large mammograms on their way through three steps
+NEEDED_SHM_BYTES = 512 * 2**20
+"""Free space in /dev/shm: two large mammograms on their way through three steps."""
 _SHM_GROWTH_BYTES = 64 * 2**20
 _EXIT_TIMEOUT_S = 2
 _GRACE_S = 5.0  # the exit timeout, and what the stubs take to end
@@ -273,9 +274,9 @@ def _in_use(address: str) -> ServerUnavailableError:
 
 def _check_shared_memory() -> None:
     free = shutil.disk_usage(_supervisor.SHARED_MEMORY).free if _supervisor.SHARED_MEMORY.is_dir() else 0
-    if free < _NEEDED_SHM_BYTES:
+    if free < NEEDED_SHM_BYTES:
         raise unavailable(
-            f"{free / 2**20:.0f} MB are free in /dev/shm and {_NEEDED_SHM_BYTES / 2**20:.0f} MB are needed; "
+            f"{free / 2**20:.0f} MB are free in /dev/shm and {NEEDED_SHM_BYTES / 2**20:.0f} MB are needed; "
             "in a container add --shm-size=1g"
         )
 
