@@ -15,7 +15,7 @@ from bacctl.errors import BacctlError, from_catalogue
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-    Source = str | os.PathLike[str] | bytes | Dataset
+    Source = str | os.PathLike[str] | bytes | bytearray | memoryview | Dataset
 
 # A message of gRPC holds 2 GiB; no mammogram comes near.
 MAX_BYTES = 1_500_000_000
@@ -41,10 +41,10 @@ def read_source(source: Source) -> bytes:
         BAC-FILE-UNREADABLE.
     RefusedError
         BAC-FILE-EMPTY, BAC-FILE-TOO-LARGE (found before anything is read), BAC-FILE-NOT-IMAGE for a dataset
-        that cannot be written as a file.
+        that cannot be written as a file, and for what is none of these.
     """
-    if isinstance(source, bytes):
-        data = source
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        data = bytes(source)
     elif isinstance(source, (str, os.PathLike)):
         data = _read_file(Path(source))
     else:
@@ -88,13 +88,18 @@ def _read_file(path: Path) -> bytes:
         return path.read_bytes()
     except IsADirectoryError:
         raise from_catalogue(
-            "BAC-FILE-UNREADABLE", "this is a folder; analyze_exam and analyze_many take those"
+            "BAC-FILE-UNREADABLE", "this is a folder, and only analyze_exam takes one"
         ) from None
     except OSError as error:
         raise from_catalogue("BAC-FILE-UNREADABLE", f"the file could not be read: {error.strerror}") from None
 
 
 def _write_dataset(dataset: Dataset) -> bytes:
+    if not hasattr(dataset, "save_as"):
+        kind = type(dataset).__name__
+        raise from_catalogue(
+            "BAC-FILE-NOT-IMAGE", f"an image is given as a path, bytes or pydicom Dataset, not as {kind}"
+        )
     # Writing completes the file meta information, which must not show in the caller's dataset.
     private = copy.copy(dataset)
     if hasattr(dataset, "file_meta"):

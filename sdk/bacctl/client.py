@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 300.0
 
-Spacing = tuple[float, float]
+Spacing = float | tuple[float, float]
 
 
 class Client:
@@ -115,8 +115,9 @@ class Client:
         ----------
         source : path, bytes or pydicom.Dataset
             A DICOM, PNG, TIFF or JPEG file, its bytes, or a dataset with its pixels.
-        pixel_spacing_mm : tuple of float, optional
-            (between rows, between columns) at the detector or on the film, for images that do not tell it.
+        pixel_spacing_mm : float or tuple of float, optional
+            (between rows, between columns), or one number for both, at the detector or on the film, for
+            images that do not tell it.
 
         Returns
         -------
@@ -131,7 +132,7 @@ class Client:
             It could not be measured now; its subclasses tell faults of the server apart.
         """
         data = read_source(source)
-        options = None if pixel_spacing_mm is None else {"pixel_spacing_mm": list(pixel_spacing_mm)}
+        options = None if pixel_spacing_mm is None else {"pixel_spacing_mm": _pair(pixel_spacing_mm)}
         try:
             answer = self._transport.infer(data, options)
         except BacctlError as error:
@@ -152,7 +153,7 @@ class Client:
         ----------
         sources : iterable
             As for `analyze`. Taken only as fast as results are.
-        pixel_spacing_mm : tuple of float, optional
+        pixel_spacing_mm : float or tuple of float, optional
             For all of them.
         max_in_flight : int, optional
             How many images are with the server at a time. Two keep its steps busy on a CPU.
@@ -196,7 +197,7 @@ class Client:
         ----------
         sources : path or iterable
             A folder, of which files that are no image are left out, or the images themselves.
-        pixel_spacing_mm : tuple of float, optional
+        pixel_spacing_mm : float or tuple of float, optional
             For all images.
 
         Returns
@@ -260,3 +261,13 @@ class Client:
             weights = probe(self._transport).report["weights_sha256"]
             self._info = {"name": name, "triton": version, "model": weights}
         return dict(self._info)
+
+
+def _pair(spacing: Spacing) -> list[float]:
+    try:
+        row, column = (spacing, spacing) if isinstance(spacing, (int, float)) else spacing
+        return [float(row), float(column)]
+    except (TypeError, ValueError):
+        raise from_catalogue(
+            "BAC-OPTIONS-INVALID", "pixel_spacing_mm is neither a number nor a pair of numbers"
+        ) from None

@@ -46,7 +46,11 @@ class BacctlError(Exception):
         self.reason = " ".join("".join(c if c.isprintable() else " " for c in reason).split())
         self.sop_instance_uid = sop_instance_uid
         self.study_instance_uid = study_instance_uid
-        super().__init__(f"{self.code}: {self.reason}")
+        # The arguments as given, so that the exception survives the way back from another process.
+        super().__init__(code, reason)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.reason}"
 
 
 class RefusedError(BacctlError):

@@ -1,5 +1,6 @@
 """The client without a server: order, isolation of bad files, back-pressure, exams."""
 
+import json
 import threading
 
 import numpy as np
@@ -73,6 +74,22 @@ def test_analyze_returns_the_measured_image(client, tmp_path):
     assert (result.path, result.laterality, result.calcium_mass_mg) == (path, "L", 2.0)
     assert result.mask.shape == (4, 2)
     assert client._transport.options == [{"pixel_spacing_mm": [0.1, 0.2]}]
+
+
+@pytest.mark.parametrize(
+    ("spacing", "sent"),
+    [(0.1, [0.1, 0.1]), ([1, 2], [1.0, 2.0]), (np.array([0.25, 0.5], np.float32), [0.25, 0.5])],
+)
+def test_spacing_is_a_number_or_a_pair(client, spacing, sent):
+    client.analyze(b"L CC 1", pixel_spacing_mm=spacing)
+    assert client._transport.options == [{"pixel_spacing_mm": sent}]
+    assert json.loads(json.dumps(client._transport.options[0])) == {"pixel_spacing_mm": sent}
+
+
+@pytest.mark.parametrize("spacing", [(0.1,), (0.1, 0.1, 0.1), "0.1", (None, None), {}])
+def test_spacing_that_is_none(client, spacing):
+    with pytest.raises(RefusedError, match="BAC-OPTIONS-INVALID"):
+        client.analyze(b"L CC 1", pixel_spacing_mm=spacing)
 
 
 def test_analyze_raises(client):

@@ -40,6 +40,17 @@ def test_bytes_and_paths(tmp_path):
     )
 
 
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_other_bytes(kind):
+    assert read_source(kind(b"abc")) == b"abc"
+
+
+@pytest.mark.parametrize("source", [None, 5, io.BytesIO(b"abc"), ["a.dcm"]])
+def test_what_is_no_source(source):
+    with pytest.raises(RefusedError, match=f"not as {type(source).__name__}"):
+        read_source(source)
+
+
 def test_dataset_is_written_and_left_as_it_is():
     original = dataset()
     before = original.to_json(), str(original.file_meta)

@@ -1,5 +1,6 @@
 """The public names, and what importing them costs."""
 
+import pickle
 import subprocess
 import sys
 
@@ -64,6 +65,12 @@ def test_every_code_has_its_class():
             error = errors.from_catalogue(code)
             assert error.status == entry.status, code
             assert str(error) == f"{code}: {entry.meaning}; {entry.hint}"
+
+
+def test_errors_survive_the_way_between_processes():
+    error = errors.RefusedError("BAC-VIEW-SPOT", "a; b", sop_instance_uid="1.2", study_instance_uid="1.3")
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), vars(copy)) == (type(error), "BAC-VIEW-SPOT: a; b", vars(error))
 
 
 def test_error_text_is_one_line():
