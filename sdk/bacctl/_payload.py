@@ -65,6 +65,8 @@ def identified(error: BacctlError, data: bytes) -> BacctlError:
     """Add the identifiers of the image, where its header can be read, to an error about it."""
     from pydicom import dcmread
 
+    from bac_imaging.header import Header
+
     try:
         # Filters of warnings are the process's, so that two threads must not change them at a time.
         with _quiet, warnings.catch_warnings():
@@ -74,8 +76,9 @@ def identified(error: BacctlError, data: bytes) -> BacctlError:
                 stop_before_pixels=True,
                 specific_tags=["SOPInstanceUID", "StudyInstanceUID"],
             )
-            error.sop_instance_uid = str(header.get("SOPInstanceUID") or "") or None
-            error.study_instance_uid = str(header.get("StudyInstanceUID") or "") or None
+            # Read as the server reads them: what is no UID may be anything, a name included.
+            error.sop_instance_uid = Header(header).uid("SOPInstanceUID")
+            error.study_instance_uid = Header(header).uid("StudyInstanceUID")
     except Exception:  # a broken header fails in many ways, and the error to report is the one at hand
         return error
     return error

@@ -94,3 +94,10 @@ def test_error_gets_the_identifiers_of_its_image():
 @pytest.mark.parametrize("data", [b"", b"\0" * 200, b"\0" * 128 + b"DICM" + b"\xff" * 40])
 def test_broken_header_leaves_the_error_without(data):
     assert identified(RefusedError("BAC-MODALITY", "no mammogram"), data).sop_instance_uid is None
+
+
+def test_what_is_no_uid_is_not_passed_on():
+    odd = dataset()
+    odd.StudyInstanceUID = "DOE^JANE"
+    error = identified(RefusedError("BAC-MODALITY", "no mammogram"), read_source(odd))
+    assert (error.sop_instance_uid, error.study_instance_uid) == ("1.2.826.0.1.7", None)
