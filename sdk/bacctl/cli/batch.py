@@ -18,7 +18,7 @@ from bacctl.sources import find_sources
 
 
 class Batch:
-    """The images of one run, in the order they were asked for.
+    """The images of one run, in the order they were asked for; first those that could not be opened.
 
     Parameters
     ----------
