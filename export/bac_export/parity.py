@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_export.errors import ExportError
+from bac_imaging.openvino import load_openvino
 
 __all__ = [
     "LARGEST_DIFFERENCE",
@@ -105,8 +106,7 @@ def onnxruntime_engine(path: Path) -> Engine:
 
 def openvino_engine(path: Path, precision: str = "f32") -> Engine:
     """Return a function that runs an ONNX file by OpenVINO on the CPU in `precision` ("f32", "bf16")."""
-    import openvino
-
+    openvino = load_openvino()
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
     compiled = openvino.Core().compile_model(str(path), "CPU", settings)
     # One tile a call: a batch is no faster on the CPU and takes memory in proportion.

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.errors import CATALOGUE, ImagingError, RefusedError
+from bac_imaging.openvino import load_openvino
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -148,8 +149,7 @@ def compile_segmenter(path: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDA
     callable
         From float32 (1, 1, 512, 512) to float32 of the same shape, valid until the next call.
     """
-    import openvino as ov
-
+    ov = load_openvino()
     core = ov.Core()
     model = core.read_model(path)
     _, *image = model.input(0).partial_shape

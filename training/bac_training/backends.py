@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from bac_imaging.openvino import load_openvino
 from bac_training.errors import TrainingError
 
 __all__ = ["Segmenter", "load_segmenter"]
@@ -96,8 +97,7 @@ def _pytorch(model: Path) -> Callable[[FloatArray], FloatArray]:
 
 
 def _openvino(model: Path) -> Callable[[FloatArray], FloatArray]:
-    import openvino
-
+    openvino = load_openvino()
     # Without a precision hint OpenVINO takes bfloat16 where the CPU has it, as in serving.
     network = openvino.Core().compile_model(str(model), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
     return lambda tiles: np.concatenate([np.array(network([tile[None]])[0]) for tile in tiles])
