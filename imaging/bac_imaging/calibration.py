@@ -7,6 +7,7 @@ The table is computed offline by ``imaging/make_calibration_table.py``; its prov
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -52,12 +53,15 @@ class Calibration:
     relative_sd : float
         Standard deviation of `k_cm2_per_g` from what the header leaves open (filter, detector, grid), as
         a fraction. What no header tells is in `bac_imaging.interval`.
+    thickness_mm : float
+        Compressed thickness of the breast, in mm.
     """
 
     k_cm2_per_g: float
     hardening_cm2_per_g: float
     scatter_to_primary: float
     relative_sd: float
+    thickness_mm: float
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,8 @@ def calibrate(beam: Beam | None) -> Calibration | Notice:
     grid_sd = 0.0 if beam.grid is not None else 0.10
     if beam.grid is not False:
         scatter *= _GRID_FACTOR
-    return Calibration(k, hardening, scatter, float(np.hypot(np.hypot(filter_sd, detector_sd), grid_sd)))
+    relative_sd = math.hypot(filter_sd, detector_sd, grid_sd)
+    return Calibration(k, hardening, scatter, relative_sd, beam.thickness_mm)
 
 
 def _outside(found: str) -> Notice:

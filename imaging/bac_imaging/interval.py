@@ -27,7 +27,8 @@ class ErrorBudget:
     segmentation : float
         Outline off by a fraction of a pixel, where the vessel is as thin as its outline.
     soft_tissue : float
-        Share of the subtracted soft tissue that is unknown: fat against gland changes it threefold.
+        Share of the subtracted soft tissue that is unknown: the gland beside the vessel is estimated, and the
+        vessel's width enters squared.
     assumed_scale : float
         Added where the relation of pixel values to exposure is assumed.
     """

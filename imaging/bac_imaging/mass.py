@@ -4,7 +4,7 @@ For each vessel pixel::
 
     L  = signal - background                              measured, with scatter in both
     L' = -ln((1 + s) exp(-L) - s)                         primary only; s = scatter-to-primary ratio
-    x  = (L' - soft tissue of the vessel) / k             g/cm2 of calcium at vanishing density
+    x  = L' / k - soft tissue of the vessel               g/cm2 of calcium at vanishing density
     density = x (1 + h x + 2 h^2 x^2)                     hardening by the calcium itself, inverted
 
 Density times the pixel's area in the object's plane, summed over a vessel, is its mass.
@@ -21,24 +21,19 @@ from scipy import ndimage
 from bac_imaging.background import REACH_PX, fit_background
 from bac_imaging.calibration import Calibration
 from bac_imaging.grid import window_of
+from bac_imaging.scatter import primary_signal
+from bac_imaging.soft_tissue import TissueScale, tissue_scale, vessel_soft_tissue
 from bac_imaging.vessels import Segmentation
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-SOFT_TISSUE_PER_MM = 0.027
-"""Log signal that a millimetre of blood and wall adds to the tissue it displaces, in primary radiation.
-
-About 0.03 against fat and 0.01 against gland (computed for mammographic beams); this is their mean in a
-breast with 15 % of gland. It stands for a mean vessel: the interval carries what it leaves open."""
-
 MARGIN_PX = 2
 """Calcium is summed this far beyond the outline: it sits in the wall, and blur carries it across the edge."""
 
 _MG_PER_MM2 = 10.0  # one g/cm2 in mg/mm2
 _BLUR_PX = 3  # tissue starts this far from the outline: detector blur carries calcium across it
-_MAX_SIGNAL = 3.0  # log signal of a solid mm of calcium; beyond it the scatter equation has no solution
 
 
 @dataclass(frozen=True)
@@ -118,6 +113,7 @@ def measure_mass(
     tissue = np.zeros(breast.shape, dtype=bool)
     near = ndimage.binary_dilation((segmentation.mask | avoid)[window], iterations=_BLUR_PX)
     tissue[window] = breast[window] & ~near
+    scale = tissue_scale(signal, breast, calibration, spacing_mm, magnification)
     vessels = []
     for number, box in enumerate(ndimage.find_objects(segmentation.zones), start=1):
         crop = tuple(slice(max(0, s.start - REACH_PX), s.stop + REACH_PX) for s in box)
@@ -126,7 +122,7 @@ def measure_mass(
         target = ndimage.binary_dilation(outline, iterations=MARGIN_PX) & zone & breast[crop]
         length = segmentation.lengths_mm[number - 1] / magnification
         vessel, values = _weigh(
-            signal[crop], tissue[crop], target, outline[target], calibration, pixel_area, length
+            signal[crop], tissue[crop], target, outline[target], calibration, scale, pixel_area, length
         )
         vessels.append(vessel)
         density[crop][target] = values
@@ -139,6 +135,7 @@ def _weigh(
     target: BoolArray,
     within: BoolArray,
     calibration: Calibration,
+    scale: TissueScale,
     pixel_area: float,
     length_mm: float,
 ) -> tuple[VesselMass, FloatArray]:
@@ -150,49 +147,32 @@ def _weigh(
     background = fit_background(signal, tissue, target)
     if background is None:
         return VesselMass(0.0, 0.0, 0.0), np.zeros(int(target.sum()), dtype=np.float32)
-    measured = (signal[target] - background.signal[target]).astype(np.float64)
+    behind = background.signal[target].astype(np.float64)
+    measured = signal[target].astype(np.float64) - behind
+    calcium = primary_signal(measured, calibration.scatter_to_primary) / calibration.k_cm2_per_g
     # A round vessel of diameter w is pi/4 w thick on average over its shadow.
-    soft = SOFT_TISSUE_PER_MM * np.pi / 4.0 * area / max(length_mm, 1e-6)
-    primary = primary_signal(measured, calibration.scatter_to_primary) - np.where(within, soft, 0.0)
-    values = to_density(primary, calibration)
+    width_mm = area / max(length_mm, 1e-6)
+    soft = float(vessel_soft_tissue(scale.glandularity(behind[within])).mean()) * np.pi / 4.0 * width_mm
+    values = to_density(calcium - np.where(within, soft, 0.0), calibration)
     mass = float(values.sum()) * pixel_area
-    per_signal = _MG_PER_MM2 * area / calibration.k_cm2_per_g
+    soft_mg = _MG_PER_MM2 * soft * area
     # The fit errs alike over about its own width along the vessel.
     stretches = max(1.0, length_mm / 3.0)
-    sd = background.spread * (1.0 + calibration.scatter_to_primary) * per_signal / np.sqrt(stretches)
+    spread = background.spread * (1.0 + calibration.scatter_to_primary) / calibration.k_cm2_per_g
+    sd = _MG_PER_MM2 * spread * area / np.sqrt(stretches)
     if mass <= 0.0:
         # Weaker than its own soft tissue: no calcium was measured here, and a negative mass is none either.
-        return VesselMass(0.0, soft * per_signal, sd), np.zeros(values.shape, dtype=np.float32)
-    return VesselMass(mass, soft * per_signal, sd), values.astype(np.float32)
+        return VesselMass(0.0, soft_mg, sd), np.zeros(values.shape, dtype=np.float32)
+    return VesselMass(mass, soft_mg, sd), values.astype(np.float32)
 
 
-def primary_signal(measured: DoubleArray, scatter_to_primary: float) -> DoubleArray:
-    """Take the scattered radiation out of a log signal.
-
-    Parameters
-    ----------
-    measured : ndarray of float64
-        Log of background over vessel, with scatter in both.
-    scatter_to_primary : float
-        Scattered over primary signal in the background.
-
-    Returns
-    -------
-    ndarray of float64
-        Log of background over vessel in primary radiation.
-    """
-    share = (1.0 + scatter_to_primary) * np.exp(-measured) - scatter_to_primary
-    primary: DoubleArray = -np.log(np.maximum(share, np.exp(-_MAX_SIGNAL)))
-    return primary
-
-
-def to_density(signal: DoubleArray, calibration: Calibration) -> DoubleArray:
-    """Turn primary log signal into calcium in mg/mm2.
+def to_density(calcium: DoubleArray, calibration: Calibration) -> DoubleArray:
+    """Undo the hardening of the beam by the calcium itself.
 
     Parameters
     ----------
-    signal : ndarray of float64
-        Primary log signal of calcium alone.
+    calcium : ndarray of float64
+        Primary log signal of calcium alone over the coefficient, g/cm2.
     calibration : Calibration
         Coefficient of the exposure.
 
@@ -201,6 +181,5 @@ def to_density(signal: DoubleArray, calibration: Calibration) -> DoubleArray:
     ndarray of float64
         Density in mg/mm2 in the object's plane; negative where noise makes it so, which keeps sums unbiased.
     """
-    x = signal / calibration.k_cm2_per_g
-    hx = calibration.hardening_cm2_per_g * np.maximum(x, 0.0)
-    return _MG_PER_MM2 * x * (1.0 + hx + 2.0 * hx**2)
+    hx = calibration.hardening_cm2_per_g * np.maximum(calcium, 0.0)
+    return _MG_PER_MM2 * calcium * (1.0 + hx + 2.0 * hx**2)

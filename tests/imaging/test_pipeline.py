@@ -16,7 +16,6 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from bac_imaging.beam import Beam
 from bac_imaging.calibration import Calibration, calibrate
 from bac_imaging.errors import RefusedError
-from bac_imaging.mass import SOFT_TISSUE_PER_MM
 from bac_imaging.pipeline import Prepared, Quantified, prepare, quantify, to_working_mask
 from bac_imaging.tiles import cut_tiles
 
@@ -37,9 +36,11 @@ def _log_exposure(*, vessel: bool) -> np.ndarray:
     if vessel:
         calibration = calibrate(BEAM)
         assert isinstance(calibration, Calibration)
-        soft = SOFT_TISSUE_PER_MM * math.pi / 4 * 1.2 / MAGNIFICATION
         grams = CALCIUM_MG_CM2 / 1000
-        primary = calibration.k_cm2_per_g * grams * (1 - calibration.hardening_cm2_per_g * grams) + soft
+        # Blood and wall read like 2.4 mg/cm2 of calcium a mm in fat and 0.5 in gland: the middle of the two.
+        soft = 1.45e-3 * math.pi / 4 * 1.2 / MAGNIFICATION
+        calcium = grams * (1 - calibration.hardening_cm2_per_g * grams)
+        primary = calibration.k_cm2_per_g * (calcium + soft)
         ratio = calibration.scatter_to_primary
         signal[VESSEL] += np.log((1 + ratio) / (np.exp(-primary) + ratio))
     return signal
@@ -130,7 +131,8 @@ def test_mass_of_a_wedge_of_known_calcium(result: Quantified) -> None:
     assert report["mass_reference"] == "calcium"
     assert report["magnification"] == pytest.approx(MAGNIFICATION)
     assert report["area_mm2"] == pytest.approx(area_mm2, rel=0.01)
-    assert report["calcium_mass_mg"] == pytest.approx(CALCIUM_MG_CM2 / 100 * area_mm2, rel=0.04)
+    # All gland or all fat beside the vessel would make 4 %.
+    assert report["calcium_mass_mg"] == pytest.approx(CALCIUM_MG_CM2 / 100 * area_mm2, rel=0.05)
     low, high = report["calcium_mass_interval_mg"]
     assert low < report["calcium_mass_mg"] < high
 
