@@ -362,6 +362,18 @@ def test_an_overlay_that_cannot_be_drawn_costs_no_mask(client: FakeClient, run: 
     assert os.listdir("res") == ["a.mask.png"]
 
 
+def test_an_overlay_without_its_extra_says_which(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # None stands for a module that is not there.
+    monkeypatch.setitem(sys.modules, "bac_imaging.mammogram", None)
+    image = film(tmp_path / "in", "a")
+    code, _, err = run("analyze", image, "--save", "mask,overlay", "--out", "res", "--pixel-spacing", "0.1")
+    assert code == 1
+    assert err.endswith('is not installed; run: pip install "bacctl[dicom]"\n')
+    assert os.listdir("res") == ["a.mask.png"]
+
+
 def test_quiet_leaves_the_table_and_the_errors(client: FakeClient, run: Run, tmp_path: Path) -> None:
     film(tmp_path / "in", "a")
     film(tmp_path / "in", "refused")

@@ -72,7 +72,7 @@ class Saver:
                 data = makers[kind](result)
             except Exception as error:
                 # A picture that cannot be drawn must not cost the measurement.
-                complain(f"{result.path}: no {kind}: {error}")
+                complain(f"{result.path}: no {kind}: {_why_not(error)}")
                 self.failed = True
                 continue
             path = self._out / f"{stem}.{kind}.png"
@@ -121,3 +121,9 @@ class Saver:
         image = read_mammogram(result.path.read_bytes(), self._spacing)
         raw = image.signal_kind == "log_exposure"
         return overlay_png(image.signal, image.valid, result, flatten=raw)
+
+
+def _why_not(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f'{error.name} is not installed; run: pip install "bacctl[dicom]"'
+    return str(error)
