@@ -112,7 +112,8 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         ),
         "BAC-PIXELS-CONSTANT": _refused("all pixels have the same value", _EXPORT_AGAIN),
         "BAC-BREAST-NOT-FOUND": _refused(
-            "no breast was found in the image", "check that the image shows a whole breast"
+            "no breast was found in the image",
+            "check that the image shows a whole breast, dark where there is air",
         ),
         "BAC-OPTIONS-INVALID": _refused(
             "the options sent with the image are not understood",

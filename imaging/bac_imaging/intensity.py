@@ -86,13 +86,12 @@ def log_exposure(stored: IntArray, padding: BoolArray, header: Header) -> Intens
     relationship = header.text("PixelIntensityRelationship")
     sign = header.number("PixelIntensityRelationshipSign")
     notices: list[Notice] = []
-    rises = sign == 1
+    # The sign is that of the stored values, which the modality LUT may turn round.
+    rises = (sign == 1) != falls
     if sign not in (1, -1):
-        # High values of MONOCHROME1 are dark, which is where the exposure is high.
+        # High values of MONOCHROME1, after the modality LUT, are dark, which is where the exposure is high.
         rises = header.text("PhotometricInterpretation") == "MONOCHROME1"
         relationship = ""
-    if falls:
-        rises = not rises
     if not rises:
         values = _full_scale(header) - values
     if relationship == "LOG":

@@ -54,6 +54,15 @@ def test_raw_without_exposure_is_invalid_and_finite(read, ramp):
     assert image.signal[55, 55] == image.signal[image.valid].min()
 
 
+@pytest.mark.parametrize("sign", [-1, None])
+def test_raw_turned_round_by_its_rescale_slope(read, ramp, sign):
+    """Stored values fall with exposure, the rescaled ones rise; without a sign only MONOCHROME1 tells it."""
+    turned = {"PixelIntensityRelationshipSign": sign, "RescaleSlope": -1, "RescaleIntercept": 4095}
+    image = read((4095 - ramp).astype(np.uint16), **RAW | turned)
+    np.testing.assert_allclose(image.signal, -np.log(ramp.astype(float)), rtol=1e-6)
+    assert image.exposure_scale_known == (sign == -1)
+
+
 def test_inverted_linear_raw(read, ramp):
     image = read((4095 - ramp).astype(np.uint16), **RAW | {"PixelIntensityRelationshipSign": -1})
     np.testing.assert_allclose(image.signal, -np.log(ramp.astype(float)), rtol=1e-6)
