@@ -24,7 +24,10 @@ def main() -> int:
     library = f"libpython{major}.{minor}.so.1.0"
     # Triton's Python stub is linked to it; Debian's python3 is not and does not bring it along.
     if not (_loads(library) or Path(sysconfig.get_config_var("LIBDIR") or "", library).exists()):
-        return _say(f"{library} is missing: run: sudo apt-get install libpython{major}.{minor}")
+        return _say(
+            f"{library} is missing: run: sudo apt-get install libpython{major}.{minor}, "
+            "or take a Python that was built with --enable-shared"
+        )
     return 0
 
 
