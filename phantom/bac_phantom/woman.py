@@ -255,13 +255,14 @@ def make_woman(
     has_bac = mass_mg is not None or (drawn if positive is None else positive)
     total = (drawn_mass if mass_mg is None else mass_mg) if has_bac else 0.0
     left_share = float(rng.choice([0.0, 1.0, rng.uniform(0.25, 0.75)], p=[0.12, 0.12, 0.76]))
-    look_of: looks.Look
+    look: looks.Look
     if config.look == "mixed":
-        look_of = rng.choice(np.array(["raw", "raw-log", "presentation", "film"]), p=[0.22, 0.08, 0.3, 0.4])
+        kinds: tuple[looks.Look, ...] = ("raw", "raw-log", "presentation", "film")
+        look = kinds[int(rng.choice(4, p=[0.22, 0.08, 0.3, 0.4]))]
     else:
-        look_of = config.look
+        look = config.look
     beam = _choose_beam(rng, detector, thickness)
-    study_uid = _uid(seed, look_of, "study", config)
+    study_uid = _uid(seed, look, "study", config)
     breasts: dict[Laterality, float] = {}
     views: list[View] = []
     for side, share in (("L", left_share), ("R", 1 - left_share)):
@@ -279,7 +280,7 @@ def make_woman(
         for index, (laterality, _) in enumerate(VIEWS):
             if laterality == side:
                 views.append(
-                    _make_view(seed, index, config, detector, traits, arteries, beam, str(look_of), study_uid)  # type: ignore[arg-type]
+                    _make_view(seed, index, config, detector, traits, arteries, beam, look, study_uid)
                 )
         breasts["L" if side == "L" else "R"] = float(np.mean([v.calcium_mass_mg for v in views[-2:]]))
     return Woman(seed, study_uid, breasts, tuple(views))
