@@ -50,7 +50,8 @@ def analyze(
         float | None,
         typer.Option(
             metavar="MM",
-            help="Size of a pixel at the detector or on the film, for images that do not tell it.",
+            help="Size of a pixel at the detector or on the film, for images that do not tell it; "
+            "those that do must agree with it. Vessels are looked for at this scale.",
         ),
     ] = None,
     as_json: Annotated[

@@ -74,7 +74,7 @@ def _images(images: Sequence[ImageResult]) -> Table:
 def _exam(whose: str, exam: ExamResult) -> Text:
     text = Text(whose, style="bold")
     if exam.calcium_mass_mg is None:
-        text.append("no mass", style="not bold")
+        text.append("mass not measured", style="not bold")
     else:
         text.append(f"{milligrams(exam.calcium_mass_mg, exam.calcium_mass_interval_mg)} mg calcium")
     if exam.mass_category is not None:

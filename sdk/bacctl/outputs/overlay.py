@@ -149,7 +149,9 @@ def _title(result: ImageResult) -> str:
         finding = "no arterial calcification found"
     else:
         mass = milligrams(result.calcium_mass_mg, result.calcium_mass_interval_mg)
-        weighed = "no mass" if result.calcium_mass_mg is None else f"calcium {mass} mg ({result.mass_basis})"
+        weighed = f"calcium {mass} mg ({result.mass_basis})"
+        if result.calcium_mass_mg is None:
+            weighed = "arterial calcification found, mass not measurable on this image"
         finding = f"{weighed}  ·  area {number(result.area_mm2)} mm2  ·  length {number(result.length_mm)} mm"
     return f"{name}   {finding}" if name else finding
 
