@@ -74,7 +74,7 @@ def decode(dataset: Dataset, header: Header, expected: Expected) -> npt.NDArray[
         raise FailedError("BAC-CODEC-MISSING", "the file names no transfer syntax that is known")
     try:
         data = dataset.PixelData
-    except Exception:
+    except Exception:  # a deferred element is parsed only here, and fails in many ways
         raise RefusedError("BAC-FILE-TRUNCATED") from None
     if not isinstance(data, bytes) or not data:
         raise RefusedError("BAC-DICOM-NO-PIXELS", "the pixel data are empty")
@@ -120,7 +120,7 @@ def _decode_compressed(
         raise FailedError("BAC-CODEC-MISSING", f"the decoder for {syntax.name} is not installed")
     try:
         frame = get_frame(data, 0, number_of_frames=1)
-    except Exception:
+    except Exception:  # broken offset tables and fragments
         raise RefusedError("BAC-FILE-TRUNCATED") from None
     if family is not None:
         check_codestream(frame, family, expected)
@@ -144,7 +144,7 @@ def _call_decoder(dataset: Dataset, syntax: UID, plugin: str) -> npt.NDArray[np.
         array, _ = get_decoder(syntax).as_array(dataset, index=0, decoding_plugin=plugin, **_DECODE_OPTIONS)
     except MemoryError:
         raise
-    except Exception:
+    except Exception:  # each decoder raises its own kinds
         raise FailedError("BAC-DECODE-FAILED") from None
     return array
 

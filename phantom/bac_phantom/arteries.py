@@ -52,14 +52,14 @@ class DrawnArtery:
     visible_length_mm: float
 
 
-def plan_arteries(rng: np.random.Generator, mass_mg: float, largest_diameter_mm: float = 3.0) -> list[Artery]:
+def plan_arteries(rng: np.random.Generator, mass_mg: float) -> list[Artery]:
     """Split a breast's calcium over arteries whose areal density and widths are plausible."""
     density = float(np.exp(rng.uniform(np.log(0.05), np.log(0.22))))
     wanted_mm2 = mass_mg / density
     parts: list[tuple[float, dict[str, float]]] = []
     area = 0.0
     while area < wanted_mm2 and len(parts) < 8:
-        diameter = float(np.clip(rng.lognormal(np.log(1.4), 0.4), 0.6, largest_diameter_mm))
+        diameter = float(np.clip(rng.lognormal(np.log(1.4), 0.4), 0.6, 3.0))
         gaps = float(rng.choice([0.0, rng.uniform(0.05, 0.5)]))
         length = float(rng.uniform(18, 115))
         left_mm2 = (wanted_mm2 - area) / (1 - gaps)
