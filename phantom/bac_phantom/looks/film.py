@@ -1,9 +1,8 @@
-"""From the linear detector signal to what is stored: raw, processed for presentation, digitised film."""
+"""Digitised screen film."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
@@ -11,64 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from bac_phantom.curves import FloatArray, random_path, stamp
-from bac_phantom.fields import band_noise, power_noise, resize
-
-Look = Literal["raw", "raw-log", "presentation", "film"]
-
-
-@dataclass(frozen=True)
-class Stored:
-    """Pixels as a file holds them, (rows, columns), and how they are to be read."""
-
-    pixels: npt.NDArray[np.uint16] | npt.NDArray[np.uint8]
-    bits: int
-    inverted: bool  # True: MONOCHROME1
-
-
-def raw_linear(signal_dn: FloatArray) -> Stored:
-    """FOR PROCESSING, linear: more exposure is a higher value, so white is the lowest (MONOCHROME1)."""
-    return Stored(np.rint(signal_dn).astype(np.uint16), 14, True)
-
-
-def raw_log(signal_dn: FloatArray) -> Stored:
-    """FOR PROCESSING, logarithmic: 1000 values per e-fold of exposure, white is high (MONOCHROME2)."""
-    top = np.log(16383.0)
-    return Stored(np.rint((top - np.log(np.maximum(signal_dn, 1.0))) * 1000).astype(np.uint16), 14, False)
-
-
-def _attenuation(signal_dn: FloatArray) -> FloatArray:
-    return np.asarray(-np.log(np.maximum(signal_dn, 1.0)), dtype=np.float32)
-
-
-def _masked_blur(field: FloatArray, inside: npt.NDArray[np.bool_], sigma_px: float) -> FloatArray:
-    """Gaussian mean over the breast only, on a coarse grid."""
-    step = max(1, int(sigma_px // 4))
-    part = inside[::step, ::step].astype(np.float32)
-    total = ndimage.gaussian_filter(field[::step, ::step] * part, sigma_px / step)
-    weight = ndimage.gaussian_filter(part, sigma_px / step)
-    return resize(total / np.maximum(weight, 1e-3), field.shape)
-
-
-def presentation(
-    rng: np.random.Generator, signal_dn: FloatArray, inside: npt.NDArray[np.bool_], pitch_mm: float
-) -> Stored:
-    """FOR PRESENTATION: equalised towards the skin, sharpened at three scales, a sigmoid, 12 bit."""
-    s = _attenuation(signal_dn)
-    slow = _masked_blur(s, inside, 9.0 / pitch_mm)
-    s = s - np.float32(rng.uniform(0.5, 0.9)) * (slow - float(slow[inside].mean()))
-    for scale_mm, gain in (
-        (0.25, rng.uniform(0, 0.8)),
-        (0.9, rng.uniform(0, 0.7)),
-        (3.0, rng.uniform(0, 0.6)),
-    ):
-        s = s + np.float32(gain) * (s - _masked_blur(s, inside, scale_mm / pitch_mm))
-    middle, spread = float(np.median(s[inside])), float(s[inside].std())
-    z = (s - middle) / max(spread, 1e-3) - rng.uniform(0.2, 1.2)
-    out = 1 / (1 + np.exp(-np.clip(rng.uniform(0.8, 1.6) * z, -30, 30)))
-    out = np.where(inside, out * rng.uniform(3200, 4095), rng.uniform(0, 60))
-    inverted = bool(rng.random() < 0.25)
-    pixels = np.rint(np.clip(out, 0, 4095))
-    return Stored((4095 - pixels if inverted else pixels).astype(np.uint16), 12, inverted)
+from bac_phantom.fields import band_noise, power_noise
+from bac_phantom.looks.stored import Stored, attenuation
 
 
 def _label(rng: np.random.Generator, pitch_mm: float, text: str) -> FloatArray:
@@ -101,11 +44,16 @@ def _damage(rng: np.random.Generator, shape: tuple[int, ...], pitch_mm: float) -
 
 
 def film(
-    rng: np.random.Generator, signal_dn: FloatArray, inside: npt.NDArray[np.bool_], pitch_mm: float, text: str
+    rng: np.random.Generator,
+    signal_dn: FloatArray,
+    inside: npt.NDArray[np.bool_],
+    pitch_mm: float,
+    text: str,
+    hard_negatives: Collection[str] = ("scratches", "text"),
 ) -> Stored:
     """Digitised screen film, white is high, 8 bit: grain, dust, scratches, edges, labels."""
     shape = signal_dn.shape
-    s = ndimage.gaussian_filter(_attenuation(signal_dn), rng.uniform(0.03, 0.1) / pitch_mm, truncate=3.0)
+    s = ndimage.gaussian_filter(attenuation(signal_dn), rng.uniform(0.03, 0.1) / pitch_mm, truncate=3.0)
     reference = float(np.quantile(s[inside], rng.uniform(0.3, 0.8)))
     # Characteristic curve: optical density is a sigmoid of log exposure, gradient 2.5 to 4 (in log10).
     gradient = rng.uniform(2.2, 3.8)

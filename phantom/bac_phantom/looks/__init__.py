@@ -1,0 +1,8 @@
+"""From the linear detector signal to what is stored: raw, processed for presentation, digitised film."""
+
+from bac_phantom.looks.film import film
+from bac_phantom.looks.presentation import presentation
+from bac_phantom.looks.raw import raw_linear, raw_log
+from bac_phantom.looks.stored import Look, Stored
+
+__all__ = ["Look", "Stored", "film", "presentation", "raw_linear", "raw_log"]
