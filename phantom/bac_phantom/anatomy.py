@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from bac_phantom.config import HARD_NEGATIVES
 from bac_phantom.fields import FloatArray, band_noise, power_noise, resize, smooth_step
 from bac_phantom.structures import folds, masses, plain_vessels, strands
 
@@ -43,6 +45,8 @@ class Anatomy:
         float32 (rows, columns): distance to the skin line, pixels (0 outside).
     nipple_mm
         (row, column) in the detector plane, mm.
+    kinds
+        Names of ``HARD_NEGATIVES`` that the tissue holds.
     """
 
     adipose_mm: FloatArray
@@ -50,6 +54,7 @@ class Anatomy:
     inside: npt.NDArray[np.bool_]
     depth_px: FloatArray
     nipple_mm: tuple[float, float]
+    kinds: tuple[str, ...] = ()
 
 
 def _outline(
@@ -87,15 +92,16 @@ def _outline(
     return inside, (float(nipple_row), float(np.interp(nipple_row, y, edge) - nipple_mm * 0.5))
 
 
-def _pectoral(rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-    """Triangle of the pectoral muscle in an MLO view, 0 to 1, coarse grid."""
+def _pectoral(rng: np.random.Generator, shape: tuple[int, ...], *, sharp: bool) -> FloatArray:
+    """Triangle of the pectoral muscle in an MLO view, coarse grid, 0 to 1; not ``sharp``: a faded edge."""
     height = shape[0] * COARSE_MM * rng.uniform(0.35, 0.75)
     width = rng.uniform(25, 70)
     y = (np.arange(shape[0]) + 0.5)[:, None] * COARSE_MM
     x = (np.arange(shape[1]) + 0.5)[None, :] * COARSE_MM
     bulge = rng.uniform(-6, 8)
     border = width * (1 - y / height) + bulge * np.sin(np.pi * np.clip(y / height, 0, 1))
-    return smooth_step((border - x).astype(np.float32), 0.0, rng.uniform(0.6, 3.0))
+    edge_mm = rng.uniform(0.6, 3.0)
+    return smooth_step((border - x).astype(np.float32), 0.0, edge_mm if sharp else 15.0)
 
 
 def _gland_envelope(
@@ -119,12 +125,25 @@ def _gland_envelope(
 
 
 def build_anatomy(
-    rng: np.random.Generator, traits: BreastTraits, view: ViewName, shape: tuple[int, ...], pitch_mm: float
+    rng: np.random.Generator,
+    traits: BreastTraits,
+    view: ViewName,
+    shape: tuple[int, ...],
+    pitch_mm: float,
+    hard_negatives: Sequence[str] = HARD_NEGATIVES,
 ) -> Anatomy:
     """Make the tissue of one view on a detector grid of ``shape`` (rows, columns) and ``pitch_mm``.
 
     Lengths of ``traits`` are taken in the detector plane here; the caller scales them by the magnification.
+    ``hard_negatives`` says which of "vessels", "masses", "folds" and "pectoral" are drawn; each has a random
+    stream of its own, so that leaving one out changes nothing else.
     """
+    seed = int(rng.integers(2**63))
+    streams = {
+        name: np.random.default_rng([seed, HARD_NEGATIVES.index(name)])
+        for name in ("vessels", "masses", "folds", "pectoral")
+    }
+    kinds: list[str] = []
     full_columns = shape[1]
     # Air needs no anatomy: only the columns that the breast can reach are worked on.
     shape = (shape[0], min(full_columns, int((traits.depth_mm + 20.0) / pitch_mm)))
@@ -159,16 +178,28 @@ def build_anatomy(
     # Fat fills what gland leaves: the fraction saturates smoothly.
     gland = (1 - np.exp(-np.maximum(share + floor, 0))) * fine_thickness
     threads = strands(rng, traits.strands, shape, pitch_mm, nipple)
-    vessels = plain_vessels(rng, traits.vessels, shape, pitch_mm, nipple)
+    if "vessels" in hard_negatives:
+        threads += plain_vessels(streams["vessels"], traits.vessels, shape, pitch_mm, nipple)
+        kinds.append("vessels")
+    if "masses" in hard_negatives:
+        threads += masses(streams["masses"], shape, pitch_mm)
+        kinds.append("masses")
     roof = np.clip(fine_thickness / 15.0, 0, 1)
-    gland = gland + (threads + vessels + masses(rng, shape, pitch_mm)) * roof
-    if view == "MLO" and rng.random() < 0.92:
-        pectoral = resize(_pectoral(rng, coarse), shape)
-        muscle = np.float32(rng.uniform(0.35, 0.85)) * fine_thickness
-        fibrous = 1 + 0.05 * band_noise(rng, shape, 2.5 / pitch_mm)
+    gland = gland + threads * roof
+    if view == "MLO" and streams["pectoral"].random() < 0.92:
+        sharp = "pectoral" in hard_negatives
+        pectoral = resize(_pectoral(streams["pectoral"], coarse, sharp=sharp), shape)
+        muscle = np.float32(streams["pectoral"].uniform(0.35, 0.85)) * fine_thickness
+        fibrous = 1 + 0.05 * band_noise(streams["pectoral"], shape, 2.5 / pitch_mm)
+        if sharp:
+            kinds.append("pectoral")
         gland = gland * (1 - 0.5 * pectoral) + pectoral * muscle * fibrous
     # A fold adds tissue beyond the compressed thickness: it is more breast on the way, not less fat.
-    folded = np.where(inside, folds(rng, shape, pitch_mm, depth_px), 0).astype(np.float32)
+    folded = np.zeros(shape, dtype=np.float32)
+    if "folds" in hard_negatives:
+        folded = np.where(inside, folds(streams["folds"], shape, pitch_mm, depth_px), 0).astype(np.float32)
+        if folded.any():
+            kinds.append("folds")
     # Skin seen edge-on: a ray along a round rim of 25 mm radius runs through 1.5 mm of skin for up to
     # 2 sqrt(2 x 25 x 1.5) = 17 mm, mostly less; thicker towards the axilla. It counts as gland.
     skin = rng.uniform(1.0, 9.0) * np.exp(0.5 * band_noise(rng, shape, 60 / pitch_mm))
@@ -183,4 +214,5 @@ def build_anatomy(
         np.pad(inside, air),
         np.pad(np.where(inside, depth_px, 0), air),
         nipple,
+        tuple(kinds),
     )

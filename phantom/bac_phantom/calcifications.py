@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import ndimage
 
-from bac_phantom.anatomy import Anatomy
+from bac_phantom.anatomy import Anatomy, ViewName
+from bac_phantom.config import HARD_NEGATIVES
 from bac_phantom.curves import FloatArray, chord, random_path, tube_pixels
 
 # Calcium per mm3 of a dense deposit: hydroxyapatite 3.16 g/cm3 x 0.3989 at a packing of about one half.
@@ -157,25 +158,57 @@ def metal(rng: np.random.Generator, canvas: FloatArray, anatomy: Anatomy, pitch_
 
 
 KINDS: dict[str, tuple[Adder, float]] = {
-    # kind: (how it is drawn, expected number in a view when others are on)
+    # kind: (how it is drawn, expected number in a view)
     "cluster": (cluster, 0.6),
     "round": (round_deposits, 1.0),
     "popcorn": (popcorn, 0.25),
     "rods": (secretory_rods, 0.3),
     "sutures": (sutures, 0.15),
-    "metal": (metal, 0.3),
+    "clip": (metal, 0.3),
 }
 
 
 def add_calcifications(
-    rng: np.random.Generator, anatomy: Anatomy, pitch_mm: float, amount: float
+    rng: np.random.Generator,
+    anatomy: Anatomy,
+    pitch_mm: float,
+    names: Sequence[str],
+    rate: float,
+    view: ViewName,
 ) -> tuple[FloatArray, list[str]]:
-    """Draw other calcifications over a view: mg/mm2 of calcium (equivalent) and the kinds drawn."""
+    """Draw what is bright and no artery over a view.
+
+    Parameters
+    ----------
+    rng
+        Every kind gets a stream of its own from it, so that leaving one out changes nothing else.
+    anatomy
+        The breast of this view.
+    pitch_mm
+        Detector pitch.
+    names
+        Names of ``KINDS`` that may appear; other names are passed over.
+    rate
+        How many: 1 as in ``KINDS``, 2 twice as many.
+    view
+        CC or MLO: some kinds look different in the two, or appear in one only.
+
+    Returns
+    -------
+    tuple
+        float32 (rows, columns), mg/mm2 of calcium (equivalent) along the ray; and the kinds drawn, one entry
+        for each object.
+    """
     canvas = np.zeros(anatomy.inside.shape, dtype=np.float32)
     kinds: list[str] = []
-    for kind, (draw, rate) in KINDS.items():
-        for _ in range(int(rng.poisson(rate * amount))):
-            draw(rng, canvas, anatomy, pitch_mm)
+    seed = int(rng.integers(2**63))
+    for kind, (draw, expected) in KINDS.items():
+        own = np.random.default_rng([seed, HARD_NEGATIVES.index(kind)])
+        number = int(own.poisson(expected * rate))
+        if kind not in names:
+            continue
+        for _ in range(number):
+            draw(own, canvas, anatomy, pitch_mm)
             kinds.append(kind)
     if kinds:
         canvas = ndimage.gaussian_filter(canvas, 0.35)
