@@ -31,12 +31,17 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         planes = np.stack((np.clip(np.rint(image * 16) + 64, 0, 255), bac + 2 * breast)).astype(np.uint8)
         np.save(folder / f"case-{number}.npy", planes)
         hard = np.argwhere((image > 2) & ~bac)
-        np.savez(folder / f"case-{number}.npz", positive=np.argwhere(bac)[:500], hard=hard[:100])
+        np.savez(
+            folder / f"case-{number}.npz",
+            positive=np.argwhere(bac)[:500],
+            hard=hard[:100],
+            lines=hard[100:200],
+        )
         case = {"name": f"case-{number}", "shape": list(shape), "bac_px": int(bac.sum())}
         lines.append(json.dumps({"unit": f"case-{number}", "cases": [case], "skipped": []}) + "\n")
     (folder / "cases.jsonl").write_text("".join(lines))
     (folder / "cache.json").write_text(
-        json.dumps({"schema": "bac_training.cache/1", "source": {"kind": "made"}})
+        json.dumps({"schema": "bac_training.cache/2", "source": {"kind": "made"}})
     )
     return folder
 

@@ -53,7 +53,7 @@ def test_gain_leaves_order() -> None:
 
 
 def test_geometry_keeps_image_and_truth_together(cache: Path) -> None:
-    sampler = PatchSampler([cache], 1.0, 0.0)
+    sampler = PatchSampler([cache], 1.0, 0.0, 0.0)
     image, target, breast = draw_batch(sampler, np.random.default_rng(0), 16, 64, 0.15)
     assert image.shape == target.shape == breast.shape == (16, 1, 64, 64)
     assert set(target.unique().tolist()) == {0.0, 1.0}

@@ -68,7 +68,8 @@ def test_a_case_holds_the_breast_on_the_working_grid(tmp_path: Path) -> None:
     assert image[(planes[1] & BAC) > 0].mean() > image[planes[1] == BREAST].mean() + 2
     points = np.load(tmp_path / "a.npz")
     assert np.all(planes[1][tuple(points["positive"].T)] & BAC)
-    assert not np.any(planes[1][tuple(points["hard"].T)] & BAC)
+    for kind in ("hard", "lines"):
+        assert not np.any(planes[1][tuple(points[kind].T)] & BAC)
 
 
 def test_building_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
 
 def test_patches_are_drawn_as_asked(cache: Path) -> None:
     rng = np.random.default_rng(0)
-    positive = PatchSampler([cache], 1.0, 0.0)
+    positive = PatchSampler([cache], 1.0, 0.0, 0.0)
     assert len(positive) == 3
     patches = [positive.draw(rng, 64) for _ in range(20)]
     assert all(p.bac.any() for p in patches)
@@ -155,13 +156,13 @@ def test_patches_are_drawn_as_asked(cache: Path) -> None:
     assert all(np.all(p.image[~p.breast] == 0) for p in patches)
     centres = {tuple(np.argwhere(p.bac).mean(0).astype(int) // 16) for p in patches}
     assert len(centres) > 3, "position must say nothing"
-    other = PatchSampler([cache], 0.0, 0.0)
+    other = PatchSampler([cache], 0.0, 0.0, 0.0)
     assert all(other.draw(rng, 300).breast.any() for _ in range(10))
 
 
 def test_new_cases_are_seen_after_a_refresh(tmp_path: Path) -> None:
     build(MadeSource(["a"]), tmp_path)
-    sampler = PatchSampler([tmp_path], 0.5, 0.25)
+    sampler = PatchSampler([tmp_path])
     build(MadeSource(["a", "b"]), tmp_path)
     assert len(sampler) == 1
     sampler.refresh()
@@ -173,4 +174,4 @@ def test_cases_without_bac_cannot_train(tmp_path: Path) -> None:
     case = {"name": "a", "shape": [9, 9], "bac_px": 0}
     (tmp_path / "cases.jsonl").write_text(json.dumps({"unit": "a", "cases": [case], "skipped": []}) + "\n")
     with pytest.raises(TrainingError, match="none with BAC"):
-        PatchSampler([tmp_path], 0.5, 0.25)
+        PatchSampler([tmp_path])

@@ -20,7 +20,7 @@ from bac_training.unet import UNet
 def test_one_batch_can_be_learnt(cache: Path) -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    image, target, _ = draw_batch(PatchSampler([cache], 1.0, 0.0), np.random.default_rng(0), 2, 64, 0.0)
+    image, target, _ = draw_batch(PatchSampler([cache], 1.0, 0.0, 0.0), np.random.default_rng(0), 2, 64, 0.0)
     network = UNet((8, 16))
     optimiser = torch.optim.AdamW(network.parameters(), 1e-2)
     loss = CompositeLoss()

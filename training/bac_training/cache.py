@@ -7,8 +7,8 @@ once, by the pipeline that serves, and stored cropped to the breast. A cache is 
     cases.jsonl     one line a finished unit (a woman, or an image) with its cases
     <case>.npy      uint8 [2, h, w]: normalised image (code = 16 x value + 64); labels (bit 0 BAC,
                     bit 1 breast)
-    <case>.npz      int32 [n, 2] (row, column): `positive`, a sample of BAC pixels, and `hard`, a
-                    sample of the brightest structure that is not BAC
+    <case>.npz      int32 [n, 2] (row, column): samples of BAC pixels (`positive`), and outside BAC of the
+                    brightest pixels (`hard`) and of bright lines such as plain vessels (`lines`)
 
 Lines are appended whole, so a builder can be stopped and started at any time, and a training run that is
 under way reads new cases as they come. ``python -m bac_training.cache OUT --seeds 0:100`` builds one of
@@ -31,21 +31,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from bac_imaging.errors import ImagingError
+from bac_training import negatives
 from bac_training.errors import TrainingError
 from bac_training.sources import PhantomSource, Sample, Source
 
 __all__ = ["BAC", "BREAST", "Case", "build", "decode_image", "is_cache", "read_cases"]
 
-SCHEMA = "bac_training.cache/1"
+SCHEMA = "bac_training.cache/2"
 BAC, BREAST = 1, 2
 _SCALE, _ZERO = 16.0, 64
 _MARGIN_PX = 8
 _MOST_POINTS = 4096
-_HARD_PERCENTILE = 99.0
-_HARD_DISTANCE_PX = 15
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -185,22 +183,15 @@ def _make_case(sample: Sample, folder: Path) -> Case:
     planes = np.empty((2, *mask.shape), dtype=np.uint8)
     planes[0] = np.clip(np.rint(normalised * _SCALE) + _ZERO, 0, 255)
     planes[1] = mask * np.uint8(BAC) + breast * np.uint8(BREAST)
-    points = {"positive": _sample(mask), "hard": _sample(_hard(normalised, breast, mask))}
+    other = negatives.away_from(mask, breast)
+    points = {
+        "positive": _sample(mask),
+        "hard": _sample(negatives.brightest(normalised, other)),
+        "lines": _sample(negatives.lines(normalised, other)),
+    }
     _save(folder / f"{sample.name}.npy", lambda file: np.save(file, planes))
     _save(folder / f"{sample.name}.npz", lambda file: np.savez(file, **points))
     return Case(sample.name, (int(mask.shape[0]), int(mask.shape[1])), int(mask.sum()))
-
-
-def _hard(
-    normalised: npt.NDArray[Any], breast: npt.NDArray[Any], mask: npt.NDArray[Any]
-) -> npt.NDArray[np.bool_]:
-    """Return the brightest pixels well away from BAC: where false alarms arise."""
-    other = breast.copy()
-    if mask.any():
-        other &= ~ndimage.binary_dilation(mask, iterations=_HARD_DISTANCE_PX)
-    if not other.any():
-        return other
-    return other & (normalised >= np.percentile(normalised[other], _HARD_PERCENTILE))
 
 
 def _sample(mask: npt.NDArray[Any]) -> npt.NDArray[np.int32]:

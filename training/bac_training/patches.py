@@ -38,6 +38,7 @@ class _Open:
     planes: npt.NDArray[np.uint8]
     positive: npt.NDArray[np.int32]
     hard: npt.NDArray[np.int32]
+    lines: npt.NDArray[np.int32]
 
 
 class PatchSampler:
@@ -47,14 +48,17 @@ class PatchSampler:
     ----------
     folders : sequence of Path
         Caches made by `bac_training.cache.build`.
-    positive, hard : float
-        Parts of the patches drawn around a BAC pixel, and around the brightest structure that is not BAC. The
-        others are drawn around any pixel of a case whose patch touches the breast.
+    positive, hard, lines : float
+        Parts of the patches drawn around a BAC pixel, around the brightest structure that is not BAC, and
+        around bright lines that are not BAC (see `bac_training.negatives`). The others are drawn around any
+        pixel of the breast.
     """
 
-    def __init__(self, folders: Sequence[Path], positive: float, hard: float) -> None:
+    def __init__(
+        self, folders: Sequence[Path], positive: float = 0.5, hard: float = 0.15, lines: float = 0.2
+    ) -> None:
         self._folders = folders
-        self._share = (positive, hard)
+        self._share = (positive, hard, lines)
         self._open: dict[Path, _Open] = {}
         self._cases: list[tuple[Path, Case]] = []
         self._with_bac: list[int] = []
@@ -81,15 +85,14 @@ class PatchSampler:
     def draw(self, rng: np.random.Generator, side: int) -> Patch:
         """Draw one patch of `side` pixels."""
         kind = rng.random()
-        positive, hard = self._share
+        positive, hard, lines = self._share
         if kind < positive:
-            path_case = self._cases[self._with_bac[int(rng.integers(len(self._with_bac)))]]
-            points = self._load(*path_case).positive
+            case = self._load(*self._cases[self._with_bac[int(rng.integers(len(self._with_bac)))]])
+            points = case.positive
         else:
-            path_case = self._cases[int(rng.integers(len(self._cases)))]
-            points = self._load(*path_case).hard
-        case = self._load(*path_case)
-        if kind < positive + hard and len(points):
+            case = self._load(*self._cases[int(rng.integers(len(self._cases)))])
+            points = case.hard if kind < positive + hard else case.lines
+        if kind < positive + hard + lines and len(points):
             # Anywhere in the patch but its rim, so that position says nothing.
             centre = points[int(rng.integers(len(points)))] + rng.integers(-side // 3, side // 3 + 1, size=2)
         else:
@@ -111,7 +114,9 @@ class PatchSampler:
             # Mapped, not read: a patch touches a hundredth of a case.
             planes = np.load(folder / f"{case.name}.npy", mmap_mode="r")
             with np.load(folder / f"{case.name}.npz") as points:
-                self._open[path] = _Open(planes, points["positive"], points["hard"])
+                # A cache of schema 1 has no lines and takes long to make again.
+                lines = points["lines" if "lines" in points else "hard"]
+                self._open[path] = _Open(planes, points["positive"], points["hard"], lines)
         return self._open[path]
 
 

@@ -97,8 +97,9 @@ class _Trainer:
         self.config = config
         self.device = _device(config.run.device)
         self.bf16 = _use_bf16(config.run.precision, self.device)
-        self.sampler = PatchSampler(data.training, config.patches.positive, config.patches.hard)
-        self.validation = PatchSampler(data.validation, 0.5, 0.25) if data.validation else None
+        patches = config.patches
+        self.sampler = PatchSampler(data.training, patches.positive, patches.hard, patches.lines)
+        self.validation = PatchSampler(data.validation) if data.validation else None
         self.sources = data.describe()
         network = UNet(config.network.widths)
         if init is not None:
