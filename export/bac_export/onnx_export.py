@@ -152,7 +152,7 @@ def check_parity(network: ProbabilityNet, path: Path, threshold: float) -> dict[
 
 
 def _card(content: Mapping[str, Any], network: ProbabilityNet, data: bytes) -> dict[str, Any]:
-    widths = content["config"]["network"]["widths"]
+    shape = content["config"]["network"]
     return {
         "schema": "bacctl.model_card/1",
         "name": "bac_segment",
@@ -161,9 +161,9 @@ def _card(content: Mapping[str, Any], network: ProbabilityNet, data: bytes) -> d
         "input": {"name": INPUT, "dims": ["batch", 1, TILE_PX, TILE_PX], "spacing_mm": WORKING_SPACING_MM},
         "output": {"name": OUTPUT, "dims": ["batch", 1, TILE_PX, TILE_PX]},
         "network": {
-            "widths": widths,
+            **shape,
             "parameters": count_parameters(network),
-            "gflop_per_tile": round(count_flops(widths, TILE_PX) / 1e9, 2),
+            "gflop_per_tile": round(count_flops(side_px=TILE_PX, **shape) / 1e9, 2),
         },
         "seed": content["config"]["run"]["seed"],
         "data": content["data"],

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -93,9 +91,35 @@ def test_composite_is_the_weighted_sum_of_its_terms() -> None:
     assert float(terms.total) == pytest.approx(float(expected), rel=1e-6)
 
 
+def test_dice_is_monais() -> None:
+    losses = pytest.importorskip("monai.losses.dice")
+    target = random_masks(5).float()
+    probability = torch.rand(target.shape, generator=torch.Generator().manual_seed(2))
+    # MONAI adds its smoothing to numerator and denominator as well; `batch` pools as here.
+    expected = losses.DiceLoss(smooth_nr=1.0, smooth_dr=1.0, batch=True)(probability, target)
+    assert float(dice_loss(probability, target)) == pytest.approx(float(expected), rel=1e-6)
+
+
 def test_ramp() -> None:
-    loss = CompositeLoss(hausdorff=4.0, hausdorff_start=0.2, hausdorff_full=0.6)
-    assert [loss.hausdorff_weight(x) for x in (0.0, 0.2, 0.6, 1.0)] == [0, 0, 4, 4]
-    assert math.isclose(loss.hausdorff_weight(0.4), 2.0)
+    loss = CompositeLoss(bce=2.0, dice=3.0, hausdorff=4.0, hausdorff_start=0.2, hausdorff_full=0.6)
+    expected = {0.0: 0.0, 0.2: 0.0, 0.4: 2.0, 0.6: 4.0, 1.0: 4.0}
+    for progress, hausdorff in expected.items():
+        assert loss.weights(progress) == pytest.approx((2.0, 3.0, hausdorff))
     step = CompositeLoss(hausdorff_start=0.5, hausdorff_full=0.5)
-    assert [step.hausdorff_weight(x) for x in (0.49, 0.5)] == [0, 1]
+    assert [step.weights(x)[2] for x in (0.49, 0.5)] == [0, 1]
+
+
+def test_exchange() -> None:
+    """Alpha x Dice + (1 - alpha) x Hausdorff, alpha falling by the same amount each step to its floor."""
+    loss = CompositeLoss(
+        bce=0.0, schedule="exchange", hausdorff_start=0.0, hausdorff_full=1.0, dice_floor=0.001
+    )
+    for progress, alpha in {0.0: 1.0, 0.01: 0.99, 0.3: 0.7, 0.9999: 0.001, 1.0: 0.001}.items():
+        assert loss.weights(progress) == pytest.approx((0.0, alpha, 1.0 - alpha))
+
+
+def test_a_term_of_weight_zero_is_not_computed() -> None:
+    target = random_masks(6).float()
+    terms = CompositeLoss(dice=0.0, hausdorff=0.0)(torch.randn(target.shape), target)
+    assert (float(terms.dice), float(terms.hausdorff)) == (0, 0)
+    assert float(terms.total) == float(terms.bce) > 0

@@ -87,6 +87,6 @@ def load_network(content: dict[str, Any]) -> UNet:
     content : dict
         As read by `load_checkpoint`.
     """
-    network = UNet(content["config"]["network"]["widths"])
+    network = UNet(**content["config"]["network"])
     network.load_state_dict(content["average"])
     return network.eval()

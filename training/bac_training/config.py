@@ -46,6 +46,7 @@ class NetworkConfig:
     """``[network]``: see `bac_training.unet.UNet`."""
 
     widths: tuple[int, ...]
+    block: Literal["plain", "residual", "depthwise", "dilated"]
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,10 @@ class LossConfig:
     bce: float
     dice: float
     hausdorff: float
+    schedule: Literal["ramp", "exchange"]
     hausdorff_start: float
     hausdorff_full: float
+    dice_floor: float
     cap_px: int
 
 
@@ -203,6 +206,11 @@ def _check(config: Config) -> None:
             min(config.loss.bce, config.loss.dice, config.loss.hausdorff) >= 0
             and max(config.loss.bce, config.loss.dice, config.loss.hausdorff) > 0
         ),
+        "loss.dice_floor must lie in 0 to 1": 0 <= config.loss.dice_floor <= 1,
+        "loss.hausdorff_start and loss.hausdorff_full must be parts of the run, 0 to 1, in this order": (
+            0 <= config.loss.hausdorff_start <= config.loss.hausdorff_full <= 1
+        ),
+        "loss.cap_px must be 1 or more": config.loss.cap_px >= 1,
         "network.widths needs two or more numbers above 0": (
             len(config.network.widths) >= 2 and min(config.network.widths) > 0
         ),

@@ -8,6 +8,7 @@ the mean of ``(p - g)^2 (DT(p > 0.5)^2 + DT(g)^2)``, DT being the distance to th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -111,16 +112,23 @@ class LossTerms:
 
 @dataclass(frozen=True)
 class CompositeLoss:
-    """Weighted sum of the three terms, with a ramp for the Hausdorff term.
+    """Weighted sum of the three terms, whose weights may change over the run.
 
-    Distances to a prediction that is still noise say nothing, so the term starts late and grows linearly.
+    Distances to a prediction that is still noise say nothing, so the Hausdorff term starts late. Between
+    `hausdorff_start` and `hausdorff_full` it grows linearly from nothing to its weight, and the Dice term
+    either keeps its own ("ramp") or gives way to it as in the public code of Molloi's laboratory
+    ("exchange": alpha x Dice + (1 - alpha) x Hausdorff, alpha falling from 1 to a floor).
 
     Parameters
     ----------
     bce, dice, hausdorff : float
         Weights of the terms. A term of weight 0 is not computed.
+    schedule : {"ramp", "exchange"}
+        How the weights of the Dice and Hausdorff terms change.
     hausdorff_start, hausdorff_full : float
         Parts of the run (0 to 1) at which the Hausdorff term sets in and reaches its full weight.
+    dice_floor : float
+        Part of the Dice term's weight that an exchange leaves.
     cap_px : int
         Largest distance in pixels.
     """
@@ -128,17 +136,23 @@ class CompositeLoss:
     bce: float = 1.0
     dice: float = 1.0
     hausdorff: float = 1.0
+    schedule: Literal["ramp", "exchange"] = "ramp"
     hausdorff_start: float = 0.1
     hausdorff_full: float = 0.4
+    dice_floor: float = 0.001
     cap_px: int = 16
 
-    def hausdorff_weight(self, progress: float) -> float:
-        """Return the weight of the Hausdorff term at `progress` (0 to 1) of the run."""
+    def weights(self, progress: float) -> tuple[float, float, float]:
+        """Return the weights of the three terms (BCE, Dice, Hausdorff) at `progress` (0 to 1) of the run."""
         span = self.hausdorff_full - self.hausdorff_start
         ramp = (
             (progress - self.hausdorff_start) / span if span > 0 else float(progress >= self.hausdorff_start)
         )
-        return self.hausdorff * min(max(ramp, 0.0), 1.0)
+        ramp = min(max(ramp, 0.0), 1.0)
+        if self.schedule == "ramp":
+            return self.bce, self.dice, self.hausdorff * ramp
+        alpha = max(1.0 - ramp, self.dice_floor)
+        return self.bce, self.dice * alpha, self.hausdorff * (1.0 - alpha)
 
     def __call__(self, logits: Tensor, target: Tensor, progress: float = 1.0) -> LossTerms:
         """Return the loss of a batch.
@@ -150,11 +164,11 @@ class CompositeLoss:
         progress : float, default 1.0
             Part of the run that is done.
         """
+        weights = self.weights(progress)
         zero = logits.new_zeros(())
         probability = torch.sigmoid(logits)
-        bce = functional.binary_cross_entropy_with_logits(logits, target) if self.bce else zero
-        dice = dice_loss(probability, target) if self.dice else zero
-        weight = self.hausdorff_weight(progress)
-        hausdorff = hausdorff_loss(probability, target, self.cap_px) if weight else zero
-        total = self.bce * bce + self.dice * dice + weight * hausdorff
+        bce = functional.binary_cross_entropy_with_logits(logits, target) if weights[0] else zero
+        dice = dice_loss(probability, target) if weights[1] else zero
+        hausdorff = hausdorff_loss(probability, target, self.cap_px) if weights[2] else zero
+        total = weights[0] * bce + weights[1] * dice + weights[2] * hausdorff
         return LossTerms(total, bce, dice, hausdorff)

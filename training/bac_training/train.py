@@ -101,7 +101,7 @@ class _Trainer:
         self.sampler = PatchSampler(data.training, patches.positive, patches.hard, patches.lines)
         self.validation = PatchSampler(data.validation) if data.validation else None
         self.sources = data.describe()
-        network = UNet(config.network.widths)
+        network = UNet(**asdict(config.network))
         if init is not None:
             _start_from(network, init)
         # Channels last is what the CPU's convolutions work in; otherwise each one reorders its input.

@@ -9,12 +9,14 @@ network needs, and a 512 x 512 tile costs about a third of a plain U-Net of the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-__all__ = ["DEFAULT_WIDTHS", "ProbabilityNet", "UNet", "count_flops", "count_parameters"]
+__all__ = ["BLOCKS", "DEFAULT_WIDTHS", "ProbabilityNet", "UNet", "count_flops", "count_parameters"]
 
 DEFAULT_WIDTHS = (32, 48, 64, 96, 128)
 
@@ -28,17 +30,69 @@ class ConvBlock(nn.Sequential):
     ----------
     inputs, outputs : int
         Number of channels.
+    dilation : int, default 1
+        Dilation of the second convolution; 2 widens the receptive field at the same cost.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
         super().__init__(
             nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
-            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.Conv2d(outputs, outputs, 3, padding=dilation, dilation=dilation, bias=False),
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
         )
+
+
+class ResidualBlock(nn.Module):
+    """A `ConvBlock` whose input is added before the last ReLU (He et al. 2016).
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Number of channels; where they differ, a 1 x 1 convolution carries the input over.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*list(ConvBlock(inputs, outputs))[:-1])
+        self.carry = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return features of `outputs` channels in the size of `x`."""
+        return functional.relu(self.body(x) + self.carry(x))
+
+
+class SeparableBlock(nn.Sequential):
+    """A `ConvBlock` of depthwise separable convolutions (Howard et al. 2017).
+
+    Each 3 x 3 convolution is one of its own for each channel, then a 1 x 1 convolution between channels.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Number of channels.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        layers: list[nn.Module] = []
+        for channels in (inputs, outputs):
+            layers += [
+                nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+                nn.Conv2d(channels, outputs, 1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(inplace=True),
+            ]
+        super().__init__(*layers)
+
+
+BLOCKS: dict[str, Callable[[int, int], nn.Module]] = {
+    "plain": ConvBlock,
+    "residual": ResidualBlock,
+    "depthwise": SeparableBlock,
+    "dilated": partial(ConvBlock, dilation=2),
+}
 
 
 class UNet(nn.Module):
@@ -48,28 +102,38 @@ class UNet(nn.Module):
     ----------
     widths : sequence of int, default DEFAULT_WIDTHS
         Channels of each level, from half resolution downwards. Each level halves the resolution.
+    block : {"plain", "residual", "depthwise", "dilated"}, default "plain"
+        What each level is built of: a key of `BLOCKS`.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two widths, a width below 1 or an unknown block.
 
     Notes
     -----
     The side lengths of the input must be multiples of ``stride``.
     """
 
-    def __init__(self, widths: Sequence[int] = DEFAULT_WIDTHS) -> None:
+    def __init__(self, widths: Sequence[int] = DEFAULT_WIDTHS, block: str = "plain") -> None:
         super().__init__()
         if len(widths) < 2 or min(widths) < 1:
             raise ValueError(f"a U-Net needs two or more positive widths, not {tuple(widths)}")
+        if block not in BLOCKS:
+            raise ValueError(f"unknown block {block!r}; known are {', '.join(BLOCKS)}")
+        make = BLOCKS[block]
         self.widths = tuple(int(width) for width in widths)
         self.stride = 2 ** len(self.widths)
         self.unshuffle = nn.PixelUnshuffle(2)
         self.encoder = nn.ModuleList(
-            ConvBlock(i, o) for i, o in zip((4, *self.widths[:-1]), self.widths, strict=True)
+            make(i, o) for i, o in zip((4, *self.widths[:-1]), self.widths, strict=True)
         )
         self.pool = nn.MaxPool2d(2)
         shallow, deep = self.widths[:-1][::-1], self.widths[1:][::-1]
         # Projecting before the upsampling does the work on a quarter of the pixels.
         self.project = nn.ModuleList(nn.Conv2d(d, s, 1) for d, s in zip(deep, shallow, strict=True))
         self.up = nn.Upsample(scale_factor=2.0, mode="nearest")
-        self.decoder = nn.ModuleList(ConvBlock(2 * s, s) for s in shallow)
+        self.decoder = nn.ModuleList(make(2 * s, s) for s in shallow)
         self.head = nn.Conv2d(self.widths[0], 4, 1)
         self.shuffle = nn.PixelShuffle(2)
 
@@ -119,7 +183,7 @@ def count_parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
-def count_flops(widths: Sequence[int], side_px: int) -> int:
+def count_flops(widths: Sequence[int], side_px: int, block: str = "plain") -> int:
     """Return the floating-point operations of one forward pass on a square tile.
 
     Only convolutions are counted, a multiplication with its addition as two operations.
@@ -130,6 +194,8 @@ def count_flops(widths: Sequence[int], side_px: int) -> int:
         Channels of each level, as given to `UNet`.
     side_px : int
         Side length of the tile in pixels.
+    block : str, default "plain"
+        As given to `UNet`.
 
     Returns
     -------
@@ -139,10 +205,18 @@ def count_flops(widths: Sequence[int], side_px: int) -> int:
     total = 0
     for level, width in enumerate(widths):
         pixels = (side_px // 2 ** (level + 1)) ** 2
-        inputs = widths[level - 1] if level else 4
-        total += pixels * 9 * width * (inputs + width)
+        total += pixels * _products(widths[level - 1] if level else 4, width, block)
         if level + 1 < len(widths):
-            total += pixels * 9 * width * (2 * width + width)
+            total += pixels * _products(2 * width, width, block)
             total += pixels // 4 * widths[level + 1] * width
     total += (side_px // 2) ** 2 * widths[0] * 4
     return 2 * total
+
+
+def _products(inputs: int, outputs: int, block: str) -> int:
+    """Return the multiplications of a block for each pixel."""
+    channels = inputs + outputs
+    if block == "depthwise":
+        return channels * (9 + outputs)
+    carry = inputs * outputs if block == "residual" and inputs != outputs else 0
+    return 9 * outputs * channels + carry
