@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from bac_training.augment import _blur, augment, draw_batch
 from bac_training.config import AugmentConfig, load_config
+from bac_training.marks import draw_marks
 from bac_training.patches import PatchSampler
 
 NONE = AugmentConfig(**dict.fromkeys(asdict(load_config().augment), 0.0))
@@ -17,12 +18,11 @@ NONE = AugmentConfig(**dict.fromkeys(asdict(load_config().augment), 0.0))
 
 def test_blur_is_scipys() -> None:
     image = torch.randn(2, 1, 40, 40, generator=torch.Generator().manual_seed(0))
-    sigmas = np.array([0.6, 1.2])
-    for plane, sigma, found in zip(
-        image[:, 0].numpy(), sigmas, _blur(image, sigmas)[:, 0].numpy(), strict=True
-    ):
-        expected = ndimage.gaussian_filter(plane, sigma, mode="constant", radius=4)
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+    rows, columns = np.array([0.6, 1.2]), np.array([1.0, 0.5])
+    found = _blur(image, rows, columns)[:, 0].numpy()
+    for plane, *sigmas, result in zip(image[:, 0].numpy(), rows, columns, found, strict=True):
+        expected = ndimage.gaussian_filter(plane, sigmas, mode="constant", radius=4)
+        np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
 def test_without_strength_nothing_changes() -> None:
@@ -41,6 +41,51 @@ def test_noise_has_its_spread_and_stays_in_the_breast() -> None:
     # Uniform in 0 to 0.4.
     assert float(spreads.mean()) == pytest.approx(0.2, abs=0.05)
     assert float(spreads.max()) <= 0.42
+
+
+def test_few_grey_levels_are_evenly_spaced() -> None:
+    # Within the range of the normalisation, whose ends are no multiples of the step.
+    image = torch.randn(4, 1, 64, 64, generator=torch.Generator().manual_seed(0)).clamp(-3, 3)
+    found = augment(image, torch.ones_like(image), np.random.default_rng(0), replace(NONE, quantise=1.0))
+    for patch, before in zip(found, image, strict=True):
+        steps = np.diff(np.unique(patch.numpy().round(4)))
+        assert 0.05 <= steps.min() <= 0.5
+        np.testing.assert_allclose(steps / steps.min(), np.rint(steps / steps.min()), atol=0.01)
+        assert float((patch - before).abs().max()) <= 0.5 * steps.min() + 1e-3
+
+
+def test_scratches_are_straight_thin_and_bright() -> None:
+    marks = draw_marks(torch.Size((40, 1, 96, 96)), np.random.default_rng(1), 0.5, 0.0)[:, 0].numpy()
+    marked = [patch for patch in marks if patch.max() > 1]
+    assert 10 <= len(marked) <= 30
+    straight = 0
+    for patch in marked:
+        labels, count = ndimage.label(patch > 0.5 * patch.max(), np.ones((3, 3)))
+        points = np.argwhere(labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]))
+        across, along = np.sqrt(np.linalg.eigvalsh(np.cov(points.T)))
+        # A line of 3 pixels' width at most has a standard deviation of 1 across.
+        straight += count == 1 and across < 1.0 and along > 5.0
+    assert straight > len(marked) / 4, "one in three has a single scratch"
+    assert marks.min() >= 0
+    assert marks.max() <= 3 * 8.0
+
+
+def test_dust_is_small_and_bright() -> None:
+    marks = draw_marks(torch.Size((40, 1, 96, 96)), np.random.default_rng(1), 0.0, 1.0)[:, 0].numpy()
+    for patch in marks:
+        labels, count = ndimage.label(patch > 1)
+        assert count <= 8
+        for box in ndimage.find_objects(labels):
+            assert max(s.stop - s.start for s in box) < 25
+    assert 2 < np.median(marks.max(axis=(1, 2))) < 12
+
+
+def test_marks_change_no_truth_and_stay_in_the_breast() -> None:
+    image, breast = torch.zeros(20, 1, 64, 64), torch.ones(20, 1, 64, 64)
+    breast[..., :20] = 0
+    found = augment(image, breast, np.random.default_rng(0), replace(NONE, scratches=1.0, dust=1.0))
+    assert torch.all(found[..., :20] == 0)
+    assert float((found > 1).float().mean()) > 0.001
 
 
 def test_gain_leaves_order() -> None:

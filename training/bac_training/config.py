@@ -68,8 +68,8 @@ class PatchConfig:
     batch: int
     positive: float
     hard: float
-
     lines: float
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
@@ -80,9 +80,13 @@ class AugmentConfig:
     offset: float
     gamma: float
     blur: float
+    anisotropy: float
     sharpen: float
     noise: float
     grain: float
+    quantise: float
+    scratches: float
+    dust: float
 
 
 @dataclass(frozen=True)
