@@ -2,6 +2,7 @@
 
 from bac_phantom.config import DETECTORS, PhantomConfig
 from bac_phantom.dataset import write_dataset, write_woman
-from bac_phantom.woman import View, Woman, make_woman
+from bac_phantom.view import View
+from bac_phantom.woman import Woman, make_woman
 
 __all__ = ["DETECTORS", "PhantomConfig", "View", "Woman", "make_woman", "write_dataset", "write_woman"]

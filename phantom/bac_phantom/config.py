@@ -5,7 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-LookChoice = Literal["raw", "presentation", "film", "mixed"]
+LookChoice = Literal["raw", "raw-log", "presentation", "film", "mixed"]
+
+# Everything that looks like arterial calcification and is none, by the name it has in truth.json.
+HARD_NEGATIVES = (
+    # calcifications
+    "cluster",
+    "round",
+    "rim",
+    "popcorn",
+    "rods",
+    "sutures",
+    "skin",
+    "milk",
+    # metal, and what lies on the skin
+    "clip",
+    "bb",
+    "scar",
+    "pacemaker",
+    "deodorant",
+    "letters",
+    # anatomy
+    "vessels",
+    "masses",
+    "folds",
+    "pectoral",
+    # film
+    "scratches",
+    "text",
+)
+
+PRESENTATION_STYLES = ("equalised", "multiscale", "table", "inverted", "plain")
 
 
 @dataclass(frozen=True)
@@ -26,6 +56,8 @@ DETECTORS = {
     "ase-85": Detector("a-Se", 0.085, 3518, 2800, (("W", "Rh"),)),
     "ase-70": Detector("a-Se", 0.07, 3328, 2560, (("W", "Rh"), ("W", "Ag"))),
     "ase-100": Detector("a-Se", 0.1, 2394, 1800, (("W", "Rh"), ("W", "Ag"), ("W", "Al"))),
+    # Photo-stimulable plates and film scanners read 18 cm x 24 cm at 0.05 mm.
+    "csi-50": Detector("CsI", 0.05, 4740, 3540, (("Mo", "Mo"), ("Mo", "Rh"))),
 }
 
 
@@ -36,15 +68,24 @@ class PhantomConfig:
     Attributes
     ----------
     look
-        How the images are stored: ``raw`` (FOR PROCESSING), ``presentation``, ``film`` (TIFF) or ``mixed``.
+        How the images are stored: ``raw`` (FOR PROCESSING), ``raw-log``, ``presentation``, ``film`` (TIFF) or
+        ``mixed``.
     positive_share
         Share of women with arterial calcification.
     mass_range_mg
         Range of a positive woman's calcium mass; drawn log-uniformly.
+    outer_width_range_mm
+        Range of an artery's outer width, drawn log-uniformly.
     thickness_range_mm
         Range of the compressed thickness.
-    other_calcifications
-        How many other calcifications, metal and markers: 0 none, 1 as usual.
+    header_thickness_error_mm
+        The header's thickness is off by up to this much, uniformly; 0 for a true header.
+    hard_negatives
+        Names of ``HARD_NEGATIVES`` that are drawn; what is left out does not appear.
+    hard_negative_rate
+        How many of them: 1 as usual, 2 twice as many.
+    presentation_styles
+        Names of ``PRESENTATION_STYLES`` to draw from.
     detectors
         Names of ``DETECTORS`` to draw from.
     """
@@ -52,6 +93,10 @@ class PhantomConfig:
     look: LookChoice = "raw"
     positive_share: float = 0.67
     mass_range_mg: tuple[float, float] = (1.0, 120.0)
+    outer_width_range_mm: tuple[float, float] = (0.8, 3.0)
     thickness_range_mm: tuple[float, float] = (30.0, 75.0)
-    other_calcifications: float = 1.0
+    header_thickness_error_mm: float = 0.0
+    hard_negatives: tuple[str, ...] = HARD_NEGATIVES
+    hard_negative_rate: float = 1.0
+    presentation_styles: tuple[str, ...] = PRESENTATION_STYLES
     detectors: tuple[str, ...] = 3 * ("csi-100",) + 2 * ("ase-100",) + ("csi-94", "ase-85", "ase-70")

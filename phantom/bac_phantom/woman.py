@@ -3,81 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydicom.uid import generate_uid
-from scipy import ndimage
 
 from bac_phantom import looks
-from bac_phantom.anatomy import BreastTraits, ViewName, build_anatomy
-from bac_phantom.arteries import Artery, draw_artery, place_artery, plan_arteries
+from bac_phantom.anatomy import Anatomy, BreastTraits, ViewName, build_anatomy
+from bac_phantom.arteries import Artery, plan_arteries
 from bac_phantom.beams import Beam, techniques
-from bac_phantom.calcifications import add_calcifications
 from bac_phantom.config import DETECTORS, Detector, PhantomConfig
-from bac_phantom.dicom import encode_dicom, encode_film
-from bac_phantom.render import Exposure, expose
+from bac_phantom.courses import BodyPath, Projection, lay_course
+from bac_phantom.view import Laterality, Scene, View, make_view
 
-Laterality = Literal["L", "R"]
 VIEWS: tuple[tuple[Laterality, ViewName], ...] = (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO"))
-
-
-@dataclass(frozen=True)
-class View:
-    """One image with its truth. Masks and pixels lie in the stored matrix, (row, column)."""
-
-    laterality: Laterality
-    view: ViewName
-    look: looks.Look
-    mask: npt.NDArray[np.bool_] = field(repr=False)
-    calcium_mass_mg: float
-    area_mm2: float
-    stored: looks.Stored = field(repr=False)
-    facts: dict[str, Any] = field(repr=False)
-
-    @property
-    def sop_instance_uid(self) -> str:
-        """UID of the image; film scans use it as their file's name."""
-        return str(self.facts["sop_instance_uid"])
-
-    @property
-    def suffix(self) -> str:
-        """Ending of the file's name."""
-        return ".tif" if self.look == "film" else ".dcm"
-
-    @property
-    def pixel_spacing_mm(self) -> tuple[float, float] | None:
-        """Spacing (between rows, between columns) to pass along for a film scan; None for DICOM."""
-        pitch = float(self.facts["pitch_mm"])
-        return (pitch, pitch) if self.look == "film" else None
-
-    def encode(self) -> bytes:
-        """Return the file's bytes: DICOM, or TIFF for a film scan."""
-        return encode_film(self.stored) if self.look == "film" else encode_dicom(self.stored, self.facts)
-
-    def truth(self) -> dict[str, Any]:
-        """Return the truth of this view as plain JSON types."""
-        facts = self.facts
-        return {
-            "sop_instance_uid": self.sop_instance_uid,
-            "laterality": self.laterality,
-            "view": self.view,
-            "look": self.look,
-            "calcium_mass_mg": round(self.calcium_mass_mg, 4),
-            "area_mm2": round(self.area_mm2, 3),
-            "pixel_spacing_mm": list(self.pixel_spacing_mm) if self.pixel_spacing_mm else None,
-            "detector_pitch_mm": facts["pitch_mm"],
-            "thickness_mm": facts["thickness_mm"],
-            "beam": {
-                k: facts[k] for k in ("anode", "filter_material", "filter_thickness_mm", "kvp", "detector")
-            },
-            "grid": facts["grid"],
-            "scatter_to_primary": round(facts["scatter_to_primary"], 4),
-            "other_calcifications": facts["other_calcifications"],
-            "arteries": facts["arteries"],
-        }
+# Glandular fraction behind the nipple of an average breast of each BI-RADS density, and how common they are.
+DENSITIES = {"A": (0.12, 0.2), "B": (0.3, 0.35), "C": (0.55, 0.3), "D": (0.85, 0.15)}
 
 
 @dataclass(frozen=True)
@@ -108,22 +51,21 @@ def _choose_beam(rng: np.random.Generator, detector: Detector, thickness_mm: flo
     return Beam(anode, material, thickness, kvp, detector.material)
 
 
-def _make_view(
-    seed: int,
-    index: int,
-    config: PhantomConfig,
-    detector: Detector,
-    traits: BreastTraits,
-    arteries: list[Artery],
-    beam: Beam,
-    look: looks.Look,
-    study_uid: str,
-) -> View:
-    laterality, view = VIEWS[index]
-    rng = np.random.default_rng([seed, index + 1])
+def _choose_look(rng: np.random.Generator, config: PhantomConfig) -> tuple[looks.Look, str]:
+    """Draw how a woman's images are stored: the look, and the style of a presentation look ("" otherwise)."""
+    kinds: tuple[looks.Look, ...] = ("raw", "raw-log", "presentation", "film")
+    drawn = kinds[int(rng.choice(4, p=[0.22, 0.08, 0.3, 0.4]))]
+    style = str(rng.choice(config.presentation_styles))
+    look: looks.Look = drawn if config.look == "mixed" else config.look
+    return look, style if look == "presentation" else ""
+
+
+def _geometry(
+    rng: np.random.Generator, traits: BreastTraits, view: ViewName, oblique: int
+) -> tuple[Projection, BreastTraits]:
+    """Draw a view's distances and thickness; the traits come back scaled to its detector plane."""
     sid_mm, gap_mm = float(rng.choice([650, 660, 700])), float(np.round(rng.uniform(15, 25), 1))
     thickness = float(np.round(np.clip(traits.thickness_mm + rng.normal(0, 3), 20, 90)))
-    pitch, shape = detector.pitch_mm, (detector.rows, detector.columns)
     middle = sid_mm / (sid_mm - gap_mm - thickness / 2)
     scaled = dataclasses.replace(
         traits,
@@ -131,91 +73,29 @@ def _make_view(
         half_height_mm=traits.half_height_mm * middle,
         thickness_mm=thickness,
     )
-    anatomy = build_anatomy(rng, scaled, view, shape, pitch)
-    calcium, kinds = add_calcifications(rng, anatomy, pitch, config.other_calcifications)
-    mask = np.zeros(shape, dtype=bool)
-    mass_mg = area_mm2 = 0.0
-    drawn_arteries = []
-    for artery in arteries:
-        height = artery.height_fraction * thickness
-        magnification = sid_mm / (sid_mm - gap_mm - height)
-        path = place_artery(rng, artery, magnification, anatomy.depth_px, pitch, anatomy.nipple_mm)
-        drawn = draw_artery(artery, path, magnification, pitch, shape)
-        if drawn is None:
-            continue
-        np.add.at(calcium, (drawn.rows, drawn.columns), drawn.calcium_mg_mm2)
-        # Blood and wall take the place of the tissue that is there: only its fat makes a difference.
-        fat = anatomy.adipose_mm[drawn.rows, drawn.columns]
-        displaced = (
-            drawn.soft_tissue_mm * fat / np.maximum(fat + anatomy.gland_mm[drawn.rows, drawn.columns], 1e-3)
-        )
-        displaced = np.minimum(displaced, fat)
-        anatomy.gland_mm[drawn.rows, drawn.columns] += displaced
-        anatomy.adipose_mm[drawn.rows, drawn.columns] -= displaced
-        new = drawn.truth & ~mask[drawn.rows, drawn.columns]
-        mask[drawn.rows[drawn.truth], drawn.columns[drawn.truth]] = True
-        mass_mg += artery.mass_mg
-        area_mm2 += float(new.sum()) * (pitch / magnification) ** 2
-        drawn_arteries.append(
-            {
-                "calcium_mass_mg": round(artery.mass_mg, 4),
-                "outer_width_mm": round(drawn.width_mm, 3),
-                "visible_length_mm": round(drawn.visible_length_mm, 2),
-                "magnification": round(magnification, 5),
-                "coverage": round(artery.coverage, 3),
-            }
-        )
-    # Sharp bends leave single pixels out; a loop's inside, however small, is no artery.
-    mask = ndimage.binary_closing(np.pad(mask, 1), np.ones((3, 3)))[1:-1, 1:-1] if mask.any() else mask
-    has_grid = bool(rng.random() < 0.9)
-    scatter = (0.04 + 0.0016 * thickness if has_grid else 0.25 + 0.006 * thickness) * rng.uniform(0.85, 1.15)
-    exposure = Exposure(
-        beam,
-        has_grid,
-        float(scatter),
-        float(rng.uniform(0.03, 0.05) if detector.material == "a-Se" else rng.uniform(0.06, 0.1)),
-        float(np.exp(rng.uniform(np.log(1.2e5), np.log(5e5)))),
-        0.0,
-    )
-    signal = expose(rng, anatomy, calcium, exposure, pitch)
-    if look == "raw":
-        stored = looks.raw_linear(signal)
-    elif look == "raw-log":
-        stored = looks.raw_log(signal)
-    elif look == "presentation":
-        stored = looks.presentation(rng, signal, anatomy.inside, pitch)
-    else:
-        stored = looks.film(rng, signal, anatomy.inside, pitch, f"{laterality}{view}")
-    flipped = laterality == "R"
-    if flipped:
-        mask = np.ascontiguousarray(mask[:, ::-1])
-        stored = dataclasses.replace(stored, pixels=np.ascontiguousarray(stored.pixels[:, ::-1]))
-    facts: dict[str, Any] = {
-        "woman_seed": seed,
-        "sop_instance_uid": _uid(seed, look, index, config),
-        "series_instance_uid": _uid(seed, look, "series", index, config),
-        "study_instance_uid": study_uid,
-        "instance_number": index + 1,
-        "laterality": laterality,
-        "view": view,
-        "flipped": flipped,
-        "raw": look in ("raw", "raw-log"),
-        "log": look == "raw-log",
-        "pitch_mm": pitch,
-        "sid_mm": sid_mm,
-        "gap_mm": gap_mm,
-        "thickness_mm": thickness,
-        "anode": beam.anode,
-        "filter_material": beam.filter_material,
-        "filter_thickness_mm": beam.filter_thickness_mm,
-        "kvp": beam.kvp,
-        "detector": beam.detector,
-        "grid": has_grid,
-        "scatter_to_primary": float(scatter),
-        "other_calcifications": kinds,
-        "arteries": drawn_arteries,
-    }
-    return View(laterality, view, look, mask, mass_mg, area_mm2, stored, facts)
+    half_extent = 0.7 * traits.half_height_mm
+    return Projection(view, (0.0, 0.0), 0.0, sid_mm, gap_mm, thickness, half_extent, oblique), scaled
+
+
+def _lay(
+    rng: np.random.Generator,
+    arteries: list[Artery],
+    views: Sequence[tuple[Anatomy, Projection]],
+    pitch_mm: float,
+    traits: BreastTraits,
+) -> list[tuple[Artery, BodyPath]]:
+    """Lay all arteries; the calcium of one that finds no room goes to the others."""
+    laid: dict[int, BodyPath] = {}
+    for index, artery in enumerate(arteries):
+        stem = None if artery.parent is None else laid.get(artery.parent)
+        course = lay_course(rng, artery, views, pitch_mm, (traits.depth_mm, traits.half_height_mm), stem)
+        if course is not None:
+            laid[index] = course
+    wanted, found = sum(a.mass_mg for a in arteries), sum(arteries[k].mass_mg for k in laid)
+    return [
+        (dataclasses.replace(arteries[k], mass_mg=arteries[k].mass_mg * wanted / found), course)
+        for k, course in laid.items()
+    ]
 
 
 def make_woman(
@@ -241,13 +121,14 @@ def make_woman(
     Returns
     -------
     Woman
-        The truth of a breast is the calcium that both of its views show.
+        Both views of a breast show the same arteries, so its truth is the calcium of either.
     """
     config = config or PhantomConfig()
     rng = np.random.default_rng(seed)
     detector = DETECTORS[str(rng.choice(config.detectors))]
     thickness = float(rng.uniform(*config.thickness_range_mm))
-    density = float(rng.choice([0.12, 0.3, 0.55, 0.85], p=[0.2, 0.35, 0.3, 0.15]) * rng.uniform(0.75, 1.2))
+    density = str(rng.choice(list(DENSITIES), p=[share for _, share in DENSITIES.values()]))
+    glandular = DENSITIES[density][0] * float(rng.uniform(0.75, 1.2))
     size = float(rng.uniform(0.0, 1.0))
     drawn = bool(rng.random() < config.positive_share)
     low, high = config.mass_range_mg
@@ -255,32 +136,88 @@ def make_woman(
     has_bac = mass_mg is not None or (drawn if positive is None else positive)
     total = (drawn_mass if mass_mg is None else mass_mg) if has_bac else 0.0
     left_share = float(rng.choice([0.0, 1.0, rng.uniform(0.25, 0.75)], p=[0.12, 0.12, 0.76]))
-    look: looks.Look
-    if config.look == "mixed":
-        kinds: tuple[looks.Look, ...] = ("raw", "raw-log", "presentation", "film")
-        look = kinds[int(rng.choice(4, p=[0.22, 0.08, 0.3, 0.4]))]
-    else:
-        look = config.look
+    look, style = _choose_look(rng, config)
     beam = _choose_beam(rng, detector, thickness)
     study_uid = _uid(seed, look, "study", config)
     breasts: dict[Laterality, float] = {}
     views: list[View] = []
-    for side, share in (("L", left_share), ("R", 1 - left_share)):
-        mass = total * share
+    sides: tuple[tuple[Laterality, float], ...] = (("L", left_share), ("R", 1 - left_share))
+    for number, (side, share) in enumerate(sides):
         traits = BreastTraits(
             depth_mm=65 + 75 * size + float(rng.normal(0, 4)),
             half_height_mm=65 + 45 * size + float(rng.normal(0, 4)),
             thickness_mm=thickness,
-            density=min(density * float(rng.uniform(0.9, 1.1)), 0.9),
+            density=min(glandular * float(rng.uniform(0.9, 1.1)), 0.9),
             strands=float(rng.beta(1.5, 1.5)),
             vessels=int(rng.integers(3, 22)),
             curvature=float(rng.uniform(1.7, 2.4)),
         )
-        arteries = plan_arteries(rng, mass) if mass > 0.05 else []
-        for index, (laterality, _) in enumerate(VIEWS):
-            if laterality == side:
-                views.append(
-                    _make_view(seed, index, config, detector, traits, arteries, beam, look, study_uid)
-                )
-        breasts["L" if side == "L" else "R"] = float(np.mean([v.calcium_mass_mg for v in views[-2:]]))
+        mass = total * share
+        arteries = plan_arteries(rng, mass, config.outer_width_range_mm) if mass > 0.05 else []
+        seen = []
+        for index in (2 * number, 2 * number + 1):
+            own = np.random.default_rng([seed, index + 1, 0])
+            seen.append(_anatomy(own, detector, traits, index, config))
+        # Its own stream: where the arteries lie must not hang on how the tissue was drawn.
+        courses = _lay(np.random.default_rng([seed, number, 1]), arteries, seen, detector.pitch_mm, traits)
+        for index, (anatomy, projection) in zip((2 * number, 2 * number + 1), seen, strict=True):
+            facts = _facts(seed, index, config, look, study_uid, detector, beam, projection)
+            scene = Scene(
+                seed,
+                index,
+                projection,
+                anatomy,
+                courses,
+                detector,
+                beam,
+                config,
+                look,
+                style,
+                {**facts, "density": density},
+            )
+            views.append(make_view(scene, side))
+        breasts[side] = float(np.mean([v.calcium_mass_mg for v in views[-2:]]))
     return Woman(seed, study_uid, breasts, tuple(views))
+
+
+def _anatomy(
+    rng: np.random.Generator, detector: Detector, traits: BreastTraits, index: int, config: PhantomConfig
+) -> tuple[Anatomy, Projection]:
+    laterality, view = VIEWS[index]
+    projection, scaled = _geometry(rng, traits, view, 1 if laterality == "L" else -1)
+    shape = (detector.rows, detector.columns)
+    anatomy = build_anatomy(rng, scaled, view, shape, detector.pitch_mm, config.hard_negatives)
+    axis = 0.5 * detector.rows * detector.pitch_mm
+    return anatomy, dataclasses.replace(projection, nipple_mm=anatomy.nipple_mm, axis_row_mm=axis)
+
+
+def _facts(
+    seed: int,
+    index: int,
+    config: PhantomConfig,
+    look: looks.Look,
+    study_uid: str,
+    detector: Detector,
+    beam: Beam,
+    projection: Projection,
+) -> dict[str, Any]:
+    """Collect what the header and the truth say of a view."""
+    off = np.random.default_rng([seed, index, 2]).uniform(-1, 1) * config.header_thickness_error_mm
+    return {
+        "woman_seed": seed,
+        "sop_instance_uid": _uid(seed, look, index, config),
+        "series_instance_uid": _uid(seed, look, "series", index, config),
+        "study_instance_uid": study_uid,
+        "raw": look in ("raw", "raw-log"),
+        "log": look == "raw-log",
+        "pitch_mm": detector.pitch_mm,
+        "sid_mm": projection.sid_mm,
+        "gap_mm": projection.gap_mm,
+        "true_thickness_mm": projection.thickness_mm,
+        "thickness_mm": float(np.round(projection.thickness_mm + off)),
+        "anode": beam.anode,
+        "filter_material": beam.filter_material,
+        "filter_thickness_mm": beam.filter_thickness_mm,
+        "kvp": beam.kvp,
+        "detector": beam.detector,
+    }
