@@ -12,10 +12,14 @@ from scipy import ndimage
 
 from bac_phantom.config import HARD_NEGATIVES
 from bac_phantom.fields import FloatArray, band_noise, power_noise, resize, smooth_step
-from bac_phantom.structures import folds, masses, plain_vessels, strands
+from bac_phantom.structures import ducts, folds, ligaments, masses, muscle_fibres, strands
+from bac_phantom.vessels import plain_vessels
 
 ViewName = Literal["CC", "MLO"]
 COARSE_MM = 0.8
+MUSCLE_MM = 0.4
+# Tissue has no detail that a finer grid than this would show behind a detector's blur.
+FINEST_MM = 0.06
 
 
 @dataclass(frozen=True)
@@ -92,16 +96,21 @@ def _outline(
     return inside, (float(nipple_row), float(np.interp(nipple_row, y, edge) - nipple_mm * 0.5))
 
 
-def _pectoral(rng: np.random.Generator, shape: tuple[int, ...], *, sharp: bool) -> FloatArray:
-    """Triangle of the pectoral muscle in an MLO view, coarse grid, 0 to 1; not ``sharp``: a faded edge."""
-    height = shape[0] * COARSE_MM * rng.uniform(0.35, 0.75)
+def _pectoral(
+    rng: np.random.Generator, shape: tuple[int, ...], pitch_mm: float, *, sharp: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Cover (0 to 1) and muscle share along the ray of the pectoral muscle; not ``sharp``: its edge fades."""
+    grid = tuple(int(np.ceil(n * pitch_mm / MUSCLE_MM)) for n in shape)
+    height = grid[0] * MUSCLE_MM * rng.uniform(0.35, 0.75)
     width = rng.uniform(25, 70)
-    y = (np.arange(shape[0]) + 0.5)[:, None] * COARSE_MM
-    x = (np.arange(shape[1]) + 0.5)[None, :] * COARSE_MM
+    y = (np.arange(grid[0]) + 0.5)[:, None] * MUSCLE_MM
+    x = (np.arange(grid[1]) + 0.5)[None, :] * MUSCLE_MM
     bulge = rng.uniform(-6, 8)
     border = width * (1 - y / height) + bulge * np.sin(np.pi * np.clip(y / height, 0, 1))
     edge_mm = rng.uniform(0.6, 3.0)
-    return smooth_step((border - x).astype(np.float32), 0.0, edge_mm if sharp else 15.0)
+    cover = smooth_step((border - x).astype(np.float32), 0.0, edge_mm if sharp else 15.0)
+    share = rng.uniform(0.35, 0.85) * muscle_fibres(rng, grid, MUSCLE_MM, float(np.arctan2(height, -width)))
+    return resize(cover, shape), resize(cover * share.astype(np.float32), shape)
 
 
 def _gland_envelope(
@@ -124,6 +133,25 @@ def _gland_envelope(
     return np.asarray(traits.density * (0.55 * patchy * cone**0.5 + 0.45 * cone), dtype=np.float32)
 
 
+def _enlarged(anatomy: Anatomy, shape: tuple[int, ...]) -> Anatomy:
+    """Bring an anatomy to twice the pixels along either side, cut to ``shape``."""
+    twice = tuple(2 * n for n in anatomy.inside.shape)
+    adipose, gland, depth = (
+        resize(field, twice)[: shape[0], : shape[1]]
+        for field in (anatomy.adipose_mm, anatomy.gland_mm, 2 * anatomy.depth_px)
+    )
+    inside = np.repeat(np.repeat(anatomy.inside, 2, axis=0), 2, axis=1)[: shape[0], : shape[1]]
+    # Interpolation across the skin line would leave a trace of tissue in the air.
+    return Anatomy(
+        np.where(inside, adipose, 0),
+        np.where(inside, gland, 0),
+        inside,
+        np.where(inside, depth, 0),
+        anatomy.nipple_mm,
+        anatomy.kinds,
+    )
+
+
 def build_anatomy(
     rng: np.random.Generator,
     traits: BreastTraits,
@@ -138,6 +166,9 @@ def build_anatomy(
     ``hard_negatives`` says which of "vessels", "masses", "folds" and "pectoral" are drawn; each has a random
     stream of its own, so that leaving one out changes nothing else.
     """
+    if pitch_mm < FINEST_MM:
+        half = (shape[0] // 2 + shape[0] % 2, shape[1] // 2 + shape[1] % 2)
+        return _enlarged(build_anatomy(rng, traits, view, half, 2 * pitch_mm, hard_negatives), shape)
     seed = int(rng.integers(2**63))
     streams = {
         name: np.random.default_rng([seed, HARD_NEGATIVES.index(name)])
@@ -178,22 +209,24 @@ def build_anatomy(
     # Fat fills what gland leaves: the fraction saturates smoothly.
     gland = (1 - np.exp(-np.maximum(share + floor, 0))) * fine_thickness
     threads = strands(rng, traits.strands, shape, pitch_mm, nipple)
+    threads += ligaments(rng, traits.strands, depth_mm, COARSE_MM, pitch_mm)[: shape[0], : shape[1]]
+    threads += ducts(rng, shape, pitch_mm, nipple)
     if "vessels" in hard_negatives:
         threads += plain_vessels(streams["vessels"], traits.vessels, shape, pitch_mm, nipple)
         kinds.append("vessels")
     if "masses" in hard_negatives:
-        threads += masses(streams["masses"], shape, pitch_mm)
-        kinds.append("masses")
+        lumps = masses(streams["masses"], shape, pitch_mm)
+        threads += lumps
+        if lumps.any():
+            kinds.append("masses")
     roof = np.clip(fine_thickness / 15.0, 0, 1)
     gland = gland + threads * roof
     if view == "MLO" and streams["pectoral"].random() < 0.92:
         sharp = "pectoral" in hard_negatives
-        pectoral = resize(_pectoral(streams["pectoral"], coarse, sharp=sharp), shape)
-        muscle = np.float32(streams["pectoral"].uniform(0.35, 0.85)) * fine_thickness
-        fibrous = 1 + 0.05 * band_noise(streams["pectoral"], shape, 2.5 / pitch_mm)
+        cover, muscle = _pectoral(streams["pectoral"], shape, pitch_mm, sharp=sharp)
         if sharp:
             kinds.append("pectoral")
-        gland = gland * (1 - 0.5 * pectoral) + pectoral * muscle * fibrous
+        gland = gland * (1 - 0.5 * cover) + muscle * fine_thickness
     # A fold adds tissue beyond the compressed thickness: it is more breast on the way, not less fat.
     folded = np.zeros(shape, dtype=np.float32)
     if "folds" in hard_negatives:

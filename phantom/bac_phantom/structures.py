@@ -1,12 +1,11 @@
-"""What lies in the fat: strands, uncalcified vessels, masses, skin folds; in mm of gland along the ray."""
+"""What lies in the fat: strands, ligaments, ducts, muscle, masses, folds; in mm of gland along the ray."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
-from bac_phantom.curves import STEP_MM, Path, chord, many_paths, random_path, stamp, tube_pixels
+from bac_phantom.curves import STEP_MM, many_paths, random_path, stamp, tube_pixels
 from bac_phantom.fields import FloatArray, band_noise, resize
 
 
@@ -28,8 +27,7 @@ def strands(
     contrast = np.exp(rng.uniform(np.log(0.5), np.log(1.6)))
     # (blur across in mm, strands per cm2, mm of gland along the ray, samples): thin and many to broad, few.
     for blur_mm, per_cm2, depth_mm, samples in (
-        (0.07, 9.0, 1.2, 160),
-        (0.12, 9.0, 1.4, 220),
+        (0.09, 12.0, 1.3, 190),
         (0.25, 4.0, 1.6, 260),
         (0.5, 0.7, 1.6, 300),
         (1.2, 0.15, 1.8, 400),
@@ -56,56 +54,90 @@ def strands(
     return total
 
 
-def plain_vessels(
-    rng: np.random.Generator,
-    count: int,
-    shape: tuple[int, ...],
-    pitch_mm: float,
-    nipple: tuple[float, float],
+def ligaments(
+    rng: np.random.Generator, fibrous: float, depth_mm: FloatArray, grid_mm: float, pitch_mm: float
 ) -> FloatArray:
-    """Uncalcified arteries and veins: tubes of blood and wall, mm of gland-like tissue."""
-    total = np.zeros(shape, dtype=np.float32)
-    height, width = shape[0] * pitch_mm, shape[1] * pitch_mm
-    for _ in range(count):
-        start = (rng.uniform(0.05, 0.95) * height, rng.uniform(0.0, 0.35) * width)
-        path = random_path(
-            rng,
-            start,
-            rng.normal(0, 0.6),
-            rng.uniform(25, 130),
-            rng.uniform(0.1, 0.8),
-            target=(nipple[0] + rng.normal(0, 25), nipple[1]),
+    """Cooper's ligaments: curved sheets seen edge-on, densest near the skin, mm of gland.
+
+    ``depth_mm`` is the distance to the skin on a grid of ``grid_mm``; the result lies on one of ``pitch_mm``.
+    """
+    shape = tuple(int(np.ceil(n * grid_mm / pitch_mm)) for n in depth_mm.shape)
+    canvas = np.zeros(shape, dtype=np.float32)
+    chance = np.where(depth_mm > 1.0, np.exp(-depth_mm / rng.uniform(8, 25)), 0).ravel()
+    if chance.sum() == 0:
+        return canvas
+    area_cm2 = float((depth_mm > 1.0).sum()) * grid_mm**2 / 100
+    count = int(rng.poisson(area_cm2 * rng.uniform(0.3, 2.2) * (0.4 + 1.2 * fibrous))) + 1
+    picks = rng.choice(chance.size, count, p=chance / chance.sum())
+    rows, columns = np.unravel_index(picks, depth_mm.shape)
+    starts = (np.column_stack([rows, columns]) + rng.random((count, 2))) * grid_mm
+    down, right = np.gradient(ndimage.gaussian_filter(depth_mm, 3.0))
+    # They leave the skin obliquely and bow like a festoon between their ends.
+    along_skin = np.arctan2(right[rows, columns], -down[rows, columns])
+    heading = along_skin + rng.choice([0.0, np.pi], count) + rng.normal(0, 0.6, count)
+    samples = 220
+    bow = rng.choice([-1, 1], count) / np.exp(rng.uniform(np.log(6), np.log(60), count))
+    turn = heading[:, None] + bow[:, None] * (np.arange(samples) - samples / 3) * STEP_MM
+    turn = turn + np.cumsum(rng.normal(0, 0.012, (count, samples)), axis=1)
+    step = np.stack([np.sin(turn), np.cos(turn)], axis=-1) * STEP_MM
+    paths = starts[:, None, :] + np.cumsum(step, axis=1)
+    length = rng.uniform(40, samples, (count, 1))
+    fade = np.sqrt(np.sin(np.pi * np.clip(np.arange(samples)[None, :] / length, 0, 1)))
+    strength = rng.gamma(1.5, 0.7, (count, 1)) * rng.uniform(0.25, 0.6)
+    for part, blur_mm in ((slice(0, None, 3), 0.08), (slice(1, None, 3), 0.15), (slice(2, None, 3), 0.3)):
+        layer = np.zeros(shape, dtype=np.float32)
+        amount = (fade * strength)[part].ravel()
+        stamp(layer, paths[part].reshape(-1, 2), pitch_mm, amount * (1 + 2 * blur_mm))
+        canvas += ndimage.gaussian_filter(layer, blur_mm / pitch_mm, truncate=2.5)
+    return canvas
+
+
+def ducts(
+    rng: np.random.Generator, shape: tuple[int, ...], pitch_mm: float, nipple: tuple[float, float]
+) -> FloatArray:
+    """Ducts: soft cords that converge on the nipple, thinner further out, mm of gland."""
+    # Half a millimetre wide or more: a coarser canvas carries them.
+    step = max(1, int(0.35 / pitch_mm))
+    canvas = np.zeros((shape[0] // step + 1, shape[1] // step + 1), dtype=np.float32)
+    count, samples = int(rng.integers(6, 16)), int(rng.uniform(250, 600))
+    starts = np.array(nipple) + rng.normal(0, 1.2, (count, 2))
+    trunks = many_paths(rng, starts, np.pi + rng.uniform(-0.9, 0.9, count), samples)
+    picks = rng.integers(0, samples, 3 * count)
+    whose = rng.integers(0, count, 3 * count)
+    joins = trunks[whose, picks]
+    away = np.arctan2(joins[:, 0] - nipple[0], joins[:, 1] - nipple[1])
+    twigs = many_paths(
+        rng, joins, away + rng.choice([-1, 1], 3 * count) * rng.uniform(0.2, 0.8, 3 * count), 200
+    )
+    strength = rng.uniform(0.1, 1.1)
+    for paths, scale in ((trunks, 1.0), (twigs, 0.5)):
+        thin = np.linspace(1.0, 0.15, paths.shape[1])[None, :] * rng.gamma(2.0, 0.5, (len(paths), 1))
+        stamp(canvas, paths.reshape(-1, 2), pitch_mm * step, (strength * scale * thin).ravel())
+    canvas = ndimage.gaussian_filter(canvas, 0.4 / (pitch_mm * step), truncate=3.0)
+    return resize(canvas, (canvas.shape[0] * step, canvas.shape[1] * step))[: shape[0], : shape[1]]
+
+
+def muscle_fibres(
+    rng: np.random.Generator, shape: tuple[int, ...], grid_mm: float, edge_rad: float
+) -> FloatArray:
+    """Relative thickness of a muscle, mean 1: bundles along its edge, ``edge_rad`` from the column axis."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32) * np.float32(grid_mm)
+    # Bundles fan out a little from the shoulder.
+    angle = edge_rad + rng.uniform(-0.0025, 0.0025) * columns
+    along = rows * np.sin(angle) + columns * np.cos(angle)
+    across = columns * np.sin(angle) - rows * np.cos(angle)
+    total = np.ones(shape, dtype=np.float32)
+    for bundle_mm, gain in ((1.2, 0.018), (3.5, 0.03), (14.0, 0.06)):
+        length_mm = 20 * bundle_mm
+        size = (
+            int((np.ptp(across)) / bundle_mm) + 3,
+            int((np.ptp(along)) / length_mm) + 3,
         )
-        radius = rng.uniform(0.3, 1.6) * np.linspace(1.0, rng.uniform(0.4, 0.9), len(path))
-        near = tube_pixels(path, radius, pitch_mm, shape)
-        # Where the vessel dips along the beam the ray stays in it longer: 1 / cos(slope).
-        slope = np.cumsum(rng.standard_normal(len(path))) * 0.1 * STEP_MM**0.5
-        slope = ndimage.gaussian_filter1d(slope - slope.mean(), 1.5 / STEP_MM) * rng.uniform(0.2, 3.0)
-        longer = 1.0 / np.cos(np.clip(slope, -1.2, 1.2))
-        depth = rng.uniform(0.5, 1.1) * np.minimum(longer, 6.0 / (2 * radius) + 1)
-        lumen = chord(near.offset_mm, radius[near.along].astype(np.float32))
-        total[near.rows, near.columns] += lumen * depth[near.along].astype(np.float32)
-        _add_knots(rng, total, path, radius, pitch_mm)
+        where = [(across - across.min()) / bundle_mm, (along - along.min()) / length_mm]
+        total += gain * ndimage.map_coordinates(
+            rng.standard_normal(size, dtype=np.float32), where, order=1, mode="nearest"
+        )
     return total
-
-
-def _add_knots(
-    rng: np.random.Generator, total: FloatArray, path: Path, radius: npt.NDArray[np.float64], pitch_mm: float
-) -> None:
-    """Bends and branchings seen end-on, and small lymph nodes on the vessel: bright dots, mm of gland."""
-    for place in rng.integers(0, len(path), int(rng.poisson(0.6))):
-        size_px = float(rng.uniform(0.8, 1.8) * radius[place] + rng.uniform(0.0, 0.6)) / pitch_mm
-        row, column = path[place] / pitch_mm
-        reach = int(2.5 * size_px) + 2
-        r0, r1 = max(int(row) - reach, 0), min(int(row) + reach + 1, total.shape[0])
-        c0, c1 = max(int(column) - reach, 0), min(int(column) + reach + 1, total.shape[1])
-        if r0 >= r1 or c0 >= c1:
-            continue
-        yy, xx = np.mgrid[r0:r1, c0:c1]
-        distance2 = ((yy - row) ** 2 + (xx - column) ** 2 * rng.uniform(0.5, 1.5)) / size_px**2
-        total[r0:r1, c0:c1] += (rng.uniform(1.0, 6.0) * np.exp(-(distance2 ** rng.uniform(0.8, 2.0)))).astype(
-            np.float32
-        )
 
 
 def masses(rng: np.random.Generator, shape: tuple[int, ...], pitch_mm: float) -> FloatArray:
@@ -151,7 +183,7 @@ def folds(
         radius = rng.uniform(0.8, 5.0) * np.sin(np.linspace(0.3, np.pi - 0.1, len(path))) ** 0.5
         near = tube_pixels(path, radius, pitch_mm, shape)
         across = near.offset_mm / np.maximum(radius[near.along], 1e-3).astype(np.float32)
-        total[near.rows, near.columns] += np.float32(rng.uniform(2.0, 14.0)) * (
-            0.5 + 0.5 * across
-        ) ** np.float32(rng.uniform(0.7, 2.0))
+        ends = np.sin(np.linspace(0, np.pi, len(path))).astype(np.float32) ** np.float32(0.7)
+        edge = (0.5 + 0.5 * across) ** np.float32(rng.uniform(0.7, 2.0))
+        total[near.rows, near.columns] += np.float32(rng.uniform(2.0, 14.0)) * edge * ends[near.along]
     return total
