@@ -28,6 +28,7 @@ from bac_training.unet import ProbabilityNet, count_flops, count_parameters
 BoolArray = npt.NDArray[np.bool_]
 
 THRESHOLD = 0.5
+THRESHOLDS = np.linspace(0.05, 0.95, 19)
 LEAST_MASS_MG = 1.0
 WEIGHED_IMAGES = 6
 
@@ -148,44 +149,64 @@ def score(network: ProbabilityNet, prepared: Path) -> dict[str, Any]:
             probability = np.concatenate([network(torch.from_numpy(tile[None])).numpy() for tile in tiles])
         context = about["context"]
         origins = np.asarray(context["origins"], dtype=np.int32).reshape(-1, 2)
-        found = (stitch(probability, origins, true.shape) >= THRESHOLD) & breast
+        whole = stitch(probability, origins, true.shape) * breast
+        found = whole >= THRESHOLD
         stored_shape = (context["rows"], context["columns"])
         spacing = working_spacing(stored_shape, context["pixel_spacing_mm"], true.shape)
         row = {"name": about["name"], "true_mg": about["true_mg"]} | compare(found, true, spacing)
+        if true.any():
+            row["dice_at"] = dice_at(whole, true)
         if about["weigh"]:
             report = quantify(probability, signal, {**context, "threshold": THRESHOLD}).report
             row["mass_mg"] = report["calcium_mass_mg"] or 0.0
         images.append(row)
+    keys = ("dice", "hd95_mm", "hd95_matched_mm", "centreline_recall", "centreline_precision", "false_mm2")
     means = {
-        f"{key}": fmean(values)
-        for key in ("dice", "hd95_mm", "centreline_recall", "centreline_precision", "false_mm2")
+        key: fmean(values)
+        for key in keys
         if (values := [row[key] for row in images if row.get(key) is not None])
     }
     weighed = [row for row in images if "mass_mg" in row]
     relative = [row["mass_mg"] / row["true_mg"] - 1.0 for row in weighed]
     return {
         **means,
-        "empty": sum(row.get("hd95_mm", 0.0) is None for row in images),
+        "dice_own": dice_at_own_threshold([row["dice_at"] for row in images if "dice_at" in row]),
+        "missed": sum(row.get("hd95_matched_mm", 0.0) is None for row in images),
         "mass_bias_mg": fmean(row["mass_mg"] - row["true_mg"] for row in weighed),
         "mass_bias_percent": 100.0 * fmean(relative),
         "images": images,
     }
 
 
+def dice_at(probability: npt.NDArray[np.float32], true: BoolArray) -> list[float]:
+    """Return the Dice coefficient at each of `THRESHOLDS`."""
+    inside = probability[true]
+    totals = [(probability >= t).sum() + true.sum() for t in THRESHOLDS]
+    return [2.0 * float((inside >= t).sum()) / float(n) for t, n in zip(THRESHOLDS, totals, strict=True)]
+
+
+def dice_at_own_threshold(curves: Sequence[Sequence[float]]) -> float:
+    """Return the mean Dice of each half of the images at the threshold that is best for the other half."""
+    halves = np.array(curves[::2]), np.array(curves[1::2])
+    best = [int(half.mean(axis=0).argmax()) for half in halves]
+    return float(np.concatenate((halves[0][:, best[1]], halves[1][:, best[0]])).mean())
+
+
 def compare(found: BoolArray, true: BoolArray, spacing_mm: tuple[float, float]) -> dict[str, float | None]:
-    """Compare two masks: overlap, HD95 and centre lines where there is BAC, else the false area."""
+    """Compare two masks: overlap, HD95 and centre lines where there is BAC, else the false area.
+
+    HD95 is given twice: of all that was found, and of the pieces that touch a true artery.
+    """
     if not true.any():
         return {"false_mm2": float(found.sum()) * spacing_mm[0] * spacing_mm[1]}
-    dice = 2.0 * float((found & true).sum()) / float(found.sum() + true.sum())
-    recall = float(found[skeletonize(true)].mean())
-    if not found.any():
-        return {"dice": dice, "hd95_mm": None, "centreline_recall": recall, "centreline_precision": 0.0}
-    precision = float(true[skeletonize(found)].mean())
+    pieces = ndimage.label(found, np.ones((3, 3)))[0]
+    matched = np.isin(pieces, np.unique(pieces[found & true])) & found
     return {
-        "dice": dice,
-        "hd95_mm": hd95(found, true, spacing_mm),
-        "centreline_recall": recall,
-        "centreline_precision": precision,
+        "dice": 2.0 * float((found & true).sum()) / float(found.sum() + true.sum()),
+        "hd95_mm": hd95(found, true, spacing_mm) if found.any() else None,
+        "hd95_matched_mm": hd95(matched, true, spacing_mm) if matched.any() else None,
+        "centreline_recall": float(found[skeletonize(true)].mean()),
+        "centreline_precision": float(true[skeletonize(found)].mean()) if found.any() else 0.0,
     }
 
 
@@ -204,7 +225,9 @@ def hd95(one: BoolArray, other: BoolArray, spacing_mm: tuple[float, float]) -> f
 
 COLUMNS = {
     "dice": ("Dice", 3),
+    "dice_own": ("Dice at own threshold", 3),
     "hd95_mm": ("HD95, mm", 1),
+    "hd95_matched_mm": ("HD95 of matched, mm", 2),
     "centreline_recall": ("centre line found", 3),
     "centreline_precision": ("centre line true", 3),
     "false_mm2": ("false area, mm²", 1),
