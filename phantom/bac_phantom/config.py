@@ -69,7 +69,9 @@ class PhantomConfig:
     ----------
     look
         How the images are stored: ``raw`` (FOR PROCESSING), ``raw-log``, ``presentation``, ``film`` (TIFF) or
-        ``mixed``.
+        ``mixed``: each woman one of them.
+    look_shares
+        Shares of raw, raw-log, presentation and film among women of the look ``mixed``.
     positive_share
         Share of women with arterial calcification.
     mass_range_mg
@@ -91,6 +93,7 @@ class PhantomConfig:
     """
 
     look: LookChoice = "raw"
+    look_shares: tuple[float, float, float, float] = (0.22, 0.08, 0.3, 0.4)
     positive_share: float = 0.67
     mass_range_mg: tuple[float, float] = (1.0, 120.0)
     outer_width_range_mm: tuple[float, float] = (0.8, 3.0)
@@ -100,3 +103,27 @@ class PhantomConfig:
     hard_negative_rate: float = 1.0
     presentation_styles: tuple[str, ...] = PRESENTATION_STYLES
     detectors: tuple[str, ...] = 3 * ("csi-100",) + 2 * ("ase-100",) + ("csi-94", "ase-85", "ase-70")
+
+
+# What networks are trained on. One detector and one style are kept from it, for the held-out set to have
+# something that no network has seen.
+TRAINING = PhantomConfig(
+    look="mixed",
+    positive_share=0.75,
+    mass_range_mg=(0.7, 140.0),
+    outer_width_range_mm=(0.7, 3.2),
+    header_thickness_error_mm=6.0,
+    presentation_styles=tuple(style for style in PRESENTATION_STYLES if style != "table"),
+    detectors=4 * ("csi-100",) + 3 * ("ase-100",) + ("csi-94", "ase-70"),
+)
+
+# The case mix that results are stated on: a third of the women without calcification, masses log-uniform from
+# 1 to 120 mg, outer widths of 0.8 to 3 mm, all densities, two thirds raw and one third for presentation.
+HELD_OUT = PhantomConfig(
+    look="mixed",
+    look_shares=(0.67, 0.0, 0.33, 0.0),
+    header_thickness_error_mm=6.0,
+    detectors=2 * ("csi-100",) + 2 * ("ase-100",) + 2 * ("ase-85",) + ("csi-94", "ase-70"),
+)
+
+MIXES = {"default": PhantomConfig(), "training": TRAINING, "held-out": HELD_OUT}

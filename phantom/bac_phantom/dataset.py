@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import functools
 import json
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,12 +42,17 @@ def write_woman(out: Path, woman: Woman) -> dict[str, Any]:
     }
 
 
+def _write_seed(out: Path, config: PhantomConfig | None, seed: int) -> dict[str, Any]:
+    return write_woman(out, make_woman(seed, config))
+
+
 def write_dataset(
     out: Path,
     women: int,
     seed: int,
     config: PhantomConfig | None = None,
     progress: Callable[[int, int], None] | None = None,
+    processes: int = 1,
 ) -> Path:
     """Write ``women`` exams of seeds ``seed``, ``seed + 1``, ... and ``truth.json``.
 
@@ -57,6 +66,8 @@ def write_dataset(
         What to draw from.
     progress
         Called with (done, women) after each exam.
+    processes
+        How many exams are made at a time; the files do not hang on it.
 
     Returns
     -------
@@ -64,16 +75,26 @@ def write_dataset(
         ``out/truth.json``, written last: a folder without it was cut short.
     """
     out.mkdir(parents=True, exist_ok=True)
+    write = functools.partial(_write_seed, out, config)
     entries = []
-    for k in range(women):
-        entries.append(write_woman(out, make_woman(seed + k, config)))
-        if progress is not None:
-            progress(k + 1, women)
+    with contextlib.ExitStack() as stack:
+        # Spawned: a caller that has threads, as a progress display does, must not be forked.
+        pool = (
+            stack.enter_context(multiprocessing.get_context("spawn").Pool(processes))
+            if processes > 1
+            else None
+        )
+        made = pool.imap(write, range(seed, seed + women)) if pool else map(write, range(seed, seed + women))
+        for entry in made:
+            entries.append(entry)
+            if progress is not None:
+                progress(len(entries), women)
     truth = {
         "schema": TRUTH_SCHEMA,
         "intended_use": "research use only",
         "mass_reference": "calcium",
         "seed": seed,
+        "config": dataclasses.asdict(config or PhantomConfig()),
         "women": entries,
     }
     path = out / "truth.json"

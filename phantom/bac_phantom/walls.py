@@ -192,7 +192,7 @@ def draw_artery(
         if float(pattern.max()) * scale <= 1.05 * DENSEST_MG_MM3:
             break
         pattern = np.minimum(pattern * np.float32(scale), DENSEST_MG_MM3)
-    line_mg = np.bincount(section, calcium, samples)
+    line_mg: npt.NDArray[np.float64] = np.bincount(section, calcium, samples).astype(np.float64)
 
     across, over = _frames(centres)
     # The other view looks at the tube turned by an eighth of a circle.

@@ -54,7 +54,7 @@ def _choose_beam(rng: np.random.Generator, detector: Detector, thickness_mm: flo
 def _choose_look(rng: np.random.Generator, config: PhantomConfig) -> tuple[looks.Look, str]:
     """Draw how a woman's images are stored: the look, and the style of a presentation look ("" otherwise)."""
     kinds: tuple[looks.Look, ...] = ("raw", "raw-log", "presentation", "film")
-    drawn = kinds[int(rng.choice(4, p=[0.22, 0.08, 0.3, 0.4]))]
+    drawn = kinds[int(rng.choice(4, p=config.look_shares))]
     style = str(rng.choice(config.presentation_styles))
     look: looks.Look = drawn if config.look == "mixed" else config.look
     return look, style if look == "presentation" else ""

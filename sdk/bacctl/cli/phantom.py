@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -17,9 +18,18 @@ class Look(str, Enum):
     """How the images of a phantom are stored."""
 
     RAW = "raw"
+    RAW_LOG = "raw-log"
     PRESENTATION = "presentation"
     FILM = "film"
     MIXED = "mixed"
+
+
+class Mix(str, Enum):
+    """Named configurations of the phantom."""
+
+    DEFAULT = "default"
+    TRAINING = "training"
+    HELD_OUT = "held-out"
 
 
 @guarded
@@ -27,9 +37,18 @@ def phantom(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write to; new or empty.")],
     women: Annotated[int, typer.Option(min=1, help="How many women; each has four views.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same women.")] = 0,
+    mix: Annotated[
+        Mix,
+        typer.Option(help="Which women and detectors to draw from; held-out: what results are stated on."),
+    ] = Mix.DEFAULT,
     look: Annotated[
-        Look, typer.Option(help="raw: FOR PROCESSING; presentation: processed; film: scanned; mixed: all.")
-    ] = Look.RAW,
+        Look | None,
+        typer.Option(help="raw: FOR PROCESSING; presentation: processed; film: scanned; mixed: all."),
+    ] = None,
+    without: Annotated[
+        str, typer.Option(metavar="LIST", help="Comma list of hard negatives to leave out, or all.")
+    ] = "",
+    processes: Annotated[int, typer.Option(min=1, help="How many exams are made at a time.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk.")] = False,
 ) -> None:
     """Write mammograms of known calcium mass.
@@ -39,8 +58,14 @@ def phantom(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: exists and is not an empty folder; give a new one")
     with needs("server"):
-        from bac_phantom import PhantomConfig, write_dataset
+        from bac_phantom import HARD_NEGATIVES, MIXES, write_dataset
+    dropped = set(HARD_NEGATIVES if without == "all" else filter(None, without.split(",")))
+    if unknown := sorted(dropped - set(HARD_NEGATIVES)):
+        raise UsageError(f"--without {','.join(unknown)}: unknown; choose from {', '.join(HARD_NEGATIVES)}")
+    config = MIXES[mix.value]
+    kept = tuple(name for name in config.hard_negatives if name not in dropped)
+    config = dataclasses.replace(config, look=look.value if look else config.look, hard_negatives=kept)
     console = Console(quiet=quiet)
     with console.progress("making", "women") as show:
-        truth = write_dataset(out, women, seed, PhantomConfig(look=look.value), progress=show)
+        truth = write_dataset(out, women, seed, config, progress=show, processes=processes)
     console.talk(f"{women * 4} images; their known masses are in {truth} (research use only)")
