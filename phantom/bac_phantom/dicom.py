@@ -91,16 +91,35 @@ def encode_dicom(stored: Stored, facts: Mapping[str, Any]) -> bytes:
     ds.PixelIntensityRelationshipSign = 1 if raw and not facts["log"] else -1
     ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
     ds.PresentationLUTShape = "INVERSE" if stored.inverted else "IDENTITY"
-    if not raw:
-        ds.WindowCenter, ds.WindowWidth = 2048, 4096
+    if stored.padding is not None:
+        ds.PixelPaddingValue = stored.padding
+    _add_voi(ds, stored)
     ds.PixelData = np.ascontiguousarray(stored.pixels, dtype="<u2").tobytes()
     buffer = io.BytesIO()
     ds.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
 
 
+def _add_voi(ds: Dataset, stored: Stored) -> None:
+    """Write windows and tables (PS3.3 C.11.2); there are none in images FOR PROCESSING."""
+    if stored.windows:
+        ds.WindowCenter = [window.centre for window in stored.windows]
+        ds.WindowWidth = [window.width for window in stored.windows]
+        ds.WindowCenterWidthExplanation = [window.explanation for window in stored.windows]
+        ds.VOILUTFunction = stored.voi_function
+    items = []
+    for table in stored.voi_tables:
+        item = Dataset()
+        item.add_new("LUTDescriptor", "US", [len(table.entries), table.first, table.bits])
+        item.LUTExplanation = table.explanation
+        item.add_new("LUTData", "OW", table.entries.astype("<u2").tobytes())
+        items.append(item)
+    if items:
+        ds.VOILUTSequence = items
+
+
 def encode_film(stored: Stored) -> bytes:
-    """Encode a film scan as an uncompressed 8-bit TIFF. It carries no pixel spacing, as in research sets."""
+    """Encode a film scan as a TIFF of 8 or 16 bits. It carries no pixel spacing, as in research sets."""
     buffer = io.BytesIO()
     Image.fromarray(stored.pixels).save(buffer, format="TIFF")
     return buffer.getvalue()

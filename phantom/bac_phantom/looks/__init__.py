@@ -2,7 +2,17 @@
 
 from bac_phantom.looks.film import film
 from bac_phantom.looks.presentation import presentation
-from bac_phantom.looks.raw import raw_linear, raw_log
-from bac_phantom.looks.stored import Look, Stored
+from bac_phantom.looks.raw import LOG_SLOPES, raw_linear, raw_log
+from bac_phantom.looks.stored import Look, Stored, VoiTable, Window
 
-__all__ = ["Look", "Stored", "film", "presentation", "raw_linear", "raw_log"]
+__all__ = [
+    "LOG_SLOPES",
+    "Look",
+    "Stored",
+    "VoiTable",
+    "Window",
+    "film",
+    "presentation",
+    "raw_linear",
+    "raw_log",
+]

@@ -1,83 +1,152 @@
-"""Digitised screen film."""
+"""Digitised screen film: screen, emulsion, what happens to the film, and the scanner."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from scipy import ndimage
 
-from bac_phantom.curves import FloatArray, random_path, stamp
-from bac_phantom.fields import band_noise, power_noise
-from bac_phantom.looks.stored import Stored, attenuation
-
-
-def _label(rng: np.random.Generator, pitch_mm: float, text: str) -> FloatArray:
-    """Lead lettering, 0 to 1."""
-    size = int(rng.uniform(6, 14) / pitch_mm)
-    font = ImageFont.load_default(size=size)
-    canvas = Image.new("L", (int(size * len(text) * 0.8) + 8, int(size * 1.4)), 0)
-    ImageDraw.Draw(canvas).text((4, 0), text, fill=255, font=font)
-    canvas = canvas.rotate(float(rng.normal(0, 15)) + 90.0 * int(rng.integers(0, 4)), expand=True)
-    return np.asarray(canvas, dtype=np.float32) / 255.0
-
-
-def _damage(rng: np.random.Generator, shape: tuple[int, ...], pitch_mm: float) -> FloatArray:
-    """Dust, hairs and scratches of a film, signed optical change."""
-    change = np.zeros(shape, dtype=np.float32)
-    for _ in range(int(rng.integers(0, 60))):
-        row, column = int(rng.integers(1, shape[0] - 3)), int(rng.integers(1, shape[1] - 3))
-        size = int(rng.integers(1, 3))
-        change[row : row + size, column : column + size] += rng.choice(
-            [-1.0, 1.0], p=[0.25, 0.75]
-        ) * rng.uniform(0.1, 0.8)
-    thin = np.zeros(shape, dtype=np.float32)
-    for _ in range(int(rng.poisson(3.0))):
-        start = (rng.uniform(0, shape[0]) * pitch_mm, rng.uniform(0, shape[1]) * pitch_mm)
-        curl = rng.choice([0.0, 0.8])
-        path = random_path(rng, start, rng.uniform(0, 6.28), rng.uniform(3, 70), float(curl))
-        stamp(thin, path, pitch_mm, float(rng.choice([-1, 1], p=[0.3, 0.7]) * rng.uniform(0.01, 0.06)))
-    change += ndimage.gaussian_filter(thin, 0.5)
-    return change
+from bac_phantom.curves import FloatArray
+from bac_phantom.fields import band_noise, resize
+from bac_phantom.looks.damage import damage
+from bac_phantom.looks.edges import film_border, fog, frame
+from bac_phantom.looks.lettering import letter
+from bac_phantom.looks.stored import BoolArray, Stored, attenuation, children
 
 
 def film(
     rng: np.random.Generator,
     signal_dn: FloatArray,
-    inside: npt.NDArray[np.bool_],
+    inside: BoolArray,
     pitch_mm: float,
     text: str,
-    hard_negatives: Collection[str] = ("scratches", "text"),
+    hard_negatives: Collection[str],
 ) -> Stored:
-    """Digitised screen film, white is high, 8 bit: grain, dust, scratches, edges, labels."""
-    shape = signal_dn.shape
-    s = ndimage.gaussian_filter(attenuation(signal_dn), rng.uniform(0.03, 0.1) / pitch_mm, truncate=3.0)
-    reference = float(np.quantile(s[inside], rng.uniform(0.3, 0.8)))
-    # Characteristic curve: optical density is a sigmoid of log exposure, gradient 2.5 to 4 (in log10).
-    gradient = rng.uniform(2.2, 3.8)
-    log_exposure = -(s - reference) / np.log(10.0)
-    peak = rng.uniform(3.2, 4.0)
-    density = 0.2 + peak / (
-        1 + np.exp(np.clip(-4 * gradient / peak * (log_exposure + rng.uniform(-0.15, 0.15)), -30, 30))
+    """Expose, develop and scan a film; white is high.
+
+    Parameters
+    ----------
+    rng
+        Draws film, scanner, damage and labels, each from a generator of its own.
+    signal_dn
+        Exposure with its quantum noise, float32, (rows, columns), chest wall at column 0.
+    inside
+        Breast, bool, (rows, columns).
+    pitch_mm
+        Pixel pitch.
+    text
+        Lead letters for side and view.
+    hard_negatives
+        May hold ``scratches`` (with dust, hairs and other damage) and ``text`` (letters and labels).
+
+    Returns
+    -------
+    Stored
+        8 or 16 bits.
+    """
+    emulsion, labels, harm, border, scanner, file = children(rng, 6)
+    density, base = _develop(emulsion, attenuation(signal_dn), inside, pitch_mm)
+    kinds: list[str] = []
+    hidden: list[BoolArray | None] = []
+    fog(border, density, pitch_mm)
+    if "text" in hard_negatives:
+        covered, drawn = letter(labels, density, inside, pitch_mm, text, base)
+        hidden.append(covered)
+        kinds += ["text"] * drawn
+    hidden.append(film_border(border, density, pitch_mm, base))
+    if "scratches" in hard_negatives:
+        change, drawn = damage(harm, density.shape, pitch_mm)
+        density += change
+        kinds += ["scratches"] * drawn
+    white = _scan(scanner, density, pitch_mm, base)
+    hidden.append(frame(border, white, pitch_mm))
+    parts = [part for part in hidden if part is not None]
+    pixels, bits = _digitise(file, white)
+    together = np.logical_or.reduce(parts) if parts else None
+    return Stored(pixels, bits, False, kinds=tuple(kinds), covered=together)
+
+
+def _develop(
+    rng: np.random.Generator, s: FloatArray, inside: BoolArray, pitch_mm: float
+) -> tuple[FloatArray, float]:
+    """Optical density after the screen's blur, the characteristic curve and grain; and that of clear film."""
+    # The screen spreads light: a core and a faint tail.
+    s = ndimage.gaussian_filter(s, rng.uniform(0.04, 0.1) / pitch_mm, truncate=3.0)
+    tail = ndimage.gaussian_filter(s[::2, ::2], 0.15 / pitch_mm, truncate=2.5)
+    s += np.float32(rng.uniform(0.0, 0.3)) * (resize(tail, s.shape) - s)
+    # Automatic exposure brings some part of the breast to its density; dense tissue lies in the toe.
+    sample = s[::4, ::4][inside[::4, ::4]]
+    reference = float(np.quantile(sample, rng.uniform(0.25, 0.75)))
+    base, top = float(rng.uniform(0.15, 0.28)), float(rng.uniform(3.2, 4.2))
+    share = (float(rng.uniform(0.8, 1.9)) - base) / (top - base)
+    # D = base + (top - base) (1 + exp(-x))**-a: its steepest slope is (a / (1 + a))**(1 + a).
+    a = float(np.exp(rng.uniform(np.log(0.6), np.log(1.8))))
+    gradient = float(rng.uniform(2.2, 4.0))
+    per_decade = gradient / ((top - base) * (a / (1 + a)) ** (1 + a))
+    at = -np.log(share ** (-1 / a) - 1)
+    x = np.float32(at) - (s - np.float32(reference)) * np.float32(per_decade / np.log(10.0))
+    curve = np.exp(np.float32(-a) * np.log1p(np.exp(np.clip(-x, -30, 30))))
+    density = np.float32(base) + np.float32(top - base) * curve
+    density += np.float32(rng.uniform(0.0, 0.06)) * band_noise(rng, s.shape, 60.0 / pitch_mm)
+    # Granularity grows with the root of the density (Selwyn), measured at 0.05 mm.
+    grain = rng.standard_normal(s.shape, dtype=np.float32)
+    sigma = rng.uniform(0.02, 0.05) / pitch_mm
+    if sigma > 0.3:
+        grain = ndimage.gaussian_filter(grain, sigma, truncate=3.0)
+    strength = rng.uniform(0.008, 0.035) * (0.05 / pitch_mm) ** 0.7 / float(grain[::4, ::4].std())
+    density += grain * np.float32(strength) * np.sqrt(np.maximum(density, 0))
+    return np.asarray(density, dtype=np.float32), base
+
+
+def _scan(rng: np.random.Generator, density: FloatArray, pitch_mm: float, base: float) -> FloatArray:
+    """Brightness 0 to 1 of the scanned film, with the scanner's noise and lines."""
+    # Little light comes through dark film: noise grows with 10**density. Part of it lasts along the line.
+    light = rng.uniform(0.3, 4.0) * 1e-4
+    along = density if rng.random() < 0.6 else density.T
+    rows, columns = along.shape
+    run = int(rng.integers(6, 40))
+    lines = np.repeat(rng.standard_normal((rows, -(-columns // run)), dtype=np.float32), run, axis=1)[
+        :, :columns
+    ]
+    noise = rng.standard_normal((rows, columns), dtype=np.float32)
+    part = np.float32(rng.uniform(0, 0.9))
+    noise = noise * np.sqrt(1 - part**2) + lines * part
+    noise *= np.minimum(np.float32(light / np.log(10.0)) * np.exp(along * np.float32(np.log(10.0))), 0.25)
+    across = rng.standard_normal(columns, dtype=np.float32) * np.float32(
+        rng.choice([0.0, rng.uniform(0, 0.004)])
     )
-    density += rng.uniform(0.006, 0.03) * power_noise(rng, shape, rng.uniform(0.0, 1.0), 12)
-    label = _label(rng, pitch_mm, text)
-    if label.shape[0] < shape[0] // 2 and label.shape[1] < shape[1] // 3:
-        row = int(rng.integers(0, shape[0] - label.shape[0]))
-        column = shape[1] - label.shape[1] - int(rng.integers(0, shape[1] // 12))
-        density[row : row + label.shape[0], column : column + label.shape[1]] -= label * rng.uniform(1.0, 3.0)
-    white = (density.max() - density) / max(float(density.max() - density[inside].min()), 1e-3)
-    white = white ** rng.uniform(0.7, 1.1) * rng.uniform(0.6, 0.98) + _damage(rng, shape, pitch_mm) * 0.5
-    # Unexposed borders of the film and of the scanner's bed.
-    for axis in (0, 1):
-        for end in (0, 1):
-            if rng.random() < 0.45:
-                width = int(rng.uniform(0.5, 9.0) / pitch_mm)
-                strip = [slice(None), slice(None)]
-                strip[axis] = slice(0, width) if end == 0 else slice(-width, None)
-                level = rng.choice([1.0, rng.uniform(0.5, 0.9), 0.0], p=[0.4, 0.5, 0.1])
-                white[tuple(strip)] = level
-    white = np.clip(white + 0.004 * band_noise(rng, shape, 2.0), 0, 1)
-    return Stored(np.rint(white * 255).astype(np.uint8), 8, False)
+    if rng.random() < 0.25:
+        streaks = rng.integers(0, columns, size=int(rng.integers(1, 6)))
+        across[streaks] += rng.normal(0, 0.03, size=streaks.size).astype(np.float32)
+    along += noise + across
+    if rng.random() < 0.5:
+        density = ndimage.gaussian_filter(density, rng.uniform(0.02, 0.05) / pitch_mm, truncate=3.0)
+    black = rng.uniform(2.2, 3.4)
+    clear = base + rng.uniform(-0.1, 0.5)
+    white = np.clip((np.float32(black) - density) / np.float32(black - clear), 0, 1)
+    return np.asarray(white ** np.float32(rng.uniform(0.75, 1.4)) * np.float32(rng.uniform(0.7, 1.0)))
+
+
+def _digitise(
+    rng: np.random.Generator, white: FloatArray
+) -> tuple[npt.NDArray[np.uint8] | npt.NDArray[np.uint16], int]:
+    """8 or 16 bits; some were made smaller and larger again, or kept as JPEG in between."""
+    rows, columns = white.shape
+    if rng.random() < 0.25:
+        factor = rng.uniform(1.15, 2.0)
+        small = Image.fromarray(white).resize(
+            (int(columns / factor), int(rows / factor)), Image.Resampling.BICUBIC
+        )
+        white = np.clip(np.asarray(small.resize((columns, rows), Image.Resampling.BICUBIC)), 0, 1)
+    if rng.random() < 0.3:
+        return np.rint(white * np.float32(65535)).astype(np.uint16), 16
+    pixels = np.rint(white * np.float32(255)).astype(np.uint8)
+    if rng.random() < 0.4:
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, format="JPEG", quality=int(rng.integers(60, 96)))
+        pixels = np.asarray(Image.open(buffer), dtype=np.uint8)
+    return pixels, 8
