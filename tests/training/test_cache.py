@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bac_training.cache import BAC, BREAST, Case, build, decode_image, is_cache, read_cases
-from bac_training.config import load_config
-from bac_training.data import open_data
+from bac_training.cache import BAC, BREAST, build, decode_image, is_cache, read_cases
 from bac_training.errors import TrainingError
 from bac_training.patches import PatchSampler
-from bac_training.sources import FolderSource, Sample, read_mask
+from bac_training.sources import Sample
 
 ROWS, COLUMNS = 500, 320
 SPACING = 0.2
@@ -93,57 +91,29 @@ def test_a_cache_takes_one_source_only(tmp_path: Path) -> None:
         build(other, tmp_path)
 
 
-def write_folder(folder: Path, row: str = "a.png,a_mask.png,0.2\n") -> None:
-    data, mask = film(1)
-    (folder / "a.png").write_bytes(data)
-    Image.fromarray(mask.astype(np.uint8) * 255).save(folder / "a_mask.png")
-    (folder / "images.csv").write_text("image,mask,pixel_spacing_mm\n" + row)
+def test_a_cache_can_follow_what_its_source_lists(tmp_path: Path) -> None:
+    build(MadeSource(["a", "b"]), tmp_path, refused=[])
+    source = MadeSource(["b", "c"])
+    cases = build(source, tmp_path, refused=[])
+    assert source.made == ["c"]
+    assert [case.name for case in cases] == ["b", "c"]
+    assert sorted(path.name for path in tmp_path.glob("*.np?")) == ["b.npy", "b.npz", "c.npy", "c.npz"]
 
 
-def test_a_folder_of_images_and_masks(tmp_path: Path) -> None:
-    write_folder(tmp_path)
-    source = FolderSource(tmp_path)
-    (sample,) = source.load(source.units()[0])
-    assert sample.options == {"pixel_spacing_mm": [0.2, 0.2]}
-    assert sample.mask.sum() == 7 * 159
-    assert read_mask(tmp_path / "a_mask.png").shape == (ROWS, COLUMNS)
-    data = open_data(load_config().data, tmp_path / "run", [tmp_path])
-    (case,) = read_cases(data.training[0])
-    assert isinstance(case, Case)
-    assert case.bac_px == 4 * 7 * 159
+def test_what_cannot_be_prepared_is_told_and_tried_again(tmp_path: Path) -> None:
+    class Mirrored(MadeSource):
+        def load(self, unit: str) -> Iterator[Sample]:
+            for sample in super().load(unit):
+                yield Sample(sample.name, sample.data, sample.options, np.roll(sample.mask, 200, axis=1))
 
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ("a.png,lost.png,0.2\n", r"1 files .* missing: lost\.png"),
-        ("a.png,,0.2\n", "line 2 .* no mask"),
-        ("a.png,a_mask.png,wide\n", "line 2 .* not in mm"),
-        ("a.png,a_mask.png,-1\n", "line 2 .* not in mm"),
-        ("", "names no image"),
-    ],
-)
-def test_a_faulty_list_is_named_before_the_start(tmp_path: Path, row: str, message: str) -> None:
-    write_folder(tmp_path, row)
-    with pytest.raises(TrainingError, match=message):
-        FolderSource(tmp_path)
-
-
-def test_folders_without_a_list_or_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="neither"):
-        FolderSource(tmp_path)
-    (tmp_path / "truth.json").write_text('{"women": [{}]}')
-    with pytest.raises(TrainingError, match="damaged"):
-        FolderSource(tmp_path)
-    with pytest.raises(TrainingError, match="no folder"):
-        open_data(load_config().data, tmp_path, [tmp_path / "lost"])
-
-
-def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
-    write_folder(tmp_path)
-    Image.new("L", (10, 10)).save(tmp_path / "a_mask.png")
-    with pytest.raises(TrainingError, match=r"mask of a is \(10, 10\)"):
-        open_data(load_config().data, tmp_path / "run", [tmp_path])
+    for source, expected in ((Mirrored(["a"]), "outside the breast"), (MadeSource(["a"]), None)):
+        refused: list[tuple[str, str]] = []
+        build(source, tmp_path, refused=refused)
+        assert source.made == ["a"]
+        assert [unit for unit, _ in refused] == (["a"] if expected else [])
+        assert all(expected and expected in reason for _, reason in refused)
+    with pytest.raises(TrainingError, match="a: most of the mask"):
+        build(Mirrored(["a"]), tmp_path / "other")
 
 
 def test_patches_are_drawn_as_asked(cache: Path) -> None:

@@ -34,7 +34,7 @@ import numpy.typing as npt
 
 from bac_imaging.errors import ImagingError
 from bac_training import negatives
-from bac_training.errors import TrainingError
+from bac_training.errors import TrainingError, refusal
 from bac_training.sources import PhantomSource, Sample, Source
 
 __all__ = ["BAC", "BREAST", "Case", "build", "decode_image", "is_cache", "read_cases"]
@@ -86,7 +86,12 @@ def decode_image(codes: UInt8Array) -> npt.NDArray[np.float32]:
 
 
 def build(
-    source: Source, folder: Path, *, processes: int = 1, progress: Callable[[int, int], None] | None = None
+    source: Source,
+    folder: Path,
+    *,
+    processes: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    refused: list[tuple[str, str]] | None = None,
 ) -> list[Case]:
     """Prepare every unit of `source` that `folder` does not hold yet.
 
@@ -100,6 +105,11 @@ def build(
         Number of processes that prepare units.
     progress : callable, optional
         Called with the units done and their total after each unit.
+    refused : list, optional
+        With it, the cache holds what the source lists now and nothing else: units that are no longer listed
+        are dropped, and a unit that cannot be prepared is added here (unit, reason) and tried again next
+        time. Without it such units are passed over for good, and the cache only grows, so that it can be
+        made in parts.
 
     Returns
     -------
@@ -109,7 +119,7 @@ def build(
     Raises
     ------
     TrainingError
-        When the folder is a cache of another source, or no case could be made at all.
+        When the folder is a cache of another source or, without `refused`, no case could be made at all.
     """
     folder.mkdir(parents=True, exist_ok=True)
     header = {"schema": SCHEMA, "source": source.describe()}
@@ -120,6 +130,8 @@ def build(
     else:
         path.write_text(json.dumps(header, indent=1, sort_keys=True) + "\n")
     units = source.units()
+    if refused is not None:
+        _drop_others(folder, set(units))
     done = {line["unit"] for line in _lines(folder)}
     todo = [unit for unit in units if unit not in done]
     finished = len(units) - len(todo)
@@ -129,18 +141,36 @@ def build(
         contextlib.closing(_made(source, todo, folder, processes)) as made,
     ):
         for line in made:
-            log.write(json.dumps(line) + "\n")
-            log.flush()
+            if refused is not None and line["skipped"]:
+                refused += [(line["unit"], reason) for reason in line["skipped"]]
+            else:
+                log.write(json.dumps(line) + "\n")
+                log.flush()
             finished += 1
             if progress:
                 progress(finished, len(units))
     cases = read_cases(folder)
-    if not cases:
-        reasons = [reason for line in _lines(folder) for reason in line["skipped"]]
+    if not cases and refused is None:
+        reasons = [f"{line['unit']}: {reason}" for line in _lines(folder) for reason in line["skipped"]]
         raise TrainingError(
             f"no image of the source could be prepared: {reasons[0] if reasons else 'it is empty'}"
         )
     return cases
+
+
+def _drop_others(folder: Path, units: set[str]) -> None:
+    """Take units that are not listed out of a cache."""
+    kept: list[dict[str, Any]] = []
+    stale: list[dict[str, Any]] = []
+    for line in _lines(folder):
+        (kept if line["unit"] in units else stale).append(line)
+    if not stale:
+        return
+    text = "".join(json.dumps(line) + "\n" for line in kept)
+    _save(folder / "cases.jsonl", lambda file: file.write(text.encode()))
+    for case in (case for line in stale for case in line["cases"]):
+        for ending in (".npy", ".npz"):
+            (folder / f"{case['name']}{ending}").unlink(missing_ok=True)
 
 
 def _made(
@@ -158,13 +188,20 @@ def _made(
 
 
 def _make_unit(source: Source, unit: str, folder: Path) -> dict[str, Any]:
-    cases, skipped = [], []
+    cases: list[dict[str, Any]] = []
+    skipped: list[str] = []
     for sample in source.load(unit):
         try:
             cases.append(asdict(_make_case(sample, folder)))
         except ImagingError as error:
-            skipped.append(f"{sample.name}: {error}")
+            skipped.append(refusal(error))
+        except _MaskError as error:
+            skipped.append(str(error))
     return {"unit": unit, "cases": cases, "skipped": skipped}
+
+
+class _MaskError(Exception):
+    """A mask does not fit its image."""
 
 
 def _make_case(sample: Sample, folder: Path) -> Case:
@@ -173,10 +210,13 @@ def _make_case(sample: Sample, folder: Path) -> Case:
     prepared = prepare(sample.data, sample.options)
     stored = (prepared.context["rows"], prepared.context["columns"])
     if sample.mask.shape != stored:
-        raise TrainingError(
-            f"the mask of {sample.name} is {sample.mask.shape}, its image {stored}; they must match"
-        )
+        sizes = "{} x {} pixels, its image {} x {}".format(*sample.mask.shape, *stored)
+        raise _MaskError(f"the mask is {sizes}; draw it on the stored image")
     mask = to_working_mask(sample.mask, prepared.context)
+    marked = int(mask.sum())
+    mask &= prepared.breast
+    if 2 * int(mask.sum()) < marked:
+        raise _MaskError("most of the mask lies outside the breast; see that it is this image's, unmirrored")
     rows, columns = (np.flatnonzero(prepared.breast.any(axis=axis)) for axis in (1, 0))
     crop = tuple(slice(max(int(i[0]) - _MARGIN_PX, 0), int(i[-1]) + 1 + _MARGIN_PX) for i in (rows, columns))
     normalised, breast, mask = prepared.normalised[crop], prepared.breast[crop], mask[crop]

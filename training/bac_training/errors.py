@@ -1,9 +1,54 @@
-"""The error of training and evaluation."""
+"""The errors of training and evaluation."""
 
 from __future__ import annotations
 
-__all__ = ["TrainingError"]
+from collections.abc import Sequence
+
+from bac_imaging.errors import CATALOGUE, ImagingError
+
+__all__ = ["DataSetError", "TrainingError", "refusal"]
+
+_MOST_NAMED = 20
+# The catalogue's own advice names an option of the command that analyses images.
+_ADVICE = {
+    "BAC-SPACING-MISSING": "fill in pixel_spacing_mm in the list",
+    "BAC-SPACING-CONFLICT": "find out which is right, then correct the header or empty pixel_spacing_mm",
+}
+
+
+def refusal(error: ImagingError) -> str:
+    """Say in one line, with its code, why an image cannot be trained on and what to do."""
+    if error.code not in _ADVICE:
+        return str(error)
+    found = error.args[1] or CATALOGUE[error.code].meaning
+    return f"{error.code}: {found}; {_ADVICE[error.code]}"
 
 
 class TrainingError(Exception):
     """Training or evaluation cannot go on; the message is one line that says what to do."""
+
+
+class DataSetError(TrainingError):
+    """A data set has faults; the message is one line that counts them, then one line for each.
+
+    Parameters
+    ----------
+    problems : sequence of str
+        One line each: the file, what is wrong, what to do. The first twenty are written into the message.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        All of them.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(problems)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        count = len(self.problems)
+        lines = [f"{count} problem{'s' * (count != 1)} in the data; nothing was trained", *self.problems]
+        if count > _MOST_NAMED:
+            lines[1 + _MOST_NAMED :] = [f"and {count - _MOST_NAMED} more"]
+        return "\n".join(lines)

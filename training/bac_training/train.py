@@ -38,6 +38,7 @@ def run(
     resume: bool = False,
     init: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> Path:
     """Train the network.
 
@@ -48,7 +49,7 @@ def run(
     out : Path
         Folder for ``checkpoint.pt`` and ``metrics.csv``, and for caches made on the way.
     data, validation : sequence of Path
-        Caches, phantom data sets or folders with ``images.csv`` (see `bac_training.sources.FolderSource`).
+        Caches, phantom data sets or folders with ``images.csv`` (see `bac_training.folder.read_list`).
         Without `data`, phantom women are made as the configuration says, for both.
     resume : bool, default False
         Go on from the checkpoint in `out`, where there is one.
@@ -56,6 +57,8 @@ def run(
         Checkpoint whose averaged weights a new run starts from.
     progress : callable, optional
         Called every few steps.
+    notice : callable, optional
+        Called with lines that say how far the preparation of the data is, and what is unwise about them.
 
     Returns
     -------
@@ -64,8 +67,10 @@ def run(
 
     Raises
     ------
+    DataSetError
+        With every fault of the data, before the first step.
     TrainingError
-        For a wrong configuration, missing or unpaired data, a run already in `out` without `resume`, or a
+        For a wrong configuration, a run already in `out` without `resume`, or a
         loss that is no longer a number.
     """
     settings = load_config(config)
@@ -73,7 +78,7 @@ def run(
     if checkpoint.exists() and not resume:
         raise TrainingError(f"{checkpoint} exists; resume that run or choose another output folder")
     out.mkdir(parents=True, exist_ok=True)
-    sets = open_data(settings.data, out, data, validation)
+    sets = open_data(settings.data, out, data, validation, notice)
     trainer = _Trainer(settings, sets, init)
     if checkpoint.exists():
         trainer.restore(load_checkpoint(checkpoint))

@@ -9,7 +9,7 @@ import typer
 
 from bacctl.cli.console import Console
 from bacctl.cli.extras import needs
-from bacctl.cli.guard import CommandError, guarded
+from bacctl.cli.guard import EXIT_SOME_FAILED, CommandError, complain, guarded
 
 if TYPE_CHECKING:
     from bac_training.progress import Progress
@@ -43,7 +43,7 @@ def train(
     Research use only.
     """
     with needs("train"):
-        from bac_training.errors import TrainingError
+        from bac_training.errors import DataSetError, TrainingError
         from bac_training.train import run
     console = Console(quiet=quiet)
     try:
@@ -55,7 +55,12 @@ def train(
             resume=resume,
             init=init,
             progress=lambda state: console.talk(_line(state)),
+            notice=console.talk,
         )
+    except DataSetError as error:
+        for line in str(error).splitlines():
+            complain(line)
+        raise typer.Exit(EXIT_SOME_FAILED) from None
     except TrainingError as error:
         raise CommandError(str(error)) from None
     typer.echo(f"{checkpoint} (research use only)")
