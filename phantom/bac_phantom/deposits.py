@@ -70,8 +70,9 @@ def blob(
     body = np.sqrt(np.maximum(1 - d2, 0))
     if hollow > 0:
         body = (body - hollow * np.sqrt(np.maximum(1 - d2 / hollow**2, 0))) / np.sqrt(1 - hollow**2)
-        if open_share > 0:
-            body = body * np.clip((1 + np.cos(angle + phase[2])) * 1.5 - 3 * open_share + 0.5, 0.08, 1)
+        if open_share > 0:  # only the part near the outline is left of a broken shell
+            body = body * np.clip((1 + np.cos(angle + phase[2])) * 1.5 - 3 * open_share + 0.5, 0, 1)
+            body = body * np.clip(4 * np.sqrt(d2) - 2.6, 0, 1)
     canvas[r0:r1, c0:c1] += (peak * body).astype(np.float32)
 
 

@@ -24,7 +24,7 @@ def strands(
     height, width = shape[0] * pitch_mm, shape[1] * pitch_mm
     grain = band_noise(rng, (int(height / 4) + 2, int(width / 4) + 2), 6)
     order = rng.uniform(0.25, 1.0)
-    contrast = np.exp(rng.uniform(np.log(0.5), np.log(1.6)))
+    contrast = np.exp(rng.uniform(np.log(0.4), np.log(1.3)))
     # (blur across in mm, strands per cm2, mm of gland along the ray, samples): thin and many to broad, few.
     for blur_mm, per_cm2, depth_mm, samples in (
         (0.09, 12.0, 1.3, 190),
@@ -33,18 +33,23 @@ def strands(
         (1.2, 0.15, 1.8, 400),
     ):
         count = max(1, int(rng.poisson(per_cm2 * (0.3 + 1.2 * fibrous) * height * width / 100)))
-        starts = rng.uniform(0, 1, (count, 2)) * (height, width)
+        # They come in feathery bundles of near-parallel fibres.
+        bundles = rng.uniform(0, 1, (count // 6 + 1, 2)) * (height, width)
+        whose = np.arange(count) // 6
+        starts = np.abs(bundles[whose] + rng.normal(0, 2.5, (count, 2)))
+        starts = np.minimum(starts, (height - pitch_mm, width - pitch_mm))
         toward = np.arctan2(nipple[0] - starts[:, 0], nipple[1] - starts[:, 1])
         turn = grain[(starts[:, 0] / 4).astype(int), (starts[:, 1] / 4).astype(int)]
-        spread = np.where(
-            rng.random(count) < 0.8, rng.normal(0, 0.3, count), rng.uniform(-np.pi, np.pi, count)
-        )
+        loose = rng.random(len(bundles)) < 0.3
+        spread = np.where(loose, rng.uniform(-np.pi, np.pi, len(bundles)), rng.normal(0, 0.3, len(bundles)))[
+            whose
+        ] + rng.normal(0, 0.2, count)
         paths = many_paths(rng, starts, order * toward + 0.7 * turn + spread, samples)
         # Each strand has its own length inside the common number of samples, and fades at both ends.
         length = np.clip(rng.gamma(2.0, samples / 5, count), 20, samples)
         place = np.arange(samples)[None, :] / length[:, None]
         fade = np.sqrt(np.sin(np.pi * np.clip(place, 0, 1)))
-        strength = contrast * depth_mm * rng.gamma(1.3, 0.6, count)[:, None] * blur_mm * 2.5
+        strength = contrast * depth_mm * rng.gamma(2.0, 0.35, count)[:, None] * blur_mm * 2.5
         # Broad strands are smooth: a coarser canvas carries them.
         step = max(1, int(blur_mm / pitch_mm / 1.2))
         canvas = np.zeros((shape[0] // step + 1, shape[1] // step + 1), dtype=np.float32)
@@ -76,14 +81,14 @@ def ligaments(
     along_skin = np.arctan2(right[rows, columns], -down[rows, columns])
     heading = along_skin + rng.choice([0.0, np.pi], count) + rng.normal(0, 0.6, count)
     samples = 220
-    bow = rng.choice([-1, 1], count) / np.exp(rng.uniform(np.log(6), np.log(60), count))
+    bow = rng.choice([-1, 1], count) / np.exp(rng.uniform(np.log(10), np.log(80), count))
     turn = heading[:, None] + bow[:, None] * (np.arange(samples) - samples / 3) * STEP_MM
     turn = turn + np.cumsum(rng.normal(0, 0.012, (count, samples)), axis=1)
     step = np.stack([np.sin(turn), np.cos(turn)], axis=-1) * STEP_MM
     paths = starts[:, None, :] + np.cumsum(step, axis=1)
     length = rng.uniform(40, samples, (count, 1))
     fade = np.sqrt(np.sin(np.pi * np.clip(np.arange(samples)[None, :] / length, 0, 1)))
-    strength = rng.gamma(1.5, 0.7, (count, 1)) * rng.uniform(0.25, 0.6)
+    strength = rng.gamma(1.5, 0.7, (count, 1)) * rng.uniform(0.12, 0.4)
     for part, blur_mm in ((slice(0, None, 3), 0.08), (slice(1, None, 3), 0.15), (slice(2, None, 3), 0.3)):
         layer = np.zeros(shape, dtype=np.float32)
         amount = (fade * strength)[part].ravel()
@@ -155,7 +160,10 @@ def masses(rng: np.random.Generator, shape: tuple[int, ...], pitch_mm: float) ->
         )
         yy, xx = np.mgrid[r0:r1, c0:c1]
         angle = np.arctan2(yy - row, xx - column)
-        lobes = 1 + 0.12 * np.sin(int(rng.integers(2, 6)) * angle + rng.uniform(0, 6.28))
+        lobes = 1 + sum(
+            rng.uniform(0, 0.3) / waves**1.5 * np.sin(waves * angle + rng.uniform(0, 6.28))
+            for waves in (2, 3, 5)
+        )
         inside = 1 - ((yy - row) ** 2 + (xx - column) ** 2) / (radius_px * lobes) ** 2
         total[r0:r1, c0:c1] += (
             rng.uniform(0.3, 0.9) * 1.4 * radius_px * pitch_mm * np.sqrt(np.maximum(inside, 0))

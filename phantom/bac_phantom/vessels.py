@@ -99,6 +99,7 @@ def plain_vessels(
     total = np.zeros(shape, dtype=np.float32)
     height, width = shape[0] * pitch_mm, shape[1] * pitch_mm
     winding = rng.beta(1.3, 2.0)  # older women's vessels wind more, all of them
+    clear = np.exp(rng.uniform(np.log(0.7), np.log(2.0)))  # and some breasts show theirs more than others
     for _ in range(count):
         start, heading = _course(rng, height, width, nipple)
         tubes = _tree(
@@ -106,14 +107,14 @@ def plain_vessels(
             start,
             heading,
             rng.uniform(25, 120),
-            float(np.clip(rng.lognormal(np.log(0.75), 0.5), 0.25, 2.0)),
+            float(np.clip(rng.lognormal(np.log(0.8), 0.45), 0.25, 2.0)),
             float(np.clip(winding + rng.normal(0, 0.15), 0.0, 1.0)),
             (nipple[0] + rng.normal(0, 25), nipple[1] - rng.uniform(0, 15)),
         )
         if rng.random() < 0.3:
             tubes.append(_companion(rng, tubes[0]))
         # Flat under compression to upright; much of what is bright on film is a vessel in clear fat.
-        strength = np.exp(rng.uniform(np.log(0.3), np.log(1.5)))
+        strength = clear * np.exp(rng.uniform(np.log(0.5), np.log(1.7)))
         wall = float(rng.choice([0.0, rng.uniform(0.1, 0.5)]))
         for tube in tubes:
             samples = len(tube.path)
@@ -121,8 +122,8 @@ def plain_vessels(
             slope = slow_noise(rng, samples, 7.0) * rng.uniform(0.1, 0.7)
             longer = 1.0 / np.cos(np.clip(slope, -1.25, 1.25))
             amount = strength * rng.uniform(0.8, 1.2) * longer
-            # A branch leaves its parent gradually and ends in the dark.
-            amount *= np.clip(np.arange(samples, 0, -1) / 40.0, 0, 1)
+            # A branch leaves its parent gradually; both ends go out of sight.
+            amount *= np.clip(np.minimum(np.arange(samples), np.arange(samples, 0, -1)) / 50.0, 0, 1)
             paint_tube(total, tube.path, tube.radius_mm, amount, pitch_mm, wall=wall)
             for k in rng.integers(0, samples, int(rng.poisson(0.35))):
                 _knot(rng, total, tube.path[k], float(tube.radius_mm[k]), pitch_mm)
