@@ -15,6 +15,8 @@ from bac_phantom.fields import band_noise, resize
 # DN of the unattenuated beam over the mean DN behind the breast is set by the physics; this is the gain.
 BREAST_DN = 500.0
 AIR_LIMIT_DN = 16383.0
+# A scintillator's point spread has a tail: this share of its light is spread this much wider.
+TAIL_SHARE, TAIL_WIDTH = 0.2, 3.0
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Exposure:
     beam: Beam
     grid: bool
     scatter_to_primary: float  # behind the middle of the breast, after the grid
-    blur_mm: float  # sigma of the detector's point spread
+    blur_mm: float  # sigma of the core of the detector's point spread
     quanta_per_mm2: float  # noise-equivalent quanta absorbed behind the breast
     detector_offset_dn: float
 
@@ -61,13 +63,23 @@ def expose(
     scatter = resize(spread * (exposure.scatter_to_primary / max(level, 1e-6)), primary.shape)
     heel = 1 + 0.04 * band_noise(rng, primary.shape, 150 / pitch_mm)
     signal = (primary + scatter) * np.float32(BREAST_DN / mean_primary) * heel
-    signal = ndimage.gaussian_filter(signal, exposure.blur_mm / pitch_mm, truncate=3.0)
-    # Energy-weighted quanta: variance proportional to the signal, slightly correlated by the detector.
+    signal = _blur(signal, exposure, pitch_mm)
+    # Energy-weighted quanta: variance proportional to the signal. In a-Se each is counted where it was
+    # absorbed; a scintillator's light spreads, which blurs the noise as it does the picture.
     per_pixel = exposure.quanta_per_mm2 * pitch_mm**2
     noise = rng.standard_normal(signal.shape, dtype=np.float32)
-    correlation = 0.45
-    noise = ndimage.gaussian_filter(noise, correlation, truncate=3.0)
-    noise /= float(noise.std())
+    if exposure.beam.detector == "CsI":
+        noise = _blur(noise, exposure, pitch_mm)
     signal += noise * np.sqrt(signal * np.float32(BREAST_DN / per_pixel))
     signal += rng.standard_normal(signal.shape, dtype=np.float32) * 2.0 + exposure.detector_offset_dn
     return np.asarray(np.clip(signal, 1.0, AIR_LIMIT_DN), dtype=np.float32)
+
+
+def _blur(field: FloatArray, exposure: Exposure, pitch_mm: float) -> FloatArray:
+    """Blur by the detector's point spread, whose sum is 1. The pixel's aperture is in what is drawn."""
+    sigma = exposure.blur_mm / pitch_mm
+    core = ndimage.gaussian_filter(field, sigma, truncate=3.0)
+    if exposure.beam.detector != "CsI":
+        return np.asarray(core, dtype=np.float32)
+    tail = ndimage.gaussian_filter(field, TAIL_WIDTH * sigma, truncate=3.0)
+    return np.asarray(core + np.float32(TAIL_SHARE) * (tail - core), dtype=np.float32)

@@ -47,7 +47,7 @@ def _multiscale(rng: np.random.Generator, s: FloatArray, inside: BoolArray, pitc
     _, spread = _levels(s, inside)
     peak = rng.uniform(0, count - 1)
     gains = [
-        float(rng.uniform(0.3, 1.8) * np.exp(-(((k - peak) / rng.uniform(1.2, 3.0)) ** 2)))
+        float(rng.uniform(0.3, 1.4) * np.exp(-(((k - peak) / rng.uniform(1.2, 3.0)) ** 2)))
         for k in range(count)
     ]
     contrasts = [spread * float(rng.uniform(0.15, 0.6))] * count
@@ -160,7 +160,7 @@ def _voi_table(rng: np.random.Generator, window: Window, top: int) -> VoiTable:
     reach = window.width * rng.uniform(0.9, 2.0)
     first, last = max(0, int(window.centre - reach)), min(top, int(window.centre + reach))
     x = np.arange(first, last + 1, dtype=np.float32)
-    bits = int(rng.choice([8, 12, 16]))
+    bits = int(rng.choice([10, 12, 16]))
     out = _sigmoid(4 * (x - np.float32(window.centre)) / np.float32(window.width))
     out = (out - out[0]) / (out[-1] - out[0])
     return VoiTable(first, bits, np.rint(out * (2**bits - 1)).astype(np.uint16), window.explanation)
