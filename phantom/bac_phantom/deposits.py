@@ -231,7 +231,7 @@ def _rod(
         if len(piece) < 6:
             continue
         along = np.linspace(-1, 1, len(piece))
-        ends = np.sqrt(np.maximum(1 - np.abs(along) ** rng.uniform(1.5, 4.0), 0.005))
+        ends = np.sqrt(np.maximum(1 - np.abs(along) ** rng.uniform(2.0, 8.0), 0.005))
         # Needles: several times as long as wide.
         uneven = (1 + 0.12 * slow_noise(rng, len(piece), 2.0)).clip(0.5, 1.5)
         radius = min(radius_mm, len(piece) * STEP_MM / 7) * ends * uneven

@@ -45,8 +45,11 @@ def _linear_weights(source: int, target: int) -> sparse.csr_matrix:
 
 def resize(field: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     """Bilinear interpolation to ``shape``, pixel centres kept (enlarging only)."""
-    rows = _linear_weights(field.shape[0], shape[0]) @ field
-    return np.ascontiguousarray((_linear_weights(field.shape[1], shape[1]) @ rows.T).T, dtype=np.float32)
+    if field.shape == tuple(shape):
+        return field
+    # Along the rows first, while the array is small: only the last step then touches every pixel.
+    wide = np.ascontiguousarray((_linear_weights(field.shape[1], shape[1]) @ field.T).T)
+    return np.asarray(_linear_weights(field.shape[0], shape[0]) @ wide, dtype=np.float32)
 
 
 def smooth_step(x: FloatArray, edge: float, width: float) -> FloatArray:

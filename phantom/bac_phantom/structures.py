@@ -53,7 +53,9 @@ def strands(
         # Broad strands are smooth: a coarser canvas carries them.
         step = max(1, int(blur_mm / pitch_mm / 1.2))
         canvas = np.zeros((shape[0] // step + 1, shape[1] // step + 1), dtype=np.float32)
-        stamp(canvas, paths.reshape(-1, 2), pitch_mm * step, (fade * strength).ravel())
+        skip = max(1, int(blur_mm / STEP_MM))  # samples that blur would join anyway
+        amount = (fade * strength)[:, ::skip].ravel() * skip
+        stamp(canvas, paths[:, ::skip].reshape(-1, 2), pitch_mm * step, amount)
         canvas = ndimage.gaussian_filter(canvas, blur_mm / (pitch_mm * step), truncate=3.0)
         total += resize(canvas, (canvas.shape[0] * step, canvas.shape[1] * step))[: shape[0], : shape[1]]
     return total
@@ -89,11 +91,12 @@ def ligaments(
     length = rng.uniform(40, samples, (count, 1))
     fade = np.sqrt(np.sin(np.pi * np.clip(np.arange(samples)[None, :] / length, 0, 1)))
     strength = rng.gamma(1.5, 0.7, (count, 1)) * rng.uniform(0.12, 0.4)
-    for part, blur_mm in ((slice(0, None, 3), 0.08), (slice(1, None, 3), 0.15), (slice(2, None, 3), 0.3)):
-        layer = np.zeros(shape, dtype=np.float32)
-        amount = (fade * strength)[part].ravel()
-        stamp(layer, paths[part].reshape(-1, 2), pitch_mm, amount * (1 + 2 * blur_mm))
-        canvas += ndimage.gaussian_filter(layer, blur_mm / pitch_mm, truncate=2.5)
+    for part, blur_mm, step in ((slice(0, None, 2), 0.1, 1), (slice(1, None, 2), 0.25, 2)):
+        layer = np.zeros((shape[0] // step + 1, shape[1] // step + 1), dtype=np.float32)
+        amount = (fade * strength)[part, ::step].ravel() * (1 + 2 * blur_mm) * step
+        stamp(layer, paths[part, ::step].reshape(-1, 2), pitch_mm * step, amount)
+        layer = ndimage.gaussian_filter(layer, blur_mm / (pitch_mm * step), truncate=2.5)
+        canvas += resize(layer, (layer.shape[0] * step, layer.shape[1] * step))[: shape[0], : shape[1]]
     return canvas
 
 
