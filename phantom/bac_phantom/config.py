@@ -114,7 +114,7 @@ TRAINING = PhantomConfig(
     outer_width_range_mm=(0.7, 3.2),
     header_thickness_error_mm=6.0,
     presentation_styles=tuple(style for style in PRESENTATION_STYLES if style != "table"),
-    detectors=4 * ("csi-100",) + 3 * ("ase-100",) + ("csi-94", "ase-70"),
+    detectors=4 * ("csi-100",) + 3 * ("ase-100",) + ("csi-94", "ase-85", "ase-70"),
 )
 
 # The case mix that results are stated on: a third of the women without calcification, masses log-uniform from
@@ -123,7 +123,7 @@ HELD_OUT = PhantomConfig(
     look="mixed",
     look_shares=(0.67, 0.0, 0.33, 0.0),
     header_thickness_error_mm=6.0,
-    detectors=2 * ("csi-100",) + 2 * ("ase-100",) + 2 * ("ase-85",) + ("csi-94", "ase-70"),
+    detectors=4 * ("csi-100",) + 4 * ("ase-100",) + ("csi-94", "ase-85", "ase-70", "csi-50"),
 )
 
 MIXES = {"default": PhantomConfig(), "training": TRAINING, "held-out": HELD_OUT}

@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bacctl.cli.console import Console
 from bacctl.cli.extras import needs
 from bacctl.cli.guard import UsageError, guarded
+
+if TYPE_CHECKING:
+    from bac_phantom import PhantomConfig
 
 
 class Look(str, Enum):
@@ -49,6 +52,17 @@ def phantom(
         str, typer.Option(metavar="LIST", help="Comma list of hard negatives to leave out, or all.")
     ] = "",
     processes: Annotated[int, typer.Option(min=1, help="How many exams are made at a time.")] = 1,
+    backgrounds: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Put arteries into these real images (PNG, TIFF, JPEG; without BAC), one image a woman, "
+            "as a folder to train on.",
+        ),
+    ] = None,
+    pixel_spacing: Annotated[
+        float | None, typer.Option(metavar="MM", min=0.01, help="Pixel spacing of the backgrounds.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk.")] = False,
 ) -> None:
     """Write mammograms of known calcium mass.
@@ -66,6 +80,30 @@ def phantom(
     kept = tuple(name for name in config.hard_negatives if name not in dropped)
     config = dataclasses.replace(config, look=look.value if look else config.look, hard_negatives=kept)
     console = Console(quiet=quiet)
+    if backgrounds is not None:
+        if pixel_spacing is None:
+            raise UsageError("--backgrounds needs --pixel-spacing: the network works at a fixed scale")
+        _insert(console, out, backgrounds, women, seed, pixel_spacing, config)
+        return
     with console.progress("making", "women") as show:
         truth = write_dataset(out, women, seed, config, progress=show, processes=processes)
     console.talk(f"{women * 4} images; their known masses are in {truth} (research use only)")
+
+
+def _insert(
+    console: Console,
+    out: Path,
+    backgrounds: Path,
+    images: int,
+    seed: int,
+    spacing_mm: float,
+    config: PhantomConfig,
+) -> None:
+    from bac_phantom.inserted import BackgroundError, write_inserted
+
+    try:
+        with console.progress("making", "images") as show:
+            table = write_inserted(out, backgrounds, images, seed, spacing_mm, config, show)
+    except BackgroundError as error:
+        raise UsageError(str(error)) from None
+    console.talk(f"{images} images with masks, listed in {table} (research use only)")

@@ -1,0 +1,71 @@
+"""Arteries put into images that are not the phantom's own."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from bac_phantom.inserted import BackgroundError, insert_arteries, write_inserted
+
+PITCH_MM = 0.2
+
+
+def background(dtype: type = np.uint8) -> np.ndarray:
+    """A half ellipse of grey tissue at the right border of a dark film."""
+    rows, columns = np.indices((600, 400))
+    inside = ((rows - 300) / 250) ** 2 + ((columns - 400) / 330) ** 2 < 1
+    noise = ndimage.gaussian_filter(np.random.default_rng(1).standard_normal(inside.shape), 2)
+    level = np.where(inside, 0.45 + 0.2 * noise, 0.02)
+    return (np.clip(level, 0, 1) * np.iinfo(dtype).max).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_arteries_brighten_the_tissue_and_leave_the_rest_alone(dtype: type) -> None:
+    before = background(dtype)
+    result = insert_arteries(before, PITCH_MM, 12.0, np.random.default_rng(3))
+    assert result.pixels.dtype == dtype
+    assert result.calcium_mass_mg == pytest.approx(12.0)
+    assert result.mask.any()
+    gain = result.pixels.astype(float) - before
+    far = ~ndimage.binary_dilation(result.mask, iterations=20)
+    # Plain stretches of the artery hold no calcium, so nothing changes there either.
+    assert (gain[far] == 0).mean() > 0.99
+    assert gain[result.mask].mean() > 0.02 * np.iinfo(dtype).max
+    # Rounding aside, calcium only brightens.
+    assert gain.min() >= -1
+    # The breast ends at the right: arteries lie well under its skin.
+    rows, columns = np.nonzero(result.mask)
+    assert (((rows - 300) / 250) ** 2 + ((columns - 400) / 330) ** 2).max() < 1
+
+
+def test_a_folder_to_train_on_comes_out(tmp_path) -> None:
+    (tmp_path / "real").mkdir()
+    Image.fromarray(background()).save(tmp_path / "real" / "a.png")
+    table = write_inserted(tmp_path / "out", tmp_path / "real", 4, 5, PITCH_MM)
+    rows = list(csv.DictReader(table.open()))
+    assert len(rows) == 4
+    for row in rows:
+        mask = np.asarray(Image.open(tmp_path / "out" / row["mask"]))
+        assert mask.shape == np.asarray(Image.open(tmp_path / "out" / row["image"])).shape
+        assert set(np.unique(mask)) <= {0, 255}
+        assert row["pixel_spacing_mm"] == "0.2"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.png", b"no image", "a.png: cannot be read"),
+        ("b.txt", b"text", "no .png"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path, name: str, content: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BackgroundError, match=says):
+        write_inserted(tmp_path / "out", tmp_path, 1, 0, PITCH_MM)
+
+
+def test_a_black_image_holds_no_breast() -> None:
+    with pytest.raises(BackgroundError, match="breast"):
+        insert_arteries(np.zeros((300, 300), np.uint8), PITCH_MM, 5.0, np.random.default_rng(0))
