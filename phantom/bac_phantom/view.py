@@ -161,6 +161,11 @@ def make_view(scene: Scene, laterality: Laterality) -> View:
     exposure = _exposure(rng, scene)
     signal = expose(rng, anatomy, calcium, exposure, pitch)
     stored = _store(rng, scene, signal, laterality)
+    if stored.covered is not None and mask.any():
+        # What lies under a film's border or a label is not seen, so it is no truth to be found.
+        before = int(mask.sum())
+        mask &= ~stored.covered
+        area_mm2 *= int(mask.sum()) / before
     flipped = laterality == "R"
     if flipped:
         mask = np.ascontiguousarray(mask[:, ::-1])
@@ -196,7 +201,7 @@ def _exposure(rng: np.random.Generator, scene: Scene) -> Exposure:
     thickness = scene.projection.thickness_mm
     grid = bool(rng.random() < 0.9)
     scatter = (0.04 + 0.0016 * thickness if grid else 0.25 + 0.006 * thickness) * rng.uniform(0.85, 1.15)
-    blur = rng.uniform(0.03, 0.05) if scene.detector.material == "a-Se" else rng.uniform(0.06, 0.1)
+    blur = rng.uniform(0.03, 0.05)
     quanta = np.exp(rng.uniform(np.log(1.2e5), np.log(5e5)))
     return Exposure(scene.beam, grid, float(scatter), float(blur), float(quanta), 0.0)
 
@@ -208,7 +213,7 @@ def _store(
     if scene.look == "raw":
         return looks.raw_linear(signal)
     if scene.look == "raw-log":
-        return looks.raw_log(signal)
+        return looks.raw_log(signal, float(rng.choice(looks.LOG_SLOPES)))
     if scene.look == "presentation":
         return looks.presentation(rng, signal, inside, pitch, scene.style)
     text = f"{laterality}{scene.projection.view}"
