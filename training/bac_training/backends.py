@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,15 +35,18 @@ class Segmenter:
         "pytorch", "openvino" or "onnxruntime".
     probability : callable
         Tiles, float32 [n, 1, h, w], to probabilities of the same shape.
+    post_processing : mapping of str to float
+        Of the model card: fields of `bac_imaging.vessels.PostProcessing` that are not its defaults.
     """
 
     sha256: str
     threshold: float
     engine: str
     probability: Callable[[FloatArray], FloatArray]
+    post_processing: Mapping[str, float] = field(default_factory=dict)
 
 
-def load_segmenter(model: Path) -> Segmenter:
+def load_segmenter(model: Path, threads: int | None = None) -> Segmenter:
     """Load a network.
 
     Parameters
@@ -50,43 +54,60 @@ def load_segmenter(model: Path) -> Segmenter:
     model : Path
         Checkpoint (``.pt``), or ONNX file, which is run by OpenVINO, with the settings that serve, or by
         ONNX Runtime where OpenVINO is not installed. A ``model_card.json`` beside an ONNX file gives the
-        threshold.
+        threshold and the post-processing.
+    threads : int, optional
+        Threads to compute with, by default as many as the engine likes.
 
     Raises
     ------
     TrainingError
-        When the file is missing, of another kind, or not the one its card describes.
+        When the file is missing, of another kind, damaged, or not the one its card describes.
     """
     if not model.is_file():
         raise TrainingError(f"{model} is no file; give a checkpoint or an ONNX file")
     sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
     if model.suffix == ".pt":
-        return Segmenter(sha256, 0.5, "pytorch", _pytorch(model))
+        return Segmenter(sha256, 0.5, "pytorch", _pytorch(model, threads))
     if model.suffix != ".onnx":
         raise TrainingError(f"{model} is neither a checkpoint (.pt) nor an ONNX file (.onnx)")
-    threshold = _threshold(model.with_name("model_card.json"), sha256)
-    if importlib.util.find_spec("openvino"):
-        return Segmenter(sha256, threshold, "openvino", _openvino(model))
-    return Segmenter(sha256, threshold, "onnxruntime", _onnxruntime(model))
+    card = _read_card(model.with_name("model_card.json"), sha256)
+    engine, load = (
+        ("openvino", _openvino) if importlib.util.find_spec("openvino") else ("onnxruntime", _onnxruntime)
+    )
+    try:
+        probability = load(model, threads)
+    except Exception as error:
+        # The engines raise their own classes, or plain RuntimeError, for whatever they cannot read.
+        raise TrainingError(
+            f"{model} is no network that {engine} can read ({type(error).__name__}); export it again"
+        ) from None
+    return Segmenter(
+        sha256, float(card.get("threshold", 0.5)), engine, probability, card.get("post_processing", {})
+    )
 
 
-def _threshold(card: Path, sha256: str) -> float:
+def _read_card(card: Path, sha256: str) -> dict[str, Any]:
     if not card.is_file():
-        return 0.5
-    content = json.loads(card.read_text())
-    if content["sha256"] != sha256:
+        return {}
+    try:
+        content = dict(json.loads(card.read_text()))
+    except (ValueError, TypeError):
+        raise TrainingError(f"{card} is damaged; export the model again") from None
+    if content.get("sha256") != sha256:
         raise TrainingError(
             f"{card} describes another network than the file beside it; export the model again"
         )
-    return float(content["threshold"])
+    return content
 
 
-def _pytorch(model: Path) -> Callable[[FloatArray], FloatArray]:
+def _pytorch(model: Path, threads: int | None) -> Callable[[FloatArray], FloatArray]:
     import torch
 
     from bac_training.checkpoint import load_checkpoint, load_network
     from bac_training.unet import ProbabilityNet
 
+    if threads is not None:
+        torch.set_num_threads(threads)
     network = ProbabilityNet(load_network(load_checkpoint(model))).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def probability(tiles: FloatArray) -> FloatArray:
@@ -96,15 +117,21 @@ def _pytorch(model: Path) -> Callable[[FloatArray], FloatArray]:
     return probability
 
 
-def _openvino(model: Path) -> Callable[[FloatArray], FloatArray]:
+def _openvino(model: Path, threads: int | None) -> Callable[[FloatArray], FloatArray]:
     openvino = load_openvino()
     # Without a precision hint OpenVINO takes bfloat16 where the CPU has it, as in serving.
-    network = openvino.Core().compile_model(str(model), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    network = openvino.Core().compile_model(str(model), "CPU", settings)
     return lambda tiles: np.concatenate([np.array(network([tile[None]])[0]) for tile in tiles])
 
 
-def _onnxruntime(model: Path) -> Callable[[FloatArray], FloatArray]:
+def _onnxruntime(model: Path, threads: int | None) -> Callable[[FloatArray], FloatArray]:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     return lambda tiles: np.concatenate([session.run(None, {"TILES": tile[None]})[0] for tile in tiles])

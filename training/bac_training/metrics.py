@@ -1,16 +1,19 @@
-"""Figures of merit: Dice, detection, agreement of masses."""
+"""Figures of merit: Dice, detection, agreement of masses and of categories."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import isotonic_regression
+from scipy.stats import rankdata
 
-__all__ = ["Agreement", "Detection", "Overlap", "agreement"]
+__all__ = ["Agreement", "Detection", "Overlap", "agreement", "auc", "smallest_found", "weighted_kappa"]
+
+DoubleArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Detection:
-    """Images with and without BAC, and what was said of them."""
+    """Units (images, breasts or women) with and without BAC, and what was said of them."""
 
     true_positive: int
     false_positive: int
@@ -52,35 +55,56 @@ class Detection:
     false_negative: int
 
     @classmethod
-    def of(cls, pairs: Sequence[tuple[bool, bool]]) -> Detection:
-        """Count (found, true) pairs."""
-        counts = {
-            key: sum(pair == key for pair in pairs) for key in ((True, True), (True, False), (False, False))
-        }
-        hits, false_alarms, rejections = counts.values()
-        return cls(hits, false_alarms, rejections, len(pairs) - hits - false_alarms - rejections)
+    def of(cls, found: BoolArray, true: BoolArray) -> Detection:
+        """Count units; `found` and `true` are of shape (n,)."""
+        counts = np.bincount(2 * true.astype(np.int64) + found, minlength=4)
+        rejections, alarms, misses, hits = (int(count) for count in counts)
+        return cls(hits, alarms, rejections, misses)
 
     @property
-    def sensitivity(self) -> float | None:
-        """Part of the images with BAC where it was found; None without such images."""
+    def sensitivity(self) -> float:
+        """Part of the units with BAC where it was found; NaN without such units."""
         return _ratio(self.true_positive, self.true_positive + self.false_negative)
 
     @property
-    def specificity(self) -> float | None:
-        """Part of the images without BAC where none was found; None without such images."""
+    def specificity(self) -> float:
+        """Part of the units without BAC where none was found; NaN without such units."""
         return _ratio(self.true_negative, self.true_negative + self.false_positive)
 
     @property
-    def f1(self) -> float | None:
-        """Harmonic mean of sensitivity and precision; None where BAC is neither there nor found."""
+    def f1(self) -> float:
+        """Harmonic mean of sensitivity and precision; NaN where BAC is neither there nor found."""
         return _ratio(
             2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative
         )
 
 
+def auc(score: DoubleArray, true: BoolArray) -> float:
+    """Return the area under the ROC curve: how often a unit with BAC scores higher than one without.
+
+    Ties count half (Mann and Whitney's U over the number of pairs). NaN where one class is missing.
+
+    Parameters
+    ----------
+    score : ndarray of float64, shape (n,)
+        Larger = more like BAC.
+    true : ndarray of bool, shape (n,)
+        Truth.
+    """
+    positives = int(true.sum())
+    negatives = true.size - positives
+    if not positives or not negatives:
+        return math.nan
+    ranks = float(rankdata(score)[true].sum())
+    return (ranks - positives * (positives + 1) / 2) / (positives * negatives)
+
+
 @dataclass(frozen=True)
 class Agreement:
     """Measured against true masses: Bland and Altman's difference with limits, and the fitted line.
+
+    What cannot be computed is NaN: limits under two pairs, the line where all true masses are the same,
+    its standard error under three pairs.
 
     Attributes
     ----------
@@ -88,38 +112,97 @@ class Agreement:
         Number of pairs.
     mean_difference_mg : float
         Mean of measured minus true.
-    limits_mg : tuple of float or None
-        Mean difference -+ 1.96 standard deviations; None under two pairs.
-    slope, intercept_mg, correlation : float or None
-        Least-squares line measured = slope x true + intercept, and Pearson's r; None where the true masses
-        are all the same.
+    lower_limit_mg, upper_limit_mg : float
+        Mean difference -+ 1.96 standard deviations.
+    slope, intercept_mg, correlation : float
+        Least-squares line measured = slope x true + intercept, and Pearson's r.
+    see_mg : float
+        Standard error of the estimate: root of the residuals' sum of squares over n - 2.
     """
 
     count: int
     mean_difference_mg: float
-    limits_mg: tuple[float, float] | None
-    slope: float | None
-    intercept_mg: float | None
-    correlation: float | None
+    lower_limit_mg: float
+    upper_limit_mg: float
+    slope: float
+    intercept_mg: float
+    correlation: float
+    see_mg: float
 
 
-def agreement(measured_mg: Sequence[float], true_mg: Sequence[float]) -> Agreement | None:
-    """Compare measured with true masses; None without any pair."""
-    if not measured_mg:
-        return None
-    differences = [m - t for m, t in zip(measured_mg, true_mg, strict=True)]
-    mean = fmean(differences)
-    if len(differences) < 2:
-        return Agreement(1, mean, None, None, None, None)
-    spread = 1.96 * stdev(differences)
-    slope = intercept = correlation = None
-    if len(set(true_mg)) > 1:
-        slope, intercept = (float(v) for v in np.polyfit(true_mg, measured_mg, 1))
-        if len(set(measured_mg)) > 1:
-            correlation = float(np.corrcoef(true_mg, measured_mg)[0, 1])
-    return Agreement(len(differences), mean, (mean - spread, mean + spread), slope, intercept, correlation)
+def agreement(measured_mg: DoubleArray, true_mg: DoubleArray) -> Agreement:
+    """Compare measured with true masses, both of shape (n,), in mg."""
+    count = measured_mg.size
+    if not count:
+        return Agreement(0, *[math.nan] * 7)
+    differences = measured_mg - true_mg
+    mean = float(differences.mean())
+    spread = 1.96 * float(differences.std(ddof=1)) if count > 1 else math.nan
+    across, up = true_mg - true_mg.mean(), measured_mg - measured_mg.mean()
+    sxx, syy, sxy = float(across @ across), float(up @ up), float(across @ up)
+    slope = sxy / sxx if sxx > 0 else math.nan
+    return Agreement(
+        count=count,
+        mean_difference_mg=mean,
+        lower_limit_mg=mean - spread,
+        upper_limit_mg=mean + spread,
+        slope=slope,
+        intercept_mg=float(measured_mg.mean()) - slope * float(true_mg.mean()),
+        correlation=sxy / math.sqrt(sxx * syy) if sxx > 0 and syy > 0 else math.nan,
+        see_mg=math.sqrt(max(syy - slope * sxy, 0.0) / (count - 2)) if count > 2 else math.nan,
+    )
 
 
-def _ratio(part: int, whole: int) -> float | None:
-    value = part / whole if whole else math.nan
-    return None if math.isnan(value) else value
+def weighted_kappa(confusion: npt.NDArray[np.int_], power: int) -> float:
+    """Return Cohen's weighted kappa of ordered classes.
+
+    Parameters
+    ----------
+    confusion : ndarray of int, shape (k, k)
+        Units by true class (rows) and found class (columns).
+    power : int
+        Disagreement costs the distance of the classes to this power: 1 linear, 2 quadratic weights.
+
+    Returns
+    -------
+    float
+        1 for full agreement, 0 for that of chance; NaN where chance could not disagree.
+    """
+    total = confusion.sum()
+    classes = np.arange(len(confusion))
+    cost = np.abs(classes[:, None] - classes[None, :]).astype(np.float64) ** power
+    chance = np.outer(confusion.sum(axis=1), confusion.sum(axis=0)) / max(total, 1)
+    expected = float((cost * chance).sum())
+    return 1.0 - float((cost * confusion).sum()) / expected if expected > 0 else math.nan
+
+
+def smallest_found(size: DoubleArray, found: BoolArray, sensitivity: float) -> float:
+    """Return the size from which on things are found with a wanted sensitivity.
+
+    Sensitivity as a function of size is estimated without a model but for one assumption: what is larger is
+    not found less often (isotonic regression).
+
+    Parameters
+    ----------
+    size : ndarray of float64, shape (n,)
+        Sizes, such as masses in mg.
+    found : ndarray of bool, shape (n,)
+        Whether each was found.
+    sensitivity : float
+        Wanted, 0 to 1.
+
+    Returns
+    -------
+    float
+        The smallest size present whose estimate reaches `sensitivity`; NaN where none does.
+    """
+    if not size.size:
+        return math.nan
+    order = np.lexsort((found, size))
+    fitted = isotonic_regression(found[order].astype(np.float64)).x
+    reached = np.flatnonzero(fitted >= sensitivity - 1e-9)
+    return float(size[order][reached[0]]) if reached.size else math.nan
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bacctl.cli.console import Console, stdout_kept_clean
 from bacctl.cli.extras import needs
 from bacctl.cli.guard import CommandError, UsageError, guarded
-from bacctl.outputs.wording import number
 from bacctl.results import INTENDED_USE
-
-if TYPE_CHECKING:
-    from bac_training.evaluate import EvaluationReport
 
 
 @guarded
 def evaluate(
     data: Annotated[
         Path,
-        typer.Argument(metavar="DATA", exists=True, file_okay=False, help="Folder of `bacctl phantom`."),
+        typer.Argument(
+            metavar="DATA", exists=True, file_okay=False, help="Folder with truth.json or images.csv."
+        ),
     ],
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where evaluation.json and evaluation.md go.")
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where report.json, report.md and pictures go.")
     ] = None,
     model: Annotated[
         Path | None,
@@ -35,37 +33,39 @@ def evaluate(
     threshold: Annotated[
         float | None, typer.Option(metavar="P", help="Probability for BAC.  [default: the model's own]")
     ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Worker processes.  [default: one a core]")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what --report holds.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Measure women of known truth: Dice, F1, Bland-Altman. Research use only."""
+    """Measure images of known truth: the table of targets, with intervals. Research use only."""
     if threshold is not None and not 0.0 < threshold < 1.0:
         raise UsageError("--threshold: give a probability between 0 and 1")
+    if resume and report is None:
+        raise UsageError("--resume: give the --report folder to go on with")
     with needs("train"):
         from bac_training.errors import TrainingError
-        from bac_training.evaluate import run
+        from bac_training.evaluation.run import run
+        from bac_training.evaluation.targets import as_text
     try:
         with stdout_kept_clean(), Console(quiet=quiet).progress("evaluating", "images") as show:
-            report = run(data, out, model, threshold=threshold, progress=show)
+            found = run(
+                data,
+                report,
+                model,
+                threshold=threshold,
+                processes=processes,
+                resume=resume,
+                progress=show,
+            )
     except TrainingError as error:
         raise CommandError(str(error)) from None
-    typer.echo(_summary(report))
-    if out is not None:
-        typer.echo(f"women and images one by one: {out}/evaluation.md, {out}/evaluation.json")
-
-
-def _summary(report: EvaluationReport) -> str:
-    lines = [
-        f"{len(report.women)} women, {len(report.images)} images; model {report.model_sha256[:12]}, "
-        f"threshold {report.threshold:g}",
-        f"Dice on positives    {number(report.dice_on_positives, 3)}",
-        f"F1 per image         {number(report.detection.f1, 3)}",
-    ]
-    if report.mass is not None:
-        limits = report.mass.limits_mg
-        spread = "" if limits is None else f", 95 % from {limits[0]:+.1f} to {limits[1]:+.1f}"
-        lines.append(f"mass difference      {report.mass.mean_difference_mg:+.2f} mg a woman{spread}")
-    lines += [
-        f"same category        {number(report.same_category, 3)}",
-        f"{INTENDED_USE.capitalize()}.",
-    ]
-    return "\n".join(lines)
+    typer.echo(
+        f"{found.data['women']} women, {found.data['views']} views, {found.data['positive_views']} with BAC; "
+        f"model {found.model['sha256'][:12]}, threshold {found.model['threshold']:g}"
+    )
+    typer.echo(as_text(found.figures))
+    if report is not None:
+        typer.echo(f"all figures and pictures: {report}/report.md, {report}/report.json")
+    typer.echo(f"{INTENDED_USE.capitalize()}.")

@@ -1,0 +1,217 @@
+"""Evaluating a model: measure every image, compute the figures, write the report."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bac_imaging.vessels import PostProcessing
+from bac_training.backends import Segmenter, load_segmenter
+from bac_training.errors import TrainingError
+from bac_training.evaluation import figures as figure
+from bac_training.evaluation import pictures, plots
+from bac_training.evaluation.dataset import Dataset, read_dataset
+from bac_training.evaluation.figures import FIGURES, estimate
+from bac_training.evaluation.measure import Row, Settings
+from bac_training.evaluation.page import to_markdown
+from bac_training.evaluation.report import Report, write_women
+from bac_training.evaluation.sample import Sample, tabulate
+from bac_training.evaluation.strata import stratify
+from bac_training.evaluation.work import measure_all
+from bacctl.repository import default_repository
+
+__all__ = ["run", "served_model"]
+
+_DRAWS = 1000
+_SEED = 0
+_CASES = 10
+
+
+def run(
+    data: Path,
+    out: Path | None = None,
+    model: Path | None = None,
+    *,
+    threshold: float | None = None,
+    processes: int | None = None,
+    resume: bool = False,
+    draws: int = _DRAWS,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Evaluate a model on data of known truth.
+
+    Parameters
+    ----------
+    data : Path
+        Folder with ``truth.json`` or ``images.csv``; see `bac_training.evaluation.dataset.read_dataset`.
+    out : Path, optional
+        Folder for ``report.json``, ``report.md``, ``rows.jsonl``, ``women.csv`` and pictures.
+    model : Path, optional
+        Checkpoint or ONNX file; by default the one in the model repository.
+    threshold : float, optional
+        Probability from which a pixel counts as BAC, by default the model's own.
+    processes : int, optional
+        Worker processes, by default one for each core; each computes with one thread.
+    resume : bool, default False
+        Go on with the rows that are in `out`.
+    draws : int, default 1000
+        Bootstrap samples.
+    progress : callable, optional
+        Called with the images done and their total.
+
+    Raises
+    ------
+    TrainingError
+        When the data set, one of its files or the model is missing or damaged.
+    """
+    dataset = read_dataset(data)
+    path = served_model() if model is None else model
+    segmenter = load_segmenter(path)
+    chosen = of_model(segmenter)
+    if threshold is not None:
+        chosen = replace(chosen, threshold=threshold)
+    workers = processes or os.cpu_count() or 1
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as scratch:
+        rows = measure_all(
+            dataset,
+            path,
+            segmenter,
+            chosen,
+            (out or Path(scratch)) / "rows.jsonl",
+            processes=workers,
+            resume=resume,
+            progress=progress,
+        )
+    sample = tabulate(dataset.women, rows)
+    report = summarise(dataset, sample, rows, segmenter, chosen, draws)
+    if out is not None:
+        _write(out, report, dataset, sample, rows, segmenter, chosen)
+    return report
+
+
+def served_model() -> Path:
+    """Return the network of this installation's model repository."""
+    return default_repository() / "bac_segment" / "1" / "model.onnx"
+
+
+def of_model(segmenter: Segmenter) -> Settings:
+    """Return the settings of a model's card.
+
+    Raises
+    ------
+    TrainingError
+        When the card names a setting that the pipeline does not have.
+    """
+    known = {entry.name for entry in fields(PostProcessing)} - {"outline"}
+    unknown = set(segmenter.post_processing) - known
+    if unknown:
+        raise TrainingError(
+            f"the model card's post_processing names {', '.join(sorted(unknown))}, which this version does "
+            "not know; install the version that the model was exported with"
+        )
+    return Settings(segmenter.threshold, dict(segmenter.post_processing))
+
+
+def summarise(
+    dataset: Dataset,
+    sample: Sample,
+    rows: Mapping[str, Row],
+    segmenter: Segmenter,
+    settings: Settings,
+    draws: int,
+) -> Report:
+    """Compute every figure of an evaluation."""
+    codes: dict[str, Counter[str]] = {"refused": Counter(), "failed": Counter()}
+    for row in rows.values():
+        if row.result["status"] in codes:
+            codes[row.result["status"]][row.result["code"]] += 1
+    curve = figure.curve(sample)
+    return Report(
+        model={
+            "sha256": segmenter.sha256,
+            "engine": segmenter.engine,
+            "threshold": settings.threshold,
+            "post_processing": settings.post_processing,
+        },
+        data={
+            "name": dataset.folder.resolve().name,
+            "seed": dataset.seed,
+            "sha256": dataset.sha256,
+            "women": len(dataset.women),
+            "views": len(dataset.views),
+            "positive_views": sum(row.is_true for row in rows.values()),
+            **{kind: dict(counted) for kind, counted in codes.items()},
+        },
+        draws=draws,
+        seed=_SEED,
+        figures={group: estimate(sample, of, draws, _SEED) for group, of in FIGURES.items()},
+        confusion=figure.confusion(sample).tolist(),
+        froc=[]
+        if curve is None
+        else [
+            (float(alarms), float(found))
+            for alarms, found in zip(curve.false_per_view, curve.sensitivity, strict=True)
+        ],
+        strata=stratify(dataset, sample, draws, _SEED),
+    )
+
+
+def _write(
+    out: Path,
+    report: Report,
+    dataset: Dataset,
+    sample: Sample,
+    rows: Mapping[str, Row],
+    segmenter: Segmenter,
+    settings: Settings,
+) -> None:
+    folder = out / "pictures"
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
+    shown = _plot(folder, report, sample)
+    best, worst = pictures.choose(dataset, rows, _CASES)
+    for kind, cases in (("worst", worst), ("best", best)):
+        drawn = pictures.draw(dataset, cases, segmenter, settings, _numbered(folder, kind))
+        shown[kind] = [f"pictures/{path.name}" for path in drawn]
+    write_women(out / "women.csv", dataset, sample)
+    (out / "report.md").write_text(to_markdown(report, shown))
+    (out / "report.json").write_text(json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n")
+
+
+def _numbered(folder: Path, kind: str) -> Callable[[int], Path]:
+    return lambda number: folder / f"{kind}-{number:02d}.png"
+
+
+def _plot(folder: Path, report: Report, sample: Sample) -> dict[str, list[str]]:
+    shown: dict[str, list[str]] = {}
+    known = figure.weighed(sample.women)
+    if known.any():
+        true, measured = sample.women["true_mg"][known], sample.women["mg"][known]
+        value = {name: found.value for name, found in report.figures["mass"].items()}
+        plots.scatter(true, measured, _nan(value["woman_slope"]), _nan(value["woman_intercept_mg"])).save(
+            folder / "scatter.png"
+        )
+        limits = _nan(value["woman_lower_limit_mg"]), _nan(value["woman_upper_limit_mg"])
+        plots.bland_altman(true, measured, _nan(value["woman_mean_difference_mg"]), limits).save(
+            folder / "bland_altman.png"
+        )
+        shown |= {name: [f"pictures/{name}.png"] for name in ("scatter", "bland_altman")}
+    curve = figure.curve(sample)
+    if curve is not None:
+        served = report.figures["vessels"]
+        point = _nan(served["false_per_view"].value), _nan(served["sensitivity"].value)
+        plots.froc_curve(curve.false_per_view, curve.sensitivity, point).save(folder / "froc.png")
+        shown["froc"] = ["pictures/froc.png"]
+    return shown
+
+
+def _nan(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -1,0 +1,150 @@
+"""Measuring the images of a data set in worker processes, each result written to disk at once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from bac_training.backends import Segmenter, load_segmenter
+from bac_training.errors import TrainingError
+from bac_training.evaluation.dataset import Dataset, View
+from bac_training.evaluation.measure import Row, Settings, measure
+
+__all__ = ["ROWS_SCHEMA", "measure_all"]
+
+ROWS_SCHEMA = "bac_training.evaluation.rows/1"
+
+_loaded: tuple[Segmenter, Path, Settings] | None = None
+
+
+def measure_all(
+    dataset: Dataset,
+    model: Path,
+    segmenter: Segmenter,
+    settings: Settings,
+    path: Path,
+    *,
+    processes: int = 1,
+    resume: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Row]:
+    """Measure every image of a data set that `path` does not hold yet.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Images and truth.
+    model : Path
+        File of the network.
+    segmenter : Segmenter
+        The same, loaded; used when there is one process.
+    settings : Settings
+        Threshold and post-processing.
+    path : Path
+        JSON lines: what was measured with what, then one row an image.
+    processes : int, default 1
+        Worker processes; each loads the network and computes with one thread.
+    resume : bool, default False
+        Keep the rows that are there; otherwise start anew.
+    progress : callable, optional
+        Called with the images done and their total.
+
+    Returns
+    -------
+    dict of str to Row
+        By the image's path.
+
+    Raises
+    ------
+    TrainingError
+        When the rows to go on with are of another model, data set or setting, or a mask does not fit.
+    """
+    header = {
+        "schema": ROWS_SCHEMA,
+        "intended_use": "research use only",
+        "data_sha256": dataset.sha256,
+        "model_sha256": segmenter.sha256,
+        "settings": asdict(settings),
+    }
+    rows = _kept(path, header) if resume and path.exists() else None
+    if rows is None:
+        path.write_text(json.dumps(header) + "\n")
+        rows = {}
+    todo = [view for view in dataset.views if view.path not in rows]
+    total = len(dataset.views)
+    if progress:
+        progress(total - len(todo), total)
+    made = (
+        _made_here(dataset.folder, todo, segmenter, settings)
+        if processes == 1
+        else _made_elsewhere(dataset.folder, todo, model, settings, min(processes, max(len(todo), 1)))
+    )
+    with path.open("a") as log, contextlib.closing(made):
+        for row in made:
+            log.write(json.dumps(row, allow_nan=False) + "\n")
+            log.flush()
+            rows[row["path"]] = row
+            if progress:
+                progress(len(rows), total)
+    return {view.path: Row.from_dict(rows[view.path]) for view in dataset.views}
+
+
+def _kept(path: Path, header: Mapping[str, Any]) -> dict[str, dict[str, Any]] | None:
+    """Read the rows of an interrupted run, and cut off what it left unfinished."""
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if not whole:
+        return None
+    try:
+        first, *lines = (json.loads(line) for line in whole.splitlines())
+        rows = {line["path"]: line for line in lines}
+    except (ValueError, KeyError, TypeError):
+        raise TrainingError(f"{path} is damaged; evaluate without --resume") from None
+    if first != header:
+        raise TrainingError(
+            f"{path} is of another model, data set or setting; give another folder or leave out --resume"
+        )
+    if len(whole) < len(content):
+        path.write_bytes(whole)
+    return rows
+
+
+def _made_here(
+    folder: Path, views: Sequence[View], segmenter: Segmenter, settings: Settings
+) -> Generator[dict[str, Any], None, None]:
+    for view in views:
+        yield measure(folder, view, segmenter, settings).to_dict()
+
+
+def _made_elsewhere(
+    folder: Path, views: Sequence[View], model: Path, settings: Settings, processes: int
+) -> Generator[dict[str, Any], None, None]:
+    arguments = (model, folder, settings)
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=_load, initargs=arguments
+    ) as pool:
+        try:
+            for future in as_completed([pool.submit(_measure_one, view) for view in views]):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _load(model: Path, folder: Path, settings: Settings) -> None:
+    global _loaded
+    # Ctrl-C reaches the whole process group; the parent ends the pool.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _loaded = load_segmenter(model, threads=1), folder, settings
+
+
+def _measure_one(view: View) -> dict[str, Any]:
+    assert _loaded is not None  # noqa: S101
+    segmenter, folder, settings = _loaded
+    return measure(folder, view, segmenter, settings).to_dict()
