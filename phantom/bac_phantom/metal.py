@@ -31,7 +31,9 @@ def clip(
         for _ in range(int(rng.integers(1, 7))):
             start = (place[0] + rng.normal(0, 12), place[1] + rng.normal(0, 12))
             path = random_path(rng, start, rng.uniform(0, 6.28), rng.uniform(3, 7), 0.1)
-            _thread(canvas, path, rng.uniform(0.25, 0.5), OPAQUE_MG_MM2, pitch_mm)
+            cells = np.clip((path / pitch_mm).astype(int), 0, np.array(canvas.shape) - 1)
+            if (anatomy.depth_px[cells[:, 0], cells[:, 1]] * pitch_mm > 2.0).all():
+                _thread(canvas, path, rng.uniform(0.25, 0.5), OPAQUE_MG_MM2, pitch_mm)
         return True
     if rng.random() < 0.3:
         turn = np.linspace(0, rng.uniform(3.5, 6.28), 120)
