@@ -30,12 +30,20 @@ _USUAL_FILTER_OF_ANODE_MM = {
 }
 _FILTER_SLACK = 1.1  # headers round a filter's thickness; this far outside the table its end is taken
 
-# Scatter-to-primary ratio without a grid, by compressed thickness in mm. 0.40 and 0.85 are the ends of the
-# range given by Barnes and Brezovich, Radiology 126 (1978) 243; tying them to 3 and 6 cm is ours.
-_SCATTER_THICKNESS_MM = (20.0, 30.0, 60.0, 90.0)
-_SCATTER_NO_GRID = (0.25, 0.40, 0.85, 1.15)
-# A linear grid passes 73 % of the primary and 13 % of the scattered radiation (Xia et al. 2005).
-_GRID_FACTOR = 0.13 / 0.73
+# Scatter-to-primary ratio without a grid, by compressed thickness in mm: Boone and Cooper, Med Phys 27 (2000)
+# 2408, 1 / (a + b D^-1.5 + c T^-0.5) with T and the diameter D in cm, for the median breast of 146 cm2
+# (D = 19.3 cm). It holds from 2 to 8 cm.
+_BOONE = (-2.35452817, 22.3960980, 8.85064260, 19.3)
+_BOONE_RANGE_CM = (2.0, 8.0)
+# With a linear grid: 0.052 behind 20 mm of PMMA to 0.187 behind 80 mm, measured with beam stops (Salvagnini
+# et al., Med Phys 39 (2012) 3167). A cellular grid passes a third of it, and no header tells them apart.
+_GRID_SCATTER_MM = (20.0, 80.0)
+_GRID_SCATTER = (0.052, 0.187)
+
+# Standard deviation of the blur in mm, pixel included. Scintillators: transfer of 0.76 and 0.59 at 2 cycles a
+# mm (Ghetti et al., Med Phys 35 (2008) 456); selenium: above 0.4 at 7.1 (Hoheisel et al., IEEE NSS 2004).
+_BLUR_MM = {"DIRECT": 0.035, "SCINTILLATOR": 0.065}
+_BLUR_UNKNOWN_MM = 0.050
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class Calibration:
         a fraction. What no header tells is in `bac_imaging.interval`.
     thickness_mm : float
         Compressed thickness of the breast, in mm.
+    blur_mm : float
+        Standard deviation of the detector's blur, in mm; 0 where none is to be undone.
     """
 
     k_cm2_per_g: float
@@ -62,6 +72,7 @@ class Calibration:
     scatter_to_primary: float
     relative_sd: float
     thickness_mm: float
+    blur_mm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -142,13 +153,25 @@ def calibrate(beam: Beam | None) -> Calibration | Notice:
     filter_mm = float(np.clip(filter_mm, filters[0], filters[-1]))
     found = _interpolate(grid, (filter_mm, beam.kvp, beam.thickness_mm))
     k, hardening, detector_sd = _detector(found, beam.detector)
-    scatter = float(np.interp(beam.thickness_mm, _SCATTER_THICKNESS_MM, _SCATTER_NO_GRID))
     # Units without a grid are rare and say so; an unknown grid is taken as one, with a wide margin.
     grid_sd = 0.0 if beam.grid is not None else 0.10
-    if beam.grid is not False:
-        scatter *= _GRID_FACTOR
+    scatter = _scatter_without_grid(beam.thickness_mm) if beam.grid is False else _scatter(beam.thickness_mm)
     relative_sd = math.hypot(filter_sd, detector_sd, grid_sd)
-    return Calibration(k, hardening, scatter, relative_sd, beam.thickness_mm)
+    blur = _BLUR_MM.get(beam.detector or "", _BLUR_UNKNOWN_MM)
+    return Calibration(k, hardening, scatter, relative_sd, beam.thickness_mm, blur)
+
+
+def _scatter_without_grid(thickness_mm: float) -> float:
+    a, b, c, diameter = _BOONE
+    thickness = float(np.clip(thickness_mm / 10.0, *_BOONE_RANGE_CM))
+    ratio = 1.0 / float(a + b * diameter**-1.5 + c * thickness**-0.5)
+    # Outside its range the fit bends away: go on in proportion to the thickness.
+    return ratio * thickness_mm / (10.0 * thickness)
+
+
+def _scatter(thickness_mm: float) -> float:
+    (low, high), (first, last) = _GRID_SCATTER_MM, _GRID_SCATTER
+    return first + (last - first) * (thickness_mm - low) / (high - low)
 
 
 def _outside(found: str) -> Notice:

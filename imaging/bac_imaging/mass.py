@@ -1,10 +1,9 @@
 """Calcium mass of the vessels: background-subtracted log signal over the beam's coefficient.
 
-For each vessel pixel::
+The exposure is sharpened by the detector's blur and freed of scatter. Then, for each vessel pixel::
 
-    L  = signal - background                              measured, with scatter in both
-    L' = -ln((1 + s) exp(-L) - s)                         primary only; s = scatter-to-primary ratio
-    x  = L' / k - soft tissue of the vessel               g/cm2 of calcium at vanishing density
+    L = signal - background                               of primary radiation
+    x = L / k - soft tissue of the vessel                 g/cm2 of calcium at vanishing density
     density = x (1 + h x + 2 h^2 x^2)                     hardening by the calcium itself, inverted
 
 Density times the pixel's area in the object's plane, summed over a vessel, is its mass.
@@ -19,9 +18,10 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_imaging.background import REACH_PX, fit_background
+from bac_imaging.blur import sharpen
 from bac_imaging.calibration import Calibration
-from bac_imaging.grid import window_of
-from bac_imaging.scatter import primary_signal
+from bac_imaging.grid import Window, window_of
+from bac_imaging.scatter import scattered, without_scatter
 from bac_imaging.soft_tissue import TissueScale, tissue_scale, vessel_soft_tissue
 from bac_imaging.vessels import Segmentation
 
@@ -113,7 +113,8 @@ def measure_mass(
     tissue = np.zeros(breast.shape, dtype=bool)
     near = ndimage.binary_dilation((segmentation.mask | avoid)[window], iterations=_BLUR_PX)
     tissue[window] = breast[window] & ~near
-    scale = tissue_scale(signal, breast, calibration, spacing_mm, magnification)
+    primary = primary_signal(signal, breast, calibration, spacing_mm, window)
+    scale = tissue_scale(primary, breast, calibration, spacing_mm, magnification)
     vessels = []
     for number, box in enumerate(ndimage.find_objects(segmentation.zones), start=1):
         crop = tuple(slice(max(0, s.start - REACH_PX), s.stop + REACH_PX) for s in box)
@@ -122,11 +123,46 @@ def measure_mass(
         target = ndimage.binary_dilation(outline, iterations=MARGIN_PX) & zone & breast[crop]
         length = segmentation.lengths_mm[number - 1] / magnification
         vessel, values = _weigh(
-            signal[crop], tissue[crop], target, outline[target], calibration, scale, pixel_area, length
+            primary[crop], tissue[crop], target, outline[target], calibration, scale, pixel_area, length
         )
         vessels.append(vessel)
         density[crop][target] = values
     return MassMap(density, tuple(vessels))
+
+
+def primary_signal(
+    signal: FloatArray,
+    breast: BoolArray,
+    calibration: Calibration,
+    spacing_mm: tuple[float, float],
+    window: Window,
+) -> FloatArray:
+    """Give minus the logarithm of the primary exposure, as a detector without blur would have seen it.
+
+    Parameters
+    ----------
+    signal : ndarray of float32, shape (h, w)
+        Minus the logarithm of exposure, on the working grid.
+    breast : ndarray of bool, shape (h, w)
+        Breast mask.
+    calibration : Calibration
+        Scatter and blur of the exposure.
+    spacing_mm : tuple of float
+        Working spacing at the detector, (between rows, between columns), in mm.
+    window : tuple of slice
+        Where to sharpen: the vessels and their surroundings.
+
+    Returns
+    -------
+    ndarray of float32, shape (h, w)
+        Signal of primary radiation.
+    """
+    # About 1 within the breast, so that nothing overflows whatever the signal's zero.
+    level = np.float32(np.median(signal[breast])) if breast.any() else np.float32(0.0)
+    exposure = np.exp(np.minimum(level - signal, np.float32(30.0)))
+    scatter = scattered(exposure, breast, calibration.scatter_to_primary, spacing_mm)
+    exposure[window] = sharpen(exposure[window], calibration.blur_mm, spacing_mm)
+    return np.asarray(level - np.log(without_scatter(exposure, scatter)), dtype=np.float32)
 
 
 def _weigh(
@@ -148,8 +184,7 @@ def _weigh(
     if background is None:
         return VesselMass(0.0, 0.0, 0.0), np.zeros(int(target.sum()), dtype=np.float32)
     behind = background.signal[target].astype(np.float64)
-    measured = signal[target].astype(np.float64) - behind
-    calcium = primary_signal(measured, calibration.scatter_to_primary) / calibration.k_cm2_per_g
+    calcium = (signal[target].astype(np.float64) - behind) / calibration.k_cm2_per_g
     # A round vessel of diameter w is pi/4 w thick on average over its shadow.
     width_mm = area / max(length_mm, 1e-6)
     soft = float(vessel_soft_tissue(scale.glandularity(behind[within])).mean()) * np.pi / 4.0 * width_mm
@@ -158,7 +193,7 @@ def _weigh(
     soft_mg = _MG_PER_MM2 * soft * area
     # The fit errs alike over about its own width along the vessel.
     stretches = max(1.0, length_mm / 3.0)
-    spread = background.spread * (1.0 + calibration.scatter_to_primary) / calibration.k_cm2_per_g
+    spread = background.spread / calibration.k_cm2_per_g
     sd = _MG_PER_MM2 * spread * area / np.sqrt(stretches)
     if mass <= 0.0:
         # Weaker than its own soft tissue: no calcium was measured here, and a negative mass is none either.

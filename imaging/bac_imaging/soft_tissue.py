@@ -15,7 +15,6 @@ from scipy import ndimage
 
 from bac_imaging.calibration import Calibration
 from bac_imaging.grid import resample_area
-from bac_imaging.scatter import primary_signal
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -47,16 +46,13 @@ class TissueScale:
     fat_signal : float or None
         Signal behind the breast's full thickness of fat; None where the image does not show it.
     full_signal : float
-        Primary log signal by which the same thickness of gland would exceed it.
-    scatter_to_primary : float
-        Scattered over primary signal.
+        Log signal by which the same thickness of gland would exceed it.
     usual : float
         Mean share of gland of breasts of this thickness: 0 to 1.
     """
 
     fat_signal: float | None
     full_signal: float
-    scatter_to_primary: float
     usual: float
 
     def glandularity(self, signal: DoubleArray) -> DoubleArray:
@@ -65,7 +61,7 @@ class TissueScale:
         Parameters
         ----------
         signal : ndarray of float64
-            Signal of tissue without vessel.
+            Primary signal of tissue without vessel.
 
         Returns
         -------
@@ -74,8 +70,7 @@ class TissueScale:
         """
         if self.fat_signal is None:
             return np.full(signal.shape, self.usual)
-        above = primary_signal(signal - self.fat_signal, self.scatter_to_primary)
-        share: DoubleArray = np.clip(above / self.full_signal, 0.0, 1.0)
+        share: DoubleArray = np.clip((signal - self.fat_signal) / self.full_signal, 0.0, 1.0)
         return share
 
 
@@ -94,7 +89,7 @@ def tissue_scale(
     Parameters
     ----------
     signal : ndarray of float32, shape (h, w)
-        Minus the logarithm of exposure, on the working grid.
+        Minus the logarithm of primary exposure, on the working grid.
     breast : ndarray of bool, shape (h, w)
         Breast mask.
     calibration : Calibration
@@ -113,7 +108,6 @@ def tissue_scale(
     usual = float(np.interp(thickness_mm, *GLANDULARITY))
     inner_mm = max(thickness_mm - _SKIN_MM, 1.0)
     full_signal = calibration.k_cm2_per_g * GLAND_IN_FAT * inner_mm
-    scatter = calibration.scatter_to_primary
     shape = (max(1, signal.shape[0] // _CELL_PX), max(1, signal.shape[1] // _CELL_PX))
     cell_mm = (
         signal.shape[0] / shape[0] * spacing_mm[0] / magnification,
@@ -127,14 +121,14 @@ def tissue_scale(
     depth = ndimage.distance_transform_edt(~skin, sampling=cell_mm) if skin.any() else np.inf
     full = inside & (depth > thickness_mm / 2.0)
     if full.sum() * cell_mm[0] * cell_mm[1] < _LEAST_MM2:
-        return TissueScale(None, full_signal, scatter, usual)
+        return TissueScale(None, full_signal, usual)
     values = resample_area(signal, shape)[full].astype(np.float64)
     fat = float(np.percentile(values, _FATTEST_PERCENT))
-    found = TissueScale(fat, full_signal, scatter, usual)
+    found = TissueScale(fat, full_signal, usual)
     lacking = usual - float(found.glandularity(values).mean())
     if lacking <= 0.0:
         return found
-    return TissueScale(fat - lacking * full_signal / (1.0 + scatter), full_signal, scatter, usual)
+    return TissueScale(fat - lacking * full_signal, full_signal, usual)
 
 
 def vessel_soft_tissue(glandularity: DoubleArray) -> DoubleArray:

@@ -12,7 +12,6 @@ from bac_imaging.background import fit_background
 from bac_imaging.calibration import Calibration
 from bac_imaging.interval import mass_interval
 from bac_imaging.mass import measure_mass, to_density
-from bac_imaging.scatter import primary_signal
 from bac_imaging.vessels import PostProcessing, find_vessels
 
 SPACING = (0.1, 0.1)
@@ -112,14 +111,6 @@ def test_magnification_shrinks_the_area_and_nothing_else() -> None:
     # The object is 1.1 times narrower, so its soft tissue is thinner; the rest is area.
     expected = (0.3 - _soft_tissue(1.2 / 1.1)) / (0.3 - _soft_tissue(1.2)) / 1.1**2
     assert magnified.vessels[0].mass_mg / plain.vessels[0].mass_mg == pytest.approx(expected, rel=0.02)
-
-
-@pytest.mark.parametrize("ratio", [0.0, 0.1, 0.5])
-def test_scatter_is_taken_out(ratio: float) -> None:
-    true = np.array([0.01, 0.1, 0.5, 1.0])
-    measured = np.log((1.0 + ratio) / (np.exp(-true) + ratio))
-    np.testing.assert_allclose(primary_signal(measured, ratio), true, rtol=1e-9)
-    assert np.isfinite(primary_signal(np.array([50.0]), ratio)).all()
 
 
 def test_hardening_is_inverted() -> None:

@@ -1,0 +1,51 @@
+"""Detector blur, taken out of an exposure.
+
+A detector averages the exposure, not its logarithm, and the logarithm of an average over a dense plaque and
+its surroundings is less than the average of the logarithms: blur hides calcium, the more the denser and finer
+it is. The blur of each kind of detector is known from published transfer functions, so the exposure is
+sharpened by it before the logarithm is taken. The filter is Wiener's with a constant noise-to-signal ratio,
+scaled to leave uniform areas as they are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+FloatArray = npt.NDArray[np.float32]
+
+_NOISE_TO_SIGNAL = 0.03  # holds the gain below 3; at 2 cycles a mm a scintillator is restored to 98 %
+_PAD_PX = 16
+
+
+def sharpen(exposure: FloatArray, sigma_mm: float, spacing_mm: tuple[float, float]) -> FloatArray:
+    """Undo a Gaussian blur as far as noise allows.
+
+    Parameters
+    ----------
+    exposure : ndarray of float32, shape (h, w)
+        Exposure of the detector, any unit.
+    sigma_mm : float
+        Standard deviation of the blur.
+    spacing_mm : tuple of float
+        Spacing, (between rows, between columns), in mm.
+
+    Returns
+    -------
+    ndarray of float32, shape (h, w)
+        Sharpened exposure, at least a twentieth of the blurred one.
+    """
+    if sigma_mm <= 0.0:
+        return exposure
+    padded = np.pad(exposure, _PAD_PX, mode="reflect" if min(exposure.shape) > _PAD_PX else "edge")
+    shape = tuple(fft.next_fast_len(n, real=True) for n in padded.shape)
+    # What the transform wraps round at the far ends meets a copy of the border, not a step.
+    grown = np.pad(padded, [(0, n - m) for n, m in zip(shape, padded.shape, strict=True)], mode="edge")
+    by_row = np.fft.fftfreq(shape[0], spacing_mm[0])[:, None]
+    by_column = np.fft.rfftfreq(shape[1], spacing_mm[1])[None, :]
+    transfer = np.exp(-2.0 * np.pi**2 * sigma_mm**2 * (by_row**2 + by_column**2)).astype(np.float32)
+    gain = (1.0 + _NOISE_TO_SIGNAL) * transfer / (transfer**2 + _NOISE_TO_SIGNAL)
+    sharp = fft.irfft2(fft.rfft2(grown) * gain.astype(np.float32), s=shape)
+    core = sharp[_PAD_PX : _PAD_PX + exposure.shape[0], _PAD_PX : _PAD_PX + exposure.shape[1]]
+    return np.maximum(core.astype(np.float32), np.float32(0.05) * exposure)

@@ -1,0 +1,94 @@
+"""Scatter and blur undone: the primary radiation that a perfect detector would have seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from bac_imaging.blur import sharpen
+from bac_imaging.scatter import scattered, without_scatter
+
+SHAPE = (160, 120)  # of 1 mm
+SPACING = (1.0, 1.0)
+
+
+def _breast() -> np.ndarray:
+    """Half a disc of 7 cm on the left border, kept 2 mm off it as the breast mask is."""
+    y, x = np.ogrid[: SHAPE[0], : SHAPE[1]]
+    breast = (y - 80) ** 2 + x**2 < 70**2
+    breast[:, :2] = False
+    return breast
+
+
+@pytest.mark.parametrize("ratio", [0.05, 0.15, 0.6, 1.1])
+@pytest.mark.parametrize("spread_mm", [12.0, 20.0])
+def test_scatter_of_a_breast_with_dense_parts_is_found(ratio: float, spread_mm: float) -> None:
+    y, x = np.ogrid[: SHAPE[0], : SHAPE[1]]
+    inside = (y - 80) ** 2 + x**2 < 70**2
+    dense = (y - 80) ** 2 + (x - 30) ** 2 < 15**2
+    primary = np.where(dense, 0.5, 1.0)
+    # The chest wall goes on beyond the border: mirrored there, air elsewhere.
+    source = np.concatenate([np.fliplr(primary * inside), primary * inside], axis=1)
+    scatter = ratio * ndimage.gaussian_filter(source, spread_mm)[:, SHAPE[1] :]
+    exposure = np.where(inside, primary + scatter, 30.0).astype(np.float32)
+    found = scattered(exposure, _breast(), ratio, SPACING)
+    middle = (y - 80) ** 2 + (x - 10) ** 2 < 40**2
+    # The kernel's width is not known to the method: it takes 15 mm.
+    assert found[middle] == pytest.approx(scatter[middle], rel=0.2)
+    # A ratio that is the same everywhere is further off where little primary arrives.
+    everywhere = exposure * ratio / (1.0 + ratio)
+    assert abs(found[80, 30] - scatter[80, 30]) < 0.8 * abs(everywhere[80, 30] - scatter[80, 30])
+
+
+def test_an_even_breast_has_the_ratio_in_its_middle() -> None:
+    exposure = np.full(SHAPE, 1.3, dtype=np.float32)
+    found = scattered(exposure, _breast(), 0.3, SPACING)
+    assert found[80, 20] == pytest.approx(0.3, rel=0.02)
+    np.testing.assert_allclose(without_scatter(exposure, found)[80, 20], 1.0, rtol=0.01)
+
+
+def test_no_scatter_and_no_breast() -> None:
+    exposure = np.ones(SHAPE, dtype=np.float32)
+    assert not scattered(exposure, _breast(), 0.0, SPACING).any()
+    assert not scattered(exposure, np.zeros(SHAPE, dtype=bool), 0.2, SPACING).any()
+
+
+def test_less_than_the_scatter_leaves_a_positive_exposure() -> None:
+    faint = np.full((2, 2), 0.01, dtype=np.float32)
+    assert (without_scatter(faint, np.ones_like(faint)) > 0).all()
+
+
+@pytest.mark.parametrize("sigma_mm", [0.035, 0.065])
+@pytest.mark.parametrize("track_mm", [0.2, 0.3, 0.6])
+def test_calcium_hidden_by_blur_is_found_again(sigma_mm: float, track_mm: float) -> None:
+    # A track of calcium of one log unit, 0.01 mm fine, blurred and averaged to pixels of 0.1 mm.
+    fine = np.zeros((60, 3000))
+    fine[:, 1500 - round(track_mm * 50) : 1500 + round(track_mm * 50)] = 1.0
+    exposure = ndimage.gaussian_filter1d(np.exp(-fine), sigma_mm / 0.01, axis=1)
+    seen = exposure.reshape(60, 300, 10).mean(axis=2).astype(np.float32)
+    true = fine[0].sum() * 0.01
+    blurred = -np.log(seen[30]).sum() * 0.1
+    whole_blur = float(np.hypot(sigma_mm, 0.1 / np.sqrt(12.0)))  # the pixel averages too
+    found = -np.log(sharpen(seen, whole_blur, (0.1, 0.1))[30]).sum() * 0.1
+    assert blurred < 0.98 * true
+    # About half of what was hidden is found, and nothing is made up.
+    assert blurred + 0.4 * (true - blurred) < found < 1.005 * true
+
+
+def test_even_areas_and_edges_of_squares_keep_their_sum() -> None:
+    even = np.full((80, 90), 7.0, dtype=np.float32)
+    np.testing.assert_allclose(sharpen(even, 0.065, (0.1, 0.1)), even, rtol=1e-4)
+    assert sharpen(even, 0.0, (0.1, 0.1)) is even
+    # A square of 3 mm that was never blurred: what is undone in vain must not add much.
+    wedge = np.zeros((80, 90))
+    wedge[25:55, 30:60] = 0.7
+    found = -np.log(sharpen(np.exp(-wedge).astype(np.float32), 0.035, (0.1, 0.1)))
+    assert found.sum() == pytest.approx(wedge.sum(), rel=0.015)
+
+
+def test_noise_is_held_and_metal_stays_positive() -> None:
+    noisy = np.random.default_rng(3).normal(1.0, 0.02, (200, 200)).astype(np.float32)
+    assert sharpen(noisy, 0.065, (0.1, 0.1)).std() < 3.0 * 0.02
+    noisy[90:110, 90:110] = 1e-4
+    assert (sharpen(noisy, 0.065, (0.1, 0.1)) > 0).all()
