@@ -35,9 +35,9 @@ def damage(rng: np.random.Generator, shape: tuple[int, ...], pitch_mm: float) ->
         Whether there is any.
     """
     thin = np.zeros(shape, dtype=np.float32)
-    scratches = int(rng.poisson(rng.choice([0.4, 2.0, 6.0], p=[0.4, 0.4, 0.2])))
+    scratches = int(rng.poisson(rng.choice([1.0, 4.0, 12.0], p=[0.35, 0.4, 0.25])))
     for _ in range(scratches):
-        _scratch(rng, thin, pitch_mm, str(rng.choice(_KINDS, p=[0.3, 0.12, 0.2, 0.18, 0.2])))
+        _scratch(rng, thin, pitch_mm, str(rng.choice(_KINDS, p=[0.24, 0.1, 0.2, 0.22, 0.24])))
     rollers = bool(rng.random() < 0.15)
     if rollers:
         _roller_marks(rng, thin, pitch_mm)
@@ -72,7 +72,7 @@ def _strength(rng: np.random.Generator, n: int) -> npt.NDArray[np.float64]:
         knots *= rng.random(knots.size) < 0.6
     along = np.interp(np.linspace(0, 1, n), np.linspace(0, 1, knots.size), knots)
     fade = np.minimum(1, np.minimum(np.arange(n), np.arange(n)[::-1]) / max(n * rng.uniform(0.02, 0.3), 1))
-    return np.asarray(along * fade * np.exp(rng.uniform(np.log(0.004), np.log(0.06))))
+    return np.asarray(along * fade * np.exp(rng.uniform(np.log(0.006), np.log(0.06))))
 
 
 def _shifted(path: Path, offset_mm: float) -> Path:
