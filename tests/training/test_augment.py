@@ -99,11 +99,13 @@ def test_gain_leaves_order() -> None:
 
 def test_geometry_keeps_image_and_truth_together(cache: Path) -> None:
     sampler = PatchSampler([cache], 1.0, 0.0, 0.0)
-    image, target, breast = draw_batch(sampler, np.random.default_rng(0), 16, 64, 0.15)
+    batch = draw_batch(sampler, np.random.default_rng(0), 16, 64, 0.15)
+    image, target, breast = batch.image, batch.target, batch.breast
     assert image.shape == target.shape == breast.shape == (16, 1, 64, 64)
     assert set(target.unique().tolist()) == {0.0, 1.0}
     # The cases are 5 brighter in the artery.
     inside, outside = image[target > 0].mean(), image[(target == 0) & (breast > 0)].mean()
     assert float(inside - outside) == pytest.approx(5, abs=0.5)
-    again, *_ = draw_batch(sampler, np.random.default_rng(0), 16, 64, 0.15)
-    assert torch.equal(image, again)
+    assert set(batch.names) <= {"case-0", "case-1", "case-2"}
+    again = draw_batch(sampler, np.random.default_rng(0), 16, 64, 0.15)
+    assert torch.equal(image, again.image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from bac_training.config import AugmentConfig
 from bac_training.marks import draw_marks
 from bac_training.patches import Patch, PatchSampler
 
-__all__ = ["augment", "draw_batch"]
+__all__ = ["Batch", "augment", "draw_batch"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -23,9 +24,34 @@ _BLUR_RADIUS_PX = 4
 _STEP_SD = (0.05, 0.5)  # of 8-bit films: a local SD is 2 to 10 grey levels
 
 
-def draw_batch(
-    sampler: PatchSampler, rng: np.random.Generator, batch: int, side: int, scale: float
-) -> tuple[Tensor, Tensor, Tensor]:
+@dataclass(frozen=True)
+class Batch:
+    """Patches to learn from.
+
+    Attributes
+    ----------
+    image, target, breast : Tensor, float32, [batch, 1, side, side]
+        Normalised image, BAC (0 or 1), breast (0 or 1).
+    names : tuple of str
+        The cases they were cut from.
+    """
+
+    image: Tensor
+    target: Tensor
+    breast: Tensor
+    names: tuple[str, ...]
+
+    def pinned(self) -> Batch:
+        """Return the batch in memory that a GPU can copy from while it computes."""
+        return replace(
+            self,
+            image=self.image.pin_memory(),
+            target=self.target.pin_memory(),
+            breast=self.breast.pin_memory(),
+        )
+
+
+def draw_batch(sampler: PatchSampler, rng: np.random.Generator, batch: int, side: int, scale: float) -> Batch:
     """Draw patches with random flips, quarter turns and a slight change of scale.
 
     Parameters
@@ -41,13 +67,15 @@ def draw_batch(
 
     Returns
     -------
-    image, target, breast : Tensor, float32, [batch, 1, side, side]
-        Normalised image, BAC (0 or 1), breast (0 or 1).
+    Batch
+        The patches, on the CPU.
     """
-    stacks = []
+    stacks, names = [], []
     for _ in range(batch):
         cut = round(side / (1.0 + scale * rng.uniform(-1.0, 1.0)))
-        stack = _stack(sampler.draw(rng, cut))
+        patch = sampler.draw(rng, cut)
+        names.append(patch.name)
+        stack = _stack(patch)
         if rng.random() < 0.5:
             stack = stack.flip(2)
         stack = torch.rot90(stack, int(rng.integers(4)), (1, 2))
@@ -56,7 +84,7 @@ def draw_batch(
         stacks.append(stack)
     planes = torch.stack(stacks)
     image, target, breast = planes[:, :1], planes[:, 1:2] >= 0.5, planes[:, 2:] >= 0.5
-    return image.contiguous(), target.float(), breast.float()
+    return Batch(image.contiguous(), target.float(), breast.float(), tuple(names))
 
 
 def _stack(patch: Patch) -> Tensor:

@@ -38,6 +38,7 @@ class RunConfig:
     precision: Literal["auto", "bf16", "fp32"]
     checkpoint_minutes: float
     validate_minutes: float
+    patience: int
     refresh_steps: int
 
 
@@ -197,6 +198,7 @@ def _check(config: Config) -> None:
     demands = {
         "run: give minutes above 0, or steps above 0": r.steps > 0 or (r.steps == 0 and r.minutes > 0),
         "run.refresh_steps must be 1 or more": r.refresh_steps >= 1,
+        "run.patience must be 0 or more": r.patience >= 0,
         f"patches.side_px must be a positive multiple of {stride}": p.side_px > 0 and p.side_px % stride == 0,
         "patches.batch must be 1 or more": p.batch >= 1,
         "patches.positive, hard and lines must be 0 or more and sum to 1 at most": (

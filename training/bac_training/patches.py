@@ -26,15 +26,19 @@ class Patch:
         Normalised image, 0 outside the breast.
     bac, breast : ndarray of bool, shape (side, side)
         Masks.
+    name : str
+        The case.
     """
 
     image: npt.NDArray[np.float32]
     bac: npt.NDArray[np.bool_]
     breast: npt.NDArray[np.bool_]
+    name: str
 
 
 @dataclass(frozen=True)
 class _Open:
+    name: str
     planes: npt.NDArray[np.uint8]
     positive: npt.NDArray[np.int32]
     hard: npt.NDArray[np.int32]
@@ -60,13 +64,12 @@ class PatchSampler:
         self._folders = folders
         self._share = (positive, hard, lines)
         self._open: dict[Path, _Open] = {}
-        self._cases: list[tuple[Path, Case]] = []
-        self._with_bac: list[int] = []
+        self._cases: tuple[list[tuple[Path, Case]], list[tuple[Path, Case]]] = ([], [])
         self.refresh()
 
     def __len__(self) -> int:
         """Return the number of cases."""
-        return len(self._cases)
+        return len(self._cases[0])
 
     def refresh(self) -> None:
         """Read the caches again for cases that were added since.
@@ -76,28 +79,31 @@ class PatchSampler:
         TrainingError
             When there is no case, or none with BAC.
         """
-        self._cases = [(folder, case) for folder in self._folders for case in read_cases(folder)]
-        self._with_bac = [i for i, (_, case) in enumerate(self._cases) if case.bac_px]
-        if not self._with_bac:
+        cases = [(folder, case) for folder in self._folders for case in read_cases(folder)]
+        with_bac = [item for item in cases if item[1].bac_px]
+        if not with_bac:
             names = ", ".join(str(folder) for folder in self._folders)
-            raise TrainingError(f"{names}: {len(self._cases)} cases, none with BAC; add cases with masks")
+            raise TrainingError(f"{names}: {len(cases)} cases, none with BAC; add cases with masks")
+        # Both at once: other threads may be drawing.
+        self._cases = (cases, with_bac)
 
     def draw(self, rng: np.random.Generator, side: int) -> Patch:
         """Draw one patch of `side` pixels."""
+        cases, with_bac = self._cases
         kind = rng.random()
         positive, hard, lines = self._share
         if kind < positive:
-            case = self._load(*self._cases[self._with_bac[int(rng.integers(len(self._with_bac)))]])
+            case = self._load(*with_bac[int(rng.integers(len(with_bac)))])
             points = case.positive
         else:
-            case = self._load(*self._cases[int(rng.integers(len(self._cases)))])
+            case = self._load(*cases[int(rng.integers(len(cases)))])
             points = case.hard if kind < positive + hard else case.lines
         if kind < positive + hard + lines and len(points):
             # Anywhere in the patch but its rim, so that position says nothing.
             centre = points[int(rng.integers(len(points)))] + rng.integers(-side // 3, side // 3 + 1, size=2)
         else:
             centre = self._any_centre(case.planes, rng)
-        return _cut(case.planes, int(centre[0]) - side // 2, int(centre[1]) - side // 2, side)
+        return _cut(case, int(centre[0]) - side // 2, int(centre[1]) - side // 2, side)
 
     @staticmethod
     def _any_centre(planes: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[Any]:
@@ -116,11 +122,12 @@ class PatchSampler:
             with np.load(folder / f"{case.name}.npz") as points:
                 # A cache of schema 1 has no lines and takes long to make again.
                 lines = points["lines" if "lines" in points else "hard"]
-                self._open[path] = _Open(planes, points["positive"], points["hard"], lines)
+                self._open[path] = _Open(case.name, planes, points["positive"], points["hard"], lines)
         return self._open[path]
 
 
-def _cut(planes: npt.NDArray[np.uint8], row: int, column: int, side: int) -> Patch:
+def _cut(case: _Open, row: int, column: int, side: int) -> Patch:
+    planes = case.planes
     height, width = planes.shape[1:]
     rows = slice(max(row, 0), max(min(row + side, height), 0))
     columns = slice(max(column, 0), max(min(column + side, width), 0))
@@ -129,4 +136,4 @@ def _cut(planes: npt.NDArray[np.uint8], row: int, column: int, side: int) -> Pat
     labels = np.zeros((side, side), dtype=np.uint8)
     image[inside] = decode_image(planes[0, rows, columns])
     labels[inside] = planes[1, rows, columns]
-    return Patch(image, (labels & BAC) > 0, (labels & BREAST) > 0)
+    return Patch(image, (labels & BAC) > 0, (labels & BREAST) > 0, case.name)

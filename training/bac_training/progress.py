@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-__all__ = ["Meter", "MetricsFile", "Progress"]
+__all__ = ["Curves", "Meter", "MetricsFile", "Progress"]
 
 
 @dataclass(frozen=True)
@@ -95,3 +96,39 @@ class MetricsFile:
         ]
         with self.path.open("a", newline="") as file:
             csv.writer(file).writerow(values)
+
+
+class Curves:
+    """TensorBoard event files of the numbers in ``metrics.csv``, where tensorboard is installed.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to.
+    step : int
+        Step that the run goes on from; curves past it, of an interrupted run, are dropped.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        self._writer: Any = None
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(folder), purge_step=step + 1)
+        except Exception:  # not installed, or at odds with its own dependencies: metrics.csv has it all
+            return
+
+    def write(self, report: Progress) -> None:
+        """Add one point to each curve."""
+        if self._writer is None:
+            return
+        for name, value in asdict(report).items():
+            if name != "step" and value is not None:
+                group = "validation" if name.startswith("validation") else "training"
+                self._writer.add_scalar(f"{group}/{name}", value, report.step)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._writer is not None:
+            self._writer.close()
