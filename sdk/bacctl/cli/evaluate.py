@@ -33,6 +33,15 @@ def evaluate(
     threshold: Annotated[
         float | None, typer.Option(metavar="P", help="Probability for BAC.  [default: the model's own]")
     ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Threshold and post-processing chosen on validation.  [default: the model's own]",
+        ),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Worker processes.  [default: one a core]")
     ] = None,
@@ -47,13 +56,16 @@ def evaluate(
     with needs("train"):
         from bac_training.errors import TrainingError
         from bac_training.evaluation.run import run
+        from bac_training.evaluation.settings import read_settings
         from bac_training.evaluation.targets import as_text
     try:
+        chosen = None if settings is None else read_settings(settings)
         with stdout_kept_clean(), Console(quiet=quiet).progress("evaluating", "images") as show:
             found = run(
                 data,
                 report,
                 model,
+                settings=chosen,
                 threshold=threshold,
                 processes=processes,
                 resume=resume,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from bac_training.errors import TrainingError
+from bac_training.folder import read_list
 
 __all__ = ["Dataset", "View", "Woman", "read_dataset"]
 
@@ -59,6 +59,17 @@ class View:
     density: str | None = None
     thickness_mm: float | None = None
     hard_negatives: frozenset[str] | None = None
+
+    @property
+    def width_mm(self) -> float | None:
+        """Mean outer width of its arteries in the object's plane, by visible length; None if not known."""
+        seen = [
+            (float(artery["outer_width_mm"]), float(artery["visible_length_mm"]))
+            for artery in self.arteries
+            if artery.get("outer_width_mm") and artery.get("visible_length_mm")
+        ]
+        length = sum(mm for _, mm in seen)
+        return sum(width * mm for width, mm in seen) / length if length else None
 
 
 @dataclass(frozen=True)
@@ -116,9 +127,8 @@ def read_dataset(folder: Path) -> Dataset:
     Parameters
     ----------
     folder : Path
-        Holds ``truth.json`` of `bac_phantom`, or ``images.csv`` with the columns ``image`` and ``mask``, and
-        where known ``pixel_spacing_mm``, ``woman``, ``laterality``, ``view``, ``calcium_mass_mg``, ``look``,
-        ``density`` and ``thickness_mm``.
+        Holds ``truth.json`` of `bac_phantom`, or ``images.csv`` (see `bac_training.folder.read_list`), which
+        gives no masses; without its column ``woman`` every image stands for a woman of its own.
 
     Raises
     ------
@@ -131,13 +141,8 @@ def read_dataset(folder: Path) -> Dataset:
         raise TrainingError(
             f"{folder} has neither truth.json nor images.csv; make a data set with `bacctl phantom`"
         )
-    try:
-        content = path.read_bytes()
-        seed, women = _women_of_truth(content) if path == truth else (None, _women_of_table(content))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TrainingError(
-            f"{path} is damaged ({_short(error)}); mend it or make the data set again"
-        ) from None
+    content = path.read_bytes()
+    seed, women = _women_of_truth(path, content) if path == truth else (None, _women_of_table(folder))
     women = tuple(woman for woman in women if woman.views)
     if not women:
         raise TrainingError(f"{path} names no image; make a data set with `bacctl phantom`")
@@ -160,18 +165,21 @@ def _require_files(dataset: Dataset, path: Path) -> None:
         raise TrainingError(f"{path} names {twice[0]} more than once; name every image once")
 
 
-def _women_of_truth(content: bytes) -> tuple[int | None, tuple[Woman, ...]]:
-    truth = json.loads(content)
-    women = tuple(
-        Woman(
-            name=str(woman["study_instance_uid"]),
-            views=tuple(_view_of_truth(entry) for entry in woman["images"]),
-            mass_mg=_number(woman.get("calcium_mass_mg")),
-            breasts_mg={side: float(mass) for side, mass in (woman.get("breasts") or {}).items()},
+def _women_of_truth(path: Path, content: bytes) -> tuple[int | None, tuple[Woman, ...]]:
+    try:
+        truth = json.loads(content)
+        women = tuple(
+            Woman(
+                name=str(woman["study_instance_uid"]),
+                views=tuple(_view_of_truth(entry) for entry in woman["images"]),
+                mass_mg=_number(woman.get("calcium_mass_mg")),
+                breasts_mg={side: float(mass) for side, mass in (woman.get("breasts") or {}).items()},
+            )
+            for woman in truth["women"]
         )
-        for woman in truth["women"]
-    )
-    return truth.get("seed"), women
+        return truth.get("seed"), women
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TrainingError(f"{path} is damaged ({error!r}); make the data set again") from None
 
 
 def _view_of_truth(entry: Mapping[str, Any]) -> View:
@@ -198,46 +206,21 @@ def _view_of_truth(entry: Mapping[str, Any]) -> View:
     )
 
 
-def _women_of_table(content: bytes) -> tuple[Woman, ...]:
+def _women_of_table(folder: Path) -> tuple[Woman, ...]:
+    entries, problems = read_list(folder)
+    if problems:
+        raise TrainingError("\n".join(problems))
     women: dict[str, list[View]] = {}
-    for number, row in enumerate(csv.DictReader(content.decode("utf-8-sig").splitlines()), start=2):
-        cells = {name: (value or "").strip() for name, value in row.items() if isinstance(name, str)}
-        if not cells.get("image") or not cells.get("mask"):
-            raise ValueError(f"line {number} has no image or no mask")
-        try:
-            spacing = _pair([float(value) for value in cells.get("pixel_spacing_mm", "").split()])
-            mass, thickness = (_number(cells.get(key)) for key in ("calcium_mass_mg", "thickness_mm"))
-        except ValueError:
-            raise ValueError(f"line {number} has a number that is none") from None
-        view = View(
-            path=cells["image"],
-            mask=cells["mask"],
-            options=None if spacing is None else {"pixel_spacing_mm": list(spacing)},
-            spacing_mm=spacing,
-            laterality=cells.get("laterality") or None,
-            view=cells.get("view") or None,
-            mass_mg=mass,
-            look=cells.get("look") or None,
-            density=cells.get("density") or None,
-            thickness_mm=thickness,
-        )
-        # Without a woman's name every image stands for a woman of its own.
-        women.setdefault(cells.get("woman") or cells["image"], []).append(view)
-    return tuple(_summed(name, tuple(views)) for name, views in women.items())
+    for entry in entries:
+        spacing = entry.spacing_mm
+        options = None if spacing is None else {"pixel_spacing_mm": list(spacing)}
+        view = View(entry.image.as_posix(), entry.mask.as_posix(), options, spacing)
+        women.setdefault(entry.woman or view.path, []).append(view)
+    return tuple(Woman(name, tuple(views)) for name, views in women.items())
 
 
-def _summed(name: str, views: tuple[View, ...]) -> Woman:
-    """Give a woman the masses of her views, by the exam rules: means of a breast's views, summed."""
-    breasts = {}
-    for side in ("L", "R"):
-        masses = [view.mass_mg for view in views if view.laterality == side and view.mass_mg is not None]
-        if masses:
-            breasts[side] = fmean(masses)
-    return Woman(name, views, sum(breasts.values()) if len(breasts) == 2 else None, breasts)
-
-
-def _number(value: object) -> float | None:
-    return None if value is None or value == "" else float(value)  # type: ignore[arg-type]
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _pair(values: Sequence[float] | None) -> tuple[float, float] | None:
@@ -246,7 +229,3 @@ def _pair(values: Sequence[float] | None) -> tuple[float, float] | None:
     if len(values) > 2 or min(values) <= 0:
         raise ValueError("a spacing is one or two positive numbers")
     return float(values[0]), float(values[-1])
-
-
-def _short(error: Exception) -> str:
-    return f"{error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())[:120]

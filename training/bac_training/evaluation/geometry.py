@@ -44,9 +44,12 @@ class Shape:
 
     @property
     def width_mm(self) -> float:
-        """Median width: twice the way from the centre line to the middle of a border pixel, and one pixel."""
+        """Median width: twice the way from the centre line to the middle of a border pixel, and the rest.
+
+        The rest is one pixel where the width is an odd number of them and two where it is even.
+        """
         step = float(np.sqrt(self.pixel_mm[0] * self.pixel_mm[1]))
-        return 2.0 * float(np.median(directed_distances(self.line, self.outline))) + step
+        return 2.0 * float(np.median(directed_distances(self.line, self.outline))) + 1.5 * step
 
 
 def points_mm(mask: BoolArray, spacing_mm: Spacing, corner: tuple[int, int] = (0, 0)) -> DoubleArray:

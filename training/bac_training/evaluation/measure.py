@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.context import unpack
 from bac_imaging.errors import ImagingError
 from bac_imaging.grid import working_spacing
 from bac_imaging.pipeline import Prepared, Quantified, prepare, quantify
@@ -21,11 +20,12 @@ from bac_training.errors import TrainingError
 from bac_training.evaluation.dataset import View
 from bac_training.evaluation.froc import Candidate, score_vessels
 from bac_training.evaluation.geometry import Shape, near, shape_of, shapes_of
+from bac_training.evaluation.settings import Settings
 from bac_training.evaluation.vessels import TOLERANCE_MM, FoundVessel, TrueVessel, compare, share_masses
 from bac_training.metrics import Overlap
 from bac_training.sources import read_mask
 
-__all__ = ["SURFACE_MM", "Row", "Settings", "measure", "segment"]
+__all__ = ["SURFACE_MM", "Row", "look", "measure"]
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
@@ -33,28 +33,6 @@ FloatArray = npt.NDArray[np.float32]
 SURFACE_MM = 0.2
 _TINY = 1e-6
 _BRIDGE_MM = 2.0  # the mask convention: gaps under 2 mm are part of the vessel
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What turns probabilities into vessels.
-
-    Attributes
-    ----------
-    threshold : float
-        Probability from which a pixel counts as BAC.
-    post_processing : mapping of str to float
-        Fields of `bac_imaging.vessels.PostProcessing` other than ``outline`` that are not its defaults.
-    """
-
-    threshold: float
-    post_processing: dict[str, float] = field(default_factory=dict)
-
-    def parameters(self) -> PostProcessing:
-        """Return them as the pipeline takes them."""
-        chosen = replace(PostProcessing(outline=self.threshold), **self.post_processing)
-        # No piece can reach less than the outline that it consists of.
-        return replace(chosen, seed=max(chosen.seed, self.threshold))
 
 
 @dataclass(frozen=True)
@@ -164,7 +142,8 @@ def measure(folder: Path, view: View, segmenter: Segmenter, settings: Settings) 
     """
     true = read_mask(folder / view.mask)
     try:
-        prepared, stitched, result = segment(folder, view, segmenter, settings)
+        prepared, tiles, stitched = look(folder, view, segmenter)
+        result = quantify(tiles, prepared.signal, prepared.context, settings.parameters())
     except ImagingError as error:
         refusal = {"status": error.status, "code": error.code, "reason": error.reason}
         return _unmeasured(view, true, refusal)
@@ -176,19 +155,17 @@ def measure(folder: Path, view: View, segmenter: Segmenter, settings: Settings) 
     return _compare(view, true, prepared, stitched, result, settings)
 
 
-def segment(
-    folder: Path, view: View, segmenter: Segmenter, settings: Settings
-) -> tuple[Prepared, FloatArray, Quantified]:
-    """Run the pipeline on one image.
+def look(folder: Path, view: View, segmenter: Segmenter) -> tuple[Prepared, FloatArray, FloatArray]:
+    """Run the first half of the pipeline and the network on one image.
 
     Returns
     -------
     Prepared
-        First half.
+        The image made ready.
+    ndarray of float32, shape (n, 1, 512, 512)
+        Probability for each tile.
     ndarray of float32, shape (h, w)
         Probability on the working grid.
-    Quantified
-        Second half.
 
     Raises
     ------
@@ -196,12 +173,11 @@ def segment(
         When the image is refused or fails.
     """
     prepared = prepare((folder / view.path).read_bytes(), view.options)
-    probability = segmenter.probability(prepared.tiles)
-    result = quantify(probability, prepared.signal, prepared.context, settings.parameters())
+    tiles = segmenter.probability(prepared.tiles)
     shape = (prepared.signal.shape[0], prepared.signal.shape[1])
     origins = np.asarray(prepared.context["origins"], dtype=np.int32).reshape(-1, 2)
-    stitched = stitch(probability, origins, shape) * unpack(prepared.context["breast"], shape)
-    return prepared, np.asarray(stitched, dtype=np.float32), result
+    stitched = stitch(tiles, origins, shape) * prepared.breast
+    return prepared, tiles, np.asarray(stitched, dtype=np.float32)
 
 
 def _unmeasured(view: View, true: BoolArray, refusal: dict[str, Any]) -> Row:

@@ -11,10 +11,11 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from bac_imaging.errors import ImagingError
-from bac_imaging.pipeline import to_working_mask
+from bac_imaging.pipeline import quantify, to_working_mask
 from bac_training.backends import Segmenter
 from bac_training.evaluation.dataset import Dataset, View
-from bac_training.evaluation.measure import Row, Settings, segment
+from bac_training.evaluation.measure import Row, look
+from bac_training.evaluation.settings import Settings
 from bac_training.sources import read_mask
 
 __all__ = ["Case", "choose", "draw"]
@@ -87,7 +88,8 @@ def draw(
     written = []
     for number, (view, row) in enumerate(cases, start=1):
         try:
-            prepared, _, result = segment(dataset.folder, view, segmenter, settings)
+            prepared, tiles, _ = look(dataset.folder, view, segmenter)
+            result = quantify(tiles, prepared.signal, prepared.context, settings.parameters())
         except ImagingError:
             continue
         true, found = (

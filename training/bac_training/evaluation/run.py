@@ -6,21 +6,20 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bac_imaging.vessels import PostProcessing
 from bac_training.backends import Segmenter, load_segmenter
-from bac_training.errors import TrainingError
 from bac_training.evaluation import figures as figure
 from bac_training.evaluation import pictures, plots
 from bac_training.evaluation.dataset import Dataset, read_dataset
 from bac_training.evaluation.figures import FIGURES, estimate
-from bac_training.evaluation.measure import Row, Settings
+from bac_training.evaluation.measure import Row
 from bac_training.evaluation.page import to_markdown
 from bac_training.evaluation.report import Report, write_women
 from bac_training.evaluation.sample import Sample, tabulate
+from bac_training.evaluation.settings import Settings
 from bac_training.evaluation.strata import stratify
 from bac_training.evaluation.work import measure_all
 from bacctl.repository import default_repository
@@ -37,6 +36,7 @@ def run(
     out: Path | None = None,
     model: Path | None = None,
     *,
+    settings: Settings | None = None,
     threshold: float | None = None,
     processes: int | None = None,
     resume: bool = False,
@@ -53,8 +53,10 @@ def run(
         Folder for ``report.json``, ``report.md``, ``rows.jsonl``, ``women.csv`` and pictures.
     model : Path, optional
         Checkpoint or ONNX file; by default the one in the model repository.
+    settings : Settings, optional
+        Threshold and post-processing, by default the model's own.
     threshold : float, optional
-        Probability from which a pixel counts as BAC, by default the model's own.
+        In place of theirs.
     processes : int, optional
         Worker processes, by default one for each core; each computes with one thread.
     resume : bool, default False
@@ -72,7 +74,7 @@ def run(
     dataset = read_dataset(data)
     path = served_model() if model is None else model
     segmenter = load_segmenter(path)
-    chosen = of_model(segmenter)
+    chosen = Settings.of(segmenter) if settings is None else settings
     if threshold is not None:
         chosen = replace(chosen, threshold=threshold)
     workers = processes or os.cpu_count() or 1
@@ -101,24 +103,6 @@ def served_model() -> Path:
     return default_repository() / "bac_segment" / "1" / "model.onnx"
 
 
-def of_model(segmenter: Segmenter) -> Settings:
-    """Return the settings of a model's card.
-
-    Raises
-    ------
-    TrainingError
-        When the card names a setting that the pipeline does not have.
-    """
-    known = {entry.name for entry in fields(PostProcessing)} - {"outline"}
-    unknown = set(segmenter.post_processing) - known
-    if unknown:
-        raise TrainingError(
-            f"the model card's post_processing names {', '.join(sorted(unknown))}, which this version does "
-            "not know; install the version that the model was exported with"
-        )
-    return Settings(segmenter.threshold, dict(segmenter.post_processing))
-
-
 def summarise(
     dataset: Dataset,
     sample: Sample,
@@ -137,8 +121,7 @@ def summarise(
         model={
             "sha256": segmenter.sha256,
             "engine": segmenter.engine,
-            "threshold": settings.threshold,
-            "post_processing": settings.post_processing,
+            **settings.to_dict(),
         },
         data={
             "name": dataset.folder.resolve().name,

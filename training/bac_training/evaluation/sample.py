@@ -132,8 +132,10 @@ _TYPES = {
 def _view(woman: int, view: View, row: Row) -> dict[str, Any]:
     result = row.result
     low, high = result.get("calcium_mass_interval_mg") or (None, None)
-    areas = [vessel.area_mm2 for vessel in row.true_vessels]
-    widths = [vessel.width_mm for vessel in row.true_vessels]
+    width = view.width_mm
+    if width is None and row.true_vessels:
+        areas = [vessel.area_mm2 for vessel in row.true_vessels]
+        width = float(np.average([vessel.width_mm for vessel in row.true_vessels], weights=areas))
     return {
         "woman": woman,
         "is_true": row.is_true,
@@ -146,7 +148,7 @@ def _view(woman: int, view: View, row: Row) -> dict[str, Any]:
         "found_px": row.overlap.found,
         "true_px": row.overlap.true,
         "both_px": row.overlap.both,
-        "width_mm": float(np.average(widths, weights=areas)) if areas else None,
+        "width_mm": width,
         "false_area_mm2": row.false_area_mm2,
         "false_vessels": sum(vessel.false for vessel in row.found_vessels),
         "line_true": row.line.true,
@@ -185,7 +187,11 @@ def _exam(
     exam = build_exam([_result(view, rows[view.path]) for view in woman.views], woman.name)
     breasts = []
     for side, breast in exam.breasts.items():
-        own = [row for view, row in zip(woman.views, views, strict=True) if view.laterality == side]
+        own = [
+            row
+            for view, row in zip(woman.views, views, strict=True)
+            if (view.laterality or rows[view.path].result.get("laterality")) == side
+        ]
         if own:
             found = breast.calcium_mass_mg, breast.calcium_mass_interval_mg
             breasts.append(_unit(number, own, woman.breasts_mg.get(side), *found))

@@ -23,6 +23,8 @@ DoubleArray = npt.NDArray[np.float64]
 
 TOLERANCE_MM = 1.0
 MATCHED_SHARE = 0.25
+_FITTING_STEPS = 50
+_TINY = 1e-9
 
 
 @dataclass(frozen=True)
@@ -122,15 +124,18 @@ def share_masses(
 ) -> list[float | None]:
     """Give each true vessel its part of an image's calcium.
 
-    The mask shows pieces, the truth knows arteries, and one artery may be several pieces or two arteries one,
-    so that the calcium is shared by area. With a single artery that is exact but for its own unevenness.
+    The mask shows pieces, the truth knows arteries; an artery may be several pieces, and arteries that cross
+    or branch are one piece. Where all arteries seen have ``bbox_px`` and ``area_mm2``, the areas that
+    each artery has in each piece are estimated from what lies in its box, so that they sum to the pieces'
+    and to the arteries' areas as well as they can (iterative proportional fitting, Deming and Stephan 1940).
+    Otherwise an image's calcium is shared by area.
 
     Parameters
     ----------
     shapes : sequence of Shape
         True vessels.
     arteries : sequence of mapping
-        Entries of the arteries. Where all have a ``bbox_px``, each artery's mass goes to the vessels in it.
+        Entries of the arteries; one without a box is not seen in this view.
     mass_mg : float or None
         Calcium of the image.
 
@@ -141,17 +146,19 @@ def share_masses(
     """
     if mass_mg is None:
         return [None] * len(shapes)
-    boxes = [artery.get("bbox_px") for artery in arteries]
-    if not boxes or None in boxes:
-        entries = [(mass_mg, (-np.inf, -np.inf, np.inf, np.inf))]
-    else:
-        entries = [(float(a["calcium_mass_mg"]), tuple(a["bbox_px"])) for a in arteries]
-    masses = np.zeros(len(shapes))
-    for mass, box in entries:
-        inside = np.array([_area_inside(shape, box) for shape in shapes])
-        if inside.sum() > 0:
-            masses += mass * inside / inside.sum()
-    return [float(mass) for mass in masses]
+    pieces = np.array([shape.area_mm2 for shape in shapes])
+    seen = [artery for artery in arteries if artery.get("bbox_px")]
+    if not seen or not all(artery.get("area_mm2") for artery in seen):
+        return [float(mass_mg * area / pieces.sum()) for area in pieces]
+    held = np.array([[_area_inside(shape, artery["bbox_px"]) for artery in seen] for shape in shapes])
+    held = held.reshape(len(shapes), len(seen))
+    wanted = np.array([float(artery["area_mm2"]) for artery in seen])
+    wanted *= pieces.sum() / wanted.sum()
+    for _ in range(_FITTING_STEPS):
+        held *= (pieces / np.maximum(held.sum(axis=1), _TINY))[:, None]
+        held *= wanted / np.maximum(held.sum(axis=0), _TINY)
+    masses = np.array([float(artery["calcium_mass_mg"]) for artery in seen])
+    return [float(mass) for mass in held @ (masses / np.maximum(held.sum(axis=0), _TINY))]
 
 
 def _area_inside(shape: Shape, box: Sequence[float]) -> float:

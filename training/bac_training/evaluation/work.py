@@ -7,7 +7,6 @@ import json
 import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,14 @@ from typing import Any
 from bac_training.backends import Segmenter, load_segmenter
 from bac_training.errors import TrainingError
 from bac_training.evaluation.dataset import Dataset, View
-from bac_training.evaluation.measure import Row, Settings, measure
+from bac_training.evaluation.measure import Row, measure
+from bac_training.evaluation.settings import Settings
 
-__all__ = ["ROWS_SCHEMA", "measure_all"]
+__all__ = ["ROWS_SCHEMA", "measure_all", "over_views"]
 
 ROWS_SCHEMA = "bac_training.evaluation.rows/1"
+
+Task = Callable[[Path, View, Segmenter, Settings], dict[str, Any]]
 
 _loaded: tuple[Segmenter, Path, Settings] | None = None
 
@@ -71,7 +73,7 @@ def measure_all(
         "intended_use": "research use only",
         "data_sha256": dataset.sha256,
         "model_sha256": segmenter.sha256,
-        "settings": asdict(settings),
+        "settings": settings.to_dict(),
     }
     rows = _kept(path, header) if resume and path.exists() else None
     if rows is None:
@@ -81,11 +83,7 @@ def measure_all(
     total = len(dataset.views)
     if progress:
         progress(total - len(todo), total)
-    made = (
-        _made_here(dataset.folder, todo, segmenter, settings)
-        if processes == 1
-        else _made_elsewhere(dataset.folder, todo, model, settings, min(processes, max(len(todo), 1)))
-    )
+    made = over_views(_measured, dataset.folder, todo, model, segmenter, settings, processes)
     with path.open("a") as log, contextlib.closing(made):
         for row in made:
             log.write(json.dumps(row, allow_nan=False) + "\n")
@@ -116,22 +114,51 @@ def _kept(path: Path, header: Mapping[str, Any]) -> dict[str, dict[str, Any]] | 
     return rows
 
 
-def _made_here(
-    folder: Path, views: Sequence[View], segmenter: Segmenter, settings: Settings
+def over_views(
+    task: Task,
+    folder: Path,
+    views: Sequence[View],
+    model: Path,
+    segmenter: Segmenter,
+    settings: Settings,
+    processes: int,
 ) -> Generator[dict[str, Any], None, None]:
-    for view in views:
-        yield measure(folder, view, segmenter, settings).to_dict()
+    """Do the same with every view, in this process or in others.
 
+    Parameters
+    ----------
+    task : callable
+        From data set, view, network and settings to plain types; a function of a module.
+    folder : Path
+        Data set.
+    views : sequence of View
+        Its images.
+    model : Path
+        File of the network.
+    segmenter : Segmenter
+        The same, loaded; used when there is one process.
+    settings : Settings
+        Threshold and post-processing.
+    processes : int
+        Worker processes; each loads the network and computes with one thread.
 
-def _made_elsewhere(
-    folder: Path, views: Sequence[View], model: Path, settings: Settings, processes: int
-) -> Generator[dict[str, Any], None, None]:
-    arguments = (model, folder, settings)
+    Yields
+    ------
+    dict
+        What the task returned, in the order of completion.
+    """
+    if processes == 1 or len(views) < 2:
+        for view in views:
+            yield task(folder, view, segmenter, settings)
+        return
     with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_load, initargs=arguments
+        min(processes, len(views)),
+        mp_context=get_context("spawn"),
+        initializer=_load,
+        initargs=(model, folder, settings),
     ) as pool:
         try:
-            for future in as_completed([pool.submit(_measure_one, view) for view in views]):
+            for future in as_completed([pool.submit(_do, task, view) for view in views]):
                 yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
@@ -144,7 +171,11 @@ def _load(model: Path, folder: Path, settings: Settings) -> None:
     _loaded = load_segmenter(model, threads=1), folder, settings
 
 
-def _measure_one(view: View) -> dict[str, Any]:
+def _do(task: Task, view: View) -> dict[str, Any]:
     assert _loaded is not None  # noqa: S101
     segmenter, folder, settings = _loaded
+    return task(folder, view, segmenter, settings)
+
+
+def _measured(folder: Path, view: View, segmenter: Segmenter, settings: Settings) -> dict[str, Any]:
     return measure(folder, view, segmenter, settings).to_dict()

@@ -1,0 +1,87 @@
+"""What turns the network's probabilities into vessels: the threshold and the demands on a vessel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from bac_imaging.vessels import PostProcessing
+from bac_training.backends import Segmenter
+from bac_training.errors import TrainingError
+
+__all__ = ["SCHEMA", "Settings", "read_settings"]
+
+SCHEMA = "bac_training.settings/1"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Threshold and post-processing.
+
+    Attributes
+    ----------
+    threshold : float
+        Probability from which a pixel counts as BAC.
+    post_processing : mapping of str to float
+        Fields of `bac_imaging.vessels.PostProcessing` other than ``outline``; what is left out has the
+        pipeline's default.
+
+    Raises
+    ------
+    TrainingError
+        When the threshold is no probability, or the pipeline has no such field.
+    """
+
+    threshold: float
+    post_processing: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.threshold < 1.0:
+            raise TrainingError(f"the threshold {self.threshold:g} is no probability between 0 and 1")
+        known = {entry.name for entry in fields(PostProcessing)} - {"outline"}
+        unknown = sorted(set(self.post_processing) - known)
+        if unknown:
+            raise TrainingError(
+                f"post_processing names {', '.join(unknown)}, which this version does not know; it knows "
+                f"{', '.join(sorted(known))}"
+            )
+
+    @classmethod
+    def of(cls, segmenter: Segmenter) -> Settings:
+        """Return those of a network's card."""
+        return cls(segmenter.threshold, dict(segmenter.post_processing))
+
+    def parameters(self) -> PostProcessing:
+        """Return them as the pipeline takes them."""
+        chosen = replace(PostProcessing(outline=self.threshold), **self.post_processing)
+        # A piece holds nothing less than the outline, so that a lower seed says the same.
+        return replace(chosen, seed=max(chosen.seed, self.threshold))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return {"threshold": self.threshold, "post_processing": dict(self.post_processing)}
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a file of `bac_training.evaluation.tuning`.
+
+    Raises
+    ------
+    TrainingError
+        When it is none.
+    """
+    try:
+        content = json.loads(path.read_text())
+        if content["schema"] != SCHEMA:
+            raise ValueError(content["schema"])
+        return Settings(
+            float(content["threshold"]),
+            {name: float(value) for name, value in content["post_processing"].items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise TrainingError(
+            f"{path} holds no settings; write it with python -m bac_training.evaluation.tuning"
+        ) from None
