@@ -36,6 +36,7 @@ def run(
     repository: Path,
     *,
     threshold: float = 0.5,
+    post_processing: Mapping[str, float] | None = None,
     figures: Mapping[str, Any] | None = None,
     max_batch: int = MAX_TILES,
 ) -> Path:
@@ -52,6 +53,8 @@ def run(
         Triton model repository; the model goes to ``bac_segment/1`` in it.
     threshold : float, default 0.5
         Probability from which a pixel counts as BAC, written into the card.
+    post_processing : mapping of str to float, optional
+        Fields of `bac_imaging.vessels.PostProcessing` that differ from its defaults, written into the card.
     figures : mapping, optional
         What was measured with this network, JSON-able, written into the card.
     max_batch : int, default MAX_TILES
@@ -89,6 +92,7 @@ def run(
         )
     card = _card(content, network, data) | {
         "threshold": threshold,
+        "post_processing": dict(post_processing or {}),
         "figures": dict(figures or {}),
         "parity": parity,
     }

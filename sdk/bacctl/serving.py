@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,14 @@ class ModelCard:
         Digest of ``model.onnx``.
     threshold : float
         Probability from which on a pixel counts as calcified artery.
+    post_processing : mapping of str to float
+        Fields of `bac_imaging.vessels.PostProcessing` that were chosen with it; what is left out has the
+        pipeline's default.
     """
 
     sha256: str
     threshold: float
+    post_processing: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_model_card(folder: Path) -> ModelCard:
@@ -63,7 +67,7 @@ def read_model_card(folder: Path) -> ModelCard:
         raise ValueError(
             f"{folder / 'model.onnx'} does not match its model_card.json; export the model again"
         )
-    return ModelCard(digest, float(card["threshold"]))
+    return ModelCard(digest, float(card["threshold"]), dict(card.get("post_processing", {})))
 
 
 def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensors], Tensors]) -> list[Any]:

@@ -20,6 +20,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from bac_imaging.pipeline import prepare, quantify
+from bac_imaging.vessels import PostProcessing
 from bacctl import Client, RefusedError
 from bacctl.canary import canary_image
 from bacctl.embedded import EmbeddedServer
@@ -41,8 +42,9 @@ def test_answers_equal_the_pipeline_in_this_process(
     segment = compile_segmenter(weights / "model.onnx")
     prepared = prepare(data, None if spacing is None else {"pixel_spacing_mm": list(spacing)})
     probability = np.concatenate([segment(tile[None]).copy() for tile in prepared.tiles])
-    threshold = read_model_card(weights).threshold
-    expected = quantify(probability, prepared.signal, {**prepared.context, "threshold": threshold})
+    card = read_model_card(weights)
+    context = {**prepared.context, "threshold": card.threshold}
+    expected = quantify(probability, prepared.signal, context, PostProcessing(**card.post_processing))
 
     result = client.analyze(data, pixel_spacing_mm=spacing)
     answered = result.to_dict()

@@ -45,7 +45,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     repository = tmp_path_factory.mktemp("repository")
     (repository / "bac_segment").mkdir()
-    return onnx_export.run(checkpoint, repository, threshold=0.4, figures={"dice": 0.8})
+    return onnx_export.run(
+        checkpoint,
+        repository,
+        threshold=0.4,
+        post_processing={"min_length_mm": 8.0},
+        figures={"dice": 0.8},
+    )
 
 
 def test_the_file_answers_like_the_network_at_any_batch(checkpoint: Path, exported: Path) -> None:
@@ -74,6 +80,7 @@ def test_the_card_describes_the_file(exported: Path) -> None:
     card = json.loads((exported.parent / "model_card.json").read_text())
     assert card["sha256"] == hashlib.sha256(exported.read_bytes()).hexdigest()
     assert card["threshold"] == 0.4
+    assert card["post_processing"] == {"min_length_mm": 8.0}
     assert card["figures"] == {"dice": 0.8}
     assert card["intended_use"] == "research use only"
     assert card["training"]["images"] == 4

@@ -101,6 +101,9 @@ def test_card_must_describe_the_weights_beside_it(tmp_path):
     digest = sha256(b"weights").hexdigest()
     (tmp_path / "model_card.json").write_text(json.dumps({"sha256": digest, "threshold": 0.4}))
     assert read_model_card(tmp_path) == ModelCard(digest, 0.4)
+    chosen = {"sha256": digest, "threshold": 0.4, "post_processing": {"min_length_mm": 8.0}}
+    (tmp_path / "model_card.json").write_text(json.dumps(chosen))
+    assert read_model_card(tmp_path) == ModelCard(digest, 0.4, {"min_length_mm": 8.0})
     (tmp_path / "model.onnx").write_bytes(b"other weights")
     with pytest.raises(ValueError, match="export the model again"):
         read_model_card(tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import triton_python_backend_utils as pb_utils
 
 from bac_imaging.pipeline import quantify
+from bac_imaging.vessels import PostProcessing
 from bacctl.serving import answer_each, from_json, pack_mask, read_model_card, to_json
 
 
@@ -14,6 +15,7 @@ class TritonPythonModel:
     def initialize(self, args):
         repository = Path(args["model_repository"]).parent
         self._card = read_model_card(repository / "bac_segment" / args["model_version"])
+        self._parameters = PostProcessing(**self._card.post_processing)
 
     def execute(self, requests):
         return answer_each(pb_utils, requests, self._answer)
@@ -22,7 +24,7 @@ class TritonPythonModel:
         started = time.monotonic_ns()
         envelope = from_json(inputs["CONTEXT"])
         context = {**envelope["context"], "threshold": self._card.threshold}
-        result = quantify(inputs["PROBABILITY"], inputs["SIGNAL"], context)
+        result = quantify(inputs["PROBABILITY"], inputs["SIGNAL"], context, self._parameters)
         mask = pack_mask(result.mask)
         marks = (envelope["started_ns"], envelope["prepared_ns"], started, time.monotonic_ns())
         spans = [round((b - a) / 1e6, 1) for a, b in pairwise(marks)]

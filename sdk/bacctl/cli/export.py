@@ -31,12 +31,25 @@ def onnx(
     ],
     repository: _Repository = None,
     threshold: Annotated[
-        float, typer.Option(metavar="P", help="Probability from which a pixel counts as BAC.")
-    ] = 0.5,
+        float | None,
+        typer.Option(metavar="P", help="Probability from which a pixel counts as BAC.  [default: 0.5]"),
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Threshold and post-processing chosen on validation.",
+        ),
+    ] = None,
     figures: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", exists=True, dir_okay=False, help="JSON of `bacctl evaluate`, for the model card."
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="report.json of `bacctl evaluate`, for the model card.",
         ),
     ] = None,
 ) -> None:
@@ -49,12 +62,20 @@ def onnx(
         from bac_export.errors import ExportError
         from bac_export.onnx_export import run
         from bac_training.errors import TrainingError
+        from bac_training.evaluation.settings import Settings, read_settings
     # It warns of every operator of a package that this network does not use.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     target = _repository(repository)
     try:
+        chosen = Settings(0.5) if settings is None else read_settings(settings)
         with Console(quiet=False).waiting("exporting and comparing"), stdout_kept_clean():
-            path = run(checkpoint, target, threshold=threshold, figures=measured)
+            path = run(
+                checkpoint,
+                target,
+                threshold=chosen.threshold if threshold is None else threshold,
+                post_processing=chosen.post_processing,
+                figures=measured,
+            )
     except (ExportError, TrainingError) as error:
         raise CommandError(str(error)) from None
     typer.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB), card beside it; research use only")
@@ -99,10 +120,9 @@ def _repository(given: Path | None) -> Path:
 
 
 def _read_figures(path: Path) -> dict[str, object]:
+    """Read what of an evaluation belongs into a model card: the table of targets and what it is of."""
     try:
-        figures = json.loads(path.read_text())
-    except ValueError:
-        figures = None
-    if not isinstance(figures, dict):
-        raise UsageError(f"{path}: is no JSON object; give what `bacctl evaluate --out` wrote")
-    return figures
+        report = json.loads(path.read_text())
+        return {key: report[key] for key in ("schema", "model", "data", "bootstrap", "targets")}
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"{path}: give the report.json that `bacctl evaluate --report` wrote") from None
