@@ -17,7 +17,7 @@ import torch
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
-from bac_imaging.grid import working_spacing
+from bac_imaging.grid import WORKING_SPACING_MM, working_spacing
 from bac_imaging.pipeline import prepare, quantify, to_working_mask
 from bac_imaging.tiles import TILE_PX, stitch
 from bac_training.checkpoint import load_checkpoint, load_network
@@ -29,6 +29,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 THRESHOLD = 0.5
 THRESHOLDS = np.linspace(0.05, 0.95, 19)
+TILE_CM2 = (TILE_PX * WORKING_SPACING_MM / 10.0) ** 2
 LEAST_MASS_MG = 1.0
 WEIGHED_IMAGES = 6
 
@@ -257,16 +258,16 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return a Markdown table: mean and SD over the seeds of each variant."""
     titles = [title for title, _ in COLUMNS.values()]
     lines = [
-        f"| | GFLOP a tile | runs | {' | '.join(titles)} | minutes |",
+        f"| | GFLOP a tile | GFLOP a cm² | runs | {' | '.join(titles)} |",
         "|---" * (len(titles) + 4) + "|",
     ]
     for name in dict.fromkeys(row["name"] for row in rows):
         own = [row for row in rows if row["name"] == name]
-        cells = [name, f"{own[0]['gflop_per_tile']:.1f}", str(len(own))]
+        gflop = own[0]["gflop_per_tile"]
+        cells = [name, f"{gflop:.1f}", f"{gflop / TILE_CM2:.2f}", str(len(own))]
         for key, (_, digits) in COLUMNS.items():
             values = [row[key] for row in own]
             spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
             cells.append(f"{fmean(values):.{digits}f}{spread}")
-        cells.append(f"{fmean(row['minutes'] for row in own):.1f}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -20,6 +20,7 @@ VARIANTS = (
     Variant("six-levels", {"widths": [16, 32, 64, 96, 128, 128]}),
     Variant("residual-16", {"widths": [16, 32, 64, 96, 128], "block": "residual"}),
     Variant("depthwise-32", {"widths": [32, 64, 96, 128, 192], "block": "depthwise"}),
+    Variant("depthwise-64", {"widths": [64, 96, 128, 192, 256], "block": "depthwise"}),
     Variant("dilated-16", {"widths": [16, 32, 64, 96, 128], "block": "dilated"}),
 )
 
