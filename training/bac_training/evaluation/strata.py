@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from bac_training.evaluation.dataset import Dataset
 from bac_training.evaluation.figures import Estimate, estimate, of_stratum, of_vessel_stratum
-from bac_training.evaluation.sample import Sample
+from bac_training.evaluation.sample import CATEGORIES, Sample
 from bacctl.exam import mass_category
 
 __all__ = ["Stratum", "stratify"]
@@ -71,7 +71,7 @@ def stratify(dataset: Dataset, sample: Sample, draws: int, seed: int) -> dict[st
         "look": _alike([view.look for view in views]),
         "density": _alike([view.density for view in views]),
         "thickness": _binned(_column([view.thickness_mm for view in views]), _THICKNESS_MM, "mm"),
-        "mass": _alike([None if name is None else f"{name} mg" for name in classes], sort=False),
+        "mass": [(f"{name} mg", kept) for name, kept in _alike(classes, CATEGORIES)],
         "hard negative": _holding([view.hard_negatives for view in views]),
     }
     by_vessel = {
@@ -100,11 +100,10 @@ def _of_vessels(sample: Sample, name: str, kept: BoolArray, draws: int, seed: in
     return Stratum(name, count, count, estimate(sample.of_vessels(kept), of_vessel_stratum, draws, seed))
 
 
-def _alike(names: Sequence[str | None], sort: bool = True) -> list[tuple[str, BoolArray]]:
-    present = list(dict.fromkeys(name for name in names if name is not None))
-    if sort:
-        present.sort()
-    return [(name, np.array([other == name for other in names])) for name in present]
+def _alike(names: Sequence[str | None], order: Sequence[str] = ()) -> list[tuple[str, BoolArray]]:
+    present = {name for name in names if name is not None}
+    ordered = [name for name in order if name in present] if order else sorted(present)
+    return [(name, np.array([other == name for other in names])) for name in ordered]
 
 
 def _binned(
