@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,19 @@ def test_cases_without_bac_cannot_train(tmp_path: Path) -> None:
     (tmp_path / "cases.jsonl").write_text(json.dumps({"unit": "a", "cases": [case], "skipped": []}) + "\n")
     with pytest.raises(TrainingError, match="none with BAC"):
         PatchSampler([tmp_path])
+
+
+def test_each_kind_of_point_is_drawn_and_an_old_cache_still_serves(cache: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "old"
+    shutil.copytree(cache, folder)
+    for number, path in enumerate(sorted(folder.glob("*.npz"))):
+        # Away from the rim, so that all points of a kind lie within the patches drawn around them.
+        np.savez(path, positive=[[60, 60]], hard=[[110, 90]], **({"lines": [[110, 90]]} if number else {}))
+    image = np.zeros((2, 220, 180), dtype=np.uint8)
+    image[0], image[0, 110, 90] = 64, 64 + 16 * 5
+    for path in folder.glob("*.npy"):
+        np.save(path, image)
+    rng = np.random.default_rng(0)
+    for shares in ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0)):
+        sampler = PatchSampler([folder], *shares)
+        assert all(sampler.draw(rng, 48).image.max() == 5 for _ in range(20))

@@ -181,8 +181,10 @@ def _look_at_mask(path: Path, shape: tuple[int, int] | None) -> tuple[str | None
     if path.stat().st_size == 0:
         return "is empty; write it again, as 8-bit PNG", 0
     try:
-        with warnings.catch_warnings(), Image.open(path) as mask:
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of images that are larger than photographs
+            mask = Image.open(path)
+        with mask:
             if mask.mode not in ("1", "L"):
                 kind = {"P": "a palette", "I": "16 bits or more", "I;16": "16 bits", "F": "fractions"}
                 return f"has {kind.get(mask.mode, 'colour')}; write it as 8-bit grey PNG, 0 and 255", 0
