@@ -28,6 +28,7 @@ _USUAL_FILTER_OF_ANODE_MM = {
     ("RHODIUM", "RHODIUM"): 0.025,
     ("RHODIUM", "SILVER"): 0.030,
 }
+_KVP_SD = 0.029  # tube voltages are accepted when within 5 % of what is set; the standard deviation of that
 _FILTER_SLACK = 1.1  # headers round a filter's thickness; this far outside the table its end is taken
 
 # Scatter-to-primary ratio without a grid, by compressed thickness in mm: Boone and Cooper, Med Phys 27 (2000)
@@ -37,8 +38,10 @@ _BOONE = (-2.35452817, 22.3960980, 8.85064260, 19.3)
 _BOONE_RANGE_CM = (2.0, 8.0)
 # With a linear grid: 0.052 behind 20 mm of PMMA to 0.187 behind 80 mm, measured with beam stops (Salvagnini
 # et al., Med Phys 39 (2012) 3167). A cellular grid passes a third of it, and no header tells them apart.
+# Scatter without a grid varies less: measurements and the fit agree within 20 %.
 _GRID_SCATTER_MM = (20.0, 80.0)
 _GRID_SCATTER = (0.052, 0.187)
+_SCATTER_SD = {True: 0.35, False: 0.15, None: 0.35}
 
 # Standard deviation of the blur in mm, pixel included. Scintillators: transfer of 0.76 and 0.59 at 2 cycles a
 # mm (Ghetti et al., Med Phys 35 (2008) 456); selenium: above 0.4 at 7.1 (Hoheisel et al., IEEE NSS 2004).
@@ -59,12 +62,14 @@ class Calibration:
     scatter_to_primary : float
         Scattered over primary signal behind this breast.
     relative_sd : float
-        Standard deviation of `k_cm2_per_g` from what the header leaves open (filter, detector, grid), as
-        a fraction. What no header tells is in `bac_imaging.interval`.
+        Standard deviation of `k_cm2_per_g` from what the header leaves open (filter, detector, grid, the true
+        tube voltage), as a fraction. What no header tells is in `bac_imaging.interval`.
     thickness_mm : float
         Compressed thickness of the breast, in mm.
     blur_mm : float
         Standard deviation of the detector's blur, in mm; 0 where none is to be undone.
+    scatter_sd : float
+        Standard deviation of `scatter_to_primary`, as a fraction of it.
     """
 
     k_cm2_per_g: float
@@ -73,6 +78,7 @@ class Calibration:
     relative_sd: float
     thickness_mm: float
     blur_mm: float = 0.0
+    scatter_sd: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -156,9 +162,13 @@ def calibrate(beam: Beam | None) -> Calibration | Notice:
     # Units without a grid are rare and say so; an unknown grid is taken as one, with a wide margin.
     grid_sd = 0.0 if beam.grid is not None else 0.10
     scatter = _scatter_without_grid(beam.thickness_mm) if beam.grid is False else _scatter(beam.thickness_mm)
-    relative_sd = math.hypot(filter_sd, detector_sd, grid_sd)
+    ends = [min(max(beam.kvp * f, kvps[0]), kvps[-1]) for f in (1.0 - _KVP_SD, 1.0 + _KVP_SD)]
+    soft, hard = (
+        _detector(_interpolate(grid, (filter_mm, kvp, beam.thickness_mm)), beam.detector)[0] for kvp in ends
+    )
+    relative_sd = math.hypot(filter_sd, detector_sd, grid_sd, 0.5 * abs(math.log(soft / hard)))
     blur = _BLUR_MM.get(beam.detector or "", _BLUR_UNKNOWN_MM)
-    return Calibration(k, hardening, scatter, relative_sd, beam.thickness_mm, blur)
+    return Calibration(k, hardening, scatter, relative_sd, beam.thickness_mm, blur, _SCATTER_SD[beam.grid])
 
 
 def _scatter_without_grid(thickness_mm: float) -> float:

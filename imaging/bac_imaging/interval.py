@@ -1,4 +1,4 @@
-"""How far the calcium mass may be off: a first, rough error budget."""
+"""How far the calcium mass may be off: the error budget. ``docs/mass.md`` gives the reasons and sources."""
 
 from __future__ import annotations
 
@@ -17,29 +17,37 @@ class ErrorBudget:
     Attributes
     ----------
     unit : float
-        Calibration between units of the same kind; about 8 % between systems (Heine et al. 2008).
-    thickness : float
-        Thickness readout off by up to 14 % (Med Phys 39:263); k falls by 0.4 % a mm.
-    scatter : float
-        Share of the scatter-to-primary ratio that is unknown; its effect is that share times the ratio.
-    magnification : float
-        Unknown height of the artery in the breast: 4.6 % of mass at 5 cm of thickness, growing with it.
+        Calibration among units of one kind (Heine et al. 2008: about 4 %).
+    table : float
+        Coefficient of the beam: spectrum, tube angle, composition of the breast, tabulated attenuation.
+    thickness_per_mm : float
+        Per mm of compressed thickness. The readout is off by up to 14 % (Med Phys 39:263), 8 % as a standard
+        deviation; the mass changes by 0.5 % a mm, by coefficient, scatter and magnification together.
+    height_per_mm : float
+        Per mm of compressed thickness. The artery may lie anywhere in the breast: 0.29 of the thickness as a
+        standard deviation; area changes by 0.33 % a mm at 600 mm from the source.
+    gap : float
+        Distance from the breast's support to the detector, where it is off by 5 mm.
+    blur : float
+        Share unknown of what undoing the detector's blur added; calcium finer than pixels stays hidden.
     segmentation : float
-        Outline off by a fraction of a pixel, where the vessel is as thin as its outline.
+        Outline off by half a pixel on every side.
     soft_tissue : float
-        Share of the subtracted soft tissue that is unknown: the gland beside the vessel is estimated, and the
-        vessel's width enters squared.
+        Share of the subtracted soft tissue that is unknown: the gland beside the vessel is estimated, its
+        cross-section taken as round, and its width enters squared.
     assumed_scale : float
         Added where the relation of pixel values to exposure is assumed: logarithmic images hold from about
         two to seven decades in their range, and the slope of the mass is theirs.
     """
 
-    unit: float = 0.08
-    thickness: float = 0.025
-    scatter: float = 0.4
-    magnification: float = 0.05
-    segmentation: float = 0.04
-    soft_tissue: float = 0.5
+    unit: float = 0.04
+    table: float = 0.015
+    thickness_per_mm: float = 0.08 * 0.005
+    height_per_mm: float = 0.29 * 0.0033
+    gap: float = 0.016
+    blur: float = 0.5
+    segmentation: float = 0.03
+    soft_tissue: float = 0.3
     assumed_scale: float = 0.4
 
 
@@ -76,17 +84,20 @@ def mass_interval(
     """
     budget = ErrorBudget() if budget is None else budget
     mass = math.fsum(v.mass_mg for v in vessels)
-    spr = calibration.scatter_to_primary
+    ratio = calibration.scatter_to_primary
     relative = math.hypot(
         budget.unit,
-        budget.thickness,
-        budget.scatter * spr / (1.0 + spr),
-        budget.magnification,
+        budget.table,
+        budget.thickness_per_mm * calibration.thickness_mm,
+        calibration.scatter_sd * ratio / (1.0 + ratio),
+        budget.height_per_mm * calibration.thickness_mm,
+        budget.gap,
         budget.segmentation,
         calibration.relative_sd,
         0.0 if scale_known else budget.assumed_scale,
     )
     soft = budget.soft_tissue * math.fsum(v.soft_tissue_mg for v in vessels)
+    blur = budget.blur * math.fsum(v.blur_mg for v in vessels)
     background = math.hypot(*(v.background_sd_mg for v in vessels)) if vessels else 0.0
-    half = _COVERAGE * math.hypot(relative * mass, soft, background)
+    half = _COVERAGE * math.hypot(relative * mass, soft, blur, background)
     return max(0.0, mass - half), mass + half

@@ -11,17 +11,16 @@ Density times the pixel's area in the object's plane, summed over a vessel, is i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from bac_imaging.background import REACH_PX, fit_background
-from bac_imaging.blur import sharpen
 from bac_imaging.calibration import Calibration
-from bac_imaging.grid import Window, window_of
-from bac_imaging.scatter import scattered, without_scatter
+from bac_imaging.grid import window_of
+from bac_imaging.primary import primary_signal
 from bac_imaging.soft_tissue import TissueScale, tissue_scale, vessel_soft_tissue
 from bac_imaging.vessels import Segmentation
 
@@ -48,11 +47,14 @@ class VesselMass:
         What was subtracted for the vessel's own soft tissue.
     background_sd_mg : float
         Standard deviation of the mass from the unknown background under the vessel.
+    blur_mg : float
+        What undoing the detector's blur added.
     """
 
     mass_mg: float
     soft_tissue_mg: float
     background_sd_mg: float
+    blur_mg: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def measure_mass(
     near = ndimage.binary_dilation((segmentation.mask | avoid)[window], iterations=_BLUR_PX)
     tissue[window] = breast[window] & ~near
     primary = primary_signal(signal, breast, calibration, spacing_mm, window)
-    scale = tissue_scale(primary, breast, calibration, spacing_mm, magnification)
+    scale = tissue_scale(primary.signal, breast, calibration, spacing_mm, magnification)
     vessels = []
     for number, box in enumerate(ndimage.find_objects(segmentation.zones), start=1):
         crop = tuple(slice(max(0, s.start - REACH_PX), s.stop + REACH_PX) for s in box)
@@ -123,46 +125,20 @@ def measure_mass(
         target = ndimage.binary_dilation(outline, iterations=MARGIN_PX) & zone & breast[crop]
         length = segmentation.lengths_mm[number - 1] / magnification
         vessel, values = _weigh(
-            primary[crop], tissue[crop], target, outline[target], calibration, scale, pixel_area, length
+            primary.signal[crop],
+            tissue[crop],
+            target,
+            outline[target],
+            calibration,
+            scale,
+            pixel_area,
+            length,
         )
+        hidden = float(primary.sharpened_by[crop][target].sum()) / calibration.k_cm2_per_g
+        vessel = replace(vessel, blur_mg=_MG_PER_MM2 * hidden * pixel_area)
         vessels.append(vessel)
         density[crop][target] = values
     return MassMap(density, tuple(vessels))
-
-
-def primary_signal(
-    signal: FloatArray,
-    breast: BoolArray,
-    calibration: Calibration,
-    spacing_mm: tuple[float, float],
-    window: Window,
-) -> FloatArray:
-    """Give minus the logarithm of the primary exposure, as a detector without blur would have seen it.
-
-    Parameters
-    ----------
-    signal : ndarray of float32, shape (h, w)
-        Minus the logarithm of exposure, on the working grid.
-    breast : ndarray of bool, shape (h, w)
-        Breast mask.
-    calibration : Calibration
-        Scatter and blur of the exposure.
-    spacing_mm : tuple of float
-        Working spacing at the detector, (between rows, between columns), in mm.
-    window : tuple of slice
-        Where to sharpen: the vessels and their surroundings.
-
-    Returns
-    -------
-    ndarray of float32, shape (h, w)
-        Signal of primary radiation.
-    """
-    # About 1 within the breast, so that nothing overflows whatever the signal's zero.
-    level = np.float32(np.median(signal[breast])) if breast.any() else np.float32(0.0)
-    exposure = np.exp(np.minimum(level - signal, np.float32(30.0)))
-    scatter = scattered(exposure, breast, calibration.scatter_to_primary, spacing_mm)
-    exposure[window] = sharpen(exposure[window], calibration.blur_mm, spacing_mm)
-    return np.asarray(level - np.log(without_scatter(exposure, scatter)), dtype=np.float32)
 
 
 def _weigh(

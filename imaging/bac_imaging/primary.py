@@ -1,0 +1,65 @@
+"""From a measured log signal to that of the primary radiation at a detector without blur."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bac_imaging.blur import sharpen
+from bac_imaging.calibration import Calibration
+from bac_imaging.grid import Window
+from bac_imaging.scatter import scattered, without_scatter
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+_LARGEST = np.float32(30.0)  # log units above the breast; keeps the exposure of whatever is beside it finite
+
+
+class Primary(NamedTuple):
+    """Signal of primary radiation, and what undoing the blur added to it; float32, (h, w)."""
+
+    signal: FloatArray
+    sharpened_by: FloatArray
+
+
+def primary_signal(
+    signal: FloatArray,
+    breast: BoolArray,
+    calibration: Calibration,
+    spacing_mm: tuple[float, float],
+    window: Window,
+) -> Primary:
+    """Give minus the logarithm of the primary exposure, as a detector without blur would have seen it.
+
+    Parameters
+    ----------
+    signal : ndarray of float32, shape (h, w)
+        Minus the logarithm of exposure, on the working grid.
+    breast : ndarray of bool, shape (h, w)
+        Breast mask.
+    calibration : Calibration
+        Scatter and blur of the exposure.
+    spacing_mm : tuple of float
+        Working spacing at the detector, (between rows, between columns), in mm.
+    window : tuple of slice
+        Where to sharpen: the vessels and their surroundings.
+
+    Returns
+    -------
+    Primary
+        Signal, and the part of it that comes from sharpening: 0 outside `window`.
+    """
+    # About 1 within the breast, whatever the signal's zero.
+    level = np.float32(np.median(signal[breast])) if breast.any() else np.float32(0.0)
+    exposure = np.exp(np.minimum(level - signal, _LARGEST))
+    scatter = scattered(exposure, breast, calibration.scatter_to_primary, spacing_mm)
+    primary = (level - np.log(without_scatter(exposure, scatter))).astype(np.float32)
+    sharp = without_scatter(
+        sharpen(exposure[window], calibration.blur_mm, spacing_mm), np.asarray(scatter[window])
+    )
+    sharpened_by = np.zeros_like(primary)
+    sharpened_by[window] = level - np.log(sharp) - primary[window]
+    return Primary(primary + sharpened_by, sharpened_by)
