@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bac_training.backends import Segmenter
+from bac_training.backends import Segmenter, load_segmenter
 from bac_training.errors import TrainingError
 from bac_training.evaluation import run as evaluation
+from bac_training.evaluation.dataset import read_dataset
 from bac_training.evaluation.report import schema
+from bac_training.evaluation.settings import Settings
+from bac_training.evaluation.work import measure_all
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
 
@@ -135,3 +138,17 @@ def test_an_interrupted_evaluation_goes_on(
     assert (out / "rows.jsonl").read_bytes() == b"".join(lines)
     with pytest.raises(TrainingError, match=r"another model, data set or setting"):
         evaluation.run(dataset, out, tmp_path / "any.onnx", processes=1, draws=5, resume=True, threshold=0.4)
+
+
+def test_worker_processes_measure_the_same(dataset: Path, tmp_path: Path) -> None:
+    """With the network that is served: what works in another process has to find its own."""
+    model, settings = evaluation.served_model(), Settings(0.5)
+    data = read_dataset(dataset)
+    segmenter = load_segmenter(model, threads=1)
+    here, there = (
+        measure_all(data, model, segmenter, settings, tmp_path / f"{count}.jsonl", processes=count)
+        for count in (1, 2)
+    )
+    assert there == here
+    assert list(there) == ["with.png", "broken.png", "without.png"]
+    assert there["broken.png"].result["code"] == "BAC-FILE-NOT-IMAGE"

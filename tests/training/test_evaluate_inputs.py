@@ -77,7 +77,7 @@ def test_a_table_of_images_has_no_masses(tmp_path: Path) -> None:
     ]
 
 
-def test_a_mask_of_another_size_is_named(tmp_path: Path) -> None:
+def test_masks_and_images_that_do_not_fit_are_named(tmp_path: Path) -> None:
     write(tmp_path, "a.mask.png", size=(20, 20))
     rng = np.random.default_rng(0)
     row, column = np.mgrid[:500, :320]
@@ -89,6 +89,13 @@ def test_a_mask_of_another_size_is_named(tmp_path: Path) -> None:
     network = Segmenter("0" * 64, 0.5, "made", np.zeros_like)
     with pytest.raises(TrainingError, match=r"a\.mask\.png has 20 x 20 pixels, its image 500 x 320"):
         measure(tmp_path, view, network, Settings(0.5))
+    # A fault of the network is a failure, an image that is none a refusal.
+    broken = Segmenter("0" * 64, 0.5, "made", lambda tiles: tiles[:, 0])
+    row = measure(tmp_path, view, broken, Settings(0.5))
+    assert (row.result["status"], row.result["code"]) == ("failed", "BAC-INTERNAL")
+    (tmp_path / "a.png").write_bytes(b"no image")
+    row = measure(tmp_path, view, network, Settings(0.5))
+    assert (row.result["status"], row.result["code"]) == ("refused", "BAC-FILE-NOT-IMAGE")
 
 
 def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[str], str]]:

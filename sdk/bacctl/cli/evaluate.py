@@ -57,7 +57,7 @@ def evaluate(
         from bac_training.errors import TrainingError
         from bac_training.evaluation.run import run
         from bac_training.evaluation.settings import read_settings
-        from bac_training.evaluation.targets import as_text
+        from bac_training.evaluation.targets import as_text, value_text
     try:
         chosen = None if settings is None else read_settings(settings)
         with stdout_kept_clean(), Console(quiet=quiet).progress("evaluating", "images") as show:
@@ -78,6 +78,8 @@ def evaluate(
         f"model {found.model['sha256'][:12]}, threshold {found.model['threshold']:g}"
     )
     typer.echo(as_text(found.figures))
+    if found.figures["segmentation"]["dice_2mg"].value is None:
+        typer.echo(f"Dice, mean over all positives: {value_text(found.figures['segmentation']['dice'], 3)}")
     if report is not None:
         typer.echo(f"all figures and pictures: {report}/report.md, {report}/report.json")
     typer.echo(f"{INTENDED_USE.capitalize()}.")

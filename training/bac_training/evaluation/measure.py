@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.errors import ImagingError
+from bac_imaging.errors import CATALOGUE, ImagingError
 from bac_imaging.grid import working_spacing
 from bac_imaging.pipeline import Prepared, Quantified, prepare, quantify
 from bac_imaging.tiles import stitch
@@ -147,6 +147,10 @@ def measure(folder: Path, view: View, segmenter: Segmenter, settings: Settings) 
     except ImagingError as error:
         refusal = {"status": error.status, "code": error.code, "reason": error.reason}
         return _unmeasured(view, true, refusal)
+    except Exception as error:
+        # A fault of the pipeline is a failed image here as it is in serving; the report counts it by name.
+        fault = f"{CATALOGUE['BAC-INTERNAL'].meaning} ({type(error).__name__})"
+        return _unmeasured(view, true, {"status": "failed", "code": "BAC-INTERNAL", "reason": fault})
     if true.shape != result.mask.shape:
         raise TrainingError(
             f"{view.mask} has {_size(true)} pixels, its image {_size(result.mask)}; "

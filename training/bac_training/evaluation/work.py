@@ -7,6 +7,7 @@ import json
 import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,10 @@ def over_views(
         try:
             for future in as_completed([pool.submit(_do, task, view) for view in views]):
                 yield future.result()
+        except BrokenProcessPool:
+            raise TrainingError(
+                "a worker process was ended from outside, as when memory runs out; use fewer processes"
+            ) from None
         finally:
             pool.shutdown(cancel_futures=True)
 
