@@ -31,7 +31,7 @@ _USUAL_FILTER_OF_ANODE_MM = {
 _KVP_SD = 0.029  # tube voltages are accepted when within 5 % of what is set; the standard deviation of that
 _FILTER_SLACK = 1.1  # headers round a filter's thickness; this far outside the table its end is taken
 
-# Scatter-to-primary ratio without a grid, by compressed thickness in mm: Boone and Cooper, Med Phys 27 (2000)
+# Scatter-to-primary ratio without a grid, by compressed thickness in mm: Boone et al., Med Phys 27 (2000)
 # 2408, 1 / (a + b D^-1.5 + c T^-0.5) with T and the diameter D in cm, for the median breast of 146 cm2
 # (D = 19.3 cm). It holds from 2 to 8 cm.
 _BOONE = (-2.35452817, 22.3960980, 8.85064260, 19.3)
