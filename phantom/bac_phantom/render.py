@@ -53,13 +53,17 @@ def expose(
             calcium_mg_mm2[rows, columns],
         )
     mean_primary = float(primary[anatomy.inside].mean())
-    # Scatter: the primary behind tissue spread over centimetres, at the given ratio. It is smooth, so a
-    # coarse grid carries it.
+    # Scatter: what the tissue turns aside, in proportion to its thickness, spread over centimetres, at the
+    # given ratio behind the middle of the breast. It is smooth, so a coarse grid carries it.
     step = max(round(1.6 / pitch_mm), 1)
     inside = anatomy.inside[::step, ::step]
     coarse = np.where(inside, primary[::step, ::step], 0).astype(np.float32)
-    spread = ndimage.gaussian_filter(coarse, 12.0 / (step * pitch_mm), mode="nearest")
-    level = float(spread[inside].sum() / max(coarse[inside].sum(), 1e-12))
+    tissue_mm = (anatomy.adipose_mm + anatomy.gland_mm)[::step, ::step]
+    full_mm = float(np.percentile(tissue_mm[inside], 90))
+    turned = coarse * np.clip(tissue_mm / full_mm, 0, 1.2).astype(np.float32)
+    spread = ndimage.gaussian_filter(turned, 12.0 / (step * pitch_mm), mode="nearest")
+    middle = tissue_mm > 0.9 * full_mm
+    level = float(spread[middle].sum() / max(coarse[middle].sum(), 1e-12))
     scatter = resize(spread * (exposure.scatter_to_primary / max(level, 1e-6)), primary.shape)
     heel = 1 + 0.04 * band_noise(rng, primary.shape, 150 / pitch_mm)
     signal = (primary + scatter) * np.float32(BREAST_DN / mean_primary) * heel
