@@ -7,18 +7,22 @@ tested without a server.
 from __future__ import annotations
 
 import json
+import math
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.errors import CATALOGUE, ImagingError, RefusedError
 from bac_imaging.openvino import load_openvino
+
+if TYPE_CHECKING:
+    from bac_imaging.vessels import PostProcessing
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -42,6 +46,26 @@ class ModelCard:
     threshold: float
     post_processing: Mapping[str, float] = field(default_factory=dict)
 
+    def parameters(self) -> PostProcessing:
+        """Return the post-processing as the pipeline takes it.
+
+        Raises
+        ------
+        ValueError
+            The card names something that this version of the pipeline does not know.
+        """
+        from bac_imaging.vessels import PostProcessing  # the models before the last do without it
+
+        # The outline is the card's threshold, and nothing else.
+        known = {entry.name for entry in fields(PostProcessing)} - {"outline"}
+        unknown = ", ".join(sorted(set(self.post_processing) - known))
+        if unknown:
+            raise ValueError(
+                f"model_card.json: post_processing names {unknown}, which this version does not know; "
+                "export the model again"
+            )
+        return PostProcessing(**self.post_processing)
+
 
 def read_model_card(folder: Path) -> ModelCard:
     """Read the card beside the weights and hold the weights against it.
@@ -59,7 +83,7 @@ def read_model_card(folder: Path) -> ModelCard:
     ------
     ValueError
         The weights are not those that the card describes: its threshold and figures would be another
-        network's.
+        network's. Or its post-processing is not made of numbers.
     """
     card = json.loads((folder / "model_card.json").read_text())
     digest = sha256((folder / "model.onnx").read_bytes()).hexdigest()
@@ -67,7 +91,14 @@ def read_model_card(folder: Path) -> ModelCard:
         raise ValueError(
             f"{folder / 'model.onnx'} does not match its model_card.json; export the model again"
         )
-    return ModelCard(digest, float(card["threshold"]), dict(card.get("post_processing", {})))
+    chosen = card.get("post_processing", {})
+    if not isinstance(chosen, dict) or not all(
+        type(value) in (int, float) and math.isfinite(value) for value in chosen.values()
+    ):
+        raise ValueError(
+            f"{folder / 'model_card.json'}: post_processing is not made of numbers; export the model again"
+        )
+    return ModelCard(digest, float(card["threshold"]), chosen)
 
 
 def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensors], Tensors]) -> list[Any]:

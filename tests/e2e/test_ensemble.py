@@ -20,7 +20,6 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from bac_imaging.pipeline import prepare, quantify
-from bac_imaging.vessels import PostProcessing
 from bacctl import Client, RefusedError
 from bacctl.canary import canary_image
 from bacctl.embedded import EmbeddedServer
@@ -44,7 +43,7 @@ def test_answers_equal_the_pipeline_in_this_process(
     probability = np.concatenate([segment(tile[None]).copy() for tile in prepared.tiles])
     card = read_model_card(weights)
     context = {**prepared.context, "threshold": card.threshold}
-    expected = quantify(probability, prepared.signal, context, PostProcessing(**card.post_processing))
+    expected = quantify(probability, prepared.signal, context, card.parameters())
 
     result = client.analyze(data, pixel_spacing_mm=spacing)
     answered = result.to_dict()

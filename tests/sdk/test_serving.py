@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bac_imaging.errors import FailedError, RefusedError
+from bac_imaging.vessels import PostProcessing
 from bacctl.serving import ModelCard, answer_each, from_json, pack_mask, read_model_card, to_json
 
 
@@ -103,7 +104,30 @@ def test_card_must_describe_the_weights_beside_it(tmp_path):
     assert read_model_card(tmp_path) == ModelCard(digest, 0.4)
     chosen = {"sha256": digest, "threshold": 0.4, "post_processing": {"min_length_mm": 8.0}}
     (tmp_path / "model_card.json").write_text(json.dumps(chosen))
-    assert read_model_card(tmp_path) == ModelCard(digest, 0.4, {"min_length_mm": 8.0})
+    card = read_model_card(tmp_path)
+    assert card == ModelCard(digest, 0.4, {"min_length_mm": 8.0})
+    assert card.parameters() == PostProcessing(min_length_mm=8.0)
     (tmp_path / "model.onnx").write_bytes(b"other weights")
     with pytest.raises(ValueError, match="export the model again"):
         read_model_card(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"min_lenght_mm": 8.0}, "names min_lenght_mm"),
+        ({"outline": 0.3}, "names outline"),
+        ({"seed": "0.7"}, "not made of numbers"),
+        ({"seed": float("nan")}, "not made of numbers"),
+        ([0.7], "not made of numbers"),
+        (None, "not made of numbers"),
+    ],
+)
+def test_a_card_with_wrong_post_processing_is_refused_in_one_line(tmp_path, chosen, message):
+    (tmp_path / "model.onnx").write_bytes(b"weights")
+    card = {"sha256": sha256(b"weights").hexdigest(), "threshold": 0.4, "post_processing": chosen}
+    (tmp_path / "model_card.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match=message) as caught:
+        read_model_card(tmp_path).parameters()
+    assert "export the model again" in str(caught.value)
+    assert "\n" not in str(caught.value)

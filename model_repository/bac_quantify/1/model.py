@@ -7,7 +7,6 @@ from pathlib import Path
 import triton_python_backend_utils as pb_utils
 
 from bac_imaging.pipeline import quantify
-from bac_imaging.vessels import PostProcessing
 from bacctl.serving import answer_each, from_json, pack_mask, read_model_card, to_json
 
 
@@ -15,7 +14,7 @@ class TritonPythonModel:
     def initialize(self, args):
         repository = Path(args["model_repository"]).parent
         self._card = read_model_card(repository / "bac_segment" / args["model_version"])
-        self._parameters = PostProcessing(**self._card.post_processing)
+        self._parameters = self._card.parameters()
 
     def execute(self, requests):
         return answer_each(pb_utils, requests, self._answer)
