@@ -162,11 +162,14 @@ def calibrate(beam: Beam | None) -> Calibration | Notice:
     # Units without a grid are rare and say so; an unknown grid is taken as one, with a wide margin.
     grid_sd = 0.0 if beam.grid is not None else 0.10
     scatter = _scatter_without_grid(beam.thickness_mm) if beam.grid is False else _scatter(beam.thickness_mm)
-    ends = [min(max(beam.kvp * f, kvps[0]), kvps[-1]) for f in (1.0 - _KVP_SD, 1.0 + _KVP_SD)]
+    low, high = (min(max(beam.kvp * f, kvps[0]), kvps[-1]) for f in (1.0 - _KVP_SD, 1.0 + _KVP_SD))
     soft, hard = (
-        _detector(_interpolate(grid, (filter_mm, kvp, beam.thickness_mm)), beam.detector)[0] for kvp in ends
+        _detector(_interpolate(grid, (filter_mm, kvp, beam.thickness_mm)), beam.detector)[0]
+        for kvp in (low, high)
     )
-    relative_sd = math.hypot(filter_sd, detector_sd, grid_sd, 0.5 * abs(math.log(soft / hard)))
+    # By the slope: at an end of the table only one side is known.
+    kvp_sd = abs(math.log(soft / hard)) / (high - low) * _KVP_SD * beam.kvp
+    relative_sd = math.hypot(filter_sd, detector_sd, grid_sd, kvp_sd)
     blur = _BLUR_MM.get(beam.detector or "", _BLUR_UNKNOWN_MM)
     return Calibration(k, hardening, scatter, relative_sd, beam.thickness_mm, blur, _SCATTER_SD[beam.grid])
 

@@ -15,8 +15,6 @@ from bac_imaging.scatter import scattered, without_scatter
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
-_LARGEST = np.float32(30.0)  # log units above the breast; keeps the exposure of whatever is beside it finite
-
 
 class Primary(NamedTuple):
     """Signal of primary radiation, and what undoing the blur added to it; float32, (h, w)."""
@@ -52,9 +50,11 @@ def primary_signal(
     Primary
         Signal, and the part of it that comes from sharpening: 0 outside `window`.
     """
-    # About 1 within the breast, whatever the signal's zero.
-    level = np.float32(np.median(signal[breast])) if breast.any() else np.float32(0.0)
-    exposure = np.exp(np.minimum(level - signal, _LARGEST))
+    inside = signal[breast] if breast.any() else np.zeros(1, dtype=np.float32)
+    # About 1 within the breast, whatever the zero. Air counts as no brighter than the thinnest tissue is:
+    # what undoes the blur reaches some millimetres, and would carry the noise of bright air into the breast.
+    level = np.float32(np.median(inside))
+    exposure = np.exp(level - np.maximum(signal, inside.min()))
     scatter = scattered(exposure, breast, calibration.scatter_to_primary, spacing_mm)
     primary = (level - np.log(without_scatter(exposure, scatter))).astype(np.float32)
     sharp = without_scatter(

@@ -7,6 +7,8 @@ import pytest
 from scipy import ndimage
 
 from bac_imaging.blur import sharpen
+from bac_imaging.calibration import Calibration
+from bac_imaging.primary import primary_signal
 from bac_imaging.scatter import scattered, without_scatter
 
 SHAPE = (160, 120)  # of 1 mm
@@ -92,3 +94,16 @@ def test_noise_is_held_and_metal_stays_positive() -> None:
     assert sharpen(noisy, 0.065, (0.1, 0.1)).std() < 3.0 * 0.02
     noisy[90:110, 90:110] = 1e-4
     assert (sharpen(noisy, 0.065, (0.1, 0.1)) > 0).all()
+
+
+@pytest.mark.parametrize("air", [3.0, 9.0, 80.0])
+def test_bright_air_does_not_reach_into_the_breast(air: float) -> None:
+    # Tissue without any structure, and beside it noisy air that is e^3 to e^80 times as bright.
+    signal = np.zeros((200, 300), dtype=np.float32)
+    signal[:, 200:] = np.random.default_rng(5).normal(-air, 0.3, (200, 100))
+    breast = np.zeros(signal.shape, dtype=bool)
+    breast[:, :185] = True
+    whole = (slice(0, 200), slice(0, 300))
+    calibration = Calibration(14.0, 0.0, 0.0, 0.0, 50.0, blur_mm=0.065)
+    found = primary_signal(signal, breast, calibration, (0.1, 0.1), whole)
+    np.testing.assert_allclose(found.signal[breast], 0.0, atol=1e-3)
