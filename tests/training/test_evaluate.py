@@ -119,6 +119,22 @@ def test_the_report_is_written_by_its_schema(dataset: Path, tmp_path: Path) -> N
     ]
 
 
+def test_a_report_is_written_though_images_fail(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = Segmenter("0" * 64, 0.5, "made", lambda tiles: tiles[:, 0])
+    monkeypatch.setattr(evaluation, "load_segmenter", lambda path: failing)
+    out = tmp_path / "out"
+    (out / "pictures").mkdir(parents=True)
+    (out / "pictures" / "mine.png").write_bytes(b"")
+    report = evaluation.run(dataset, out, tmp_path / "any.onnx", processes=1, draws=5)
+    assert report.data["failed"] == {"BAC-INTERNAL": 2}
+    assert "1 refused (BAC-FILE-NOT-IMAGE) and 2 failed (BAC-INTERNAL)" in (out / "report.md").read_text()
+    assert report.figures["segmentation"]["dice"].value == 0
+    # No picture of what cannot be measured, and what others left there stays.
+    assert {path.name for path in (out / "pictures").iterdir()} == {"froc.png", "mine.png"}
+
+
 def test_an_interrupted_evaluation_goes_on(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,9 +35,6 @@ class Overlap:
         """Count the pixels of two masks of one shape."""
         return cls(int(found.sum()), int(true.sum()), int((found & true).sum()))
 
-    def __add__(self, other: Overlap) -> Overlap:
-        return Overlap(self.found + other.found, self.true + other.true, self.both + other.both)
-
     @property
     def dice(self) -> float:
         """Dice coefficient; 1 where both masks are empty."""
@@ -198,7 +195,8 @@ def smallest_found(size: DoubleArray, found: BoolArray, sensitivity: float) -> f
     """
     if not size.size:
         return math.nan
-    order = np.lexsort((found, size))
+    # Of one size those found come first, so that the regression pools them with those that were not.
+    order = np.lexsort((~found, size))
     fitted = isotonic_regression(found[order].astype(np.float64)).x
     reached = np.flatnonzero(fitted >= sensitivity - 1e-9)
     return float(size[order][reached[0]]) if reached.size else math.nan

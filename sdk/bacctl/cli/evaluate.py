@@ -77,6 +77,7 @@ def evaluate(
         f"{found.data['women']} women, {found.data['views']} views, {found.data['positive_views']} with BAC; "
         f"model {found.model['sha256'][:12]}, threshold {found.model['threshold']:g}"
     )
+    typer.echo(found.unmeasured())
     typer.echo(as_text(found.figures))
     if found.figures["segmentation"]["dice_2mg"].value is None:
         typer.echo(f"Dice, mean over all positives: {value_text(found.figures['segmentation']['dice'], 3)}")

@@ -89,7 +89,7 @@ def to_markdown(report: Report, pictures: Mapping[str, Sequence[str]]) -> str:
         "",
         f"Model `{model['sha256'][:12]}` ({model['engine']}, threshold {model['threshold']:g}"
         f"{_post_processing(model['post_processing'])}) on `{data['name']}`: {data['women']} women, "
-        f"{data['views']} views, {data['positive_views']} with BAC; {_uncounted(data)}. In brackets 95 % "
+        f"{data['views']} views, {data['positive_views']} with BAC; {report.unmeasured()}. In brackets 95 % "
         f"intervals of {report.draws} bootstrap samples of women.",
         "",
         *_table(
@@ -147,14 +147,6 @@ def to_markdown(report: Report, pictures: Mapping[str, Sequence[str]]) -> str:
 
 def _post_processing(chosen: Mapping[str, float]) -> str:
     return "".join(f", {name} {value:g}" for name, value in chosen.items())
-
-
-def _uncounted(data: Mapping[str, Mapping[str, int]]) -> str:
-    parts = [
-        f"{sum(data[kind].values())} {kind}" + (f" ({', '.join(data[kind])})" if data[kind] else "")
-        for kind in ("refused", "failed")
-    ]
-    return " and ".join(parts) + ", counted as nothing found"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from bac_imaging.errors import ImagingError
 from bac_imaging.pipeline import quantify, to_working_mask
 from bac_training.backends import Segmenter
 from bac_training.evaluation.dataset import Dataset, View
@@ -83,15 +82,15 @@ def draw(
     Returns
     -------
     list of Path
-        Files written; an image that was refused has none.
+        Files written; an image that was refused or failed has none.
     """
     written = []
     for number, (view, row) in enumerate(cases, start=1):
-        try:
-            prepared, tiles, _ = look(dataset.folder, view, segmenter)
-            result = quantify(tiles, prepared.signal, prepared.context, settings.parameters())
-        except ImagingError:
+        # What failed once would fail again, and here the report would go with it.
+        if row.result["status"] != "ok":
             continue
+        prepared, tiles, _ = look(dataset.folder, view, segmenter)
+        result = quantify(tiles, prepared.signal, prepared.context, settings.parameters())
         true, found = (
             to_working_mask(mask, prepared.context)
             for mask in (read_mask(dataset.folder / view.mask), result.mask)

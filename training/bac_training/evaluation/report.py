@@ -52,6 +52,15 @@ class Report:
     froc: list[tuple[float, float]]
     strata: Mapping[str, Sequence[Stratum]]
 
+    def unmeasured(self) -> str:
+        """Say how many images were refused and how many failed, with their codes."""
+        parts = [
+            f"{sum(self.data[kind].values())} {kind}"
+            + (f" ({', '.join(self.data[kind])})" if self.data[kind] else "")
+            for kind in ("refused", "failed")
+        ]
+        return " and ".join(parts) + ", counted as nothing found"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON types, by ``report-2.json`` beside this module."""
         return {

@@ -29,6 +29,7 @@ __all__ = ["run", "served_model"]
 _DRAWS = 1000
 _SEED = 0
 _CASES = 10
+_PICTURES = ("scatter.png", "bland_altman.png", "froc.png", "best-*.png", "worst-*.png")
 
 
 def run(
@@ -157,8 +158,10 @@ def _write(
 ) -> None:
     folder = out / "pictures"
     folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.png"):
-        old.unlink()
+    # Only what an earlier evaluation drew: the folder may hold pictures of others.
+    for name in _PICTURES:
+        for old in folder.glob(name):
+            old.unlink()
     shown = _plot(folder, report, sample)
     best, worst = pictures.choose(dataset, rows, _CASES)
     for kind, cases in (("worst", worst), ("best", best)):

@@ -125,7 +125,7 @@ _VIEW = (
 _VESSEL = ("woman", "view", "mass_mg", "area_mm2", "width_mm", "covered", "found", "dice", "hd95_mm", "score")
 _TYPES = {
     **dict.fromkeys(("woman", "view", "true_category", "category"), np.int64),
-    **dict.fromkeys(("is_true", "is_found"), np.bool_),
+    **dict.fromkeys(("is_true", "is_found", "found"), np.bool_),
 }
 
 
