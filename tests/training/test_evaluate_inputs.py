@@ -98,6 +98,17 @@ def test_masks_and_images_that_do_not_fit_are_named(tmp_path: Path) -> None:
     assert (row.result["status"], row.result["code"]) == ("refused", "BAC-FILE-NOT-IMAGE")
 
 
+@pytest.mark.parametrize("kind", ["labels", "palette"])
+def test_a_mask_that_would_pass_for_empty_is_refused(tmp_path: Path, kind: str) -> None:
+    label = Image.fromarray(np.eye(20, dtype=np.uint8))  # 0 and 1
+    (label if kind == "labels" else label.convert("P")).save(tmp_path / "a.mask.png")
+    write(tmp_path, "a.png", size=(20, 20))
+    (tmp_path / "images.csv").write_text("image,mask,pixel_spacing_mm\na.png,a.mask.png,0.2\n")
+    (view,) = read_dataset(tmp_path).views
+    with pytest.raises(TrainingError, match=r"a\.mask\.png holds other values than 0 and 255"):
+        measure(tmp_path, view, Segmenter("0" * 64, 0.5, "made", np.zeros_like), Settings(0.5))
+
+
 def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[str], str]]:
     empty, torn, lost, none, model = (
         tmp_path / name for name in ("empty", "torn", "lost", "none", "model.onnx")

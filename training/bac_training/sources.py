@@ -104,9 +104,22 @@ class PhantomSource:
 
 
 def read_mask(path: Path) -> BoolArray:
-    """Read a mask image: bool, shape (rows, columns), True above half of the 8-bit range."""
+    """Read a mask image: bool, shape (rows, columns), True where it holds 255.
+
+    Raises
+    ------
+    TrainingError
+        When it cannot be read or holds anything but 0 and 255: labels of 0 and 1 would pass for no BAC.
+    """
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("L")) > 127
+            grey = image.mode in ("1", "L")
+            values = np.asarray(image.convert("L"))
     except OSError as error:
         raise TrainingError(f"cannot read the mask {path.name} ({error}); write it as 8-bit PNG") from None
+    if not grey or ((values != 0) & (values != 255)).any():
+        raise TrainingError(
+            f"the mask {path.name} holds other values than 0 and 255; write 0 for no BAC and 255 for BAC, "
+            "as 8-bit grey PNG"
+        )
+    return np.asarray(values == 255)
