@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bac_training.cache import BAC, BREAST, build, decode_image, is_cache, read_cases
+from bac_training.cache import BAC, BREAST, _main, build, decode_image, is_cache, read_cases
 from bac_training.errors import TrainingError
 from bac_training.patches import PatchSampler
 from bac_training.sources import Sample
@@ -115,6 +115,12 @@ def test_what_cannot_be_prepared_is_told_and_tried_again(tmp_path: Path) -> None
         assert all(expected and expected in reason for _, reason in refused)
     with pytest.raises(TrainingError, match="a: most of the mask"):
         build(Mirrored(["a"]), tmp_path / "other")
+
+
+def test_the_command_makes_women_of_the_look_asked_for(tmp_path: Path) -> None:
+    assert _main([str(tmp_path / "c"), "--seeds", "3:3", "--look", "film"]) == 1  # no woman at all
+    header = json.loads((tmp_path / "c" / "cache.json").read_text())
+    assert header["source"]["config"]["look"] == "film"
 
 
 def test_patches_are_drawn_as_asked(cache: Path) -> None:

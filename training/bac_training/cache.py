@@ -279,9 +279,8 @@ def _main(arguments: Sequence[str] | None = None) -> int:
         print(f"{done}/{total} women", file=sys.stderr, flush=True)
 
     try:
-        build(
-            PhantomSource(range(first, end)), options.folder, processes=options.processes, progress=progress
-        )
+        source = PhantomSource(range(first, end), options.look)
+        build(source, options.folder, processes=options.processes, progress=progress)
     except TrainingError as error:
         print(error, file=sys.stderr)
         return 1
