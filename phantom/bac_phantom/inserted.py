@@ -77,12 +77,15 @@ def read_background(path: Path) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16
         When it cannot be read, is coloured or holds neither 8 nor 16 bits.
     """
     try:
-        pixels = np.asarray(Image.open(path))
+        with Image.open(path) as image:
+            palette = image.mode == "P"
+            pixels = np.asarray(image)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise BackgroundError(f"{path}: cannot be read ({error}); remove it from the folder") from None
     if pixels.ndim == 3 and (pixels[..., :3] == pixels[..., :1]).all():
         pixels = pixels[..., 0]
-    if pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16):
+    # The indices of a palette are 8-bit numbers too, and no brightness.
+    if palette or pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16):
         raise BackgroundError(f"{path}: not an 8- or 16-bit greyscale image; convert it")
     return pixels
 

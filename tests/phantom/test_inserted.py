@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
+from typer.testing import CliRunner
 
-from bac_phantom.inserted import BackgroundError, insert_arteries, write_inserted
+from bac_phantom.inserted import BackgroundError, insert_arteries, read_background, write_inserted
+from bacctl.cli.app import app
 
 PITCH_MM = 0.2
 
@@ -64,6 +66,28 @@ def test_what_cannot_be_used_is_named(tmp_path, name: str, content: bytes, says:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BackgroundError, match=says):
         write_inserted(tmp_path / "out", tmp_path, 1, 0, PITCH_MM)
+
+
+def test_the_indices_of_a_palette_are_no_brightness(tmp_path) -> None:
+    Image.fromarray(background()).convert("P").save(tmp_path / "a.png")
+    with pytest.raises(BackgroundError, match=r"a\.png: not an 8- or 16-bit greyscale image"):
+        read_background(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--backgrounds", "real"],
+        ["--backgrounds", "real", "--pixel-spacing", "0.05", "--look", "raw"],
+        ["--backgrounds", "real", "--pixel-spacing", "0.05", "--without", "rods"],
+        ["--backgrounds", "real", "--pixel-spacing", "0.05", "--processes", "2"],
+        ["--pixel-spacing", "0.05"],
+    ],
+)
+def test_options_that_would_do_nothing_are_wrong_usage(tmp_path, options: list[str]) -> None:
+    done = CliRunner().invoke(app, ["phantom", str(tmp_path / "out"), *options])
+    assert done.exit_code == 2
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_black_image_holds_no_breast() -> None:

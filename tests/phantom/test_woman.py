@@ -65,6 +65,16 @@ def test_the_mask_lies_on_attenuating_pixels_in_the_stored_matrix() -> None:
             view.mask, iterations=3
         )
         assert log[view.mask].mean() > log[ring].mean() + 0.03
+        boxed = np.zeros_like(view.mask)
+        for artery in view.truth()["arteries"]:
+            if artery["bbox_px"] is not None:
+                top, left, bottom, right = artery["bbox_px"]
+                # Tight, also in the mirrored matrix of a right breast: the mask reaches all four sides.
+                part = view.mask[top:bottom, left:right]
+                assert part[[0, -1]].any(axis=1).all()
+                assert part[:, [0, -1]].any(axis=0).all()
+                boxed[top:bottom, left:right] = True
+        assert not (view.mask & ~boxed).any()
 
 
 def test_a_woman_without_calcification_has_none() -> None:

@@ -83,8 +83,12 @@ def phantom(
     if backgrounds is not None:
         if pixel_spacing is None:
             raise UsageError("--backgrounds needs --pixel-spacing: the network works at a fixed scale")
+        if look is not None or dropped or processes > 1:
+            raise UsageError("--look, --without and --processes do not go with --backgrounds; leave them out")
         _insert(console, out, backgrounds, women, seed, pixel_spacing, config)
         return
+    if pixel_spacing is not None:
+        raise UsageError("--pixel-spacing is of --backgrounds; the phantom has its detectors' own")
     with console.progress("making", "women") as show:
         truth = write_dataset(out, women, seed, config, progress=show, processes=processes)
     console.talk(f"{women * 4} images; their known masses are in {truth} (research use only)")
