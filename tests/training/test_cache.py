@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bac_training import cache as cache_module
 from bac_training.cache import BAC, BREAST, _main, build, decode_image, is_cache, read_cases
+from bac_training.config import load_config
+from bac_training.data import open_data
 from bac_training.errors import TrainingError
 from bac_training.patches import PatchSampler
-from bac_training.sources import Sample
+from bac_training.sources import PhantomSource, Sample
 
 ROWS, COLUMNS = 500, 320
 SPACING = 0.2
@@ -93,9 +97,9 @@ def test_a_cache_takes_one_source_only(tmp_path: Path) -> None:
 
 
 def test_a_cache_can_follow_what_its_source_lists(tmp_path: Path) -> None:
-    build(MadeSource(["a", "b"]), tmp_path, refused=[])
+    build(MadeSource(["a", "b"]), tmp_path, exact=True)
     source = MadeSource(["b", "c"])
-    cases = build(source, tmp_path, refused=[])
+    cases = build(source, tmp_path, exact=True)
     assert source.made == ["c"]
     assert [case.name for case in cases] == ["b", "c"]
     assert sorted(path.name for path in tmp_path.glob("*.np?")) == ["b.npy", "b.npz", "c.npy", "c.npz"]
@@ -115,6 +119,23 @@ def test_what_cannot_be_prepared_is_told_and_tried_again(tmp_path: Path) -> None
         assert all(expected and expected in reason for _, reason in refused)
     with pytest.raises(TrainingError, match="a: most of the mask"):
         build(Mirrored(["a"]), tmp_path / "other")
+
+
+def test_a_run_with_more_women_validates_on_none_that_it_trains_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(source: PhantomSource, unit: str, folder: Path) -> dict[str, Any]:
+        return {"unit": unit, "cases": [{"name": unit, "shape": [1, 1], "bac_px": 1}], "skipped": []}
+
+    monkeypatch.setattr(cache_module, "_make_unit", made)
+    config = replace(load_config().data, phantom_seed=1, validation_women=2)
+    for women in (3, 6):
+        data = open_data(replace(config, phantom_women=women), tmp_path)
+        training, validation = (
+            {case.name for case in read_cases(folder)} for folder in (*data.training, *data.validation)
+        )
+        assert training == {f"woman-{seed}" for seed in range(1, women + 1)}
+        assert validation == {f"woman-{women + 1}", f"woman-{women + 2}"}
 
 
 def test_the_command_makes_women_of_the_look_asked_for(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ def build(
     *,
     processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    exact: bool = False,
     refused: list[tuple[str, str]] | None = None,
 ) -> list[Case]:
     """Prepare every unit of `source` that `folder` does not hold yet.
@@ -105,11 +106,12 @@ def build(
         Number of processes that prepare units.
     progress : callable, optional
         Called with the units done and their total after each unit.
+    exact : bool, default False
+        The cache holds what the source lists now and nothing else: units that are no longer listed are
+        dropped. Otherwise it only grows, so that it can be made in parts.
     refused : list, optional
-        With it, the cache holds what the source lists now and nothing else: units that are no longer listed
-        are dropped, and a unit that cannot be prepared is added here (unit, reason) and tried again next
-        time. Without it such units are passed over for good, and the cache only grows, so that it can be
-        made in parts.
+        With it, a unit that cannot be prepared is added here (unit, reason) and tried again next time.
+        Without it such units are passed over for good.
 
     Returns
     -------
@@ -130,7 +132,7 @@ def build(
     else:
         path.write_text(json.dumps(header, indent=1, sort_keys=True) + "\n")
     units = source.units()
-    if refused is not None:
+    if exact:
         _drop_others(folder, set(units))
     done = {line["unit"] for line in _lines(folder)}
     todo = [unit for unit in units if unit not in done]

@@ -100,6 +100,7 @@ def open_data(
                 _cache_of(out / "cache", folder),
                 processes=config.processes,
                 progress=_teller(notice, f"images of {folder}"),
+                exact=True,
                 refused=refused,
             )
             problems += [f"{source.image(unit)}: {reason}" for unit, reason in refused]
@@ -122,11 +123,13 @@ def _phantoms(config: DataConfig, caches: Path, notice: Callable[[str], None]) -
     if config.validation_women:
         seeds["validation"] = range(first + count, first + count + config.validation_women)
     for name, women in seeds.items():
+        # Exact: with more training women than last time, those validated on then are trained on now.
         build(
             PhantomSource(women, config.phantom_look),
             caches / name,
             processes=config.processes,
             progress=_teller(notice, f"phantom women for {name}"),
+            exact=True,
         )
     return TrainingData((caches / "training",), (caches / "validation",) if "validation" in seeds else ())
 
