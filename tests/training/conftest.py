@@ -52,6 +52,6 @@ def tiny_config(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.toml"
     path.write_text(
         "[run]\nsteps = 8\nthreads = 1\nprecision = 'fp32'\nvalidate_minutes = 0.0\n"
-        "[network]\nwidths = [8, 8]\n[patches]\nside_px = 64\nbatch = 2\n"
+        "[network]\nwidths = [8, 8]\nblock = 'plain'\n[patches]\nside_px = 64\nbatch = 2\n"
     )
     return path

@@ -226,7 +226,7 @@ def test_a_checkpoint_of_another_network_is_refused_before_the_data_are_read(
     lost = [tmp_path / "lost"]
     for key, other in (
         ("widths = [8, 8]", "widths = [8, 16]"),
-        ("[patches]", "block = 'residual'\n[patches]"),
+        ("block = 'plain'", "block = 'residual'"),
     ):
         own.write_text(tiny_config.read_text().replace(key, other))
         message = r"another network; set block = plain, widths = \[8, 8\] in \[network\]"

@@ -73,12 +73,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         the network that it describes.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickles that torch did not write; they are refused below
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        # Apart from the reading: of a file that is cut short torch raises an OSError of its own at times.
+        path.open("rb").close()
     except OSError as error:
         reason = error.strerror or "it cannot be read"
         raise TrainingError(f"cannot read the checkpoint {path}: {reason}; {_GIVE}") from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles that torch did not write; they are refused below
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         code = re.search("unsupported (global|class)", str(error), re.IGNORECASE)
         reason = "holds Python code, which is not run" if code else "is no checkpoint, or it is damaged"
