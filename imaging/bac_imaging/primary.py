@@ -56,10 +56,8 @@ def primary_signal(
     level = np.float32(np.median(inside))
     exposure = np.exp(level - np.maximum(signal, inside.min()))
     scatter = scattered(exposure, breast, calibration.scatter_to_primary, spacing_mm)
-    primary = (level - np.log(without_scatter(exposure, scatter))).astype(np.float32)
-    sharp = without_scatter(
-        sharpen(exposure[window], calibration.blur_mm, spacing_mm), np.asarray(scatter[window])
-    )
+    primary = without_scatter(exposure, scatter)
+    # Scatter is smooth, so that the primary radiation is blurred as the whole exposure is.
     sharpened_by = np.zeros_like(primary)
-    sharpened_by[window] = level - np.log(sharp) - primary[window]
-    return Primary(primary + sharpened_by, sharpened_by)
+    sharpened_by[window] = np.log(primary[window] / sharpen(primary[window], calibration.blur_mm, spacing_mm))
+    return Primary(level - np.log(primary) + sharpened_by, sharpened_by)

@@ -107,3 +107,18 @@ def test_bright_air_does_not_reach_into_the_breast(air: float) -> None:
     calibration = Calibration(14.0, 0.0, 0.0, 0.0, 50.0, blur_mm=0.065)
     found = primary_signal(signal, breast, calibration, (0.1, 0.1), whole)
     np.testing.assert_allclose(found.signal[breast], 0.0, atol=1e-3)
+
+
+def test_grains_sharper_than_the_blur_do_not_become_masses_of_calcium() -> None:
+    # Grains of one pixel, 1.5 log units, as sharp as the pixels are: there is no blur to undo.
+    rng = np.random.default_rng(8)
+    grains = np.where(rng.random((120, 160)) < 0.4, 1.5, 0.0).astype(np.float32)
+    grains[:30] = grains[-30:] = grains[:, :30] = grains[:, -30:] = 0.0
+    breast = np.ones(grains.shape, dtype=bool)
+    whole = (slice(0, 120), slice(0, 160))
+    for ratio in (0.0, 0.5):
+        signal = (-np.log(np.exp(-grains) + ratio)).astype(np.float32)
+        calibration = Calibration(14.0, 0.0, ratio, 0.0, 50.0, blur_mm=0.065)
+        found = primary_signal(signal, breast, calibration, (0.1, 0.1), whole)
+        assert found.sharpened_by.max() <= 0.6932
+        assert found.sharpened_by.sum() < 0.2 * grains.sum()
