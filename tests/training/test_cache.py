@@ -138,6 +138,27 @@ def test_a_run_with_more_women_validates_on_none_that_it_trains_on(
         assert validation == {f"woman-{women + 1}", f"woman-{women + 2}"}
 
 
+def test_caches_that_share_women_are_not_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(source: PhantomSource, unit: str, folder: Path) -> dict[str, Any]:
+        case = {"name": f"{unit}-LCC", "shape": [1, 1], "bac_px": 1}
+        return {"unit": unit, "cases": [case], "skipped": []}
+
+    monkeypatch.setattr(cache_module, "_make_unit", made)
+    raw, film, other = (tmp_path / name for name in ("raw", "film", "other"))
+    build(PhantomSource(range(1, 4), "raw"), raw)
+    build(PhantomSource(range(3, 5), "film"), film)
+    build(PhantomSource(range(4, 5), "film"), other)
+    with pytest.raises(TrainingError, match="share 1 phantom women, such as woman-3; make one of them"):
+        open_data(load_config().data, tmp_path / "run", [raw], [film])
+    assert open_data(load_config().data, tmp_path / "run", [raw], [other]).validation == (other,)
+
+
+def test_seeds_that_are_no_range_are_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _main([str(tmp_path / "c"), "--seeds", "5"])
+    assert "--seeds" in capsys.readouterr().err
+
+
 def test_the_command_makes_women_of_the_look_asked_for(tmp_path: Path) -> None:
     assert _main([str(tmp_path / "c"), "--seeds", "3:3", "--look", "film"]) == 1  # no woman at all
     header = json.loads((tmp_path / "c" / "cache.json").read_text())

@@ -268,20 +268,24 @@ def _lines(folder: Path) -> Iterator[dict[str, Any]]:
                 yield json.loads(text)
 
 
+def _seeds(text: str) -> range:
+    first, end = map(int, text.split(":"))
+    return range(first, end)
+
+
 def _main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bac_training.cache", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", required=True, help="FIRST:END, half-open")
+    parser.add_argument("--seeds", type=_seeds, required=True, help="FIRST:END, half-open")
     parser.add_argument("--look", choices=("raw", "presentation", "film", "mixed"), default="mixed")
     parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args(arguments)
-    first, end = (int(number) for number in options.seeds.split(":"))
 
     def progress(done: int, total: int) -> None:
         print(f"{done}/{total} women", file=sys.stderr, flush=True)
 
     try:
-        source = PhantomSource(range(first, end), options.look)
+        source = PhantomSource(options.seeds, options.look)
         build(source, options.folder, processes=options.processes, progress=progress)
     except TrainingError as error:
         print(error, file=sys.stderr)

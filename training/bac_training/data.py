@@ -33,10 +33,9 @@ class TrainingData:
         """Return what the training caches hold, for the model card."""
         described = []
         for folder in self.training:
-            source = json.loads((folder / "cache.json").read_text())["source"]
             names = [case.name for case in read_cases(folder)]
             digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
-            described.append({"source": source, "cases": len(names), "names_sha256": digest})
+            described.append({"source": _source(folder), "cases": len(names), "names_sha256": digest})
         return described
 
 
@@ -69,7 +68,8 @@ def open_data(
     DataSetError
         With every fault of the data.
     TrainingError
-        When a folder serves both purposes, or there is only validation data.
+        When a folder, or a phantom woman of two caches, serves both purposes, or there is only validation
+        data.
     """
     notice = notice or (lambda text: None)
     both = {f.resolve() for f in training} & {f.resolve() for f in validation}
@@ -79,6 +79,12 @@ def open_data(
         if validation:
             raise TrainingError("validation data are given without training data; give both")
         return _phantoms(config, out / "cache", notice)
+    women = _phantom_women(training) & _phantom_women(validation)
+    if women:
+        raise TrainingError(
+            f"caches for training and for validation share {len(women)} phantom women, such as {min(women)}; "
+            "make one of them with other seeds"
+        )
     checked = {f: _look(f) for f in (*training, *validation) if not is_cache(f)}
     problems = [problem for found in checked.values() for problem in found.problems]
     sides = ({f: checked[f] for f in side if f in checked} for side in (training, validation))
@@ -132,6 +138,16 @@ def _phantoms(config: DataConfig, caches: Path, notice: Callable[[str], None]) -
             exact=True,
         )
     return TrainingData((caches / "training",), (caches / "validation",) if "validation" in seeds else ())
+
+
+def _phantom_women(folders: Sequence[Path]) -> set[str]:
+    """Return the women of phantom caches; their cases are named woman-SEED-VIEW."""
+    made = [f for f in folders if is_cache(f) and _source(f).get("kind") == "phantom"]
+    return {case.name.rpartition("-")[0] for folder in made for case in read_cases(folder)}
+
+
+def _source(cache: Path) -> dict[str, Any]:
+    return dict(json.loads((cache / "cache.json").read_text())["source"])
 
 
 def _look(folder: Path) -> Checked:
