@@ -125,5 +125,8 @@ def test_settings_are_written_for_evaluate_and_export(
     assert content["chosen_on"][0]["women"] == 2
     assert read_settings(out) == Settings(content["threshold"], content["post_processing"])
     assert "F1 per woman 1.000" in capsys.readouterr().out
+    (tmp_path / "without.png").write_bytes(b"no image")
+    assert tuning._main(arguments) == 0
+    assert capsys.readouterr().err == "without.png: BAC-FILE-NOT-IMAGE, counted as nothing found\n"
     assert tuning._main([str(tmp_path / "lost"), *arguments[1:]]) == 1
     assert "neither truth.json" in capsys.readouterr().err

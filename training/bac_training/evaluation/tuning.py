@@ -111,7 +111,8 @@ def collect(
     -------
     dict of str to dict
         By the image's path: ``true_px`` on the working grid, and by threshold the ``pieces`` with their
-        largest probability, area and length at the detector, and pixels, all and true.
+        largest probability, area and length at the detector, and pixels, all and true; of an image that was
+        refused or failed also the ``code``.
     """
     described = {}
     views = dataset.views
@@ -218,13 +219,15 @@ class _Pieces:
 
 
 def _describe(folder: Path, view: View, segmenter: Segmenter, settings: Settings) -> dict[str, Any]:
-    """Describe the pieces of one image; one that is refused has none."""
+    """Describe the pieces of one image; one that is refused or fails has none."""
     empty: dict[str, list[list[float]]] = {f"{threshold:g}": [] for threshold in GRID["threshold"]}
     mask = read_mask(folder / view.mask)
     try:
         prepared, _, stitched = look(folder, view, segmenter)
-    except ImagingError:
-        return {"path": view.path, "true_px": int(mask.sum()), "pieces": empty}
+    except Exception as error:
+        # As in `measure`: nothing is found in an image that is refused or that the pipeline fails on.
+        code = error.code if isinstance(error, ImagingError) else "BAC-INTERNAL"
+        return {"path": view.path, "true_px": int(mask.sum()), "pieces": empty, "code": code}
     true = to_working_mask(mask, prepared.context)
     stored = (int(prepared.context["rows"]), int(prepared.context["columns"]))
     spacing = working_spacing(
@@ -273,6 +276,9 @@ def _main(arguments: Sequence[str] | None = None) -> int:
         for dataset in datasets:
             rows = collect(dataset, options.model, segmenter, options.processes, progress)
             women += [[rows[view.path] for view in woman.views] for woman in dataset.women]
+            for path, row in rows.items():
+                if "code" in row:
+                    print(f"{path}: {row['code']}, counted as nothing found", file=sys.stderr)
         choice = choose(women, GRID)
     except TrainingError as error:
         print(error, file=sys.stderr)
