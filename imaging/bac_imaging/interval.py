@@ -17,7 +17,7 @@ class ErrorBudget:
     Attributes
     ----------
     unit : float
-        Calibration among units of one kind (Heine et al. 2008: about 4 %).
+        Calibration within one system (Heine et al. 2008: about 4 %; between systems about twice that).
     table : float
         Coefficient of the beam: spectrum, tube angle, composition of the breast, tabulated attenuation.
     thickness_per_mm : float
