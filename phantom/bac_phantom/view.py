@@ -173,7 +173,8 @@ def make_view(scene: Scene, laterality: Laterality) -> View:
     flipped = laterality == "R"
     if flipped:
         mask = np.ascontiguousarray(mask[:, ::-1])
-        stored = replace(stored, pixels=np.ascontiguousarray(stored.pixels[:, ::-1]))
+        covered = None if stored.covered is None else stored.covered[:, ::-1]
+        stored = replace(stored, pixels=np.ascontiguousarray(stored.pixels[:, ::-1]), covered=covered)
     facts = {
         **scene.facts,
         "instance_number": scene.index + 1,
