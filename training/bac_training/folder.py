@@ -16,7 +16,7 @@ from typing import Any
 
 from bac_training.sources import Sample, read_mask
 
-__all__ = ["COLUMNS", "Entry", "FolderSource", "read_list"]
+__all__ = ["COLUMNS", "Entry", "FolderSource", "read_list", "spacing_pair"]
 
 COLUMNS = ("image", "mask", "pixel_spacing_mm", "woman")
 _HEADER = "image,mask,pixel_spacing_mm"
@@ -139,7 +139,7 @@ def _of_truth(path: Path) -> tuple[list[Entry], list[str]]:
             Entry(
                 Path(i["path"]),
                 Path(i["mask"]),
-                _spacing(i.get("pixel_spacing_mm")),
+                spacing_pair(i.get("pixel_spacing_mm")),
                 woman["study_instance_uid"],
             )
             for woman in truth["women"]
@@ -184,7 +184,7 @@ def _of_csv(path: Path, text: str) -> tuple[list[Entry], list[str]]:
             )
             continue
         try:
-            spacing = _spacing([float(v) for v in fields.get("pixel_spacing_mm", "").split()])
+            spacing = spacing_pair([float(v) for v in fields.get("pixel_spacing_mm", "").split()])
         except ValueError:
             problems.append(
                 f"{path}: line {number}: pixel_spacing_mm is {fields['pixel_spacing_mm']!r}; give one or two "
@@ -216,7 +216,8 @@ def _header_faults(names: Sequence[str]) -> list[str]:
     return faults
 
 
-def _spacing(values: Sequence[float] | None) -> tuple[float, float] | None:
+def spacing_pair(values: Sequence[float] | None) -> tuple[float, float] | None:
+    """Return (between rows, between columns) of one or two numbers, None of none; ValueError for others."""
     if not values:
         return None
     if len(values) > 2 or not min(values) > 0:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from bac_training.errors import TrainingError
-from bac_training.folder import read_list
+from bac_training.folder import read_list, spacing_pair
 
 __all__ = ["Dataset", "View", "Woman", "read_dataset"]
 
@@ -193,7 +193,7 @@ def _view_of_truth(entry: Mapping[str, Any]) -> View:
         path=str(entry["path"]),
         mask=str(entry["mask"]),
         options=None if given is None else {"pixel_spacing_mm": list(given)},
-        spacing_mm=_pair(given) or (None if pitch is None else (float(pitch), float(pitch))),
+        spacing_mm=spacing_pair(given) or (None if pitch is None else (float(pitch), float(pitch))),
         laterality=entry.get("laterality"),
         view=entry.get("view"),
         mass_mg=_number(entry.get("calcium_mass_mg")),
@@ -221,11 +221,3 @@ def _women_of_table(folder: Path) -> tuple[Woman, ...]:
 
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)
-
-
-def _pair(values: Sequence[float] | None) -> tuple[float, float] | None:
-    if not values:
-        return None
-    if len(values) > 2 or min(values) <= 0:
-        raise ValueError("a spacing is one or two positive numbers")
-    return float(values[0]), float(values[-1])

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from bac_training.evaluation.dataset import View, Woman
 from bac_training.evaluation.measure import Row
-from bacctl.exam import build_exam, mass_category
+from bacctl.exam import MASS_CATEGORIES, build_exam, mass_category
 from bacctl.image_result import ImageResult
 
 __all__ = ["CATEGORIES", "Sample", "Table", "tabulate"]
@@ -19,7 +19,7 @@ __all__ = ["CATEGORIES", "Sample", "Table", "tabulate"]
 Column = npt.NDArray[Any]
 Table = Mapping[str, Column]
 
-CATEGORIES = ("0", "0-20", "20-40", "40-60", "60-80", ">80")
+CATEGORIES = ("0", *MASS_CATEGORIES)
 _NAN = float("nan")
 
 
