@@ -33,7 +33,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
             module.running_mean.uniform_(-0.5, 0.5)
             module.running_var.uniform_(0.5, 2.0)
     config = load_config().to_dict()
-    config["network"]["widths"] = [8, 8]
+    config["network"] |= {"widths": [8, 8], "block": "plain"}
     state = network.state_dict()
     path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
     content: dict[str, Any] = {"config": config, "data": [], "cases": 4, "network": state, "average": state}

@@ -16,7 +16,7 @@ from bac_training.unet import UNet
 
 def test_a_checkpoint_runs(tmp_path: Path) -> None:
     config = load_config().to_dict()
-    config["network"]["widths"] = [8, 8]
+    config["network"] |= {"widths": [8, 8], "block": "plain"}
     state = UNet((8, 8)).state_dict()
     save_checkpoint(tmp_path / "x.pt", {"config": config, "average": state})
     segmenter = load_segmenter(tmp_path / "x.pt")
