@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bac_phantom import PhantomConfig, make_woman
+from bac_phantom import HARD_NEGATIVES, PhantomConfig, make_woman
 from bacctl.exam import mass_category
 from bacctl.outputs.wording import milligrams, number
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
@@ -71,7 +71,10 @@ def write_demo_exam(folder: Path, seed: int = DEMO_SEED) -> DemoExam:
     DemoExam
     """
     folder.mkdir(parents=True, exist_ok=True)
-    woman = make_woman(seed, PhantomConfig(detectors=("csi-100",)), mass_mg=DEMO_MASS_MG)
+    # Lead letters are drawn without regard to the side: "RCC" on a left breast would only puzzle.
+    kept = tuple(name for name in HARD_NEGATIVES if name != "letters")
+    config = PhantomConfig(detectors=("csi-100",), hard_negatives=kept)
+    woman = make_woman(seed, config, mass_mg=DEMO_MASS_MG)
     views = []
     for view in woman.views:
         path = folder / f"{view.laterality}{view.view}{view.suffix}"
