@@ -22,8 +22,8 @@ python scripts/results_page.py report docs/results.md
 The case mix: women without BAC drawn with a chance of one third (77 of these 200), masses log-uniform from 1
 to 120 mg, outer widths of 0.8 to 3 mm, all densities, two thirds raw and one third for presentation, all hard
 negatives on, the header's thickness off by up to 6 mm. The detector of 0.05 mm and the presentation style
-`table` were never trained on. What the figures mean: [evaluation.md](evaluation.md). What the weights are, how
-they came about and what real images show: [model-card.md](model-card.md).
+`table` were never trained on. What the figures mean: [evaluation.md](evaluation.md). What the weights are,
+how they came about and what real images show: [model-card.md](model-card.md).
 """
 
 
