@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bac_phantom import PhantomConfig, make_woman
-from bac_phantom.anatomy import Anatomy, BreastTraits, _pectoral, build_anatomy
+from bac_phantom.anatomy import Anatomy, BreastTraits, ViewName, _pectoral, build_anatomy
 from bac_phantom.calcifications import KINDS, add_calcifications
 from bac_phantom.config import DETECTORS, HARD_NEGATIVES, Detector
 from bac_phantom.tubes import paint_tube
@@ -16,8 +16,8 @@ ONLY_MLO = ("pacemaker", "deodorant")
 WITH_FOLD = 9  # a seed whose breast has a fold, as few have
 
 
-def breast(view: str, seed: int = 1, names: tuple[str, ...] = HARD_NEGATIVES) -> Anatomy:
-    return build_anatomy(np.random.default_rng(seed), TRAITS, view, SHAPE, PITCH, names)  # type: ignore[arg-type]
+def breast(view: ViewName, seed: int = 1, names: tuple[str, ...] = HARD_NEGATIVES) -> Anatomy:
+    return build_anatomy(np.random.default_rng(seed), TRAITS, view, SHAPE, PITCH, names)
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,11 @@ def breasts() -> dict[str, Anatomy]:
     return {view: breast(view) for view in ("CC", "MLO")}
 
 
-def drawn(breasts: dict[str, Anatomy], names: tuple[str, ...], view: str, seed: int = 3, rate: float = 40.0):
+def drawn(
+    breasts: dict[str, Anatomy], names: tuple[str, ...], view: ViewName, seed: int = 3, rate: float = 40.0
+):
     rng = np.random.default_rng(seed)
-    return add_calcifications(rng, breasts[view], PITCH, names, rate, view)  # type: ignore[arg-type]
+    return add_calcifications(rng, breasts[view], PITCH, names, rate, view)
 
 
 def test_every_name_has_a_drawer_or_lies_in_the_tissue_or_on_the_film() -> None:

@@ -176,12 +176,11 @@ def test_switches_of_film_leave_everything_else_as_it_was() -> None:
 def test_the_detectors_blur_keeps_all_that_is_in_the_picture() -> None:
     point = np.zeros((101, 101), dtype=np.float32)
     point[50, 50] = 1
-    for material in ("a-Se", "CsI"):
-        beam = Beam("W", "Rh", 0.05, 28.0, material)  # type: ignore[arg-type]
+    for beam in (Beam("W", "Rh", 0.05, 28, "a-Se"), Beam("W", "Rh", 0.05, 28, "CsI")):
         spread = _blur(point, Exposure(beam, True, 0.1, 0.08, 3e5, 0.0), 0.1)
         assert spread.sum() == pytest.approx(1, abs=1e-5)
         rows, _ = np.indices(point.shape)
         variance = float((spread * (rows - 50.0) ** 2).sum()) * 0.1**2
         # Variances add by share: the scintillator has a fifth of its light three times wider.
-        expected = 0.08**2 * (0.8 + 0.2 * 9 if material == "CsI" else 1)
+        expected = 0.08**2 * (0.8 + 0.2 * 9 if beam.detector == "CsI" else 1)
         assert variance == pytest.approx(expected, rel=0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def made() -> tuple[Dataset, dict[str, Row]]:
     ]
     women, rows = zip(*cases, strict=True)
     merged = {path: row for part in rows for path, row in part.items()}
-    return Dataset(None, women, 1, "0" * 64), merged  # type: ignore[arg-type]
+    return Dataset(Path("heldout"), women, 1, "0" * 64), merged
 
 
 @pytest.fixture
