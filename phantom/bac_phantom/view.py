@@ -19,6 +19,7 @@ from bac_phantom.config import Detector, PhantomConfig
 from bac_phantom.courses import BodyPath, Projection
 from bac_phantom.dicom import encode_dicom, encode_film
 from bac_phantom.render import Exposure, expose
+from bac_phantom.streams import stream
 from bac_phantom.walls import DrawnArtery, draw_artery
 
 Laterality = Literal["L", "R"]
@@ -130,15 +131,15 @@ def _put(anatomy: Anatomy, calcium: npt.NDArray[np.float32], drawn: DrawnArtery)
 
 def make_view(scene: Scene, laterality: Laterality) -> View:
     """Draw the arteries of a scene, expose it and store it. The scene's anatomy is used up."""
-    rng = np.random.default_rng([scene.seed, scene.index + 1])
+    rng = stream(scene.seed, "view", scene.index)
     config, detector, anatomy, view = scene.config, scene.detector, scene.anatomy, scene.projection.view
     pitch, shape = detector.pitch_mm, (detector.rows, detector.columns)
     calcium, kinds = add_calcifications(
         rng, anatomy, pitch, config.hard_negatives, config.hard_negative_rate, view
     )
     mask = np.zeros(shape, dtype=bool)
-    mass_mg = area_mm2 = 0.0
-    arteries = []
+    shown: list[tuple[Artery, DrawnArtery]] = []
+    area_mm2 = 0.0
     for artery, course in scene.courses:
         drawn = draw_artery(artery, course, scene.projection, pitch, shape)
         if drawn is None:
@@ -146,34 +147,24 @@ def make_view(scene: Scene, laterality: Laterality) -> View:
         _put(anatomy, calcium, drawn)
         new = drawn.truth & ~mask[drawn.box]
         mask[drawn.box] |= drawn.truth
-        mass_mg += artery.mass_mg
         area_mm2 += float(new.sum()) * (pitch / drawn.magnification) ** 2
-        arteries.append(
-            {
-                "calcium_mass_mg": round(artery.mass_mg, 4),
-                "outer_width_mm": round(drawn.width_mm, 3),
-                "visible_length_mm": round(drawn.visible_length_mm, 2),
-                "area_mm2": round(drawn.area_mm2, 3),
-                "magnification": round(drawn.magnification, 5),
-                "coverage": round(artery.coverage, 3),
-                "branch": artery.parent is not None,
-                "bbox_px": _bbox(drawn, laterality, shape),
-            }
-        )
+        shown.append((artery, drawn))
+    drawn_px = max(int(mask.sum()), 1)
     # Sharp bends leave single pixels out; a loop's inside, however small, is no artery.
     mask = ndimage.binary_closing(np.pad(mask, 1), np.ones((3, 3)))[1:-1, 1:-1] if mask.any() else mask
     exposure = _exposure(rng, scene)
     signal = expose(rng, anatomy, calcium, exposure, pitch)
     stored = _store(rng, scene, signal, laterality)
-    if stored.covered is not None and mask.any():
+    covered = stored.covered
+    if covered is not None:
         # What lies under a film's border or a label is not seen, so it is no truth to be found.
-        before = int(mask.sum())
-        mask &= ~stored.covered
-        area_mm2 *= int(mask.sum()) / before
+        mask &= ~covered
+        shown = [(a, replace(d, truth=d.truth & ~covered[d.box])) for a, d in shown]
+    area_mm2 *= int(mask.sum()) / drawn_px
     flipped = laterality == "R"
     if flipped:
         mask = np.ascontiguousarray(mask[:, ::-1])
-        covered = None if stored.covered is None else stored.covered[:, ::-1]
+        covered = None if covered is None else covered[:, ::-1]
         stored = replace(stored, pixels=np.ascontiguousarray(stored.pixels[:, ::-1]), covered=covered)
     facts = {
         **scene.facts,
@@ -185,9 +176,26 @@ def make_view(scene: Scene, laterality: Laterality) -> View:
         "grid": exposure.grid,
         "scatter_to_primary": exposure.scatter_to_primary,
         "hard_negatives": sorted({*kinds, *anatomy.kinds, *stored.kinds}),
-        "arteries": arteries,
+        "arteries": [_artery_facts(a, d, laterality, shape, pitch) for a, d in shown],
     }
+    mass_mg = sum(artery.mass_mg for artery, _ in shown)
     return View(laterality, view, scene.look, mask, mass_mg, area_mm2, stored, facts)
+
+
+def _artery_facts(
+    artery: Artery, drawn: DrawnArtery, laterality: Laterality, shape: tuple[int, int], pitch_mm: float
+) -> dict[str, Any]:
+    """Return what the truth says of an artery; its area and box are those of what is not covered."""
+    return {
+        "calcium_mass_mg": round(artery.mass_mg, 4),
+        "outer_width_mm": round(drawn.width_mm, 3),
+        "visible_length_mm": round(drawn.visible_length_mm, 2),
+        "area_mm2": round(float(drawn.truth.sum()) * (pitch_mm / drawn.magnification) ** 2, 3),
+        "magnification": round(drawn.magnification, 5),
+        "coverage": round(artery.coverage, 3),
+        "branch": artery.parent is not None,
+        "bbox_px": _bbox(drawn, laterality, shape),
+    }
 
 
 def _bbox(drawn: DrawnArtery, laterality: Laterality, shape: tuple[int, int]) -> list[int] | None:

@@ -16,8 +16,8 @@ from bac_phantom.curves import STEP_MM, FloatArray, Path
 BoolArray = npt.NDArray[np.bool_]
 
 # Calcium thinner than this along the ray (mg/mm2, over the lumen's width) is not seen by a reader, so a
-# stretch below it is not truth: 0.012 mg/mm2 is 1.2 mg/cm2, a contrast of about 1.7 % at 28 kV.
-VISIBLE_MG_MM2 = 0.012
+# stretch below it is not truth: 0.02 mg/mm2 is 2 mg/cm2, a contrast of about 2.8 % at 28 kV.
+VISIBLE_MG_MM2 = 0.02
 # Calcium in a calcified wall, mg/mm3: solid hydroxyapatite holds 3.16 x 0.3989 = 1.26; plaques about half.
 DENSEST_MG_MM3 = 0.6
 # The mask convention bridges gaps along the vessel under 2 mm.
@@ -43,8 +43,6 @@ class DrawnArtery:
         bool: between the outer walls along a stretch of visible calcium.
     width_mm, visible_length_mm, magnification
         Mean outer width and length of the visible stretch in the object's plane, and mean magnification.
-    area_mm2
-        Of the truth, in the object's plane.
     """
 
     box: tuple[slice, slice]
@@ -54,7 +52,6 @@ class DrawnArtery:
     width_mm: float
     visible_length_mm: float
     magnification: float
-    area_mm2: float
 
 
 def _along(rng: np.random.Generator, samples: int, scale_mm: float) -> npt.NDArray[np.float64]:
@@ -228,7 +225,6 @@ def draw_artery(
         float(2 * radius[shown].mean()) if len(shown) else 0.0,
         float(steps[shown].sum() / mean),
         mean,
-        float(truth.sum()) * (pitch_mm / mean) ** 2,
     )
 
 

@@ -16,6 +16,7 @@ from bac_phantom.arteries import Artery, plan_arteries
 from bac_phantom.beams import Beam, techniques
 from bac_phantom.config import DETECTORS, Detector, PhantomConfig
 from bac_phantom.courses import BodyPath, Projection, lay_course
+from bac_phantom.streams import stream
 from bac_phantom.view import Laterality, Scene, View, make_view
 
 VIEWS: tuple[tuple[Laterality, ViewName], ...] = (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO"))
@@ -124,7 +125,7 @@ def make_woman(
         Both views of a breast show the same arteries, so its truth is the calcium of either.
     """
     config = config or PhantomConfig()
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "woman", 0)
     detector = DETECTORS[str(rng.choice(config.detectors))]
     thickness = float(rng.uniform(*config.thickness_range_mm))
     density = str(rng.choice(list(DENSITIES), p=[share for _, share in DENSITIES.values()]))
@@ -156,10 +157,10 @@ def make_woman(
         arteries = plan_arteries(rng, mass, config.outer_width_range_mm) if mass > 0.05 else []
         seen = []
         for index in (2 * number, 2 * number + 1):
-            own = np.random.default_rng([seed, index + 1, 0])
+            own = stream(seed, "anatomy", index)
             seen.append(_anatomy(own, detector, traits, index, config))
         # Its own stream: where the arteries lie must not hang on how the tissue was drawn.
-        courses = _lay(np.random.default_rng([seed, number, 1]), arteries, seen, detector.pitch_mm, traits)
+        courses = _lay(stream(seed, "arteries", number), arteries, seen, detector.pitch_mm, traits)
         for index, (anatomy, projection) in zip((2 * number, 2 * number + 1), seen, strict=True):
             facts = _facts(seed, index, config, look, study_uid, detector, beam, projection)
             scene = Scene(
@@ -202,7 +203,7 @@ def _facts(
     projection: Projection,
 ) -> dict[str, Any]:
     """Collect what the header and the truth say of a view."""
-    off = np.random.default_rng([seed, index, 2]).uniform(-1, 1) * config.header_thickness_error_mm
+    off = stream(seed, "header", index).uniform(-1, 1) * config.header_thickness_error_mm
     return {
         "woman_seed": seed,
         "sop_instance_uid": _uid(seed, look, index, config),
