@@ -106,8 +106,8 @@ class PhantomConfig:
 
 
 # What networks are trained on. One detector and one style are kept from it, for the held-out set to have
-# something that no network has seen. What is no artery comes twice as often: scars, pacemakers and deodorant are
-# so rare otherwise that a network sees a dozen of each.
+# something that no network has seen. What is no artery comes twice as often: scars, pacemakers and deodorant
+# are so rare otherwise that a network sees a dozen of each.
 TRAINING = PhantomConfig(
     look="mixed",
     positive_share=0.75,
