@@ -9,6 +9,7 @@ once, by the pipeline that serves, and stored cropped to the breast. A cache is 
                     bit 1 breast)
     <case>.npz      int32 [n, 2] (row, column): samples of BAC pixels (`positive`), and outside BAC of the
                     brightest pixels (`hard`) and of bright lines such as plain vessels (`lines`)
+    <case>.mined.npy    where a network was wrong, if `bac_training.mining` was run
 
 Lines are appended whole, so a builder can be stopped and started at any time, and a training run that is
 under way reads new cases as they come. ``python -m bac_training.cache OUT --seeds 0:100`` builds one of
@@ -37,7 +38,7 @@ from bac_training import negatives
 from bac_training.errors import TrainingError, refusal
 from bac_training.sources import PhantomSource, Sample, Source
 
-__all__ = ["BAC", "BREAST", "Case", "build", "decode_image", "is_cache", "read_cases"]
+__all__ = ["BAC", "BREAST", "Case", "build", "decode_image", "is_cache", "mined_path", "read_cases", "save"]
 
 SCHEMA = "bac_training.cache/2"
 BAC, BREAST = 1, 2
@@ -78,6 +79,11 @@ def read_cases(folder: Path) -> list[Case]:
         Case(c["name"], tuple(c["shape"]), c["bac_px"]) for line in _lines(folder) for c in line["cases"]
     ]
     return sorted(cases, key=lambda case: case.name)
+
+
+def mined_path(folder: Path, name: str) -> Path:
+    """Return where the false alarms on a case are kept."""
+    return folder / f"{name}.mined.npy"
 
 
 def decode_image(codes: UInt8Array) -> npt.NDArray[np.float32]:
@@ -169,10 +175,11 @@ def _drop_others(folder: Path, units: set[str]) -> None:
     if not stale:
         return
     text = "".join(json.dumps(line) + "\n" for line in kept)
-    _save(folder / "cases.jsonl", lambda file: file.write(text.encode()))
+    save(folder / "cases.jsonl", lambda file: file.write(text.encode()))
     for case in (case for line in stale for case in line["cases"]):
         for ending in (".npy", ".npz"):
             (folder / f"{case['name']}{ending}").unlink(missing_ok=True)
+        mined_path(folder, case["name"]).unlink(missing_ok=True)
 
 
 def _made(
@@ -231,8 +238,8 @@ def _make_case(sample: Sample, folder: Path) -> Case:
         "hard": _sample(negatives.brightest(normalised, other)),
         "lines": _sample(negatives.lines(normalised, other)),
     }
-    _save(folder / f"{sample.name}.npy", lambda file: np.save(file, planes))
-    _save(folder / f"{sample.name}.npz", lambda file: np.savez(file, **points))
+    save(folder / f"{sample.name}.npy", lambda file: np.save(file, planes))
+    save(folder / f"{sample.name}.npz", lambda file: np.savez(file, **points))
     return Case(sample.name, (int(mask.shape[0]), int(mask.shape[1])), int(mask.sum()))
 
 
@@ -243,7 +250,8 @@ def _sample(mask: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     return points[chosen].astype(np.int32)
 
 
-def _save(path: Path, write: Callable[[Any], Any]) -> None:
+def save(path: Path, write: Callable[[Any], Any]) -> None:
+    """Write a file whole or not at all; `write` is called with the open file."""
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
         write(file)

@@ -70,6 +70,7 @@ class PatchConfig:
     positive: float
     hard: float
     lines: float
+    mined: float
 
 
 @dataclass(frozen=True)
@@ -201,8 +202,9 @@ def _check(config: Config) -> None:
         "run.patience must be 0 or more": r.patience >= 0,
         f"patches.side_px must be a positive multiple of {stride}": p.side_px > 0 and p.side_px % stride == 0,
         "patches.batch must be 1 or more": p.batch >= 1,
-        "patches.positive, hard and lines must be 0 or more and sum to 1 at most": (
-            min(p.positive, p.hard, p.lines) >= 0 and p.positive + p.hard + p.lines <= 1
+        "patches.positive, hard, lines and mined must be 0 or more and sum to 1 at most": (
+            min(p.positive, p.hard, p.lines, p.mined) >= 0
+            and p.positive + p.hard + p.lines + p.mined <= 1.0 + 1e-9
         ),
         "augment.scale must lie in 0 to 0.5": 0 <= config.augment.scale <= 0.5,
         "optimiser.ema must lie in 0 to 1": 0 <= o.ema < 1,

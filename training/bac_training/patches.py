@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bac_training.cache import BAC, BREAST, Case, decode_image, read_cases
+from bac_training.cache import BAC, BREAST, Case, decode_image, mined_path, read_cases
 from bac_training.errors import TrainingError
 
 __all__ = ["Patch", "PatchSampler"]
@@ -36,6 +36,10 @@ class Patch:
     name: str
 
 
+_Item = tuple[Path, Case]
+_NO_POINTS: npt.NDArray[np.int32] = np.empty((0, 2), dtype=np.int32)
+
+
 @dataclass(frozen=True)
 class _Open:
     name: str
@@ -52,19 +56,26 @@ class PatchSampler:
     ----------
     folders : sequence of Path
         Caches made by `bac_training.cache.build`.
-    positive, hard, lines : float
-        Parts of the patches drawn around a BAC pixel, around the brightest structure that is not BAC, and
-        around bright lines that are not BAC (see `bac_training.negatives`). The others are drawn around any
-        pixel of the breast.
+    positive, hard, lines, mined : float
+        Parts of the patches drawn around a BAC pixel, around the brightest structure that is not BAC, around
+        bright lines that are not BAC (see `bac_training.negatives`), and around false alarms of an earlier
+        network (see `bac_training.mining`), where the caches hold any. The others are drawn around any pixel
+        of the breast.
     """
 
     def __init__(
-        self, folders: Sequence[Path], positive: float = 0.5, hard: float = 0.15, lines: float = 0.2
+        self,
+        folders: Sequence[Path],
+        positive: float = 0.5,
+        hard: float = 0.15,
+        lines: float = 0.2,
+        mined: float = 0.0,
     ) -> None:
         self._folders = folders
-        self._share = (positive, hard, lines)
+        self._share = (positive, hard, lines, mined)
         self._open: dict[Path, _Open] = {}
-        self._cases: tuple[list[tuple[Path, Case]], list[tuple[Path, Case]]] = ([], [])
+        self._mined: dict[Path, npt.NDArray[np.int32]] = {}
+        self._cases: tuple[list[_Item], list[_Item], list[_Item]] = ([], [], [])
         self.refresh()
 
     def __len__(self) -> int:
@@ -84,21 +95,25 @@ class PatchSampler:
         if not with_bac:
             names = ", ".join(str(folder) for folder in self._folders)
             raise TrainingError(f"{names}: {len(cases)} cases, none with BAC; add cases with masks")
-        # Both at once: other threads may be drawing.
-        self._cases = (cases, with_bac)
+        with_alarms = [item for item in cases if len(self._alarms(*item))] if self._share[3] else []
+        # All at once: other threads may be drawing.
+        self._cases = (cases, with_bac, with_alarms)
 
     def draw(self, rng: np.random.Generator, side: int) -> Patch:
         """Draw one patch of `side` pixels."""
-        cases, with_bac = self._cases
+        cases, with_bac, with_alarms = self._cases
         kind = rng.random()
-        positive, hard, lines = self._share
+        positive, hard, lines, mined = self._share
         if kind < positive:
             case = self._load(*with_bac[int(rng.integers(len(with_bac)))])
             points = case.positive
+        elif kind > 1.0 - mined and with_alarms:
+            item = with_alarms[int(rng.integers(len(with_alarms)))]
+            case, points = self._load(*item), self._alarms(*item)
         else:
             case = self._load(*cases[int(rng.integers(len(cases)))])
             points = case.hard if kind < positive + hard else case.lines
-        if kind < positive + hard + lines and len(points):
+        if (kind < positive + hard + lines or kind > 1.0 - mined) and len(points):
             # Anywhere in the patch but its rim, so that position says nothing.
             centre = points[int(rng.integers(len(points)))] + rng.integers(-side // 3, side // 3 + 1, size=2)
         else:
@@ -113,6 +128,12 @@ class PatchSampler:
             if planes[1, centre[0], centre[1]] & BREAST:
                 return np.asarray(centre)
         return np.asarray(shape // 2)
+
+    def _alarms(self, folder: Path, case: Case) -> npt.NDArray[np.int32]:
+        path = mined_path(folder, case.name)
+        if path not in self._mined and path.exists():
+            self._mined[path] = np.load(path)
+        return self._mined.get(path, _NO_POINTS)
 
     def _load(self, folder: Path, case: Case) -> _Open:
         path = folder / case.name

@@ -57,7 +57,9 @@ class Trainer:
         torch.backends.cudnn.benchmark = self.device.type == "cuda"
         self.bf16 = use_bf16(config.run.precision, self.device)
         patches = config.patches
-        self.sampler = PatchSampler(data.training, patches.positive, patches.hard, patches.lines)
+        self.sampler = PatchSampler(
+            data.training, patches.positive, patches.hard, patches.lines, patches.mined
+        )
         self.validation = PatchSampler(data.validation) if data.validation else None
         self.sources = data.describe()
         # Channels last is what the convolutions work in; otherwise each one reorders its input.

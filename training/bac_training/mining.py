@@ -1,0 +1,134 @@
+"""Where a network is wrong: false alarms of a trained network, for the next run to look at more often.
+
+``python -m bac_training.mining CACHE... --model FILE`` runs a network over the cases of caches and writes
+beside each case ``<case>.mined.npy``, int32 [n, 2] (row, column): points inside what the network takes for
+BAC and is none (bootstrapping: Sung and Poggio 1998). Training draws ``patches.mined`` of its patches around
+them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bac_imaging.tiles import cut_tiles, stitch
+from bac_training.backends import Segmenter, load_segmenter
+from bac_training.cache import BAC, BREAST, Case, decode_image, mined_path, read_cases, save
+from bac_training.errors import TrainingError
+from bac_training.negatives import away_from
+
+__all__ = ["false_alarms", "mine"]
+
+_LEAST_PROBABILITY = 0.3  # what is not yet an alarm, and nearly
+_LEAST_PX = 50  # half a mm2: less is never reported
+_POINTS = 48  # of each alarm, however large: a long wire is one mistake, as a short rod is
+
+IntArray = npt.NDArray[np.int32]
+BoolArray = npt.NDArray[np.bool_]
+
+
+def false_alarms(probability: npt.NDArray[np.float32], bac: BoolArray, breast: BoolArray) -> IntArray:
+    """Return points inside the pieces that are taken for BAC and lie 1.5 mm or more away from any.
+
+    Parameters
+    ----------
+    probability : ndarray of float32, shape (h, w)
+        Answer of the network.
+    bac, breast : ndarray of bool, shape (h, w)
+        Truth, and where it is known.
+
+    Returns
+    -------
+    ndarray of int32, shape (n, 2)
+        (row, column); at most 48 of each piece.
+    """
+    wrong = away_from(bac, breast) & (probability >= _LEAST_PROBABILITY)
+    labels, _ = ndimage.label(wrong, np.ones((3, 3)))
+    rng = np.random.default_rng(0)
+    found = [np.empty((0, 2), dtype=np.int32)]
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        points = np.argwhere(labels[box] == number) + [part.start for part in box]
+        if len(points) >= _LEAST_PX:
+            found.append(rng.permutation(points)[:_POINTS].astype(np.int32))
+    return np.concatenate(found)
+
+
+def mine(
+    folder: Path, segmenter: Segmenter, progress: Callable[[int, int], None] | None = None
+) -> tuple[int, int]:
+    """Write the false alarms of a network on every case of a cache, in place of those of an earlier one.
+
+    Parameters
+    ----------
+    folder : Path
+        Cache.
+    segmenter : Segmenter
+        Network.
+    progress : callable, optional
+        Called with the cases done and their total.
+
+    Returns
+    -------
+    tuple of int
+        Cases, and how many of them have false alarms.
+
+    Raises
+    ------
+    TrainingError
+        When the cache is empty.
+    """
+    cases = read_cases(folder)
+    if not cases:
+        raise TrainingError(f"{folder} holds no cases; make some with python -m bac_training.cache")
+    with_alarms = 0
+    for number, case in enumerate(cases, start=1):
+        points = _mine_case(folder, case, segmenter)
+        with_alarms += len(points) > 0
+        save(mined_path(folder, case.name), partial(np.save, arr=points))
+        if progress:
+            progress(number, len(cases))
+    return len(cases), with_alarms
+
+
+def _mine_case(folder: Path, case: Case, segmenter: Segmenter) -> IntArray:
+    codes, labels = np.load(folder / f"{case.name}.npy")
+    breast = (labels & BREAST) > 0
+    tiles, origins = cut_tiles(decode_image(codes), breast)
+    probability = stitch(segmenter.probability(tiles), origins, breast.shape)
+    return false_alarms(probability, (labels & BAC) > 0, breast)
+
+
+def _main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m bac_training.mining", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("caches", type=Path, nargs="+")
+    parser.add_argument("--model", type=Path, required=True, help="checkpoint or ONNX file")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args(arguments)
+
+    def progress(done: int, total: int) -> None:
+        if done == total or done % 100 == 0:
+            print(f"{done}/{total} cases", file=sys.stderr, flush=True)
+
+    try:
+        segmenter = load_segmenter(options.model, options.threads)
+        for folder in options.caches:
+            cases, with_alarms = mine(folder, segmenter, progress)
+            print(f"{folder}: {with_alarms} of {cases} cases with false alarms")
+    except TrainingError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
