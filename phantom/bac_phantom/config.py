@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 LookChoice = Literal["raw", "raw-log", "presentation", "film", "mixed"]
@@ -128,4 +128,13 @@ HELD_OUT = PhantomConfig(
     detectors=4 * ("csi-100",) + 4 * ("ase-100",) + ("csi-94", "ase-85", "ase-70", "csi-50"),
 )
 
-MIXES = {"default": PhantomConfig(), "training": TRAINING, "held-out": HELD_OUT}
+# The same women without the detector and the style that are kept for the held-out set: what thresholds are
+# chosen on.
+VALIDATION = replace(HELD_OUT, presentation_styles=TRAINING.presentation_styles, detectors=TRAINING.detectors)
+
+MIXES = {
+    "default": PhantomConfig(),
+    "training": TRAINING,
+    "validation": VALIDATION,
+    "held-out": HELD_OUT,
+}

@@ -32,6 +32,7 @@ class Mix(str, Enum):
 
     DEFAULT = "default"
     TRAINING = "training"
+    VALIDATION = "validation"
     HELD_OUT = "held-out"
 
 
