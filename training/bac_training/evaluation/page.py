@@ -10,7 +10,7 @@ from bac_training.evaluation.sample import CATEGORIES
 from bac_training.evaluation.strata import Stratum
 from bac_training.evaluation.targets import TARGETS, goal_text, is_met, value_text
 
-__all__ = ["to_markdown"]
+__all__ = ["table", "to_markdown"]
 
 Figures = Mapping[str, Estimate]
 
@@ -92,7 +92,7 @@ def to_markdown(report: Report, pictures: Mapping[str, Sequence[str]]) -> str:
         f"{data['views']} views, {data['positive_views']} with BAC; {report.unmeasured()}. In brackets 95 % "
         f"intervals of {report.draws} bootstrap samples of women.",
         "",
-        *_table(
+        *table(
             ("figure", "paper", "target", "reached", "met"),
             [
                 (
@@ -145,23 +145,24 @@ def to_markdown(report: Report, pictures: Mapping[str, Sequence[str]]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _post_processing(chosen: Mapping[str, float]) -> str:
-    return "".join(f", {name} {value:g}" for name, value in chosen.items())
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table in Markdown, an empty one at its end."""
     lines = [head, ["---"] * len(head), *rows]
     return [*("| " + " | ".join(line) + " |" for line in lines), ""]
 
 
+def _post_processing(chosen: Mapping[str, float]) -> str:
+    return "".join(f", {name} {value:g}" for name, value in chosen.items())
+
+
 def _list(figures: Figures, wanted: Sequence[tuple[str, str, int, str]]) -> list[str]:
     rows = [(label, value_text(figures[name], digits, unit)) for name, label, digits, unit in wanted]
-    return _table(("figure", "value"), rows)
+    return table(("figure", "value"), rows)
 
 
 def _detection(figures: Figures) -> list[str]:
     names = ("f1", "sensitivity", "specificity", "auc")
-    return _table(
+    return table(
         ("per", "F1", "sensitivity", "specificity", "AUC"),
         [(level, *(value_text(figures[f"{level}_{name}"], 3) for name in names)) for level in _LEVELS],
     )
@@ -169,7 +170,7 @@ def _detection(figures: Figures) -> list[str]:
 
 def _mass(figures: Figures) -> list[str]:
     kinds = [f"{level}{part}" for part in ("", "_to_20mg") for level in _LEVELS]
-    lines = _table(
+    lines = table(
         ("measured against true", *(label for _, label, _ in _MASS)),
         [
             (
@@ -179,7 +180,7 @@ def _mass(figures: Figures) -> list[str]:
             for kind in kinds
         ],
     )
-    return lines + _table(
+    return lines + table(
         ("95 % intervals of positives", "hold the truth", "median half-width"),
         [
             (
@@ -193,7 +194,7 @@ def _mass(figures: Figures) -> list[str]:
 
 
 def _confusion(counts: Sequence[Sequence[int]]) -> list[str]:
-    return _table(
+    return table(
         ("women, true class (mg) by row", *CATEGORIES),
         [(name, *map(str, row)) for name, row in zip(CATEGORIES, counts, strict=True)],
     )
@@ -203,7 +204,7 @@ def _strata(what: str, strata: Sequence[Stratum]) -> list[str]:
     vessels = what.startswith("artery")
     wanted = _VESSEL_STRATUM if vessels else _STRATUM
     counts = ("arteries",) if vessels else ("views", "with BAC")
-    return _table(
+    return table(
         (what, *counts, *(label for _, label, _ in wanted)),
         [
             (
