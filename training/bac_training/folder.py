@@ -6,7 +6,6 @@ import csv
 import difflib
 import hashlib
 import io
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from bac_training.errors import TrainingError
 from bac_training.sources import Sample, read_mask
+from bac_training.truth import read_truth, spacing_pair
 
-__all__ = ["COLUMNS", "Entry", "FolderSource", "read_list", "spacing_pair"]
+__all__ = ["COLUMNS", "Entry", "FolderSource", "read_list"]
 
 COLUMNS = ("image", "mask", "pixel_spacing_mm", "woman")
 _HEADER = "image,mask,pixel_spacing_mm"
@@ -134,19 +135,19 @@ def read_list(folder: Path) -> tuple[list[Entry], list[str]]:
 
 def _of_truth(path: Path) -> tuple[list[Entry], list[str]]:
     try:
-        truth = json.loads(path.read_text(encoding="utf-8"))
-        return [
-            Entry(
-                Path(i["path"]),
-                Path(i["mask"]),
-                spacing_pair(i.get("pixel_spacing_mm")),
-                woman["study_instance_uid"],
-            )
-            for woman in truth["women"]
-            for i in woman["images"]
-        ], []
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        return [], [f"{path}: is damaged ({error!r}); make the data set again"]
+        _, women = read_truth(path)
+    except TrainingError as error:
+        return [], [str(error)]
+    return [
+        Entry(
+            Path(view.path),
+            Path(view.mask),
+            spacing_pair((view.options or {}).get("pixel_spacing_mm")),
+            woman.name,
+        )
+        for woman in women
+        for view in woman.views
+    ], []
 
 
 def _of_csv(path: Path, text: str) -> tuple[list[Entry], list[str]]:
@@ -214,12 +215,3 @@ def _header_faults(names: Sequence[str]) -> list[str]:
         if close and close[0] not in names and close[0] not in ("image", "mask"):
             faults.append(f"has a column {name}; rename it to {close[0]}")
     return faults
-
-
-def spacing_pair(values: Sequence[float] | None) -> tuple[float, float] | None:
-    """Return (between rows, between columns) of one or two numbers, None of none; ValueError for others."""
-    if not values:
-        return None
-    if len(values) > 2 or not min(values) > 0:
-        raise ValueError("a spacing is one or two positive numbers")
-    return float(values[0]), float(values[-1])
