@@ -8,7 +8,8 @@ from bac_training.evaluation.figures import Estimate
 from bac_training.evaluation.report import Report
 from bac_training.evaluation.sample import CATEGORIES
 from bac_training.evaluation.strata import Stratum
-from bac_training.evaluation.targets import TARGETS, goal_text, is_met, value_text
+from bac_training.evaluation.targets import lines as target_lines
+from bac_training.evaluation.targets import value_text
 
 __all__ = ["table", "to_markdown"]
 
@@ -92,20 +93,7 @@ def to_markdown(report: Report, pictures: Mapping[str, Sequence[str]]) -> str:
         f"{data['views']} views, {data['positive_views']} with BAC; {report.unmeasured()}. In brackets 95 % "
         f"intervals of {report.draws} bootstrap samples of women.",
         "",
-        *table(
-            ("figure", "paper", "target", "reached", "met"),
-            [
-                (
-                    target.label,
-                    target.paper or "-",
-                    goal_text(target),
-                    value_text(reached, target.digits, target.unit),
-                    {True: "yes", False: "no", None: "-"}[is_met(target, reached)],
-                )
-                for target in TARGETS
-                for reached in (report.figures[target.group][target.figure],)
-            ],
-        ),
+        *table(("figure", "paper", "target", "reached", "met"), target_lines(report.figures)),
         "## Masks",
         "",
         *_list(report.figures["segmentation"], _SEGMENTATION),

@@ -13,7 +13,7 @@ from bac_training.evaluation.dataset import Dataset
 from bac_training.evaluation.figures import Estimate
 from bac_training.evaluation.sample import CATEGORIES, Sample
 from bac_training.evaluation.strata import Stratum
-from bac_training.evaluation.targets import TARGETS, is_met
+from bac_training.evaluation.targets import is_met, reached_by
 
 __all__ = ["SCHEMA", "Report", "schema", "write_women"]
 
@@ -80,8 +80,7 @@ class Report:
                     "reached": asdict(reached),
                     "met": is_met(target, reached),
                 }
-                for target in TARGETS
-                for reached in (self.figures[target.group][target.figure],)
+                for target, reached in reached_by(self.figures)
             ],
             "figures": {
                 group: {name: asdict(found) for name, found in figures.items()}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bac_training.evaluation.figures import Estimate
 
-__all__ = ["TARGETS", "Target", "as_text", "goal_text", "is_met", "value_text"]
+__all__ = ["TARGETS", "Target", "as_text", "is_met", "lines", "reached_by", "value_text"]
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,24 @@ def is_met(target: Target, reached: Estimate) -> bool | None:
     return reached.value >= target.goal if target.rising else reached.value <= target.goal
 
 
-def goal_text(target: Target) -> str:
-    """Write a target, such as ``"0.90"`` or ``"to 1 mm"``."""
-    text = f"{target.goal:.2f}" if target.rising else f"to {target.goal:g}"
-    return f"{text} {target.unit}".rstrip()
+def reached_by(figures: Mapping[str, Mapping[str, Estimate]]) -> Iterator[tuple[Target, Estimate]]:
+    """Yield each target with what was reached."""
+    for target in TARGETS:
+        yield target, figures[target.group][target.figure]
+
+
+def lines(figures: Mapping[str, Mapping[str, Estimate]]) -> list[tuple[str, str, str, str, str]]:
+    """Write the lines of the table: figure, the paper's, target, reached, met or not."""
+    return [
+        (
+            target.label,
+            target.paper or "-",
+            _goal_text(target),
+            value_text(reached, target.digits, target.unit),
+            {True: "yes", False: "no", None: "-"}[is_met(target, reached)],
+        )
+        for target, reached in reached_by(figures)
+    ]
 
 
 def value_text(reached: Estimate, digits: int, unit: str = "") -> str:
@@ -95,21 +109,14 @@ def value_text(reached: Estimate, digits: int, unit: str = "") -> str:
 
 def as_text(figures: Mapping[str, Mapping[str, Estimate]]) -> str:
     """Return the table for a terminal."""
-    lines = [("figure", "paper", "target", "reached [95 %]", "met")]
-    for target in TARGETS:
-        reached = figures[target.group][target.figure]
-        met = {True: "yes", False: "no", None: "-"}[is_met(target, reached)]
-        lines.append(
-            (
-                target.label,
-                target.paper or "-",
-                goal_text(target),
-                value_text(reached, target.digits, target.unit),
-                met,
-            )
-        )
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    rows = [("figure", "paper", "target", "reached [95 %]", "met"), *lines(figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def _goal_text(target: Target) -> str:
+    """Write a target, such as ``"0.90"`` or ``"to 1 mm"``."""
+    text = f"{target.goal:.2f}" if target.rising else f"to {target.goal:g}"
+    return f"{text} {target.unit}".rstrip()
