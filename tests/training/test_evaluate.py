@@ -9,16 +9,19 @@ import jsonschema
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from bac_training.backends import Segmenter, load_segmenter
-from bac_training.errors import TrainingError
 from bac_training.evaluation import run as evaluation
-from bac_training.evaluation.dataset import read_dataset
+from bac_training.evaluation.dataset import Dataset, read_dataset
 from bac_training.evaluation.report import schema
 from bac_training.evaluation.settings import Settings
 from bac_training.evaluation.work import measure_all
+from bacctl.cli.app import app
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
+
+ANY = Path("any.onnx")
 
 
 def bright(tiles: Pixels) -> Pixels:
@@ -77,7 +80,7 @@ def dataset(tmp_path: Path) -> Path:
 def test_whole_images_are_measured_as_they_are_served(dataset: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     report = evaluation.run(
-        dataset, tmp_path / "out", tmp_path / "any.onnx", processes=1, draws=20,
+        dataset, tmp_path / "out", ANY, processes=1, draws=20,
         progress=lambda done, total: seen.append((done, total)),
     )  # fmt: skip
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
@@ -101,7 +104,7 @@ def test_whole_images_are_measured_as_they_are_served(dataset: Path, tmp_path: P
 
 def test_the_report_is_written_by_its_schema(dataset: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    report = evaluation.run(dataset, out, tmp_path / "any.onnx", processes=1, draws=20)
+    report = evaluation.run(dataset, out, ANY, processes=1, draws=20)
     written = json.loads((out / "report.json").read_text())
     jsonschema.validate(written, schema())
     assert written == json.loads(json.dumps(report.to_dict()))
@@ -127,7 +130,7 @@ def test_a_report_is_written_though_images_fail(
     out = tmp_path / "out"
     (out / "pictures").mkdir(parents=True)
     (out / "pictures" / "mine.png").write_bytes(b"")
-    report = evaluation.run(dataset, out, tmp_path / "any.onnx", processes=1, draws=5)
+    report = evaluation.run(dataset, out, ANY, processes=1, draws=5)
     assert report.data["failed"] == {"BAC-INTERNAL": 2}
     assert "1 refused (BAC-FILE-NOT-IMAGE) and 2 failed (BAC-INTERNAL)" in (out / "report.md").read_text()
     assert report.figures["segmentation"]["dice"].value == 0
@@ -135,25 +138,50 @@ def test_a_report_is_written_though_images_fail(
     assert {path.name for path in (out / "pictures").iterdir()} == {"froc.png", "mine.png"}
 
 
-def test_an_interrupted_evaluation_goes_on(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_evaluation_goes_on(dataset: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    first = evaluation.run(dataset, out, tmp_path / "any.onnx", processes=1, draws=5)
+    first = evaluation.run(dataset, out, ANY, processes=1, draws=5)
     lines = (out / "rows.jsonl").read_bytes().splitlines(keepends=True)
     assert len(lines) == 4
-    # Stopped in the midst of the third row.
+    # Killed in the midst of the third row.
     (out / "rows.jsonl").write_bytes(b"".join(lines[:3]) + lines[3][:50])
     counted: list[tuple[int, int]] = []
     again = evaluation.run(
-        dataset, out, tmp_path / "any.onnx", processes=1, draws=5, resume=True,
+        dataset, out, ANY, processes=1, draws=5, resume=True,
         progress=lambda done, total: counted.append((done, total)),
     )  # fmt: skip
     assert counted == [(2, 3), (3, 3)]
     assert again.to_dict() == first.to_dict()
     assert (out / "rows.jsonl").read_bytes() == b"".join(lines)
-    with pytest.raises(TrainingError, match=r"another model, data set or setting"):
-        evaluation.run(dataset, out, tmp_path / "any.onnx", processes=1, draws=5, resume=True, threshold=0.4)
+
+
+def test_resume_refuses_rows_of_something_else(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    empty = Dataset(dataset, (), 7, read_dataset(dataset).sha256)
+    measure_all(empty, ANY, Segmenter("0" * 64, 0.5, "made", bright), Settings(0.5), out / "rows.jsonl")
+
+    def refused(*options: str) -> str:
+        before = (out / "rows.jsonl").read_bytes()
+        done = CliRunner().invoke(app, ["evaluate", str(dataset), "--report", str(out), "--resume", *options])
+        assert done.exit_code == 1
+        assert (out / "rows.jsonl").read_bytes() == before
+        (line,) = done.stderr.splitlines()
+        assert line.endswith("give --report another folder, or leave out --resume to start anew")
+        return line
+
+    assert "rows.jsonl holds rows of another setting; " in refused("--threshold", "0.4")
+    other = Segmenter("1" * 64, 0.5, "made", bright)
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "load_segmenter", lambda path: other)
+        assert "rows of another model; " in refused()
+        (dataset / "truth.json").write_text((dataset / "truth.json").read_text() + "\n")
+        assert "rows of another data set and another model; " in refused()
+    (out / "rows.jsonl").write_text("[]\n")
+    done = CliRunner().invoke(app, ["evaluate", str(dataset), "--report", str(out), "--resume"])
+    assert "rows.jsonl is damaged; evaluate without --resume" in done.stderr
 
 
 def test_worker_processes_measure_the_same(dataset: Path, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ __all__ = ["ROWS_SCHEMA", "measure_all", "over_views"]
 
 ROWS_SCHEMA = "bac_training.evaluation.rows/1"
 
+_NAMED = {"data_sha256": "data set", "model_sha256": "model", "settings": "setting"}
+
 Task = Callable[[Path, View, Segmenter, Settings], dict[str, Any]]
 
 _loaded: tuple[Segmenter, Path, Settings] | None = None
@@ -104,11 +106,16 @@ def _kept(path: Path, header: Mapping[str, Any]) -> dict[str, dict[str, Any]] | 
     try:
         first, *lines = (json.loads(line) for line in whole.splitlines())
         rows = {line["path"]: line for line in lines}
+        if not isinstance(first, dict):
+            raise TypeError(first)
     except (ValueError, KeyError, TypeError):
         raise TrainingError(f"{path} is damaged; evaluate without --resume") from None
     if first != header:
+        # A header that differs in nothing that has a name here is one of another version.
+        other = [what for key, what in _NAMED.items() if first.get(key) != header[key]] or ["version"]
         raise TrainingError(
-            f"{path} is of another model, data set or setting; give another folder or leave out --resume"
+            f"{path} holds rows of another {' and another '.join(other)}; give --report another folder, or "
+            "leave out --resume to start anew"
         )
     if len(whole) < len(content):
         path.write_bytes(whole)
