@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from bac_export import onnx_export
 from bac_export.errors import ExportError
@@ -18,8 +19,10 @@ from bac_imaging.tiles import MAX_TILES, TILE_PX
 from bac_training.checkpoint import load_checkpoint, load_network, save_checkpoint
 from bac_training.config import load_config
 from bac_training.unet import UNet
+from bacctl.cli.app import app
 
 ROOT = Path(__file__).parents[2]
+FIGURES = {"schema": "s", "model": {}, "data": {"women": 2}, "bootstrap": {}, "targets": []}
 REPOSITORY = ROOT / "model_repository" / "bac_segment"
 
 
@@ -43,15 +46,30 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    repository = tmp_path_factory.mktemp("repository")
-    (repository / "bac_segment").mkdir()
-    return onnx_export.run(
-        checkpoint,
-        repository,
-        threshold=0.4,
-        post_processing={"min_length_mm": 8.0},
-        figures={"dice": 0.8},
+    """Export with settings and figures, as a user does."""
+    folder = tmp_path_factory.mktemp("export")
+    (folder / "bac_segment").mkdir()
+    settings = {
+        "schema": "bac_training.settings/1",
+        "threshold": 0.4,
+        "post_processing": {"seed": 0.9, "min_length_mm": 8.0},
+        "woman_f1": 0.98,
+    }
+    (folder / "settings.json").write_text(json.dumps(settings))
+    (folder / "report.json").write_text(json.dumps({**FIGURES, "figures": {"mass": {}}}))
+    options = {"--settings": "settings.json", "--figures": "report.json", "--repository": "."}
+    done = CliRunner().invoke(
+        app,
+        [
+            "export",
+            "onnx",
+            str(checkpoint),
+            *(str(p) for name, to in options.items() for p in (name, folder / to)),
+        ],
     )
+    assert done.exit_code == 0, done.output
+    assert "research use only" in done.stdout
+    return folder / "bac_segment" / "1" / "model.onnx"
 
 
 def test_the_file_answers_like_the_network_at_any_batch(checkpoint: Path, exported: Path) -> None:
@@ -80,8 +98,8 @@ def test_the_card_describes_the_file(exported: Path) -> None:
     card = json.loads((exported.parent / "model_card.json").read_text())
     assert card["sha256"] == hashlib.sha256(exported.read_bytes()).hexdigest()
     assert card["threshold"] == 0.4
-    assert card["post_processing"] == {"min_length_mm": 8.0}
-    assert card["figures"] == {"dice": 0.8}
+    assert card["post_processing"] == {"seed": 0.9, "min_length_mm": 8.0}
+    assert card["figures"] == FIGURES
     assert card["intended_use"] == "research use only"
     assert card["training"]["images"] == 4
     assert card["parity"]["onnxruntime"]["dice"] >= 0.999

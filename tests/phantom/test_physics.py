@@ -33,7 +33,7 @@ def tissue(thickness_mm: float, glandularity: float, size: int = 4) -> tuple[np.
         (Beam("Rh", "Ag", 0.030, 34), 11.8),
     ],
 )
-def test_calcium_contrast_matches_published_coefficients(beam: Beam, expected: float) -> None:
+def test_calcium_contrast_matches_other_code_on_spekpy_and_xraydb(beam: Beam, expected: float) -> None:
     adipose, gland = tissue(50.0, 0.15)
     thin = np.full(1, 0.01, dtype=np.float32)  # mg/mm2 = 0.001 g/cm2
     factor = calcium_factor(beam, adipose.ravel()[:1], gland.ravel()[:1], thin)
