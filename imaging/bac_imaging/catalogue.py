@@ -119,6 +119,19 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "the options sent with the image are not understood",
             'send JSON such as {"pixel_spacing_mm": [0.1, 0.1]}, in mm between rows and between columns',
         ),
+        # Two exams that shall be compared
+        "BAC-COMPARE-EXAM": _refused(
+            "what was given for one exam is not exactly one study",
+            "give one exam's folder, or the document that `bacctl analyze --json` printed for it",
+        ),
+        "BAC-COMPARE-SAME": _refused(
+            "the prior and the current exam are the same study", "give two different exams of one woman"
+        ),
+        "BAC-COMPARE-PATIENT": _refused(
+            "the headers of the two exams name different patients",
+            "give exams of one woman; if she has two pseudonyms, compare the saved documents of "
+            "`bacctl analyze --json`, which name nobody",
+        ),
         # What could not be done now
         "BAC-CODEC-MISSING": _failed(
             "no decoder for this compression is installed where the image is read",
@@ -195,8 +208,38 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "the view is a modified one", "its result is not comparable with a plain CC or MLO view"
         ),
         "BAC-W-VIEW-REPEATED": _warning(
-            "the study holds several images of one view of a breast; their mean counts",
+            "the study holds several images of one view of a breast; the latest counts, or their mean where "
+            "neither time nor number tells which that is",
             "leave out the one that is not wanted",
+        ),
+        "BAC-W-CC-MLO-DIFFER": _warning(
+            "the calibrated masses of the two views of a breast are further apart than in 99 of 100 breasts",
+            "look at both overlays for an artery that was missed, cut off by the field or wrongly outlined; "
+            "the mean of the views still counts",
+        ),
+        "BAC-W-LEFT-RIGHT-DIFFER": _warning(
+            "the calibrated masses of the two breasts are further apart than in 99 of 100 women",
+            "arteries may well be calcified on one side only: look at the overlays, and take it for a fault "
+            "only where an artery was missed or wrongly outlined",
+        ),
+        "BAC-W-COMPARE-ORDER": _warning(
+            "the exam given as the prior one was taken after the other", "give the earlier exam first"
+        ),
+        "BAC-W-COMPARE-SOFTWARE": _warning(
+            "the two exams were measured with different weights or releases of bacctl",
+            "analyse both again with one release before a change is believed",
+        ),
+        "BAC-W-COMPARE-VIEWS": _warning(
+            "a breast was not measured in the same views in both exams",
+            "only the views that both have are compared, so that amounts differ from those of the exams",
+        ),
+        "BAC-W-COMPARE-BASIS": _warning(
+            "the masses of the two exams do not rest on the same basis",
+            "compare images of one kind, FOR PROCESSING where there are any; areas may differ for this alone",
+        ),
+        "BAC-W-COMPARE-DETECTION": _warning(
+            "BAC was found in one of the two exams only, and the mass does not show a change",
+            "look at the overlays of both exams before calling it new or gone",
         ),
         "BAC-W-LATERALITY-UNKNOWN": _warning(
             "the header does not say which breast it is", "its result is not counted in an exam's sum"
