@@ -174,6 +174,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "the calcium mass is an estimate: pixel values are not proportional to exposure",
             "send the FOR PROCESSING image for a calibrated mass",
         ),
+        "BAC-W-METAL": _warning(
+            "a long find is heavier than solid calcium salt, taken for metal and left out",
+            "look there for a wire, clip or lead; calcium beneath it is not counted",
+        ),
         "BAC-W-SPACING-OVERRIDDEN": _warning(
             "the pixel spacing was given by the caller", "make sure that it holds at the detector"
         ),

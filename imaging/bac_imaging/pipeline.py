@@ -183,7 +183,7 @@ def quantify(
     stitched *= breast
     spacing = working_spacing((context["rows"], context["columns"]), context["pixel_spacing_mm"], shape)
     found = find_vessels(stitched, spacing, parameters)
-    mass, density = weigh(signal, breast, stitched, found, spacing, context)
+    mass, density, found = weigh(signal, breast, stitched, found, spacing, context)
     labels = _to_stored(found, stitched, parameters.outline, (context["rows"], context["columns"]))
     image_probability = bac_probability(found, parameters)
     report = make_report(context, labels, found.lengths_mm, image_probability, mass)

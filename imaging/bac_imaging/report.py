@@ -30,14 +30,14 @@ class MassResult:
         One per vessel; empty without a mass.
     interval_mg : tuple of float or None
         Interval of the sum; None without a mass.
-    notice : Notice or None
-        Why there is no mass, or that it is an estimate.
+    notices : tuple of Notice
+        Why there is no mass, that it is an estimate, what was not weighed.
     """
 
     basis: MassBasis
     vessels: tuple[VesselMass, ...]
     interval_mg: tuple[float, float] | None
-    notice: Notice | None
+    notices: tuple[Notice, ...] = ()
 
 
 def make_report(
@@ -87,9 +87,7 @@ def make_report(
                 "bbox_px": [int(v) for v in (box[0].start, box[1].start, box[0].stop, box[1].stop)],
             }
         )
-    warnings = list(context["warnings"])
-    if mass.notice is not None:
-        warnings.append({"code": mass.notice.code, "text": mass.notice.text})
+    warnings = [*context["warnings"], *({"code": n.code, "text": n.text} for n in mass.notices)]
     measured = mass.interval_mg is not None
     return {
         "sop_instance_uid": context["sop_instance_uid"],

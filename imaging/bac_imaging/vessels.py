@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,6 +120,35 @@ def find_vessels(
         mask[window][box] |= piece
         zones[window][box][zone] = len(lengths)
     return Segmentation(mask, zones, tuple(lengths), _peak(probability[mask] if lengths else probability))
+
+
+def leave_out(found: Segmentation, numbers: Collection[int], probability: FloatArray) -> Segmentation:
+    """Take vessels out of a segmentation.
+
+    Parameters
+    ----------
+    found : Segmentation
+        Vessels.
+    numbers : collection of int
+        Numbers, from 1, of those that turned out to be none.
+    probability : ndarray of float32, shape (h, w)
+        Probability on the working grid.
+
+    Returns
+    -------
+    Segmentation
+        The others, numbered anew in the same order; its evidence is theirs.
+    """
+    if not numbers:
+        return found
+    out = np.isin(found.zones, list(numbers))
+    kept = [number for number in range(1, len(found.lengths_mm) + 1) if number not in numbers]
+    renumbered = np.zeros(len(found.lengths_mm) + 1, dtype=np.int32)
+    renumbered[kept] = np.arange(1, len(kept) + 1)
+    mask = found.mask & ~out
+    evidence = probability[mask] if kept else np.where(out, np.float32(0), probability)
+    lengths = tuple(found.lengths_mm[number - 1] for number in kept)
+    return Segmentation(mask, renumbered[found.zones], lengths, _peak(evidence))
 
 
 def _peak(values: FloatArray) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +14,33 @@ from bac_imaging.errors import Notice
 from bac_imaging.grid import resample_area, window_of
 from bac_imaging.interval import mass_interval
 from bac_imaging.mass import MARGIN_PX, measure_mass
-from bac_imaging.report import MassResult
-from bac_imaging.vessels import Segmentation
+from bac_imaging.metal import find_metal
+from bac_imaging.report import MassBasis, MassResult
+from bac_imaging.vessels import Segmentation, leave_out
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
 _NOTHING = (slice(0, 0), slice(0, 0))
 _SUSPICIOUS = 0.3  # anything that might be calcium is kept out of the background, accepted or not
+
+
+class Weighed(NamedTuple):
+    """Masses of an image's vessels.
+
+    Attributes
+    ----------
+    mass : MassResult
+        Masses with their basis, or the reason why there are none.
+    density : ndarray of float32, shape (rows, columns) or (0, 0)
+        Density in mg/mm2 on the stored matrix; (0, 0) without a mass.
+    found : Segmentation
+        The vessels, without what its weight shows to be metal.
+    """
+
+    mass: MassResult
+    density: FloatArray
+    found: Segmentation
 
 
 def weigh(
@@ -31,7 +50,7 @@ def weigh(
     found: Segmentation,
     spacing_mm: tuple[float, float],
     context: Mapping[str, Any],
-) -> tuple[MassResult, FloatArray]:
+) -> Weighed:
     """Weigh the vessels where the image allows it.
 
     Only FOR PROCESSING images are linear in the logarithm of exposure; what is made for viewing has been
@@ -52,27 +71,38 @@ def weigh(
 
     Returns
     -------
-    MassResult
-        Masses with their basis, or the reason why there are none.
-    ndarray of float32, shape (rows, columns) or (0, 0)
-        Density in mg/mm2 on the stored matrix; (0, 0) without a mass.
+    Weighed
+        Masses, density, and the vessels that they belong to.
     """
     nothing = np.zeros((0, 0), dtype=np.float32)
     if context["signal_kind"] != "log_exposure" or context["presentation_intent"] != "FOR PROCESSING":
-        return MassResult("none", (), None, _no_exposure_scale(context)), nothing
+        return Weighed(MassResult("none", (), None, (_no_exposure_scale(context),)), nothing, found)
     calibration = calibrate(read_beam(context))
     if isinstance(calibration, Notice):
-        return MassResult("none", (), None, calibration), nothing
+        return Weighed(MassResult("none", (), None, (calibration,)), nothing, found)
     scale_known = bool(context["exposure_scale_known"])
     magnification = float(context["magnification"])
     avoid = probability > _SUSPICIOUS
     weighed = measure_mass(signal, breast, avoid, found, calibration, spacing_mm, magnification)
-    interval = mass_interval(weighed.vessels, calibration, scale_known=scale_known)
+    metal = find_metal(found, weighed.vessels, spacing_mm, magnification, scale_known=scale_known)
+    working = np.where(np.isin(found.zones, metal), np.float32(0), weighed.density)
+    vessels = tuple(v for number, v in enumerate(weighed.vessels, start=1) if number not in metal)
+    found = leave_out(found, metal, probability)
+    interval = mass_interval(vessels, calibration, scale_known=scale_known)
     stored = (context["rows"], context["columns"])
-    density = resample_area(weighed.density, stored, window_of(found.mask, MARGIN_PX + 2, stored) or _NOTHING)
-    if scale_known:
-        return MassResult("calibrated", weighed.vessels, interval, None), density
-    return MassResult("estimated", weighed.vessels, interval, Notice.of("BAC-W-MASS-ESTIMATED")), density
+    density = resample_area(working, stored, window_of(found.mask, MARGIN_PX + 2, stored) or _NOTHING)
+    notices = []
+    if not scale_known:
+        notices.append(Notice.of("BAC-W-MASS-ESTIMATED"))
+    if metal:
+        notices.append(Notice.of("BAC-W-METAL", _too_heavy(len(metal))))
+    basis: MassBasis = "calibrated" if scale_known else "estimated"
+    return Weighed(MassResult(basis, vessels, interval, tuple(notices)), density, found)
+
+
+def _too_heavy(count: int) -> str:
+    things = "a long find is" if count == 1 else f"{count} long finds are"
+    return f"{things} heavier than solid calcium salt, taken for metal and left out"
 
 
 def _no_exposure_scale(context: Mapping[str, Any]) -> Notice:
