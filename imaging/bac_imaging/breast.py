@@ -89,7 +89,8 @@ def find_breast(signal: FloatArray, valid: BoolArray, *, is_digital: bool = Fals
         breast = _open(_close(breast, usable, _SMOOTH_RADIUS_MM), usable, _SMOOTH_RADIUS_MM)
         breast = _cut_ribbons(_largest(breast))
         _check(breast, usable, is_digital=is_digital)
-        _check_filled(signal, breast, threshold)
+        # Well below the threshold: beside a very bright pectoral muscle, noisy fat is darker than that.
+        _check_filled(signal, _draw_in(breast, usable), (air + threshold) / 2)
     inner = _draw_in(breast, usable)
     if inner.sum() * _COARSE_MM**2 < _MIN_AREA_MM2 / 2:
         raise _not_found()
@@ -234,10 +235,10 @@ def _check(breast: BoolArray, usable: BoolArray, *, is_digital: bool) -> None:
         raise _not_found()
 
 
-def _check_filled(signal: FloatArray, breast: BoolArray, threshold: float) -> None:
+def _check_filled(signal: FloatArray, inner: BoolArray, air: float) -> None:
     """Refuse what is full of holes at full resolution, such as a page of text."""
-    inside = resample_linear(breast, signal.shape)[::2, ::2] > 0.99
-    if (signal[::2, ::2][inside] <= threshold).mean() > _MAX_HOLES:
+    inside = resample_linear(inner, signal.shape)[::2, ::2] > 0.99
+    if inside.any() and (signal[::2, ::2][inside] <= air).mean() > _MAX_HOLES:
         raise _not_found()
 
 

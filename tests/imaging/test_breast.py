@@ -105,6 +105,16 @@ def test_air_that_was_replaced_by_padding(look) -> None:
     assert not (breast & ~ndimage.binary_erosion(thickness > 0, iterations=8, border_value=1)).any()
 
 
+def test_fat_that_is_nearer_to_air_than_to_the_pectoral_muscle() -> None:
+    # A steep look-up table: muscle at 0.8, noisy fat at 0.14, air at 0.
+    thickness = _thickness(depth=600.0)
+    y, x = np.ogrid[: SHAPE[0], : SHAPE[1]]
+    noise = np.random.default_rng(8).normal(0, 0.04, SHAPE)
+    image = (thickness > 0) * (0.14 + _texture(0.02) + noise) + (y + 3 * x < 900) * (thickness > 0) * 0.7
+    breast = find_breast(image.astype(np.float32), ALL, is_digital=True)
+    assert _overlap(breast, thickness > 0) > 0.9
+
+
 def _page(*, inverted: bool) -> np.ndarray:
     canvas = Image.new("L", SHAPE[::-1], 255)
     draw = ImageDraw.Draw(canvas)
