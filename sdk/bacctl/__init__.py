@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bacctl._version import __version__ as __version__
     from bacctl.client import Client as Client
+    from bacctl.comparison import compare_exams as compare_exams
     from bacctl.errors import BacctlError as BacctlError
     from bacctl.errors import FailedError as FailedError
     from bacctl.errors import PermissionDeniedError as PermissionDeniedError
@@ -21,11 +22,15 @@ if TYPE_CHECKING:
     from bacctl.errors import ServerTimeoutError as ServerTimeoutError
     from bacctl.errors import ServerUnavailableError as ServerUnavailableError
     from bacctl.results import Beam as Beam
+    from bacctl.results import BreastComparison as BreastComparison
     from bacctl.results import BreastResult as BreastResult
+    from bacctl.results import Change as Change
+    from bacctl.results import ExamComparison as ExamComparison
     from bacctl.results import ExamResult as ExamResult
     from bacctl.results import ImageResult as ImageResult
     from bacctl.results import Notice as Notice
     from bacctl.results import Vessel as Vessel
+    from bacctl.results import ViewResult as ViewResult
 
 _HOME = {
     "Client": "bacctl.client",
@@ -37,12 +42,17 @@ _HOME = {
     "ServerOverloadedError": "bacctl.errors",
     "ServerTimeoutError": "bacctl.errors",
     "ServerUnavailableError": "bacctl.errors",
+    "BreastComparison": "bacctl.results",
     "BreastResult": "bacctl.results",
+    "Change": "bacctl.results",
+    "ExamComparison": "bacctl.results",
     "ExamResult": "bacctl.results",
     "Beam": "bacctl.results",
     "ImageResult": "bacctl.results",
     "Notice": "bacctl.results",
     "Vessel": "bacctl.results",
+    "ViewResult": "bacctl.results",
+    "compare_exams": "bacctl.comparison",
     "__version__": "bacctl._version",
 }
 

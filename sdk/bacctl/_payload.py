@@ -8,14 +8,21 @@ import os
 import threading
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from bacctl.errors import BacctlError, from_catalogue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pydicom import Dataset
 
+    from bac_imaging.header import Header
+    from bacctl._origin import Origin
+
     Source = str | os.PathLike[str] | bytes | bytearray | memoryview | Dataset
+
+T = TypeVar("T")
 
 # A message of gRPC holds 2 GiB; no mammogram comes near.
 MAX_BYTES = 1_500_000_000
@@ -63,6 +70,25 @@ def path_of(source: Source) -> Path | None:
 
 def identified(error: BacctlError, data: bytes) -> BacctlError:
     """Add the identifiers of the image, where its header can be read, to an error about it."""
+    # Read as the server reads them: what is no UID may be anything, a name included.
+    found = _from_header(
+        data,
+        ("SOPInstanceUID", "StudyInstanceUID"),
+        lambda header: (header.uid("SOPInstanceUID"), header.uid("StudyInstanceUID")),
+    )
+    if found is not None:
+        error.sop_instance_uid, error.study_instance_uid = found
+    return error
+
+
+def origin_of(data: bytes) -> Origin | None:
+    """Read of whom and when an image was taken; None where there is no header that can be read."""
+    from bacctl._origin import ORIGIN_TAGS, read_origin
+
+    return _from_header(data, ORIGIN_TAGS, read_origin)
+
+
+def _from_header(data: bytes, keywords: Sequence[str], read: Callable[[Header], T]) -> T | None:
     from pydicom import dcmread
 
     from bac_imaging.header import Header
@@ -71,17 +97,12 @@ def identified(error: BacctlError, data: bytes) -> BacctlError:
         # Filters of warnings are the process's, so that two threads must not change them at a time.
         with _quiet, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            header = dcmread(
-                io.BytesIO(data[:_HEADER_BYTES]),
-                stop_before_pixels=True,
-                specific_tags=["SOPInstanceUID", "StudyInstanceUID"],
+            dataset = dcmread(
+                io.BytesIO(data[:_HEADER_BYTES]), stop_before_pixels=True, specific_tags=list(keywords)
             )
-            # Read as the server reads them: what is no UID may be anything, a name included.
-            error.sop_instance_uid = Header(header).uid("SOPInstanceUID")
-            error.study_instance_uid = Header(header).uid("StudyInstanceUID")
-    except Exception:  # a broken header fails in many ways, and the error to report is the one at hand
-        return error
-    return error
+            return read(Header(dataset))
+    except Exception:  # a broken header fails in many ways; the image itself is judged by the server
+        return None
 
 
 def _read_file(path: Path) -> bytes:

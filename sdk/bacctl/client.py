@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bacctl._payload import identified, path_of, read_source
+from bacctl._payload import identified, origin_of, path_of, read_source
 from bacctl._transport import Transport
 from bacctl.errors import BacctlError, FailedError, RefusedError, from_catalogue
-from bacctl.results import ExamResult, ImageResult
+from bacctl.results import ExamComparison, ExamResult, ImageResult
 
 if TYPE_CHECKING:
     from bacctl._payload import Source
@@ -138,7 +138,11 @@ class Client:
         except BacctlError as error:
             raise identified(error, data) from None
         return ImageResult.from_report(
-            answer.report, path=path_of(source), mask=answer.mask, density=answer.density
+            answer.report,
+            path=path_of(source),
+            mask=answer.mask,
+            density=answer.density,
+            origin=origin_of(data),
         )
 
     def analyze_many(
@@ -239,6 +243,40 @@ class Client:
                 f"{len(studies)} studies; analyze_many and bacctl.exam.build_exams take any number",
             )
         return build_exam(results, next(iter(studies), None))
+
+    def compare(
+        self,
+        prior: str | PathLike[str] | Iterable[Source],
+        current: str | PathLike[str] | Iterable[Source],
+        pixel_spacing_mm: Spacing | None = None,
+    ) -> ExamComparison:
+        """Measure two exams of one woman and compare them.
+
+        Parameters
+        ----------
+        prior, current : path or iterable
+            The earlier exam and the later one, as for `analyze_exam`.
+        pixel_spacing_mm : float or tuple of float, optional
+            For all images.
+
+        Returns
+        -------
+        ExamComparison
+            As `bacctl.compare_exams` gives it, which also takes exams that were measured before.
+
+        Raises
+        ------
+        RefusedError
+            As for `analyze_exam`. BAC-COMPARE-SAME, BAC-COMPARE-PATIENT: the two are the same study, or of
+            different patients.
+        FailedError
+            As for `analyze_exam`.
+        """
+        from bacctl.comparison import compare_exams
+
+        return compare_exams(
+            self.analyze_exam(prior, pixel_spacing_mm), self.analyze_exam(current, pixel_spacing_mm)
+        )
 
     def server_info(self) -> dict[str, Any]:
         """Say what answers at the other end. Found out once, with a test image, and then kept.

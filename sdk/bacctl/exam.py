@@ -1,4 +1,4 @@
-"""From images to a woman: the exam rules, as pure functions of results.
+"""From images to a woman: the exam rules, as pure functions of results. ``docs/exam.md`` gives the reasons.
 
 Rules
 -----
@@ -7,12 +7,12 @@ Rules
   never enter a sum.
 * Of several accepted images of one side and view the one of strongest mass basis counts (a study often
   holds the same exposure both for processing and for presentation), then the one without an implant in the
-  way; among equals their mean counts. The same SOP instance twice is one image. A repetition that remains
-  raises an alarm.
+  way. The same SOP instance twice is one image. Of the repeats that remain the latest counts, by the time of
+  exposure or the instance number; their mean where neither tells. An alarm says so.
 * Breast = mean of CC and MLO: they show the same arteries twice. A view without a mass leaves the mass to
   the other view alone.
 * Woman = left + right. A breast without an accepted image leaves the woman without mass, area and category.
-* Category and class 0 mean that no BAC was found on any accepted image, whatever its mass basis.
+* Category, class and grade 0 mean that no BAC was found on any accepted image, whatever its mass basis.
 
 Intervals
 ---------
@@ -25,25 +25,44 @@ interval is never too narrow for this reason.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from dataclasses import dataclass
 from statistics import fmean
 
-from bac_imaging.errors import CATALOGUE
-from bacctl.exam_results import AreaClass, BreastResult, ExamResult, MassCategory
+from bacctl._origin import latest
+from bacctl._version import __version__
+from bacctl.exam_alarms import inconsistencies, repeated_view
+from bacctl.exam_results import BreastResult, ExamResult, ViewResult
+from bacctl.exam_scales import (
+    AREA_CLASSES,
+    AREA_EDGES_MM2,
+    MASS_CATEGORIES,
+    MASS_EDGES_MG,
+    Interval,
+    area_class,
+    category_probabilities,
+    count_arteries,
+    csbi_grade,
+    mass_category,
+)
 from bacctl.image_result import ImageResult, Laterality, MassBasis, Notice
+
+__all__ = [
+    "AREA_CLASSES",
+    "AREA_EDGES_MM2",
+    "MASS_CATEGORIES",
+    "MASS_EDGES_MG",
+    "area_class",
+    "build_exam",
+    "build_exams",
+    "category_probabilities",
+    "csbi_grade",
+    "mass_category",
+]
 
 SIDES: tuple[Laterality, ...] = ("L", "R")
 VIEWS = ("CC", "MLO")
-MASS_EDGES_MG = (20.0, 40.0, 60.0, 80.0)
-MASS_CATEGORIES: tuple[MassCategory, ...] = ("0-20", "20-40", "40-60", "60-80", ">80")
-AREA_EDGES_MM2 = (10.0, 25.0)
-AREA_CLASSES: tuple[AreaClass, ...] = ("0-10", "10-25", ">25")
 _STRENGTH: dict[MassBasis, int] = {"calibrated": 2, "estimated": 1, "none": 0}
-_NORMAL_95 = 1.959964  # a 95 % interval ends this many standard deviations from its centre
-
-Interval = tuple[float, float]
 
 
 def build_exams(results: Sequence[ImageResult]) -> list[ExamResult]:
@@ -80,9 +99,11 @@ def build_exam(images: Sequence[ImageResult], study_instance_uid: str | None) ->
     -------
     ExamResult
     """
-    accepted = {(side, view): _accepted(images, side, view) for side in SIDES for view in VIEWS}
+    chosen = {(side, view): _choose(images, side, view) for side in SIDES for view in VIEWS}
     breasts = {
-        side: _breast(side, {view: accepted[side, view] for view in VIEWS if accepted[side, view]})
+        side: _breast(
+            side, {view: _view(chosen[side, view].counted) for view in VIEWS if chosen[side, view].counted}
+        )
         for side in SIDES
     }
     both = tuple(breasts.values())
@@ -91,6 +112,7 @@ def build_exam(images: Sequence[ImageResult], study_instance_uid: str | None) ->
     mass = _total(breast.calcium_mass_mg for breast in both) if complete else None
     interval = _total_interval(breast.calcium_mass_interval_mg for breast in both) if complete else None
     area = _total(breast.area_mm2 for breast in both) if complete else None
+    arteries = _total(breast.vessel_count for breast in both) if complete else None
     return ExamResult(
         study_instance_uid=study_instance_uid,
         complete=complete,
@@ -101,134 +123,94 @@ def build_exam(images: Sequence[ImageResult], study_instance_uid: str | None) ->
         category_probabilities=category_probabilities(mass, interval) if found else None,
         area_mm2=area,
         area_class=area_class(area, found),
-        csbi_grade=0 if found is False else None,
-        missing_views=tuple(side + view for (side, view), images in accepted.items() if not images),
-        alarms=tuple(_repeated(side, view) for (side, view), images in accepted.items() if len(images) > 1),
+        csbi_grade=csbi_grade(None if arteries is None else int(arteries), found),
+        missing_views=tuple(side + view for (side, view), choice in chosen.items() if not choice.counted),
+        alarms=(*_repeats(chosen), *inconsistencies(breasts)),
+        software={"bacctl": __version__, "model": _weights(images)},
         images=tuple(images),
     )
 
 
-def mass_category(mass_mg: float | None, bac_detected: bool | None) -> MassCategory | None:
-    """Return the woman's category of calcium mass.
+@dataclass(frozen=True)
+class _Choice:
+    """What counts for one view: one image, or several of which none is known to be the latest."""
 
-    Parameters
-    ----------
-    mass_mg : float or None
-        Left plus right.
-    bac_detected : bool or None
-        Whether BAC was found in any accepted image; None where a breast has none.
-
-    Returns
-    -------
-    str or None
-        "0" exactly where no BAC was found; otherwise 20 mg is "0-20", 20.1 mg is "20-40".
-    """
-    if bac_detected is False:
-        return "0"
-    if bac_detected is None or mass_mg is None:
-        return None
-    return MASS_CATEGORIES[_bin(mass_mg, MASS_EDGES_MG)]
+    counted: list[ImageResult]
+    found: int
 
 
-def area_class(area_mm2: float | None, bac_detected: bool | None) -> AreaClass | None:
-    """Return the woman's class of calcified area (the scale of the Emory and Mayo outcome study).
-
-    Parameters
-    ----------
-    area_mm2 : float or None
-        Left plus right.
-    bac_detected : bool or None
-        Whether BAC was found in any accepted image; None where a breast has none.
-
-    Returns
-    -------
-    str or None
-        "0", "0-10", "10-25" or ">25"; an upper edge belongs to the lower class.
-    """
-    if bac_detected is False:
-        return "0"
-    if bac_detected is None or area_mm2 is None:
-        return None
-    return AREA_CLASSES[_bin(area_mm2, AREA_EDGES_MM2)]
-
-
-def category_probabilities(mass_mg: float | None, interval_mg: Interval | None) -> dict[str, float] | None:
-    """Return how likely each category above "0" is, given that BAC is there.
-
-    Parameters
-    ----------
-    mass_mg : float or None
-        Median.
-    interval_mg : tuple of float or None
-        (low, high), 95 %.
-
-    Returns
-    -------
-    dict or None
-        Probabilities that sum to 1, from two half normal distributions that meet in the mass and fit the
-        interval, cut off at 0 mg.
-    """
-    if mass_mg is None or interval_mg is None:
-        return None
-    low, high = interval_mg
-    median = mass_mg
-
-    def below(x: float) -> float:
-        spread = (median - low if x < median else high - median) / _NORMAL_95
-        if spread <= 0.0:
-            return 0.0 if x < median else 1.0
-        return 0.5 * (1.0 + math.erf((x - median) / (spread * math.sqrt(2.0))))
-
-    floor = below(0.0) if median > 0.0 or high > 0.0 else 0.0
-    steps = [floor, *(below(edge) for edge in MASS_EDGES_MG), 1.0]
-    shares = [(upper - lower) / (1.0 - floor) for lower, upper in pairwise(steps)]
-    return {str(name): share for name, share in zip(MASS_CATEGORIES, shares, strict=True)}
-
-
-def _accepted(images: Sequence[ImageResult], side: Laterality, view: str) -> list[ImageResult]:
+def _choose(images: Sequence[ImageResult], side: Laterality, view: str) -> _Choice:
     fitting: dict[object, ImageResult] = {}
     for number, image in enumerate(images):
         whole = not _warns(image, "BAC-W-PARTIAL-VIEW")
         if image.status == "ok" and (image.laterality, image.view) == (side, view) and whole:
             fitting.setdefault(image.sop_instance_uid or number, image)
     best = max((_rank(image) for image in fitting.values()), default=None)
-    return [image for image in fitting.values() if _rank(image) == best]
+    equals = [image for image in fitting.values() if _rank(image) == best]
+    last = latest([image.origin for image in equals]) if len(equals) > 1 else None
+    return _Choice(equals if last is None else [equals[last]], len(equals))
 
 
 def _rank(image: ImageResult) -> tuple[int, bool]:
     return _STRENGTH[image.mass_basis], not _warns(image, "BAC-W-IMPLANT")
 
 
+def _repeats(chosen: Mapping[tuple[Laterality, str], _Choice]) -> list[Notice]:
+    return [
+        repeated_view(side + view, choice.found, decided=len(choice.counted) == 1)
+        for (side, view), choice in chosen.items()
+        if choice.found > 1
+    ]
+
+
 def _warns(image: ImageResult, code: str) -> bool:
     return any(notice.code == code for notice in image.warnings)
 
 
-def _breast(side: Laterality, by_view: Mapping[str, list[ImageResult]]) -> BreastResult:
-    views = [image for images in by_view.values() for image in images]
-    weighed = {view: [i for i in images if i.calcium_mass_mg is not None] for view, images in by_view.items()}
-    mass_views = tuple(view for view, images in weighed.items() if images)
-    entered = [image for images in weighed.values() for image in images]
-    intervals = {view: [i.calcium_mass_interval_mg for i in weighed[view]] for view in mass_views}
-    return BreastResult(
-        laterality=side,
-        views=tuple(by_view),
-        mass_views=mass_views,
-        bac_detected=any(image.bac_detected for image in views) if views else None,
-        calcium_mass_mg=_mean(_mean(i.calcium_mass_mg for i in weighed[view]) for view in mass_views),
-        calcium_mass_interval_mg=_mean_interval(_mean_interval(pairs) for pairs in intervals.values()),
-        mass_basis=min((image.mass_basis for image in entered), key=_STRENGTH.__getitem__, default="none"),
-        area_mm2=_mean(_mean(i.area_mm2 for i in images) for images in by_view.values()),
+def _weights(images: Sequence[ImageResult]) -> str | None:
+    """Return the weights that measured all images, None where they are not known or not the same."""
+    weights = {image.weights_sha256 for image in images if image.status == "ok"}
+    return weights.pop() if len(weights) == 1 else None
+
+
+def _view(images: Sequence[ImageResult]) -> ViewResult:
+    weighed = [image for image in images if image.calcium_mass_mg is not None]
+    return ViewResult(
+        sop_instance_uids=tuple(sorted(image.sop_instance_uid for image in images if image.sop_instance_uid)),
+        bac_detected=any(image.bac_detected for image in images),
+        calcium_mass_mg=_mean(image.calcium_mass_mg for image in weighed),
+        calcium_mass_interval_mg=_mean_interval(image.calcium_mass_interval_mg for image in weighed),
+        mass_basis=_weakest(image.mass_basis for image in weighed),
+        area_mm2=_mean(image.area_mm2 for image in images),
+        vessel_count=_most(count_arteries(image) for image in images),
     )
 
 
-def _repeated(side: Laterality, view: str) -> Notice:
-    code = "BAC-W-VIEW-REPEATED"
-    found = f"the study holds several {side}{view} images of equal standing; their mean counts"
-    return Notice(code, f"{found}; {CATALOGUE[code].hint}")
+def _breast(side: Laterality, by_view: Mapping[str, ViewResult]) -> BreastResult:
+    weighed = {view: result for view, result in by_view.items() if result.calcium_mass_mg is not None}
+    return BreastResult(
+        laterality=side,
+        views=tuple(by_view),
+        mass_views=tuple(weighed),
+        bac_detected=any(result.bac_detected for result in by_view.values()) if by_view else None,
+        calcium_mass_mg=_mean(result.calcium_mass_mg for result in weighed.values()),
+        calcium_mass_interval_mg=_mean_interval(
+            result.calcium_mass_interval_mg for result in weighed.values()
+        ),
+        mass_basis=_weakest(result.mass_basis for result in weighed.values()),
+        area_mm2=_mean(result.area_mm2 for result in by_view.values()),
+        vessel_count=_most(result.vessel_count for result in by_view.values()),
+        by_view=dict(by_view),
+    )
 
 
-def _bin(value: float, edges: tuple[float, ...]) -> int:
-    return sum(value > edge for edge in edges)
+def _weakest(bases: Iterable[MassBasis]) -> MassBasis:
+    return min(bases, key=_STRENGTH.__getitem__, default="none")
+
+
+def _most(counts: Iterable[int | None]) -> int | None:
+    known = list(counts)
+    return None if None in known else max((count for count in known if count is not None), default=None)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

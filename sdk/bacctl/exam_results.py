@@ -10,6 +10,48 @@ from bacctl.image_result import ImageResult, Laterality, MassBasis, Notice
 
 MassCategory = Literal["0", "0-20", "20-40", "40-60", "60-80", ">80"]
 AreaClass = Literal["0", "0-10", "10-25", ">25"]
+CsbiGrade = Literal[0, 2, 3]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewResult:
+    """What counts for one view of one breast: one image, or the mean of repeats none of which is the latest.
+
+    Attributes
+    ----------
+    sop_instance_uids : tuple of str
+        The images that count, where they have identifiers.
+    bac_detected : bool
+        On any of them.
+    calcium_mass_mg, area_mm2 : float or None
+        As for an image.
+    calcium_mass_interval_mg : tuple of float or None
+        (low, high), 95 %.
+    mass_basis : {"calibrated", "estimated", "none"}
+        How the mass came about.
+    vessel_count : int or None
+        Calcified arteries: stretches less than 10 mm apart count as one. None where they are not listed.
+    """
+
+    sop_instance_uids: tuple[str, ...] = ()
+    bac_detected: bool = False
+    calcium_mass_mg: float | None = None
+    calcium_mass_interval_mg: tuple[float, float] | None = None
+    mass_basis: MassBasis = "none"
+    area_mm2: float | None = None
+    vessel_count: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {
+            "sop_instance_uids": list(self.sop_instance_uids),
+            "bac_detected": self.bac_detected,
+            "calcium_mass_mg": self.calcium_mass_mg,
+            "calcium_mass_interval_mg": _as_list(self.calcium_mass_interval_mg),
+            "mass_basis": self.mass_basis,
+            "area_mm2": self.area_mm2,
+            "vessel_count": self.vessel_count,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +74,10 @@ class BreastResult:
         (low, high), 95 %.
     mass_basis : {"calibrated", "estimated", "none"}
         The weaker of the bases of the views that entered.
+    vessel_count : int or None
+        Calcified arteries, of the view that shows more of them.
+    by_view : mapping of str to ViewResult
+        What counts for each accepted view.
     """
 
     laterality: Laterality
@@ -42,18 +88,21 @@ class BreastResult:
     calcium_mass_interval_mg: tuple[float, float] | None = None
     mass_basis: MassBasis = "none"
     area_mm2: float | None = None
+    vessel_count: int | None = None
+    by_view: Mapping[str, ViewResult] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
-        interval = self.calcium_mass_interval_mg
         return {
             "views": list(self.views),
             "mass_views": list(self.mass_views),
             "bac_detected": self.bac_detected,
             "calcium_mass_mg": self.calcium_mass_mg,
-            "calcium_mass_interval_mg": None if interval is None else list(interval),
+            "calcium_mass_interval_mg": _as_list(self.calcium_mass_interval_mg),
             "mass_basis": self.mass_basis,
             "area_mm2": self.area_mm2,
+            "vessel_count": self.vessel_count,
+            "by_view": {view: result.to_dict() for view, result in self.by_view.items()},
         }
 
 
@@ -81,13 +130,18 @@ class ExamResult:
         BAC.
     area_class : str or None
         "0", "0-10", "10-25" or ">25" mm2, edges as for the mass.
-    csbi_grade : int or None
-        0 where no BAC is found, else None: grades 1 to 3 rest on the form of the calcification and on whole
-        vessels, neither of which is measured here.
+    csbi_grade : {0, 2, 3} or None
+        Estimate, from counts, of the grade of the Canadian Society of Breast Imaging: 0 where no BAC is
+        found, 2 for fewer than three calcified arteries in both breasts together, 3 from three on. Never 1,
+        "few punctate": what is that small is not outlined, so that a 0 may be a 1. ``docs/exam.md`` has the
+        reasons and the limits.
     missing_views : tuple of str
         Of "LCC", "LMLO", "RCC", "RMLO", those without an accepted image.
     alarms : tuple of Notice
         What does not fit together in this exam.
+    software : mapping of str to (str or None)
+        What put it together and measured it: "bacctl", a version, and "model", the SHA-256 of the weights.
+        Not in the exam's JSON, where the document says it.
     files : mapping of str to str
         Files written, by kind.
     images : tuple of ImageResult
@@ -104,22 +158,22 @@ class ExamResult:
     category_probabilities: Mapping[str, float] | None = None
     area_mm2: float | None = None
     area_class: AreaClass | None = None
-    csbi_grade: int | None = None
+    csbi_grade: CsbiGrade | None = None
     missing_views: tuple[str, ...] = ()
     alarms: tuple[Notice, ...] = ()
+    software: Mapping[str, str | None] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     images: tuple[ImageResult, ...] = field(default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the exam object of ``schema/analysis-1.json``."""
-        interval = self.calcium_mass_interval_mg
         odds = self.category_probabilities
         return {
             "study_instance_uid": self.study_instance_uid,
             "complete": self.complete,
             "breasts": {side: breast.to_dict() for side, breast in self.breasts.items()},
             "calcium_mass_mg": self.calcium_mass_mg,
-            "calcium_mass_interval_mg": None if interval is None else list(interval),
+            "calcium_mass_interval_mg": _as_list(self.calcium_mass_interval_mg),
             "mass_category": self.mass_category,
             "category_probabilities": None if odds is None else dict(odds),
             "area_mm2": self.area_mm2,
@@ -129,3 +183,7 @@ class ExamResult:
             "alarms": [alarm.to_dict() for alarm in self.alarms],
             "files": dict(self.files),
         }
+
+
+def _as_list(pair: tuple[float, float] | None) -> list[float] | None:
+    return None if pair is None else list(pair)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from bacctl._origin import Origin
     from bacctl.errors import BacctlError
 
 Status = Literal["ok", "refused", "failed"]
@@ -151,6 +152,10 @@ class ImageResult:
         (rows, columns); True where there is calcified artery. Not in the JSON.
     density : numpy.ndarray of float32 or None
         (rows, columns), mg/mm2 in the artery's plane. None where there is no mass. Not in the JSON.
+    weights_sha256 : str or None
+        The weights that measured it. Not in the image's JSON, where the document names them.
+    origin : object or None
+        Of whom and when the image was taken, to order and to tell apart; never in an output.
     """
 
     status: Status
@@ -181,6 +186,8 @@ class ImageResult:
     path: Path | None = None
     mask: npt.NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)
     density: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    weights_sha256: str | None = field(default=None, repr=False)
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def from_report(
@@ -190,6 +197,7 @@ class ImageResult:
         path: Path | None = None,
         mask: npt.NDArray[np.bool_] | None = None,
         density: npt.NDArray[np.float32] | None = None,
+        origin: Origin | None = None,
     ) -> ImageResult:
         """Build a result from the server's REPORT.
 
@@ -204,12 +212,14 @@ class ImageResult:
             (rows, columns).
         density : numpy.ndarray of float32, optional
             (rows, columns), mg/mm2.
+        origin : Origin, optional
+            Of whom and when it was taken.
 
         Returns
         -------
         ImageResult
         """
-        plain = {entry.name for entry in fields(cls)} - {"path", "files", "mask", "density"}
+        plain = {entry.name for entry in fields(cls)} - {"path", "files", "mask", "density", "origin"}
         values = {name: value for name, value in report.items() if name in plain}
         values["warnings"] = tuple(
             Notice(str(w["code"]), str(w["text"])) for w in report.get("warnings") or ()
@@ -230,7 +240,7 @@ class ImageResult:
         known = {entry.name for entry in fields(Beam)}
         values["beam"] = None if beam is None else Beam(**{k: v for k, v in beam.items() if k in known})
         values["timings_ms"] = dict(report.get("timings_ms") or {})
-        return cls(**values, path=path, mask=mask, density=density)
+        return cls(**values, path=path, mask=mask, density=density, origin=origin)
 
     @classmethod
     def from_error(cls, error: BacctlError, *, path: Path | None = None) -> ImageResult:

@@ -1,20 +1,28 @@
 """What an analysis gives back: frozen, typed records.
 
-Each has ``to_dict``, which gives its part of the JSON document described by ``schema/analysis-1.json``.
+Each has ``to_dict``, which gives its part of the JSON document described by ``schema/analysis-1.json`` or
+``schema/comparison-1.json``.
 """
 
-from bacctl.exam_results import AreaClass, BreastResult, ExamResult, MassCategory
+from bacctl.comparison_results import BreastComparison, Change, ExamComparison, Verdict
+from bacctl.exam_results import AreaClass, BreastResult, CsbiGrade, ExamResult, MassCategory, ViewResult
 from bacctl.image_result import Beam, ImageResult, Laterality, MassBasis, Notice, Status, Vessel
 
 SCHEMA = "bacctl.analysis/1"
+COMPARISON_SCHEMA = "bacctl.comparison/1"
 INTENDED_USE = "research use only"
 
 __all__ = [
+    "COMPARISON_SCHEMA",
     "INTENDED_USE",
     "SCHEMA",
     "AreaClass",
     "Beam",
+    "BreastComparison",
     "BreastResult",
+    "Change",
+    "CsbiGrade",
+    "ExamComparison",
     "ExamResult",
     "ImageResult",
     "Laterality",
@@ -22,5 +30,7 @@ __all__ = [
     "MassCategory",
     "Notice",
     "Status",
+    "Verdict",
     "Vessel",
+    "ViewResult",
 ]

@@ -63,6 +63,7 @@ def test_import_of_every_public_name_brings_nothing_heavy() -> None:
     [
         (),
         ("analyze",),
+        ("compare",),
         ("serve",),
         ("doctor",),
         ("phantom",),

@@ -1,12 +1,15 @@
 """The exam rules, against figures worked out by hand from the contract."""
 
+import json
 import math
+import pickle
 from dataclasses import replace
 
 import pytest
 
-from bacctl.exam import area_class, build_exams, category_probabilities, mass_category
-from bacctl.results import ImageResult, Notice
+from bacctl._origin import Origin
+from bacctl.exam import area_class, build_exams, category_probabilities, csbi_grade, mass_category
+from bacctl.results import ImageResult, Notice, Vessel
 
 
 def image(side, view, mass, *, uid=None, area=1.0, basis="calibrated", study="1.2.3", warnings=()):
@@ -184,11 +187,57 @@ def test_implant_displaced_view_counts_before_the_other():
     assert only([in_the_way, *FOUR]).calcium_mass_mg == 35.0
 
 
-def test_repeated_views_count_by_their_mean_and_raise_an_alarm():
-    exam = only([image("L", "CC", 8.0, uid="1"), image("L", "CC", 16.0, uid="2"), *FOUR[1:]])
-    assert exam.breasts["L"].calcium_mass_mg == pytest.approx((12.0 + 12.0) / 2)
-    assert [alarm.code for alarm in exam.alarms] == ["BAC-W-VIEW-REPEATED"]
-    assert "LCC" in exam.alarms[0].text
+def repeated(*origins):
+    """Two left CC images of 8 and 16 mg, and the rest of the four views."""
+    first, second = (image("L", "CC", mass, uid=uid) for mass, uid in ((8.0, "1"), (16.0, "2")))
+    pair = [replace(shown, origin=origin) for shown, origin in zip((first, second), origins, strict=True)]
+    return only([*pair, *FOUR[1:]]), only([*FOUR[1:], *pair[::-1]])
+
+
+@pytest.mark.parametrize(
+    ("origins", "mass", "uid"),
+    [
+        ((Origin(taken="20200101120000"), Origin(taken="20200101115959.5")), 8.0, "1"),
+        ((Origin(taken="20200101120000"), Origin(taken="20200101120001")), 16.0, "2"),
+        # Where times are equal or one is missing, numbers tell, but only within one series.
+        ((Origin("20200101120000", "9", 4.0), Origin("20200101120000", "9", 3.0)), 8.0, "1"),
+        ((Origin("20200101120000", "9", 3.0), Origin(None, "9", 4.0)), 16.0, "2"),
+    ],
+)
+def test_latest_of_repeated_views_counts_and_the_repetition_is_told(origins, mass, uid):
+    for exam in repeated(*origins):
+        assert exam.breasts["L"].by_view["CC"].calcium_mass_mg == mass
+        assert exam.breasts["L"].by_view["CC"].sop_instance_uids == (uid,)
+        (alarm,) = exam.alarms
+        assert alarm.code == "BAC-W-VIEW-REPEATED"
+        assert "2 LCC images" in alarm.text
+        assert "the latest counts" in alarm.text
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        (None, None),
+        (Origin(taken="20200101120000"), None),
+        (Origin(number=1.0), Origin(number=2.0)),
+        (Origin(series="8", number=1.0), Origin(series="9", number=2.0)),
+        (Origin(series="9", number=1.0), Origin(series="9", number=1.0)),
+    ],
+)
+def test_repeated_views_count_by_their_mean_where_none_is_known_to_be_the_latest(origins):
+    for exam in repeated(*origins):
+        assert exam.breasts["L"].by_view["CC"].calcium_mass_mg == 12.0
+        assert exam.breasts["L"].by_view["CC"].sop_instance_uids == ("1", "2")
+        assert exam.breasts["L"].calcium_mass_mg == 12.0
+        assert [alarm.code for alarm in exam.alarms] == ["BAC-W-VIEW-REPEATED"]
+        assert "their mean counts" in exam.alarms[0].text
+
+
+def test_time_and_patient_reach_no_output():
+    exam, _ = repeated(Origin("20200102", "9", 1.0, b"woman"), Origin("20200101", "9", 2.0, b"woman"))
+    written = json.dumps([exam.to_dict(), *(image.to_dict() for image in exam.images)])
+    assert "2020" not in written + repr(exam) + repr(exam.images) + str(exam.images[0].origin)
+    assert pickle.loads(pickle.dumps(exam)).images[0].origin.taken is None
 
 
 def test_same_instance_twice_is_one_image():
@@ -241,3 +290,77 @@ def test_mass_of_nothing_but_zero_has_one_category():
 def test_no_interval_no_probabilities():
     assert category_probabilities(30.0, None) is None
     assert category_probabilities(None, None) is None
+
+
+def test_lower_spread_is_the_upper_one_where_the_interval_was_cut_off_at_zero():
+    # Median 30 mg and standard deviation 20 mg, cut off at 0: of the normal law 0.0668 lies below 0 and
+    # 0.3085 below 20 mg, so that (0.3085 - 0.0668) / (1 - 0.0668) is left for the lowest category.
+    odds = category_probabilities(30.0, (0.0, 30.0 + 1.959964 * 20.0))
+    assert odds["0-20"] == pytest.approx(0.2590, abs=2e-4)
+
+
+def with_vessels(side, view, *boxes, spacing=(0.1, 0.1)):
+    vessels = tuple(Vessel(8.0, 8.0, 1.0, None, box) for box in boxes)
+    shown = image(side, view, None, area=8.0 * len(boxes))
+    return replace(shown, vessels=vessels, pixel_spacing_mm=spacing, magnification=1.25)
+
+
+FAR = ((0, 0, 50, 50), (1000, 0, 1050, 50), (2000, 0, 2050, 50))
+
+
+def test_view_that_shows_more_arteries_counts():
+    exam = only(
+        [
+            with_vessels("L", "CC", *FAR[:1]),
+            with_vessels("L", "MLO", *FAR[:2]),
+            with_vessels("R", "CC"),
+            with_vessels("R", "MLO", *FAR[:1]),
+        ]
+    )
+    assert [exam.breasts[side].vessel_count for side in "LR"] == [2, 1]
+    assert exam.breasts["L"].by_view["CC"].vessel_count == 1
+    assert exam.csbi_grade == 3
+
+
+@pytest.mark.parametrize(
+    ("second", "arteries"),
+    [
+        # 10 mm in the artery's plane are 12.5 mm at the detector: 125 pixels from the first box's end at 50.
+        ((174, 0, 200, 50), 1),
+        ((176, 0, 200, 50), 2),
+        # 90 and 90 pixels aside: 127 pixels apart.
+        ((140, 140, 200, 200), 2),
+        ((20, 20, 30, 30), 1),
+    ],
+)
+def test_stretches_near_each_other_are_one_artery(second, arteries):
+    exam = only([with_vessels("L", "CC", FAR[0], second), with_vessels("R", "CC")])
+    assert exam.breasts["L"].vessel_count == arteries
+    assert exam.csbi_grade == 2
+
+
+def test_stretch_between_two_others_makes_them_one_artery():
+    row = [(0, 0, 50, 50), (200, 0, 250, 50), (100, 0, 150, 50)]
+    exam = only([with_vessels("L", "CC", *row), with_vessels("R", "CC")])
+    assert exam.breasts["L"].vessel_count == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "detected", "grade"),
+    [
+        (0, False, 0),
+        (None, False, 0),
+        (1, True, 2),
+        (2, True, 2),
+        (3, True, 3),
+        (None, True, None),
+        (3, None, None),
+    ],
+)
+def test_csbi_grade(count, detected, grade):
+    assert csbi_grade(count, detected) == grade
+
+
+def test_no_grade_without_stretches_or_size_of_a_pixel():
+    shown = replace(with_vessels("L", "CC", *FAR), pixel_spacing_mm=None)
+    assert only([shown, with_vessels("R", "CC")]).csbi_grade is None

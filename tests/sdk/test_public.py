@@ -13,8 +13,11 @@ from bacctl import errors
 PUBLIC = {
     "BacctlError",
     "Beam",
+    "BreastComparison",
     "BreastResult",
+    "Change",
     "Client",
+    "ExamComparison",
     "ExamResult",
     "FailedError",
     "ImageResult",
@@ -26,7 +29,9 @@ PUBLIC = {
     "ServerTimeoutError",
     "ServerUnavailableError",
     "Vessel",
+    "ViewResult",
     "__version__",
+    "compare_exams",
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from bacctl.cli.console import Console, stdout_kept_clean
 from bacctl.cli.guard import EXIT_INTERRUPTED, EXIT_SOME_FAILED, EXIT_USAGE, UsageError, complain, guarded
+from bacctl.cli.options import spacing_of
 
 if TYPE_CHECKING:
     from bacctl.cli.batch import Batch
@@ -65,7 +65,7 @@ def analyze(
     1 when any was refused or failed, 2 on wrong usage, 130 on Ctrl-C. Research use only.
     """
     kinds = _kinds(save if save is not None else "" if out is None else _SAVED_TO_OUT)
-    spacing = _spacing(pixel_spacing)
+    spacing = spacing_of(pixel_spacing)
     out = out or Path("bacctl-out")
     if os.path.exists(out) and not os.path.isdir(out):
         raise UsageError(f"{out}: is a file; give a folder with --out")
@@ -103,14 +103,6 @@ def _kinds(save: str) -> tuple[str, ...]:
         if kind not in SAVE_KINDS:
             raise UsageError(f"--save {kind}: unknown; choose from {', '.join(SAVE_KINDS)}")
     return kinds
-
-
-def _spacing(millimetres: float | None) -> tuple[float, float] | None:
-    if millimetres is None:
-        return None
-    if not (math.isfinite(millimetres) and millimetres > 0):
-        raise UsageError("--pixel-spacing: give the size of a pixel in mm, a number above 0 such as 0.1")
-    return millimetres, millimetres
 
 
 def _show(batch: Batch, as_json: bool) -> None:

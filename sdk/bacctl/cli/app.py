@@ -13,11 +13,13 @@ from typing import Annotated
 import typer
 
 from bacctl.cli.analyze import analyze
+from bacctl.cli.compare import compare
 from bacctl.cli.demo import demo
 from bacctl.cli.doctor import doctor
 from bacctl.cli.evaluate import evaluate
 from bacctl.cli.export import export_app
 from bacctl.cli.phantom import phantom
+from bacctl.cli.qa import qa
 from bacctl.cli.serve import serve
 from bacctl.cli.train import train
 
@@ -30,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, serve, doctor, phantom, train, evaluate):
+for command in (analyze, compare, serve, doctor, qa, phantom, train, evaluate):
     app.command()(command)
 app.add_typer(export_app, name="export")
 app.command()(demo)

@@ -1,4 +1,4 @@
-"""The document of a run (``analysis.json``) and its table of rows (``analysis.csv``)."""
+"""The document of a run (``analysis.json``) and its rows (``analysis.csv``), and that of a comparison."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bacctl._version import __version__
-from bacctl.results import INTENDED_USE, SCHEMA, ExamResult, ImageResult
+from bacctl.results import COMPARISON_SCHEMA, INTENDED_USE, SCHEMA, ExamComparison, ExamResult, ImageResult
 
 CSV_COLUMNS = (
     "path",
@@ -78,6 +78,27 @@ def analysis_document(
         "skipped": skipped,
         "images": [image.to_dict() for image in images],
         "exams": [exam.to_dict() for exam in exams],
+    }
+
+
+def comparison_document(comparison: ExamComparison) -> dict[str, Any]:
+    """Put a comparison into one JSON object that follows ``bacctl/schema/comparison-1.json``.
+
+    Parameters
+    ----------
+    comparison : ExamComparison
+        Of two exams of one woman.
+
+    Returns
+    -------
+    dict
+        Ready for ``json.dumps``.
+    """
+    return {
+        "schema": COMPARISON_SCHEMA,
+        "software": {"bacctl": __version__},
+        "intended_use": INTENDED_USE,
+        **comparison.to_dict(),
     }
 
 

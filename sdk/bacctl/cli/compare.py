@@ -1,0 +1,132 @@
+"""``bacctl compare``: two exams of one woman in, the change and whether it is one out."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bacctl.cli.console import Console, stdout_kept_clean
+from bacctl.cli.guard import (
+    EXIT_INTERRUPTED,
+    EXIT_SOME_FAILED,
+    CommandError,
+    UsageError,
+    complain,
+    guarded,
+)
+from bacctl.cli.options import spacing_of
+
+if TYPE_CHECKING:
+    from bacctl.results import ExamResult
+
+_SAVED = "analysis.json"
+
+
+@guarded
+def compare(
+    prior: Annotated[
+        Path, typer.Argument(metavar="PRIOR", help="The earlier exam: its folder, or its saved result.")
+    ],
+    current: Annotated[
+        Path, typer.Argument(metavar="CURRENT", help="The later exam: its folder, or its saved result.")
+    ],
+    url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BACCTL_URL",
+            metavar="HOST:PORT",
+            help="A server that runs already; without it one is started for folders and stopped again.",
+        ),
+    ] = None,
+    pixel_spacing: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MM",
+            help="Size of a pixel at the detector or on the film, for images that do not tell it.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk.")] = False,
+) -> None:
+    """Compare two exams of one woman: calcium mass and area, each breast and both.
+
+    An exam is a folder of images, or the document that `bacctl analyze --json` printed. A difference within
+    the repeatability limit is none. Leaves with 0 when the exams were compared, 1 when they could not be or
+    any image was refused or failed, 2 on wrong usage, 130 on Ctrl-C. Research use only.
+    """
+    spacing = spacing_of(pixel_spacing)
+    from bacctl.comparison import compare_exams
+    from bacctl.exam_saved import read_saved_exam
+
+    folders = _folders(prior, current)
+    saved = {path: read_saved_exam(path) for path in (prior, current) if path not in folders}
+    with stdout_kept_clean() if as_json else nullcontext():
+        measured, all_well = _measure(folders, url or None, spacing, Console(quiet=quiet))
+    exams = saved | measured
+    comparison = compare_exams(exams[prior], exams[current])
+    if as_json:
+        from bacctl.outputs.document import comparison_document, document_text
+
+        typer.echo(document_text(comparison_document(comparison)), nl=False)
+    else:
+        from bacctl.cli.comparison_table import print_comparison
+
+        print_comparison(comparison)
+    if not all_well:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _folders(prior: Path, current: Path) -> list[Path]:
+    """Tell folders from saved results, and both from what can be neither."""
+    from bacctl.sources import is_image, is_missing
+
+    for path in (prior, current):
+        if is_missing(path):
+            raise UsageError(f"{path}: there is no such file or folder; check the path")
+        if os.path.isfile(path) and path.suffix.lower() != ".json" and is_image(path):
+            raise UsageError(f"{path}: is one image; give the folder of the exam")
+    if os.path.samefile(prior, current):
+        raise UsageError(f"{current}: was given twice; give two different exams")
+    return [path for path in (prior, current) if os.path.isdir(path)]
+
+
+def _measure(
+    folders: list[Path], url: str | None, spacing: tuple[float, float] | None, console: Console
+) -> tuple[dict[Path, ExamResult], bool]:
+    """Analyse the folders in one run, so that one server does for both."""
+    from bacctl.cli.batch import Batch
+    from bacctl.exam import build_exams
+    from bacctl.exam_saved import only_exam
+    from bacctl.sources import find_sources
+
+    if not folders:
+        return {}, True
+    own: dict[Path, set[Path]] = {}
+    for folder in folders:
+        sources = find_sources([folder])
+        own[folder] = {*sources.files, *(path for path, _ in sources.faults)}
+        if not own[folder]:
+            saved = folder / _SAVED
+            hint = f"; give {saved} itself" if saved.is_file() else "; check the path"
+            raise UsageError(f"{folder}: holds no image{hint}")
+    # Nothing is written, and a run leaves out its own folder: so it gets one that no images can be in.
+    batch = Batch(console, out=Path(os.devnull), kinds=(), pixel_spacing_mm=spacing)
+    batch.run(folders, url)
+    if batch.interrupted:
+        complain("stopped")
+        raise typer.Exit(EXIT_INTERRUPTED)
+    exams = {}
+    for folder in folders:
+        images = [image for image in batch.images if image.path in own[folder]]
+        if not any(image.status == "ok" for image in images):
+            raise CommandError(
+                f"{folder}: none of its images was analysed, so that there is nothing to compare"
+            )
+        exams[folder] = only_exam(build_exams(images), folder)
+    return exams, batch.all_well

@@ -1,0 +1,84 @@
+"""The table of a comparison that people read."""
+
+from __future__ import annotations
+
+import sys
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bacctl.outputs.wording import number, one_line
+from bacctl.results import INTENDED_USE, Change, ExamComparison, ExamResult, Verdict
+
+_PIPED_WIDTH = 160
+_WORDS: dict[Verdict, tuple[str, str]] = {
+    "progressed": ("progressed", "bold yellow"),
+    "regressed": ("regressed", "bold yellow"),
+    "within_limit": ("within the limit", ""),
+    "not_comparable": ("not comparable", "dim"),
+}
+_REASONS = {
+    "no_common_view": "no view that both exams have of each breast",
+    "no_mass": "no mass in one of the exams",
+    "other_basis": "calibrated against estimated",
+    "no_interval": "a mass without interval",
+    "no_area": "no area in one of the exams",
+    "too_few_views": "too few views for a limit",
+}
+
+
+def print_comparison(comparison: ExamComparison) -> None:
+    """Print a comparison.
+
+    Parameters
+    ----------
+    comparison : ExamComparison
+        One row an amount, then what should be known.
+    """
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("", "prior", "current", "change", "limit"):
+        table.add_column(title, justify="right" if title else "left", no_wrap=True)
+    table.add_column("verdict", overflow="fold")
+    _add(table, "woman, calcium mg", comparison.calcium_mass_mg)
+    for side, breast in comparison.breasts.items():
+        _add(table, f"{side} breast, calcium mg", breast.calcium_mass_mg)
+    table.add_section()
+    _add(table, "woman, area mm2", comparison.area_mm2)
+    for side, breast in comparison.breasts.items():
+        _add(table, f"{side} breast, area mm2", breast.area_mm2)
+    console.print(table)
+    prior, current = comparison.prior, comparison.current
+    console.print(
+        f"category {prior.mass_category or '-'} mg, then {current.mass_category or '-'} mg; "
+        f"area class {prior.area_class or '-'} mm2, then {current.area_class or '-'} mm2",
+        soft_wrap=True,
+    )
+    for notice in comparison.notices:
+        console.print(Text(f"{notice.code}: {one_line(notice.text)}", style="red"), soft_wrap=True)
+    for name, exam in (("prior", prior), ("current", current)):
+        _print_alarms(console, name, exam)
+    console.print("Two exams of unchanged arteries differ by less than the limit in 95 of 100 cases.")
+    console.print(Text(f"{INTENDED_USE.capitalize()}, not for diagnosis.", style="bold"))
+
+
+def _add(table: Table, name: str, change: Change) -> None:
+    words, style = _WORDS[change.verdict]
+    if change.reason is not None:
+        words = f"{words}: {_REASONS[change.reason]}"
+    difference = "-" if change.difference is None else f"{change.difference:+.1f}"
+    table.add_row(
+        name,
+        number(change.prior),
+        number(change.current),
+        difference,
+        number(change.limit),
+        Text(words, style=style),
+    )
+
+
+def _print_alarms(console: Console, name: str, exam: ExamResult) -> None:
+    for alarm in exam.alarms:
+        console.print(Text(f"{name} exam: {alarm.code}: {one_line(alarm.text)}", style="red"), soft_wrap=True)

@@ -1,0 +1,132 @@
+"""What a comparison of two exams gives back. ``bacctl.comparison`` fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bacctl.exam_results import ExamResult
+from bacctl.image_result import Laterality, Notice
+
+Verdict = Literal["progressed", "regressed", "within_limit", "not_comparable"]
+Obstacle = Literal["no_common_view", "no_mass", "other_basis", "no_interval", "no_area", "too_few_views"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How one amount changed from the prior exam to the current one.
+
+    Attributes
+    ----------
+    prior, current : float or None
+        The amount in each exam, from the views that both have. None where not known.
+    difference : float or None
+        Current less prior.
+    limit : float or None
+        Repeatability limit: two exams of unchanged arteries differ by less in 95 of 100 cases.
+    verdict : {"progressed", "regressed", "within_limit", "not_comparable"}
+        Whether the difference goes beyond the limit, and where.
+    reason : str or None
+        Why there is no verdict: "no_common_view" (of a breast), "no_mass" (in one of the exams),
+        "other_basis" (calibrated against estimated), "no_interval", "no_area", "too_few_views" (for a limit
+        of area).
+    """
+
+    prior: float | None = None
+    current: float | None = None
+    difference: float | None = None
+    limit: float | None = None
+    verdict: Verdict = "not_comparable"
+    reason: Obstacle | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {
+            "prior": self.prior,
+            "current": self.current,
+            "difference": self.difference,
+            "limit": self.limit,
+            "verdict": self.verdict,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class BreastComparison:
+    """How one breast changed.
+
+    Attributes
+    ----------
+    laterality : {"L", "R"}
+        Which breast.
+    views : tuple of str
+        Of "CC" and "MLO", those that both exams have; only they are compared.
+    calcium_mass_mg, area_mm2 : Change
+        Of the mean of these views.
+    """
+
+    laterality: Laterality
+    views: tuple[str, ...]
+    calcium_mass_mg: Change
+    area_mm2: Change
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {
+            "views": list(self.views),
+            "calcium_mass_mg": self.calcium_mass_mg.to_dict(),
+            "area_mm2": self.area_mm2.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ExamComparison:
+    """How a woman changed between two exams.
+
+    Attributes
+    ----------
+    prior, current : ExamResult
+        The exams.
+    breasts : mapping
+        "L" and "R" to BreastComparison, always both.
+    calcium_mass_mg, area_mm2 : Change
+        Of left plus right.
+    notices : tuple of Notice
+        What should be known about this comparison.
+    """
+
+    prior: ExamResult
+    current: ExamResult
+    breasts: Mapping[Laterality, BreastComparison]
+    calcium_mass_mg: Change
+    area_mm2: Change
+    notices: tuple[Notice, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as it stands in ``schema/comparison-1.json``, without its head."""
+        return {
+            "prior": _summary(self.prior),
+            "current": _summary(self.current),
+            "breasts": {side: breast.to_dict() for side, breast in self.breasts.items()},
+            "calcium_mass_mg": self.calcium_mass_mg.to_dict(),
+            "area_mm2": self.area_mm2.to_dict(),
+            "notices": [notice.to_dict() for notice in self.notices],
+        }
+
+
+def _summary(exam: ExamResult) -> dict[str, Any]:
+    whole = exam.to_dict()
+    names = (
+        "study_instance_uid",
+        "complete",
+        "calcium_mass_mg",
+        "calcium_mass_interval_mg",
+        "mass_category",
+        "area_mm2",
+        "area_class",
+        "csbi_grade",
+        "missing_views",
+        "alarms",
+    )
+    return {**{name: whole[name] for name in names}, "software": dict(exam.software)}

@@ -1,0 +1,118 @@
+"""What does not fit together in one exam.
+
+A pair of views, or of breasts, is called unusual where it lies outside what 99 of 100 pairs show, by the
+published reproducibility of calcium mass in 39 women (Molloi et al., Academic Radiology 2009) widened by the
+intervals of the two masses. With three pairs an exam that is at most one exam in 33 without a fault. The
+limits are for calibrated masses only: the published ones came from raw images.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bac_imaging.errors import CATALOGUE
+from bacctl.exam_results import BreastResult, ViewResult
+from bacctl.exam_scales import standard_deviation
+from bacctl.image_result import Laterality, Notice
+
+NORMAL_99 = 2.575829
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How one mass follows from another: ``slope * other + offset_mg``, with a standard error of estimation.
+
+    Attributes
+    ----------
+    slope : float
+        Without unit.
+    offset_mg, error_mg : float
+        Offset and standard error in mg.
+    """
+
+    slope: float
+    offset_mg: float
+    error_mg: float
+
+
+CC_FROM_MLO = Relation(0.82, 0.27, 3.44)
+LEFT_FROM_RIGHT = Relation(0.86, -0.06, 4.30)
+
+
+def repeated_view(view: str, found: int, *, decided: bool) -> Notice:
+    """Say that a view was taken more than once.
+
+    Parameters
+    ----------
+    view : str
+        Side and view, such as "LCC".
+    found : int
+        How many images of it have equal standing.
+    decided : bool
+        Whether it is known which of them is the latest.
+
+    Returns
+    -------
+    Notice
+    """
+    code = "BAC-W-VIEW-REPEATED"
+    which = "the latest counts" if decided else "which is the latest is not told, and their mean counts"
+    return Notice(
+        code, f"the study holds {found} {view} images of equal standing; {which}; {CATALOGUE[code].hint}"
+    )
+
+
+def inconsistencies(breasts: Mapping[Laterality, BreastResult]) -> list[Notice]:
+    """Compare the two views of each breast, and the two breasts.
+
+    Parameters
+    ----------
+    breasts : mapping
+        "L" and "R" to BreastResult.
+
+    Returns
+    -------
+    list of Notice
+        At most one a breast and one for the two of them. Nothing is corrected.
+    """
+    notices = []
+    for side, breast in breasts.items():
+        cc, mlo = breast.by_view.get("CC"), breast.by_view.get("MLO")
+        if cc is not None and mlo is not None:
+            notices.append(
+                _unusual("BAC-W-CC-MLO-DIFFER", CC_FROM_MLO, (f"{side}CC", cc), (f"{side}MLO", mlo))
+            )
+    left, right = breasts["L"], breasts["R"]
+    # The CC view shows less than the MLO view, so that only like can be held against like.
+    if left.mass_views == right.mass_views:
+        notices.append(_unusual("BAC-W-LEFT-RIGHT-DIFFER", LEFT_FROM_RIGHT, ("left", left), ("right", right)))
+    return [notice for notice in notices if notice is not None]
+
+
+def _unusual(
+    code: str,
+    relation: Relation,
+    one: tuple[str, ViewResult | BreastResult],
+    other: tuple[str, ViewResult | BreastResult],
+) -> Notice | None:
+    (name, mass, sd), (other_name, other_mass, other_sd) = (_calibrated(*pair) for pair in (one, other))
+    if mass is None or other_mass is None:
+        return None
+    expected = relation.slope * other_mass + relation.offset_mg
+    reach = NORMAL_99 * math.hypot(relation.error_mg, sd, relation.slope * other_sd)
+    if abs(mass - expected) <= reach:
+        return None
+    text = (
+        f"{name} reads {mass:.1f} mg beside {other_mass:.1f} mg {other_name}, where 99 of 100 lie between "
+        f"{max(0.0, expected - reach):.1f} and {expected + reach:.1f} mg; {CATALOGUE[code].hint}"
+    )
+    return Notice(code, text)
+
+
+def _calibrated(name: str, result: ViewResult | BreastResult) -> tuple[str, float | None, float]:
+    mass, interval = result.calcium_mass_mg, result.calcium_mass_interval_mg
+    if result.mass_basis != "calibrated" or mass is None or interval is None:
+        return name, None, 0.0
+    return name, mass, standard_deviation(mass, interval)

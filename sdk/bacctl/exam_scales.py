@@ -1,0 +1,180 @@
+"""The published scales of a woman's exam, and how sure they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from bacctl.exam_results import AreaClass, CsbiGrade, MassCategory
+from bacctl.image_result import ImageResult, Vessel
+
+MASS_EDGES_MG = (20.0, 40.0, 60.0, 80.0)
+MASS_CATEGORIES: tuple[MassCategory, ...] = ("0-20", "20-40", "40-60", "60-80", ">80")
+AREA_EDGES_MM2 = (10.0, 25.0)
+AREA_CLASSES: tuple[AreaClass, ...] = ("0-10", "10-25", ">25")
+# From this many calcified vessels on the Canadian Society of Breast Imaging calls them severe.
+SEVERE_VESSELS = 3
+# Stretches of calcification nearer to each other than this are taken for one artery.
+SAME_ARTERY_MM = 10.0
+NORMAL_95 = 1.959964  # a 95 % interval ends this many standard deviations from its centre
+
+Interval = tuple[float, float]
+
+
+def mass_category(mass_mg: float | None, bac_detected: bool | None) -> MassCategory | None:
+    """Return the woman's category of calcium mass.
+
+    Parameters
+    ----------
+    mass_mg : float or None
+        Left plus right.
+    bac_detected : bool or None
+        Whether BAC was found in any accepted image; None where a breast has none.
+
+    Returns
+    -------
+    str or None
+        "0" exactly where no BAC was found; otherwise 20 mg is "0-20", 20.1 mg is "20-40".
+    """
+    if bac_detected is False:
+        return "0"
+    if bac_detected is None or mass_mg is None:
+        return None
+    return MASS_CATEGORIES[_bin(mass_mg, MASS_EDGES_MG)]
+
+
+def area_class(area_mm2: float | None, bac_detected: bool | None) -> AreaClass | None:
+    """Return the woman's class of calcified area (the scale of the Emory and Mayo outcome study).
+
+    Parameters
+    ----------
+    area_mm2 : float or None
+        Left plus right.
+    bac_detected : bool or None
+        Whether BAC was found in any accepted image; None where a breast has none.
+
+    Returns
+    -------
+    str or None
+        "0", "0-10", "10-25" or ">25"; an upper edge belongs to the lower class.
+    """
+    if bac_detected is False:
+        return "0"
+    if bac_detected is None or area_mm2 is None:
+        return None
+    return AREA_CLASSES[_bin(area_mm2, AREA_EDGES_MM2)]
+
+
+def csbi_grade(vessel_count: int | None, bac_detected: bool | None) -> CsbiGrade | None:
+    """Estimate the woman's grade on the scale of the Canadian Society of Breast Imaging (2023).
+
+    Readers give 0 for none, 1 for few punctate calcifications, 2 for coarse or tram-track ones in fewer than
+    three vessels, 3 for severe ones in three or more.
+
+    Parameters
+    ----------
+    vessel_count : int or None
+        Calcified arteries, left plus right.
+    bac_detected : bool or None
+        Whether BAC was found in any accepted image; None where a breast has none.
+
+    Returns
+    -------
+    {0, 2, 3} or None
+        Never 1: whatever is outlined is a stretch of artery, and few punctate calcifications are none.
+    """
+    if bac_detected is False:
+        return 0
+    if bac_detected is None or vessel_count is None:
+        return None
+    return 3 if vessel_count >= SEVERE_VESSELS else 2
+
+
+def count_arteries(image: ImageResult) -> int | None:
+    """Count the calcified arteries of one image.
+
+    Parameters
+    ----------
+    image : ImageResult
+        With status "ok".
+
+    Returns
+    -------
+    int or None
+        Groups of stretches whose bounding boxes are less than 10 mm apart, in the artery's plane: a calcified
+        artery is seldom calcified without a gap. None where BAC was found but its stretches or the size of a
+        pixel are not told.
+    """
+    if not image.bac_detected:
+        return 0
+    if not image.vessels or image.pixel_spacing_mm is None:
+        return None
+    row_mm, column_mm = (spacing / (image.magnification or 1.0) for spacing in image.pixel_spacing_mm)
+    groups: list[list[Vessel]] = []
+    for vessel in image.vessels:
+        near = [
+            group
+            for group in groups
+            if any(_gap_mm(vessel, other, row_mm, column_mm) < SAME_ARTERY_MM for other in group)
+        ]
+        groups = [group for group in groups if group not in near]
+        groups.append([vessel, *(other for group in near for other in group)])
+    return len(groups)
+
+
+def category_probabilities(mass_mg: float | None, interval_mg: Interval | None) -> dict[str, float] | None:
+    """Return how likely each category above "0" is, given that BAC is there.
+
+    Parameters
+    ----------
+    mass_mg : float or None
+        Median.
+    interval_mg : tuple of float or None
+        (low, high), 95 %.
+
+    Returns
+    -------
+    dict or None
+        Probabilities that sum to 1, from two half normal distributions that meet in the mass and fit the
+        interval, cut off at 0 mg. Where the interval itself was cut off at 0, its upper half tells the
+        spread on both sides.
+    """
+    if mass_mg is None or interval_mg is None:
+        return None
+    low, high = interval_mg
+    median = mass_mg
+    above = high - median
+    beneath = median - low if low > 0.0 else max(median - low, above)
+
+    def below(x: float) -> float:
+        spread = (beneath if x < median else above) / NORMAL_95
+        if spread <= 0.0:
+            return 0.0 if x < median else 1.0
+        return 0.5 * (1.0 + math.erf((x - median) / (spread * math.sqrt(2.0))))
+
+    floor = below(0.0) if median > 0.0 or high > 0.0 else 0.0
+    steps = [floor, *(below(edge) for edge in MASS_EDGES_MG), 1.0]
+    shares = [(upper - lower) / (1.0 - floor) for lower, upper in pairwise(steps)]
+    return {str(name): share for name, share in zip(MASS_CATEGORIES, shares, strict=True)}
+
+
+def standard_deviation(amount: float, interval: Interval) -> float:
+    """Return the standard deviation that a 95 % interval stands for, by its wider half.
+
+    The lower half may have been cut off at 0.
+    """
+    low, high = interval
+    return max(amount - low, high - amount) / NORMAL_95
+
+
+def _bin(value: float, edges: Sequence[float]) -> int:
+    return sum(value > edge for edge in edges)
+
+
+def _gap_mm(one: Vessel, other: Vessel, row_mm: float, column_mm: float) -> float:
+    row0, column0, row1, column1 = one.bbox_px
+    row2, column2, row3, column3 = other.bbox_px
+    rows = max(row2 - row1, row0 - row3, 0)
+    columns = max(column2 - column1, column0 - column3, 0)
+    return math.hypot(rows * row_mm, columns * column_mm)
