@@ -1,0 +1,120 @@
+"""The trend of quality assurance: one line a run in a table that is only ever added to."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bacctl.outputs.files import write_atomic
+
+TREND_COLUMNS = (
+    "date",
+    "bacctl",
+    "server",
+    "model",
+    "calibration",
+    "phantoms",
+    "bias_mg",
+    "sd_mg",
+    "slope",
+    "intervals_that_hold",
+    "intervals",
+    "passed",
+)
+_HEADER = ",".join(TREND_COLUMNS)
+
+
+class TrendError(ValueError):
+    """A file in the trend's place that is no trend; the message names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class Trend:
+    """What a trend file holds.
+
+    Attributes
+    ----------
+    rows : tuple of mapping
+        Its good lines, oldest first, by the names of `TREND_COLUMNS`; all values are text.
+    damaged : tuple of int
+        Numbers of the lines, from 1, that are not whole. They are left in the file.
+    """
+
+    rows: tuple[Mapping[str, str], ...]
+    damaged: tuple[int, ...]
+
+
+def read_trend(path: Path) -> Trend:
+    """Read a trend file.
+
+    Parameters
+    ----------
+    path : Path
+        It need not exist.
+
+    Returns
+    -------
+    Trend
+
+    Raises
+    ------
+    TrendError
+        The file has another header.
+    OSError
+        It cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return Trend((), ())
+    if not lines:
+        return Trend((), ())
+    if lines[0] != _HEADER:
+        raise TrendError(f"{path}: is not a trend of bacctl qa; move it away or give another --out")
+    rows: list[Mapping[str, str]] = []
+    damaged = []
+    for number, line in enumerate(lines[1:], start=2):
+        values = _fields(line)
+        # Every field but the calibration of a distant server is filled; a line cut short ends elsewhere.
+        if len(values) == len(TREND_COLUMNS) and values[-1] in ("yes", "no"):
+            rows.append(dict(zip(TREND_COLUMNS, values, strict=True)))
+        else:
+            damaged.append(number)
+    return Trend(tuple(rows), tuple(damaged))
+
+
+def _fields(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:  # such as bytes that are no text
+        return []
+
+
+def append_trend(path: Path, row: Mapping[str, str]) -> None:
+    """Add a run to a trend file; what it holds stays as it is, damaged lines included.
+
+    Parameters
+    ----------
+    path : Path
+        Made where it does not exist.
+    row : mapping
+        Text for each of `TREND_COLUMNS`.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; nothing of it is changed then.
+    """
+    before = path.read_bytes() if path.exists() else b""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, TREND_COLUMNS, lineterminator="\n")
+    if not before:
+        writer.writeheader()
+    elif not before.endswith(b"\n"):
+        # A line that was cut short must not swallow this one.
+        before += b"\n"
+    writer.writerow(row)
+    write_atomic(path, before + stream.getvalue().encode())
