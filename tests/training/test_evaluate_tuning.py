@@ -12,62 +12,95 @@ from bac_imaging.vessels import PostProcessing, find_vessels
 from bac_training.backends import Segmenter
 from bac_training.errors import TrainingError
 from bac_training.evaluation import tuning
+from bac_training.evaluation.choosing import choose
+from bac_training.evaluation.geometry import shapes_of
+from bac_training.evaluation.pieces import describe_pieces
 from bac_training.evaluation.settings import Settings, read_settings
+from bac_training.evaluation.vessels import compare
 
-Piece = list[float]  # peak, mm2, mm, pixels, true pixels
+Piece = list[float]  # peak, mm2, mm, pixels, true pixels, false
 
-GRID = {
-    "threshold": (0.4, 0.5),
-    "seed": (0.5, 0.6, 0.9),
-    "min_area_mm2": (1.0, 2.0),
-    "min_length_mm": (3.0, 5.0, 10.0),
+ARTERY: Piece = [0.99, 20.0, 20.0, 2000, 1800, 0]
+USUAL = {
+    "threshold": (0.5,),
+    "seed": (0.6,),
+    "min_area_mm2": (2.0,),
+    "min_length_mm": (4.0,),
     "min_elongation": (2.0,),
 }
 
 
 def image(true_px: int, pieces: list[Piece], lower: list[Piece] | None = None) -> dict[str, Any]:
-    return {"true_px": true_px, "pieces": {"0.5": pieces, "0.4": pieces if lower is None else lower}}
+    """Describe an image whose pieces change below a threshold of 0.6, if they do."""
+    wide = pieces if lower is None else lower
+    return {
+        "true_px": true_px,
+        "pieces": {"0.4": wide, "0.5": wide, "0.6": pieces, "0.7": pieces, "0.8": pieces},
+    }
 
 
-def test_f1_comes_first_then_dice() -> None:
-    artery: Piece = [0.99, 20.0, 20.0, 2000, 1800]
-    stump: Piece = [0.8, 4.0, 4.0, 400, 300]  # part of an artery, shorter than the default demands
-    alarm: Piece = [0.7, 4.0, 4.5, 400, 0]
+def test_the_score_by_hand() -> None:
+    stump: Piece = [0.8, 4.0, 4.0, 400, 300, 0]
+    alarm: Piece = [0.7, 4.0, 4.5, 400, 0, 1]
     women = [
-        [image(2400, [artery, stump])],
+        [image(2400, [ARTERY, stump]), image(0, [])],
         [image(0, [alarm])],
         [image(0, [])],
     ]
-    choice = tuning.choose(women, GRID)
-    # A seed of 0.9 or a length of 5 keep the alarm out and lose the stump; the defaults are nearest.
-    assert choice.score.woman_f1 == 1.0
-    assert choice.score.dice == pytest.approx(2 * 1800 / (2000 + 2400))
-    assert choice.settings.post_processing == {
-        "seed": 0.6,
-        "min_area_mm2": 2.0,
-        "min_length_mm": 5.0,
-        "min_elongation": 2.0,
-    }
-    # Without the alarm, Dice alone decides: shorter pieces pay.
-    choice = tuning.choose([women[0], women[2]], GRID)
-    assert choice.settings.post_processing["min_length_mm"] == 3.0
-    assert choice.score.dice == pytest.approx(2 * 2100 / (2400 + 2400))
+    choice = choose(women, USUAL)
+    score = choice.score
+    # One woman and one image with BAC, both found; one of each called wrongly.
+    assert (score.woman_f1, score.view_f1) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert score.false_per_view == 1 / 4
+    assert score.dice == pytest.approx(2 * 2100 / (2400 + 2400))
+    assert score.value == pytest.approx(2 / 3 + 2 / 3 + 0.875 - 0.15)
+    assert (choice.women, choice.views) == (3, 4)
+    # The default length of 5 mm keeps the alarm out and loses the stump.
+    assert (choice.default.woman_f1, choice.default.false_per_view) == (1.0, 0.0)
     assert choice.default.dice == pytest.approx(2 * 1800 / (2000 + 2400))
+    assert choice.default.value == pytest.approx(2 + choice.default.dice)
+
+
+def test_a_plateau_wins_over_a_spike() -> None:
+    """A length of 4 mm is best by itself; that of 5 loses a piece and keeps another, which 6 turns down."""
+    stump: Piece = [0.99, 4.0, 4.5, 400, 400, 0]
+    bulge: Piece = [0.99, 4.0, 5.5, 400, 0, 0]
+    women = [[image(2400, [ARTERY, stump, bulge])], [image(0, [])]]
+    choice = choose(women, USUAL | {"min_length_mm": (4.0, 5.0, 6.0, 7.0, 8.0)})
+    spike, hole, plateau = 2 * 2200 / 5200, 2 * 1800 / 4800, 2 * 1800 / 4400
+    assert spike > plateau > (spike + hole) / 2
+    # Of 7 and 8 mm, whose neighbours are as good, the one that is nearer to the default of 5.
+    assert choice.settings.post_processing["min_length_mm"] == 7.0
+    assert choice.score.dice == pytest.approx(plateau)
+
+
+def test_false_vessels_cost_though_no_woman_changes() -> None:
+    """False vessels beside an artery: F1 does not move, and Dice only a little."""
+    alarm: Piece = [0.85, 2.5, 6.0, 20, 0, 1]
+    faint: Piece = [0.85, 3.0, 6.0, 60, 60, 0]
+    women = [[image(2400, [ARTERY, alarm, faint])], [image(0, [])]]
+    grid = USUAL | {"seed": (0.6, 0.7, 0.8, 0.9, 0.95)}
+    assert choose(women, grid).settings.post_processing["seed"] == 0.95
+    # Up to one in ten views they cost nothing: the faint piece of artery is worth more.
+    women += [[image(0, [])] for _ in range(8)]
+    assert choose(women, grid).settings.post_processing["seed"] == 0.6
 
 
 def test_the_threshold_is_chosen_too() -> None:
-    tight: Piece = [0.99, 20.0, 20.0, 2000, 1800]
-    wide: Piece = [0.99, 30.0, 20.0, 2600, 2350]
-    women = [[image(2400, [tight], [wide])], [image(0, [])]]
-    choice = tuning.choose(women, GRID)
+    wide: Piece = [0.99, 30.0, 20.0, 2600, 2350, 0]
+    women = [[image(2400, [ARTERY], [wide])], [image(0, [])]]
+    choice = choose(women, USUAL | {"threshold": (0.4, 0.5, 0.6, 0.7, 0.8)})
     assert choice.settings.threshold == 0.4
     assert choice.score.dice == pytest.approx(2 * 2350 / 5000)
-    assert (choice.women, choice.views) == (2, 2)
+    # A seed that demands less than the threshold is written as what it is.
+    women = [[image(2400, [wide], [ARTERY])], [image(0, [])]]
+    choice = choose(women, USUAL | {"threshold": (0.4, 0.5, 0.6, 0.7, 0.8)})
+    assert (choice.settings.threshold, choice.settings.post_processing["seed"]) == (0.7, 0.7)
 
 
 def test_women_of_one_kind_say_nothing() -> None:
     with pytest.raises(TrainingError, match="all have BAC, or none has"):
-        tuning.choose([[image(10, [])], [image(10, [])]], GRID)
+        choose([[image(10, [])], [image(10, [])]], USUAL)
 
 
 def test_pieces_pass_as_they_do_in_the_pipeline() -> None:
@@ -81,10 +114,7 @@ def test_pieces_pass_as_they_do_in_the_pipeline() -> None:
         probability[top : top + height, left : left + width] = level
     true = probability > 0.9
     spacing = (0.1, 0.1)
-    described = {
-        "true_px": int(true.sum()),
-        "pieces": {"0.5": tuning._pieces_at(0.5, probability, true, spacing)},
-    }
+    described = {"true_px": int(true.sum()), "pieces": describe_pieces(probability, true, spacing)}
     for demands in (
         {"seed": 0.6, "min_area_mm2": 2.0, "min_length_mm": 5.0, "min_elongation": 2.0},
         {"seed": 0.9, "min_area_mm2": 4.0, "min_length_mm": 5.0, "min_elongation": 1.5},
@@ -93,8 +123,23 @@ def test_pieces_pass_as_they_do_in_the_pipeline() -> None:
         mask = find_vessels(probability, spacing, PostProcessing(0.5, **demands)).mask
         grid = {"threshold": (0.5,), **{name: (value,) for name, value in demands.items()}}
         none = {"true_px": 0, "pieces": {"0.5": []}}
-        choice = tuning.choose([[described], [none]], grid)
+        choice = choose([[described], [none]], grid)
         assert choice.score.dice == pytest.approx(2 * (mask & true).sum() / (mask.sum() + true.sum()))
+
+
+def test_a_piece_is_false_by_the_rule_of_the_evaluation() -> None:
+    """An artery of 20 mm, of which the truth knows a part: a quarter of it within 1 mm makes it true."""
+    probability = np.zeros((60, 240), dtype=np.float32)
+    probability[20:28, 20:220] = 0.95
+    for known_px, false in ((30, True), (50, False)):
+        true = np.zeros(probability.shape, dtype=bool)
+        true[20:28, 20 : 20 + known_px] = True
+        spacing = (0.1, 0.1)
+        (piece,) = describe_pieces(probability, true, spacing)["0.9"]
+        assert piece[:2] == pytest.approx([0.95, 16.0])
+        assert piece[3:] == [1600, 8 * known_px, int(false)]
+        found, truth = (shapes_of(mask, spacing, 2.0) for mask in (probability > 0.9, true))
+        assert compare(truth, found, [None], 1.0)[1][0].false == false
 
 
 def test_settings_are_written_for_evaluate_and_export(
@@ -120,11 +165,15 @@ def test_settings_are_written_for_evaluate_and_export(
     arguments = [str(tmp_path), "--model", "any.onnx", "--out", str(out), "--processes", "1"]
     assert tuning._main(arguments) == 0
     content = json.loads(out.read_text())
-    assert content["woman_f1"] == 1.0
+    assert (content["woman_f1"], content["view_f1"], content["false_per_view"]) == (1.0, 1.0, 0.0)
     assert content["dice"] > 0.9
+    assert content["score"] == pytest.approx(2 + content["dice"])
     assert content["chosen_on"][0]["women"] == 2
     assert read_settings(out) == Settings(content["threshold"], content["post_processing"])
-    assert "F1 per woman 1.000" in capsys.readouterr().out
+    assert (
+        "F1 per woman 1.000, per view 1.000, 0.000 false vessels a view, Dice 1.000"
+        in capsys.readouterr().out
+    )
     (tmp_path / "without.png").write_bytes(b"no image")
     assert tuning._main(arguments) == 0
     assert capsys.readouterr().err == "without.png: BAC-FILE-NOT-IMAGE, counted as nothing found\n"
