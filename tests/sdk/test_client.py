@@ -138,6 +138,17 @@ def test_exam(client):
     assert len(exam.images) == 5
 
 
+def test_two_exams_are_compared(client):
+    views = ("L CC", "L MLO", "R CC", "R MLO")
+    prior, current = ([f"{view} {study}".encode() for view in views] for study in (1, 2))
+    change = client.compare(prior, current)
+    assert change.calcium_mass_mg.verdict == "within_limit"
+    assert (change.prior.study_instance_uid, change.current.study_instance_uid) == ("1", "2")
+    assert change.prior.software["model"] == "ab" * 32
+    with pytest.raises(RefusedError, match="BAC-COMPARE-SAME"):
+        client.compare(prior, prior)
+
+
 def test_exam_of_a_folder(client, tmp_path):
     (tmp_path / "README").write_text("no image")
     with pytest.raises(RefusedError, match="0 images"):

@@ -1,0 +1,237 @@
+"""``bacctl compare`` with a client that is not real: what is compared, exit codes, streams."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+
+import jsonschema
+import pytest
+
+from bacctl.cli import main
+from bacctl.errors import ServerUnavailableError
+from bacctl.exam import build_exams
+from bacctl.outputs.document import analysis_document, document_text
+from bacctl.results import ImageResult
+
+Run = Callable[..., tuple[int, str, str]]
+SERVER = {"model": "ab" * 32, "triton": "2.51.0"}
+
+
+def measured(path: Path) -> ImageResult:
+    """Read what the file says was measured: side, view, study and mass."""
+    words = path.read_text().split()
+    if words[1] == "refused":
+        return ImageResult("refused", "BAC-VIEW-SPOT", "a spot view; send another", path=path)
+    side, view, study, mass = words[1:]
+    return ImageResult(
+        "ok",
+        laterality="L" if side == "L" else "R",
+        view=view,
+        study_instance_uid=study,
+        rows=1,
+        columns=1,
+        bac_detected=True,
+        bac_probability=0.9,
+        calcium_mass_mg=float(mass),
+        calcium_mass_interval_mg=(0.9 * float(mass), 1.1 * float(mass)),
+        mass_basis="calibrated",
+        area_mm2=float(mass),
+        weights_sha256=SERVER["model"],
+        path=path,
+    )
+
+
+class FakeClient:
+    def __init__(self) -> None:
+        self.runs = 0
+        self.talks = False
+
+    def __enter__(self) -> FakeClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def server_info(self) -> dict[str, str]:
+        return SERVER
+
+    def analyze_many(self, sources: Sequence[Path], pixel_spacing_mm: object = None) -> Iterator[ImageResult]:
+        self.runs += 1
+        if self.talks:
+            os.write(1, b"a library talks to file descriptor 1\n")
+        for path in sources:
+            if path.stem == "interrupt":
+                raise KeyboardInterrupt
+            yield measured(path)
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
+    fake = FakeClient()
+    monkeypatch.setattr("bacctl.cli.connect.connect", lambda url: fake)
+    return fake
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run the command in the test's folder; gives exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BACCTL_URL", raising=False)
+
+    def call(*args: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bacctl", "compare", *map(str, args)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        code = left.value.code or 0
+        assert isinstance(code, int)
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return call
+
+
+def folder(name: str, *images: str) -> Path:
+    """Write files that are named like images and say what a server would find."""
+    path = Path(name)
+    path.mkdir(parents=True)
+    for number, image in enumerate(images):
+        (path / f"{number}.dcm").write_text(f"measured {image}")
+    return path
+
+
+def exam(name: str, study: str, mass: float) -> Path:
+    return folder(name, *(f"{side} {view} {study} {mass}" for side in "LR" for view in ("CC", "MLO")))
+
+
+def saved(name: str, *folders: Path) -> Path:
+    images = [measured(path) for each in folders for path in sorted(each.iterdir())]
+    Path(name).write_text(
+        document_text(analysis_document(images, build_exams(images), skipped=0, server=SERVER))
+    )
+    return Path(name)
+
+
+def test_two_folders_in_one_run_of_the_server(client: FakeClient, run: Run) -> None:
+    code, out, err = run(exam("prior", "1", 10.0), exam("current", "2", 40.0))
+    assert (code, err, client.runs) == (0, "", 1)
+    assert "progressed" in out
+    assert "category 0-20 mg, then 60-80 mg" in out
+    assert "esearch use only" in out
+    assert sorted(os.listdir()) == ["current", "prior"]
+
+
+def test_document_alone_on_stdout(client: FakeClient, run: Run) -> None:
+    client.talks = True
+    code, out, _ = run(exam("prior", "1", 10.0), exam("current", "2", 10.5), "--json")
+    document = json.loads(out)
+    jsonschema.validate(
+        document, json.loads(files("bacctl").joinpath("schema/comparison-1.json").read_text())
+    )
+    assert code == 0
+    assert document["calcium_mass_mg"]["verdict"] == "within_limit"
+    assert document["prior"]["software"]["model"] == SERVER["model"]
+
+
+def test_saved_results_need_no_server(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(url: str | None) -> None:
+        raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "must not be called")
+
+    monkeypatch.setattr("bacctl.cli.connect.connect", refuse)
+    prior, current = saved("a.json", exam("prior", "1", 10.0)), saved("b.json", exam("current", "2", 40.0))
+    code, out, err = run(prior, current, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["calcium_mass_mg"]["difference"] == 60.0
+
+
+def test_folder_against_saved_result(client: FakeClient, run: Run) -> None:
+    prior = saved("a.json", exam("prior", "1", 10.0))
+    code, out, _ = run(prior, exam("current", "2", 40.0), "--json")
+    assert code == 0
+    assert json.loads(out)["breasts"]["L"]["calcium_mass_mg"]["verdict"] == "progressed"
+
+
+def test_refused_image_costs_the_exit_code(client: FakeClient, run: Run) -> None:
+    prior = exam("prior", "1", 10.0)
+    (prior / "z.dcm").write_text("measured refused")
+    code, out, err = run(prior, exam("current", "2", 10.0))
+    assert code == 1
+    assert "within the limit" in out
+    assert err == "prior/z.dcm: BAC-VIEW-SPOT: a spot view; send another\n"
+
+
+@pytest.mark.parametrize(
+    ("prior", "words"),
+    [
+        ("nowhere", "there is no such file or folder"),
+        ("current", "was given twice"),
+        ("empty", "holds no image"),
+        ("results", "give results/analysis.json itself"),
+        ("current/0.dcm", "is one image; give the folder"),
+    ],
+)
+def test_wrong_usage(client: FakeClient, run: Run, prior: str, words: str) -> None:
+    exam("current", "2", 10.0)
+    folder("empty")
+    folder("results")
+    Path("results/analysis.json").write_text("{}")
+    code, out, err = run(prior, "current")
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_several_studies_are_named_and_not_paired(client: FakeClient, run: Run) -> None:
+    prior = folder("prior", "L CC 1.5 3", "R CC 1.7 3")
+    code, out, err = run(prior, exam("current", "2", 10.0))
+    assert (code, out) == (1, "")
+    assert err.startswith("BAC-COMPARE-EXAM: prior: holds 2 studies (1.5, 1.7); give one exam's folder")
+    several = saved("several.json", Path("prior"))
+    code, out, err = run(several, "current")
+    assert (code, out) == (1, "")
+    assert "several.json: holds 2 studies (1.5, 1.7)" in err
+
+
+def test_one_study_twice(client: FakeClient, run: Run) -> None:
+    code, out, err = run(exam("prior", "1", 10.0), exam("copy", "1", 10.0))
+    assert (code, out) == (1, "")
+    assert err.startswith("BAC-COMPARE-SAME: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("no JSON", "is no result of `bacctl analyze`"),
+        ("[]", "is no result of `bacctl analyze`"),
+        ('{"schema": "bacctl.analysis/9"}', "is no result of `bacctl analyze`"),
+        ('{"schema": "bacctl.analysis/1"}', "is damaged or of another release"),
+        ('{"schema": "bacctl.analysis/1", "software": {}, "exams": [{"breasts": 1}]}', "is damaged"),
+        ('{"schema": "bacctl.analysis/1", "software": {}, "exams": []}', "no image in it names a study"),
+    ],
+)
+def test_what_is_no_saved_result(run: Run, text: str, words: str) -> None:
+    Path("a.json").write_text(text)
+    Path("b.json").write_text("{}")
+    code, out, err = run("a.json", "b.json")
+    assert (code, out) == (1, "")
+    assert f"BAC-COMPARE-EXAM: a.json: {words}" in err
+
+
+def test_nothing_analysed_in_one_folder(client: FakeClient, run: Run) -> None:
+    code, out, err = run(folder("prior", "refused"), exam("current", "2", 10.0))
+    assert (code, out) == (1, "")
+    assert "prior: none of its images was analysed" in err
+
+
+def test_interrupted(client: FakeClient, run: Run) -> None:
+    prior = exam("prior", "1", 10.0)
+    (prior / "interrupt.dcm").write_text("x")
+    assert run(prior, exam("current", "2", 10.0)) == (130, "", "stopped\n")
