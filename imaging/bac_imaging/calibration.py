@@ -38,10 +38,14 @@ _BOONE = (-2.35452817, 22.3960980, 8.85064260, 19.3)
 _BOONE_RANGE_CM = (2.0, 8.0)
 # With a linear grid: 0.052 behind 20 mm of PMMA to 0.187 behind 80 mm, measured with beam stops (Salvagnini
 # et al., Med Phys 39 (2012) 3167). A cellular grid passes a third of it, and no header tells them apart.
-# Scatter without a grid varies less: measurements and the fit agree within 20 %.
+# Scatter without a grid varies less, but by more than the fit's agreement with measurements, 20 %: air gap,
+# field, paddle and composition are not in the header.
 _GRID_SCATTER_MM = (20.0, 80.0)
 _GRID_SCATTER = (0.052, 0.187)
-_SCATTER_SD = {True: 0.35, False: 0.15, None: 0.35}
+_SCATTER_SD = {True: 0.35, False: 0.25, None: 0.35}
+
+# A mm of thickness moves the mass by this share, by coefficient, scatter and magnification together.
+_THICKNESS_SLOPE = {True: 0.005, False: 0.011, None: 0.005}
 
 # Standard deviation of the blur in mm, pixel included. Scintillators: transfer of 0.76 and 0.59 at 2 cycles a
 # mm (Ghetti et al., Med Phys 35 (2008) 456); selenium: above 0.4 at 7.1 (Hoheisel et al., IEEE NSS 2004).
@@ -70,6 +74,8 @@ class Calibration:
         Standard deviation of the detector's blur, in mm; 0 where none is to be undone.
     scatter_sd : float
         Standard deviation of `scatter_to_primary`, as a fraction of it.
+    thickness_slope : float
+        Share by which the mass changes with each mm of thickness.
     """
 
     k_cm2_per_g: float
@@ -79,6 +85,7 @@ class Calibration:
     thickness_mm: float
     blur_mm: float = 0.0
     scatter_sd: float = 0.0
+    thickness_slope: float = 0.005
 
 
 @dataclass(frozen=True)
@@ -171,7 +178,16 @@ def calibrate(beam: Beam | None) -> Calibration | Notice:
     kvp_sd = abs(math.log(soft / hard)) / (high - low) * _KVP_SD * beam.kvp
     relative_sd = math.hypot(filter_sd, detector_sd, grid_sd, kvp_sd)
     blur = _BLUR_MM.get(beam.detector or "", _BLUR_UNKNOWN_MM)
-    return Calibration(k, hardening, scatter, relative_sd, beam.thickness_mm, blur, _SCATTER_SD[beam.grid])
+    return Calibration(
+        k,
+        hardening,
+        scatter,
+        relative_sd,
+        beam.thickness_mm,
+        blur,
+        _SCATTER_SD[beam.grid],
+        _THICKNESS_SLOPE[beam.grid],
+    )
 
 
 def _scatter_without_grid(thickness_mm: float) -> float:

@@ -17,12 +17,13 @@ class ErrorBudget:
     Attributes
     ----------
     unit : float
-        Calibration within one system (Heine et al. 2008: about 4 %; between systems about twice that).
+        Calibration of the system: no header tells that it was checked, so it is the spread between systems,
+        about twice the 4 % within one (Heine et al. 2008).
     table : float
         Coefficient of the beam: spectrum, tube angle, composition of the breast, tabulated attenuation.
-    thickness_per_mm : float
-        Per mm of compressed thickness. The readout is off by up to 14 % (Med Phys 39:263), 8 % as a standard
-        deviation; the mass changes by 0.5 % a mm, by coefficient, scatter and magnification together.
+    thickness : float
+        Share by which the compressed thickness is off: up to 14 % (Med Phys 39:263), 8 % as a standard
+        deviation. What a mm changes is in the calibration.
     height_per_mm : float
         Per mm of compressed thickness. The artery may lie anywhere in the breast: 0.29 of the thickness as a
         standard deviation; area changes by 0.33 % a mm at 600 mm from the source.
@@ -40,9 +41,9 @@ class ErrorBudget:
         two to seven decades in their range, and the slope of the mass is theirs.
     """
 
-    unit: float = 0.04
+    unit: float = 0.08
     table: float = 0.015
-    thickness_per_mm: float = 0.08 * 0.005
+    thickness: float = 0.08
     height_per_mm: float = 0.29 * 0.0033
     gap: float = 0.016
     blur: float = 0.5
@@ -88,7 +89,7 @@ def mass_interval(
     relative = math.hypot(
         budget.unit,
         budget.table,
-        budget.thickness_per_mm * calibration.thickness_mm,
+        budget.thickness * calibration.thickness_mm * calibration.thickness_slope,
         calibration.scatter_sd * ratio / (1.0 + ratio),
         budget.height_per_mm * calibration.thickness_mm,
         budget.gap,

@@ -11,6 +11,7 @@ Density times the pixel's area in the object's plane, summed over a vessel, is i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +32,10 @@ BoolArray = npt.NDArray[np.bool_]
 MARGIN_PX = 2
 """Calcium is summed this far beyond the outline: it sits in the wall, and blur carries it across the edge."""
 
+SOLID_MG_PER_MM3 = 3.16 * 0.399
+"""Calcium in solid hydroxyapatite: its density in mg/mm3 times its share of calcium."""
+
+_OUTLINE_MM = 0.1  # a network's outline may be too narrow by a working pixel on each side
 _MG_PER_MM2 = 10.0  # one g/cm2 in mg/mm2
 # The background under a vessel errs by this much more than the tissue beside it scatters about the fit: found
 # by weighing outlines that were moved to where there is no calcium.
@@ -161,7 +166,9 @@ def _weigh(
     area = float(within.sum()) * pixel_area
     background = fit_background(signal, tissue, target)
     if background is None:
-        return VesselMass(0.0, 0.0, 0.0), np.zeros(int(target.sum()), dtype=np.float32)
+        # Nothing to compare with: it may hold nothing, or all that it can.
+        unknown = most_calcium(area, length_mm) / 1.96
+        return VesselMass(0.0, 0.0, unknown), np.zeros(int(target.sum()), dtype=np.float32)
     behind = background.signal[target].astype(np.float64)
     calcium = (signal[target].astype(np.float64) - behind) / calibration.k_cm2_per_g
     # A round vessel of diameter w is pi/4 w thick on average over its shadow.
@@ -178,6 +185,25 @@ def _weigh(
         # Weaker than its own soft tissue: no calcium was measured here, and a negative mass is none either.
         return VesselMass(0.0, soft_mg, sd), np.zeros(values.shape, dtype=np.float32)
     return VesselMass(mass, soft_mg, sd), values.astype(np.float32)
+
+
+def most_calcium(area_mm2: float, length_mm: float) -> float:
+    """Give the most calcium that a vessel can hold: solid hydroxyapatite in a round cross-section.
+
+    Parameters
+    ----------
+    area_mm2 : float
+        Area of its outline in the object's plane.
+    length_mm : float
+        Its length in the object's plane.
+
+    Returns
+    -------
+    float
+        Calcium in mg.
+    """
+    width = area_mm2 / length_mm + 2.0 * _OUTLINE_MM
+    return SOLID_MG_PER_MM3 * math.pi / 4.0 * width**2 * length_mm
 
 
 def to_density(calcium: DoubleArray, calibration: Calibration) -> DoubleArray:

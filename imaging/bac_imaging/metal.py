@@ -1,45 +1,21 @@
 """Tell metal from calcium by its weight: wires along scars, clips and the leads of pacemakers.
 
 They are thin, long and bright, as a calcified artery is, but no artery holds more calcium than solid
-hydroxyapatite from wall to wall. Calcified arteries stay far below: bone, which holds a third as much, is as
-dense as plaques get, and the lumen is blood.
+hydroxyapatite from wall to wall. Calcified arteries stay far below: bone, which holds two fifths of that, is
+as dense as plaques get, and the lumen is blood.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from bac_imaging.mass import VesselMass
+from bac_imaging.mass import VesselMass, most_calcium
 from bac_imaging.vessels import Segmentation
 
-SOLID_MG_PER_MM3 = 3.16 * 0.399
-"""Calcium in solid hydroxyapatite: its density in mg/mm3 times its share of calcium."""
-
-_OUTLINE_MM = 0.1  # a network's outline may be too narrow by a working pixel on each side
 # Where the slope of a logarithmic scale is assumed, at four decades, it may be two: half of the mass.
 _ASSUMED_SCALE = 2.0
-
-
-def most_calcium(area_mm2: float, length_mm: float) -> float:
-    """Give the most calcium that a vessel can hold: solid hydroxyapatite in a round cross-section.
-
-    Parameters
-    ----------
-    area_mm2 : float
-        Area of its outline in the object's plane.
-    length_mm : float
-        Its length in the object's plane.
-
-    Returns
-    -------
-    float
-        Calcium in mg.
-    """
-    width = area_mm2 / length_mm + 2.0 * _OUTLINE_MM
-    return SOLID_MG_PER_MM3 * math.pi / 4.0 * width**2 * length_mm
 
 
 def find_metal(

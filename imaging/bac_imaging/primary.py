@@ -11,6 +11,7 @@ from bac_imaging.blur import sharpen
 from bac_imaging.calibration import Calibration
 from bac_imaging.grid import Window
 from bac_imaging.scatter import scattered, without_scatter
+from bac_imaging.soft_tissue import FAT_IN_AIR
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -55,7 +56,8 @@ def primary_signal(
     # what undoes the blur reaches some millimetres, and would carry the noise of bright air into the breast.
     level = np.float32(np.median(inside))
     exposure = np.exp(level - np.maximum(signal, inside.min()))
-    scatter = scattered(exposure, breast, calibration.scatter_to_primary, spacing_mm)
+    fat = FAT_IN_AIR * calibration.k_cm2_per_g * calibration.thickness_mm
+    scatter = scattered(exposure, breast, calibration.scatter_to_primary, spacing_mm, fat)
     primary = without_scatter(exposure, scatter)
     # Scatter is smooth, so that the primary radiation is blurred as the whole exposure is.
     sharpened_by = np.zeros_like(primary)

@@ -147,6 +147,8 @@ def test_a_vessel_without_tissue_around_it_gives_nothing_and_no_nan() -> None:
     )
     assert result.vessels[0].mass_mg == 0.0
     assert np.isfinite(result.density).all()
+    # Nothing is known: the interval reaches to solid hydroxyapatite, some 40 mg in a vessel of 1 mm x 30 mm.
+    assert mass_interval(result.vessels, PLAIN, scale_known=True) == pytest.approx((0.0, 42.8), abs=0.5)
 
 
 def test_background_is_exact_on_a_quadratic_surface_up_to_its_ridge() -> None:
@@ -168,8 +170,8 @@ def test_interval_holds_the_mass_and_widens_with_what_is_unknown() -> None:
     low, high = mass_interval(vessels, PLAIN, scale_known=True)
     mass = vessels[0].mass_mg
     assert 0.0 <= low < mass < high
-    # Units differ by 4 %, and the artery's height is unknown: 0.29 x 50 mm, at 0.33 % of area a mm.
-    assert high - mass > 1.96 * math.hypot(0.04, 0.29 * 50 * 0.0033) * mass
+    # Units differ by 8 %, and the artery's height is unknown: 0.29 x 50 mm, at 0.33 % of area a mm.
+    assert high - mass > 1.96 * math.hypot(0.08, 0.29 * 50 * 0.0033) * mass
     wide = mass_interval(vessels, PLAIN, scale_known=False)
     wider = mass_interval(vessels, Calibration(K, 0.0, 0.6, 0.1, 50.0), scale_known=False)
     assert low > wide[0] > wider[0]
@@ -188,6 +190,18 @@ def test_interval_widens_with_thickness_and_with_scatter_that_is_not_known() -> 
     unsure = Calibration(K, 0.0, 0.5, 0.0, 30.0, scatter_sd=0.35)
     expected = math.hypot(half(thin), 1.96 * 0.35 * 0.5 / 1.5 * 10.0)
     assert half(unsure) == pytest.approx(expected)
+
+
+def test_without_a_grid_thickness_and_scatter_count_for_more() -> None:
+    def half(grid: bool) -> float:
+        calibration = calibrate(replace(BEAMS[2], grid=grid, thickness_mm=70.0))
+        assert isinstance(calibration, Calibration)
+        low, high = mass_interval((VesselMass(10.0, 0.0, 0.0),), calibration, scale_known=True)
+        return (high - low) / 2
+
+    # Scatter of 0.8 with a quarter unknown: 11 %. Thickness: 8 % of 70 mm at 1.1 % a mm: 6 %.
+    assert half(False) > 1.96 * math.hypot(0.08, 0.25 * 0.8 / 1.8, 0.08 * 70.0 * 0.011) * 10.0
+    assert half(False) > 1.15 * half(True)
 
 
 @pytest.mark.parametrize("beam", BEAMS)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from bac_imaging.mass import VesselMass
-from bac_imaging.metal import find_metal, most_calcium
+from bac_imaging.mass import VesselMass, most_calcium
+from bac_imaging.metal import find_metal
 from bac_imaging.pipeline import Quantified, prepare, quantify, to_working_mask
 from bac_imaging.tiles import cut_tiles
 from bac_imaging.vessels import PostProcessing, find_vessels

@@ -50,6 +50,24 @@ def test_an_even_breast_has_the_ratio_in_its_middle() -> None:
     np.testing.assert_allclose(without_scatter(exposure, found)[80, 20], 1.0, rtol=0.01)
 
 
+def test_a_thin_rim_lets_much_through_and_scatters_little() -> None:
+    # A breast of fat, 5.5 cm thick, round at its edge: exp(3) times as much light there as in the middle.
+    y, x = np.ogrid[: SHAPE[0], : SHAPE[1]]
+    depth = np.maximum(70.0 - np.hypot(y - 80.0, x), 0.0) / 27.5
+    share = np.sqrt(np.where(depth < 1.0, depth * (2.0 - depth), 1.0))
+    primary = np.where(share > 0, np.exp(3.0 - 3.0 * share), 0.0)
+    source = np.concatenate([np.fliplr(primary * share), primary * share], axis=1)
+    scatter = 0.6 * ndimage.gaussian_filter(source, 15.0)[:, SHAPE[1] :]
+    exposure = np.where(share > 0, primary + scatter, 30.0).astype(np.float32)
+    found = scattered(exposure, _breast(), 0.6, SPACING, 3.0)
+    as_thick_everywhere = scattered(exposure, _breast(), 0.6, SPACING)
+    radius = np.hypot(y - 80.0, x - 0.0) + 99.0 * (x < 5)
+    middle, rim = radius < 40, (radius > 50) & (radius < 60)
+    assert found[middle] == pytest.approx(scatter[middle], rel=0.03)
+    assert found[rim].mean() == pytest.approx(scatter[rim].mean(), rel=0.06)
+    assert as_thick_everywhere[rim].mean() > 1.3 * scatter[rim].mean()
+
+
 def test_no_scatter_and_no_breast() -> None:
     exposure = np.ones(SHAPE, dtype=np.float32)
     assert not scattered(exposure, _breast(), 0.0, SPACING).any()
