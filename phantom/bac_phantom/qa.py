@@ -148,9 +148,10 @@ def make_qa_phantom(spec: QaSpec) -> bytes:
     tissue, projection = _breast(spec.thickness_mm, pitch)
     fat, gland = tissue.adipose_mm.copy(), tissue.gland_mm.copy()
     anatomy = replace(tissue, adipose_mm=fat, gland_mm=gland)
-    calcium = np.zeros(fat.shape, dtype=np.float32)
+    shape = (fat.shape[0], fat.shape[1])
+    calcium = np.zeros(shape, dtype=np.float32)
     for lane in range(spec.arteries):
-        drawn = draw_artery(_artery(spec, lane), _course(spec, lane), projection, pitch, fat.shape)
+        drawn = draw_artery(_artery(spec, lane), _course(spec, lane), projection, pitch, shape)
         if drawn is None:
             raise ValueError(f"{spec.name}: an artery lies outside the field")
         calcium[drawn.box] += drawn.calcium_mg_mm2

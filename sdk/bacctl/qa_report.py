@@ -148,6 +148,33 @@ def failure_text(report: Report) -> str:
     return f"QA failed: {'; '.join(parts)}"
 
 
+def change_text(trend: Sequence[Mapping[str, str]], row: Mapping[str, str]) -> str | None:
+    """Say in one line what is different from the last run on the same server.
+
+    Parameters
+    ----------
+    trend : sequence of mapping
+        Lines of the trend before this run.
+    row : mapping
+        This run's line.
+
+    Returns
+    -------
+    str or None
+        None where there was no such run.
+    """
+    last = next((line for line in reversed(trend) if line["server"] == row["server"]), None)
+    if last is None:
+        return None
+    watched = ("bacctl", "model", "calibration", "phantoms")
+    changed = [name for name in watched if last[name] != row[name]]
+    return (
+        f"since {last['date']}: {', '.join(changed) or 'no software'} changed; mean difference "
+        f"{last['bias_mg'] or '-'} to {row['bias_mg'] or '-'} mg, standard deviation "
+        f"{last['sd_mg'] or '-'} to {row['sd_mg'] or '-'} mg"
+    )
+
+
 def as_markdown(report: Report, trend: Sequence[Mapping[str, str]]) -> str:
     """Write a report for people.
 

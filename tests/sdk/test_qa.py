@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 from bac_phantom.qa import QaSpec, make_qa_phantom, qa_specs
 from bacctl import qa, qa_trend
 from bacctl.cli.app import app
-from bacctl.errors import ServerUnavailableError
-from bacctl.qa_report import Report, as_markdown, failure_text
+from bacctl.errors import BacctlError, ServerUnavailableError, from_catalogue
+from bacctl.qa_report import Report, as_markdown, change_text, failure_text
 from bacctl.results import ImageResult, Notice
 
 SPECS = qa_specs()
@@ -191,6 +191,17 @@ def test_other_weights_than_those_installed_are_told() -> None:
     assert report(measured(), installed_model=None).subject.remark is None
 
 
+def test_what_changed_since_the_last_run_on_the_same_server() -> None:
+    before = report(measured()).trend_row()
+    elsewhere = report(measured(scale=1.2), server="host:8001", calibration=None).trend_row()
+    # By hand: 10 % of 2, 4, 8, 12 and 20 mg are 0.92 mg on average.
+    now = report(measured(scale=1.1), model="d" * 64).trend_row()
+    text = change_text([before, elsewhere], now)
+    assert text is not None
+    assert text.startswith("since 2026-01-02T03:04:05Z: model changed; mean difference 0.000 to 0.920 mg")
+    assert change_text([elsewhere], now) is None
+
+
 def test_trend_goes_on_after_half_a_line(tmp_path: Path) -> None:
     path = tmp_path / "trend.csv"
     row = report(measured()).trend_row()
@@ -217,8 +228,10 @@ class FakeClient:
 
     url = "host:8001"
 
-    def __init__(self, *, scale: float = 1.0, gone_after: int | None = None) -> None:
-        self._scale, self._gone_after = scale, gone_after
+    def __init__(
+        self, *, scale: float = 1.0, gone_after: int | None = None, fault: BacctlError | None = None
+    ) -> None:
+        self._scale, self._gone_after, self._fault = scale, gone_after, fault
 
     def __enter__(self) -> FakeClient:
         return self
@@ -227,6 +240,8 @@ class FakeClient:
         pass
 
     def server_info(self) -> dict[str, str]:
+        if self._fault is not None:
+            raise self._fault
         return {"name": "triton", "triton": "2.51.0", "model": MODEL}
 
     def analyze_many(self, sources: Iterable[Path]) -> Iterator[ImageResult]:
@@ -242,6 +257,7 @@ class FakeClient:
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr("bacctl.qa.make_qa_phantom", lambda spec: b"phantom")
+    monkeypatch.setattr("bacctl.qa._installed_model", lambda: MODEL)
     monkeypatch.delenv("BACCTL_URL", raising=False)
 
     def run(client: FakeClient | None, *args: object) -> Any:
@@ -262,12 +278,11 @@ def test_command_passes_and_keeps_a_trend(command: Any, tmp_path: Path) -> None:
         done = command(FakeClient(), "--out", out)
         assert done.exit_code == 0, done.output
     assert "research use only" in done.stdout
+    assert "no software changed; mean difference 0.000 to 0.000 mg" in done.stdout
     assert len(qa_trend.read_trend(out / "trend.csv").rows) == 2
-    (written,) = {path.stem for path in out.glob("qa-*.json")} | {
-        path.stem for path in out.glob("qa-*.md")
-    } or [""]
-    document = json.loads((out / f"{written}.json").read_text())
-    assert document["passed"] is True
+    written = sorted(out.glob("qa-*.json"))
+    assert [path.stem for path in written] == sorted(path.stem for path in out.glob("qa-*.md"))
+    assert json.loads(written[0].read_text())["passed"] is True
     assert len(list((out / "phantoms").glob("*.dcm"))) == 24
 
 
@@ -279,13 +294,22 @@ def test_command_fails_with_one_line(command: Any, tmp_path: Path) -> None:
     assert qa_trend.read_trend(tmp_path / "trend.csv").rows[0]["calibration"] == ""
 
 
-@pytest.mark.parametrize("client", [None, FakeClient(gone_after=5)])
-def test_a_server_that_is_gone_proves_nothing(
-    command: Any, tmp_path: Path, client: FakeClient | None
+@pytest.mark.parametrize(
+    ("client", "code"),
+    [
+        (None, "BAC-SERVER-UNAVAILABLE"),
+        (FakeClient(gone_after=5), "BAC-SERVER-UNAVAILABLE"),
+        (FakeClient(fault=from_catalogue("BAC-SERVER-FAULT", "it has no model bac")), "BAC-SERVER-FAULT"),
+    ],
+    ids=["nobody there", "gone halfway", "another server"],
+)
+def test_a_server_that_fails_proves_nothing(
+    command: Any, tmp_path: Path, client: FakeClient | None, code: str
 ) -> None:
     done = command(client, "--out", tmp_path)
     assert done.exit_code == 1
-    assert "BAC-SERVER-UNAVAILABLE" in done.stderr.splitlines()[-1]
+    assert len(done.stderr.splitlines()) == 1
+    assert code in done.stderr
     assert not list(tmp_path.glob("qa-*"))
     assert not (tmp_path / "trend.csv").exists()
 

@@ -42,7 +42,7 @@ def qa(
     with needs("server"):
         from bacctl import qa_trend
         from bacctl.outputs.files import write_atomic
-        from bacctl.qa_report import as_markdown, failure_text
+        from bacctl.qa_report import as_markdown, change_text, failure_text
     console = Console(quiet=quiet)
     # What cannot be written is better known before the phantoms are measured than after.
     folder, trend_file = out / "phantoms", out / "trend.csv"
@@ -65,6 +65,8 @@ def qa(
         write_atomic(out / f"{report.stem}{suffix}", text.encode())
     qa_trend.append_trend(trend_file, row)
     _show(report)
+    if change := change_text(trend.rows, row):
+        typer.echo(change)
     typer.echo(f"report: {out / report.stem}.md and .json; trend: {trend_file}")
     if not report.passed:
         raise CommandError(failure_text(report))
