@@ -41,7 +41,6 @@ from bacctl.exam_scales import (
     Interval,
     area_class,
     category_probabilities,
-    count_arteries,
     csbi_grade,
     mass_category,
 )
@@ -112,7 +111,7 @@ def build_exam(images: Sequence[ImageResult], study_instance_uid: str | None) ->
     mass = _total(breast.calcium_mass_mg for breast in both) if complete else None
     interval = _total_interval(breast.calcium_mass_interval_mg for breast in both) if complete else None
     area = _total(breast.area_mm2 for breast in both) if complete else None
-    arteries = _total(breast.vessel_count for breast in both) if complete else None
+    stretches = _total(breast.vessel_count for breast in both) if complete else None
     return ExamResult(
         study_instance_uid=study_instance_uid,
         complete=complete,
@@ -123,7 +122,7 @@ def build_exam(images: Sequence[ImageResult], study_instance_uid: str | None) ->
         category_probabilities=category_probabilities(mass, interval) if found else None,
         area_mm2=area,
         area_class=area_class(area, found),
-        csbi_grade=csbi_grade(None if arteries is None else int(arteries), found),
+        csbi_grade=csbi_grade(None if stretches is None else int(stretches), found),
         missing_views=tuple(side + view for (side, view), choice in chosen.items() if not choice.counted),
         alarms=(*_repeats(chosen), *inconsistencies(breasts)),
         software={"bacctl": __version__, "model": _weights(images)},
@@ -182,7 +181,7 @@ def _view(images: Sequence[ImageResult]) -> ViewResult:
         calcium_mass_interval_mg=_mean_interval(image.calcium_mass_interval_mg for image in weighed),
         mass_basis=_weakest(image.mass_basis for image in weighed),
         area_mm2=_mean(image.area_mm2 for image in images),
-        vessel_count=_most(count_arteries(image) for image in images),
+        vessel_count=_fewest(_stretches(image) for image in images),
     )
 
 
@@ -199,7 +198,7 @@ def _breast(side: Laterality, by_view: Mapping[str, ViewResult]) -> BreastResult
         ),
         mass_basis=_weakest(result.mass_basis for result in weighed.values()),
         area_mm2=_mean(result.area_mm2 for result in by_view.values()),
-        vessel_count=_most(result.vessel_count for result in by_view.values()),
+        vessel_count=_fewest(result.vessel_count for result in by_view.values()),
         by_view=dict(by_view),
     )
 
@@ -208,9 +207,15 @@ def _weakest(bases: Iterable[MassBasis]) -> MassBasis:
     return min(bases, key=_STRENGTH.__getitem__, default="none")
 
 
-def _most(counts: Iterable[int | None]) -> int | None:
+def _stretches(image: ImageResult) -> int | None:
+    """Count the calcified stretches of an image; None where some were found but are not listed."""
+    return len(image.vessels) if image.vessels or not image.bac_detected else None
+
+
+def _fewest(counts: Iterable[int | None]) -> int | None:
+    """Return the count that both views bear out: what only one of them shows is often none."""
     known = list(counts)
-    return None if None in known else max((count for count in known if count is not None), default=None)
+    return None if None in known else min((count for count in known if count is not None), default=None)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -30,7 +30,7 @@ class ViewResult:
     mass_basis : {"calibrated", "estimated", "none"}
         How the mass came about.
     vessel_count : int or None
-        Calcified arteries: stretches less than 10 mm apart count as one. None where they are not listed.
+        Calcified stretches of artery, gaps under 2 mm bridged. None where they are not listed.
     """
 
     sop_instance_uids: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class BreastResult:
     mass_basis : {"calibrated", "estimated", "none"}
         The weaker of the bases of the views that entered.
     vessel_count : int or None
-        Calcified arteries, of the view that shows more of them.
+        Calcified stretches, of the view that shows fewer: those that both views bear out.
     by_view : mapping of str to ViewResult
         What counts for each accepted view.
     """
@@ -132,7 +132,7 @@ class ExamResult:
         "0", "0-10", "10-25" or ">25" mm2, edges as for the mass.
     csbi_grade : {0, 2, 3} or None
         Estimate, from counts, of the grade of the Canadian Society of Breast Imaging: 0 where no BAC is
-        found, 2 for fewer than three calcified arteries in both breasts together, 3 from three on. Never 1,
+        found, 2 for fewer than three calcified stretches in both breasts together, 3 from three on. Never 1,
         "few punctate": what is that small is not outlined, so that a 0 may be a 1. ``docs/exam.md`` has the
         reasons and the limits.
     missing_views : tuple of str

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from bacctl.exam_results import AreaClass, CsbiGrade, MassCategory
-from bacctl.image_result import ImageResult, Vessel
 
 MASS_EDGES_MG = (20.0, 40.0, 60.0, 80.0)
 MASS_CATEGORIES: tuple[MassCategory, ...] = ("0-20", "20-40", "40-60", "60-80", ">80")
@@ -15,8 +14,6 @@ AREA_EDGES_MM2 = (10.0, 25.0)
 AREA_CLASSES: tuple[AreaClass, ...] = ("0-10", "10-25", ">25")
 # From this many calcified vessels on the Canadian Society of Breast Imaging calls them severe.
 SEVERE_VESSELS = 3
-# Stretches of calcification nearer to each other than this are taken for one artery.
-SAME_ARTERY_MM = 10.0
 NORMAL_95 = 1.959964  # a 95 % interval ends this many standard deviations from its centre
 
 Interval = tuple[float, float]
@@ -75,7 +72,7 @@ def csbi_grade(vessel_count: int | None, bac_detected: bool | None) -> CsbiGrade
     Parameters
     ----------
     vessel_count : int or None
-        Calcified arteries, left plus right.
+        Calcified stretches of artery, left plus right, each breast by the view that shows fewer.
     bac_detected : bool or None
         Whether BAC was found in any accepted image; None where a breast has none.
 
@@ -89,38 +86,6 @@ def csbi_grade(vessel_count: int | None, bac_detected: bool | None) -> CsbiGrade
     if bac_detected is None or vessel_count is None:
         return None
     return 3 if vessel_count >= SEVERE_VESSELS else 2
-
-
-def count_arteries(image: ImageResult) -> int | None:
-    """Count the calcified arteries of one image.
-
-    Parameters
-    ----------
-    image : ImageResult
-        With status "ok".
-
-    Returns
-    -------
-    int or None
-        Groups of stretches whose bounding boxes are less than 10 mm apart, in the artery's plane: a calcified
-        artery is seldom calcified without a gap. None where BAC was found but its stretches or the size of a
-        pixel are not told.
-    """
-    if not image.bac_detected:
-        return 0
-    if not image.vessels or image.pixel_spacing_mm is None:
-        return None
-    row_mm, column_mm = (spacing / (image.magnification or 1.0) for spacing in image.pixel_spacing_mm)
-    groups: list[list[Vessel]] = []
-    for vessel in image.vessels:
-        near = [
-            group
-            for group in groups
-            if any(_gap_mm(vessel, other, row_mm, column_mm) < SAME_ARTERY_MM for other in group)
-        ]
-        groups = [group for group in groups if group not in near]
-        groups.append([vessel, *(other for group in near for other in group)])
-    return len(groups)
 
 
 def category_probabilities(mass_mg: float | None, interval_mg: Interval | None) -> dict[str, float] | None:
@@ -170,11 +135,3 @@ def standard_deviation(amount: float, interval: Interval) -> float:
 
 def _bin(value: float, edges: Sequence[float]) -> int:
     return sum(value > edge for edge in edges)
-
-
-def _gap_mm(one: Vessel, other: Vessel, row_mm: float, column_mm: float) -> float:
-    row0, column0, row1, column1 = one.bbox_px
-    row2, column2, row3, column3 = other.bbox_px
-    rows = max(row2 - row1, row0 - row3, 0)
-    columns = max(column2 - column1, column0 - column3, 0)
-    return math.hypot(rows * row_mm, columns * column_mm)
