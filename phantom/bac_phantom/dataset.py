@@ -7,6 +7,8 @@ import dataclasses
 import functools
 import json
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,7 +82,7 @@ def write_dataset(
     with contextlib.ExitStack() as stack:
         # Spawned: a caller that has threads, as a progress display does, must not be forked.
         pool = (
-            stack.enter_context(multiprocessing.get_context("spawn").Pool(processes))
+            stack.enter_context(multiprocessing.get_context("spawn").Pool(processes, _end_with_parent))
             if processes > 1
             else None
         )
@@ -100,3 +102,16 @@ def write_dataset(
     path = out / "truth.json"
     path.write_text(json.dumps(truth, indent=1) + "\n")
     return path
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent is gone: a killed parent cannot tell it, and it would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

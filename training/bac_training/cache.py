@@ -37,6 +37,7 @@ from bac_imaging.errors import ImagingError
 from bac_training import negatives
 from bac_training.errors import TrainingError, refusal
 from bac_training.sources import PhantomSource, Sample, Source
+from bac_training.workers import end_with_parent
 
 __all__ = ["BAC", "BREAST", "Case", "build", "decode_image", "is_cache", "mined_path", "read_cases", "save"]
 
@@ -188,7 +189,8 @@ def _made(
     if processes <= 1:
         yield from (_make_unit(source, unit, folder) for unit in units)
         return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=end_with_parent) as pool:
         try:
             for future in as_completed([pool.submit(_make_unit, source, unit, folder) for unit in units]):
                 yield future.result()

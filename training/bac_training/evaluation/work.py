@@ -17,6 +17,7 @@ from bac_training.errors import TrainingError
 from bac_training.evaluation.dataset import Dataset, View
 from bac_training.evaluation.measure import Row, measure
 from bac_training.evaluation.settings import Settings
+from bac_training.workers import end_with_parent
 
 __all__ = ["ROWS_SCHEMA", "measure_all", "over_views"]
 
@@ -180,6 +181,7 @@ def _load(model: Path, folder: Path, settings: Settings) -> None:
     global _loaded
     # Ctrl-C reaches the whole process group; the parent ends the pool.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     _loaded = load_segmenter(model, threads=1), folder, settings
 
 
