@@ -233,10 +233,7 @@ def _notices(
         for name in ("bacctl", "model")
     ):
         codes.append("BAC-W-COMPARE-SOFTWARE")
-    if any(
-        0 < len(breast.views) < max(len(prior.breasts[side].views), len(current.breasts[side].views))
-        for side, breast in breasts.items()
-    ):
+    if any(_overlap(prior.breasts[side], current.breasts[side]) for side in breasts):
         codes.append("BAC-W-COMPARE-VIEWS")
     reasons = {mass.reason, *(breast.calcium_mass_mg.reason for breast in breasts.values())}
     if "other_basis" in reasons or ("no_mass" in reasons and _bases(prior) != _bases(current)):
@@ -245,6 +242,12 @@ def _notices(
     if found == {True, False} and mass.verdict in ("within_limit", "not_comparable"):
         codes.append("BAC-W-COMPARE-DETECTION")
     return tuple(Notice(code, f"{CATALOGUE[code].meaning}; {CATALOGUE[code].hint}") for code in codes)
+
+
+def _overlap(prior: BreastResult, current: BreastResult) -> bool:
+    """Tell whether the exams have some views of a breast, or their masses, in common and not all."""
+    pairs = ((set(prior.views), set(current.views)), (set(prior.mass_views), set(current.mass_views)))
+    return any(one != other and bool(one & other) for one, other in pairs)
 
 
 def _took_place(exam: ExamResult) -> str:

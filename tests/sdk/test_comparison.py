@@ -151,6 +151,13 @@ def test_only_views_of_both_exams_are_compared():
     assert [notice.code for notice in change.notices] == ["BAC-W-COMPARE-VIEWS"]
 
 
+def test_view_without_mass_in_one_exam_is_left_out_and_told():
+    change = compare_exams(PRIOR, exam("2", (None, 14.0, 10.0, 10.0)))
+    assert change.breasts["L"].calcium_mass_mg.difference == 4.0
+    assert change.breasts["L"].views == ("CC", "MLO")
+    assert [notice.code for notice in change.notices] == ["BAC-W-COMPARE-VIEWS"]
+
+
 def test_other_weights_or_release_are_told():
     weights = (
         exam(study, (10.0,) * 4, weights_sha256=digest * 32) for study, digest in (("1", "ab"), ("2", "cd"))
