@@ -216,6 +216,11 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "neither time nor number tells which that is",
             "leave out the one that is not wanted",
         ),
+        "BAC-W-ONE-VIEW": _warning(
+            "BAC was found on one of the two views of a breast only",
+            "an artery shows on both: look at both overlays for one that was missed or cut off by the field, "
+            "or for something else that was outlined",
+        ),
         "BAC-W-CC-MLO-DIFFER": _warning(
             "the calibrated masses of the two views of a breast are further apart than in 99 of 100 breasts",
             "look at both overlays for an artery that was missed, cut off by the field or wrongly outlined; "

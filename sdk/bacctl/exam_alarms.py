@@ -75,12 +75,13 @@ def inconsistencies(breasts: Mapping[Laterality, BreastResult]) -> list[Notice]:
     Returns
     -------
     list of Notice
-        At most one a breast and one for the two of them. Nothing is corrected.
+        At most two a breast and one for the two of them. Nothing is corrected.
     """
     notices = []
     for side, breast in breasts.items():
         cc, mlo = breast.by_view.get("CC"), breast.by_view.get("MLO")
         if cc is not None and mlo is not None:
+            notices.append(_one_view(side, cc, mlo))
             notices.append(
                 _unusual("BAC-W-CC-MLO-DIFFER", CC_FROM_MLO, (f"{side}CC", cc), (f"{side}MLO", mlo))
             )
@@ -89,6 +90,14 @@ def inconsistencies(breasts: Mapping[Laterality, BreastResult]) -> list[Notice]:
     if left.mass_views == right.mass_views:
         notices.append(_unusual("BAC-W-LEFT-RIGHT-DIFFER", LEFT_FROM_RIGHT, ("left", left), ("right", right)))
     return [notice for notice in notices if notice is not None]
+
+
+def _one_view(side: Laterality, cc: ViewResult, mlo: ViewResult) -> Notice | None:
+    if cc.bac_detected == mlo.bac_detected:
+        return None
+    seen, other = ("CC", "MLO") if cc.bac_detected else ("MLO", "CC")
+    code = "BAC-W-ONE-VIEW"
+    return Notice(code, f"BAC was found on {side}{seen} and none on {side}{other}; {CATALOGUE[code].hint}")
 
 
 def _unusual(

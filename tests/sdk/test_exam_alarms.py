@@ -90,3 +90,16 @@ def test_only_calibrated_masses_with_intervals_are_judged():
 
 def test_breasts_of_different_views_are_not_held_against_each_other():
     assert codes(image("L", "CC", 90.0), image("R", "MLO", 20.0)) == []
+
+
+@pytest.mark.parametrize("basis", ["calibrated", "none"])
+def test_bac_on_one_view_only_is_told(basis):
+    (alarm,) = build_exam(
+        [image("R", "CC", 0.0, basis=basis), image("R", "MLO", 3.0, basis=basis)], "1"
+    ).alarms
+    assert alarm.code == "BAC-W-ONE-VIEW"
+    assert alarm.text.startswith("BAC was found on RMLO and none on RCC; ")
+
+
+def test_one_view_alone_is_no_contradiction():
+    assert codes(image("R", "MLO", 3.0), image("L", "CC", 0.0), image("L", "MLO", 0.0)) == []
