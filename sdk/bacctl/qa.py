@@ -55,7 +55,7 @@ TOLERANCES = (
     Tolerance("detected", "phantoms with calcium that were found, share", 1.0, 1.0),
     Tolerance("false_mg", "largest mass found where there is none, mg", 0.0, 1.0),
     Tolerance("bias_mg", f"mean difference up to {SMALL_MG:g} mg, mg", -0.5, 0.5),
-    Tolerance("sd_mg", f"standard deviation of the difference up to {SMALL_MG:g} mg, mg", 0.0, 1.2),
+    Tolerance("sd_mg", f"standard deviation of the difference up to {SMALL_MG:g} mg, mg", 0.0, 0.9),
     Tolerance("ratio", f"mean ratio from {RATIO_FROM_MG:g} mg on", 0.95, 1.05),
     Tolerance("worst_beam", f"mean ratio from {RATIO_FROM_MG:g} mg on, beam furthest from 1", 0.90, 1.10),
     Tolerance("slope", "slope of measured on true mass", 0.95, 1.05),

@@ -169,7 +169,7 @@ def change_text(trend: Sequence[Mapping[str, str]], row: Mapping[str, str]) -> s
     watched = ("bacctl", "model", "calibration", "phantoms")
     changed = [name for name in watched if last[name] != row[name]]
     return (
-        f"since {last['date']}: {', '.join(changed) or 'no software'} changed; mean difference "
+        f"since {last['date']}: {', '.join(changed) or 'nothing that is recorded'} changed; mean difference "
         f"{last['bias_mg'] or '-'} to {row['bias_mg'] or '-'} mg, standard deviation "
         f"{last['sd_mg'] or '-'} to {row['sd_mg'] or '-'} mg"
     )

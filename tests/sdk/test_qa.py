@@ -278,7 +278,7 @@ def test_command_passes_and_keeps_a_trend(command: Any, tmp_path: Path) -> None:
         done = command(FakeClient(), "--out", out)
         assert done.exit_code == 0, done.output
     assert "research use only" in done.stdout
-    assert "no software changed; mean difference 0.000 to 0.000 mg" in done.stdout
+    assert "nothing that is recorded changed; mean difference 0.000 to 0.000 mg" in done.stdout
     assert len(qa_trend.read_trend(out / "trend.csv").rows) == 2
     written = sorted(out.glob("qa-*.json"))
     assert [path.stem for path in written] == sorted(path.stem for path in out.glob("qa-*.md"))
