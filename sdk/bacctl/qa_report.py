@@ -9,7 +9,8 @@ from typing import Any
 
 from bacctl._version import __version__
 from bacctl.outputs.wording import milligrams, number
-from bacctl.qa import Row, Subject, Verdict
+from bacctl.qa import Row, Subject
+from bacctl.qa_judge import Verdict
 from bacctl.qa_trend import TREND_COLUMNS
 from bacctl.results import INTENDED_USE
 

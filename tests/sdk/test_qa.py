@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bac_phantom.qa import QaSpec, make_qa_phantom, qa_specs
-from bacctl import qa, qa_trend
+from bacctl import qa, qa_judge, qa_trend
 from bacctl.cli.app import app
 from bacctl.errors import BacctlError, ServerUnavailableError, from_catalogue
 from bacctl.qa_report import Report, as_markdown, change_text, failure_text
@@ -50,7 +50,7 @@ def measured(scale: float = 1.0, offset: float = 0.0) -> list[qa.Row]:
 
 
 def failed(rows: list[qa.Row]) -> set[str]:
-    return {verdict.tolerance.name for verdict in qa.judge(rows) if not verdict.passed}
+    return {verdict.tolerance.name for verdict in qa_judge.judge(rows) if not verdict.passed}
 
 
 def swapped(rows: list[qa.Row], number: int, **changes: Any) -> list[qa.Row]:
@@ -105,7 +105,7 @@ def test_a_perfect_measurement_passes() -> None:
 
 def test_figures_by_hand() -> None:
     # Differences of 10 % of 2, 4, 8, 12 and 20 mg, each three times: mean 0.92, SD of the 15 values 0.6614.
-    values = qa.figures(measured(scale=1.1))
+    values = qa_judge.figures(measured(scale=1.1))
     assert values["bias_mg"] == pytest.approx(0.92)
     deviations = [0.1 * m - 0.92 for m in (2, 4, 8, 12, 20)]
     assert values["sd_mg"] == pytest.approx(math.sqrt(3 * sum(d * d for d in deviations) / 14))
@@ -152,7 +152,7 @@ def test_why_there_is_no_mass() -> None:
 def report(rows: list[qa.Row], **changes: Any) -> Report:
     subject = qa.Subject("embedded", MODEL, MODEL, "2.51.0", "c" * 64)
     date = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
-    made = Report(date, replace(subject, **changes), "1-" + "b" * 64, rows, qa.judge(rows))
+    made = Report(date, replace(subject, **changes), "1-" + "b" * 64, rows, qa_judge.judge(rows))
     json.dumps(made.to_dict(), allow_nan=False)
     return made
 

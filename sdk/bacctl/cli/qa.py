@@ -76,7 +76,8 @@ def _run(console: Console, url: str | None, folder: Path) -> Report:
     from datetime import datetime, timezone
 
     from bacctl.cli.connect import connect
-    from bacctl.qa import identify, judge, measure, phantoms_digest
+    from bacctl.qa import identify, measure, phantoms_digest
+    from bacctl.qa_judge import judge
     from bacctl.qa_report import Report
 
     date = datetime.now(timezone.utc)
