@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,24 @@ def test_detection_by_hand(sample: Sample) -> None:
     assert (found["woman_f1"], found["woman_specificity"]) == (1.0, 1.0)
     # Of 15 pairs 4 x 2 are won, 4 x 1 and 1 x 2 tied, 1 x 1 lost.
     assert found["view_auc"] == pytest.approx((8 + 0.5 * 6) / 15)
+
+
+def test_a_woman_counts_as_confirmed_by_both_views_of_a_breast() -> None:
+    cases = []
+    for name, true, found in (("a", 9.0, (9.0, 9.0)), ("b", 2.0, (0.0, 2.0)), ("c", 0.0, (1.0, 0.0))):
+        one, rows = woman(name, (true, true), found)
+        # The two views are made those of one breast.
+        views = tuple(
+            replace(view, laterality="L", view=kind)
+            for view, kind in zip(one.views, ("CC", "MLO"), strict=True)
+        )
+        cases.append((Woman(name, views, true, {"L": true}), rows))
+    women, rows = zip(*cases, strict=True)
+    found = figures.detection(tabulate(women, {path: row for part in rows for path, row in part.items()}))
+    # On any view: a and b found, c invented. On both: a alone.
+    assert (found["woman_sensitivity"], found["woman_specificity"]) == (1.0, 0.0)
+    assert (found["confirmed_sensitivity"], found["confirmed_specificity"]) == (0.5, 1.0)
+    assert found["confirmed_f1"] == pytest.approx(2 / 3)
 
 
 def test_masses_and_categories_by_hand(sample: Sample) -> None:

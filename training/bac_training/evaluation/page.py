@@ -152,7 +152,14 @@ def _detection(figures: Figures) -> list[str]:
     names = ("f1", "sensitivity", "specificity", "auc")
     return table(
         ("per", "F1", "sensitivity", "specificity", "AUC"),
-        [(level, *(value_text(figures[f"{level}_{name}"], 3) for name in names)) for level in _LEVELS],
+        [
+            *((level, *(value_text(figures[f"{level}_{name}"], 3) for name in names)) for level in _LEVELS),
+            (
+                "woman, on every view of a breast",
+                *(value_text(figures[f"confirmed_{name}"], 3) for name in names[:-1]),
+                "-",
+            ),
+        ],
     )
 
 

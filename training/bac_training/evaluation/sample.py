@@ -106,7 +106,7 @@ def tabulate(women: Sequence[Woman], rows: Mapping[str, Row]) -> Sample:
     return Sample(
         _table(views, _VIEW),
         _table(breasts, _UNIT),
-        _table(people, (*_UNIT, "true_category", "category")),
+        _table(people, (*_UNIT, "true_category", "category", "confirmed")),
         _table(vessels, _VESSEL),
         _table(alarms, ("woman", "view", "score")),
     )
@@ -125,7 +125,7 @@ _VIEW = (
 _VESSEL = ("woman", "view", "mass_mg", "area_mm2", "width_mm", "covered", "found", "dice", "hd95_mm", "score")
 _TYPES = {
     **dict.fromkeys(("woman", "view", "true_category", "category"), np.int64),
-    **dict.fromkeys(("is_true", "is_found", "found"), np.bool_),
+    **dict.fromkeys(("is_true", "is_found", "found", "confirmed"), np.bool_),
 }
 
 
@@ -186,6 +186,7 @@ def _exam(
     """Put a woman's images together by the exam rules. BAC on any view is BAC of the breast and of hers."""
     exam = build_exam([_result(view, rows[view.path]) for view in woman.views], woman.name)
     breasts = []
+    confirmed = False
     for side, breast in exam.breasts.items():
         own = [
             row
@@ -195,6 +196,7 @@ def _exam(
         if own:
             found = breast.calcium_mass_mg, breast.calcium_mass_interval_mg
             breasts.append(_unit(number, own, woman.breasts_mg.get(side), *found))
+            confirmed |= all(view["is_found"] for view in own)
     person = _unit(number, views, woman.mass_mg, exam.calcium_mass_mg, exam.calcium_mass_interval_mg)
     true = None if woman.mass_mg is None else mass_category(woman.mass_mg, woman.mass_mg > 0)
     # Where an image without beam gives no mass, "0" is the only category there can be: none of them counts.
@@ -202,6 +204,7 @@ def _exam(
     both = true is not None and found_category is not None
     person["true_category"] = CATEGORIES.index(str(true)) if both else -1
     person["category"] = CATEGORIES.index(str(found_category)) if both else -1
+    person["confirmed"] = confirmed
     return breasts, person
 
 
