@@ -128,9 +128,13 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "the prior and the current exam are the same study", "give two different exams of one woman"
         ),
         "BAC-COMPARE-PATIENT": _refused(
-            "the headers of the two exams name different patients",
+            "the headers of the two exams name different patients, or those of one exam do",
             "give exams of one woman; if she has two pseudonyms, compare the saved documents of "
             "`bacctl analyze --json`, which name nobody",
+        ),
+        "BAC-COMPARE-FAILED": _refused(
+            "an image of one of the exams could not be analysed, so that its result is not the exam's",
+            "analyse it again, or leave the image out of the exam's folder",
         ),
         # What could not be done now
         "BAC-CODEC-MISSING": _failed(
@@ -178,6 +182,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "a long find is heavier than solid calcium salt, taken for metal and left out",
             "look there for a wire, clip or lead; calcium beneath it is not counted",
         ),
+        "BAC-W-VESSEL-NOT-WEIGHED": _warning(
+            "a vessel has no plain tissue beside it to be compared with and counts as 0 mg",
+            "the interval holds what it may weigh; look at the overlay, and use area and length",
+        ),
         "BAC-W-SPACING-OVERRIDDEN": _warning(
             "the pixel spacing was given by the caller", "make sure that it holds at the detector"
         ),
@@ -212,8 +220,8 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "the view is a modified one", "its result is not comparable with a plain CC or MLO view"
         ),
         "BAC-W-VIEW-REPEATED": _warning(
-            "the study holds several images of one view of a breast; the latest counts, or their mean where "
-            "neither time nor number tells which that is",
+            "the study holds several images of one view of a breast; the latest counts, the mean where "
+            "neither time nor number tells which that is, or an earlier one that alone gives the better mass",
             "leave out the one that is not wanted",
         ),
         "BAC-W-ONE-VIEW": _warning(
@@ -222,12 +230,14 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "or for something else that was outlined",
         ),
         "BAC-W-CC-MLO-DIFFER": _warning(
-            "the calibrated masses of the two views of a breast are further apart than in 99 of 100 breasts",
+            "the calibrated masses of the two views of a breast are outside the 99 % limits that follow from "
+            "39 published women",
             "look at both overlays for an artery that was missed, cut off by the field or wrongly outlined; "
             "the mean of the views still counts",
         ),
         "BAC-W-LEFT-RIGHT-DIFFER": _warning(
-            "the calibrated masses of the two breasts are further apart than in 99 of 100 women",
+            "the calibrated masses of the two breasts are outside the 99 % limits that follow from 39 "
+            "published women",
             "arteries may well be calcified on one side only: look at the overlays, and take it for a fault "
             "only where an artery was missed or wrongly outlined",
         ),
@@ -235,8 +245,18 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "the exam given as the prior one was taken after the other", "give the earlier exam first"
         ),
         "BAC-W-COMPARE-SOFTWARE": _warning(
-            "the two exams were measured with different weights or releases of bacctl",
+            "the two exams were not measured with one release of bacctl and one set of weights, or it is not "
+            "known",
             "analyse both again with one release before a change is believed",
+        ),
+        "BAC-W-COMPARE-UNCHECKED": _warning(
+            "not all headers were at hand, so that neither the patient nor the order of the exams is certain",
+            "make sure that both are of one woman and the earlier one is given first; folders are checked as "
+            "far as their headers go, saved results name nobody",
+        ),
+        "BAC-W-COMPARE-LEFT-OUT": _warning(
+            "images of an exam were refused or name no study; what they show may be missing here",
+            "look into the results of both exams for what they show",
         ),
         "BAC-W-COMPARE-VIEWS": _warning(
             "a breast was not measured in the same views in both exams",

@@ -27,6 +27,8 @@ T = TypeVar("T")
 # A message of gRPC holds 2 GiB; no mammogram comes near.
 MAX_BYTES = 1_500_000_000
 _HEADER_BYTES = 1 << 20  # the identifiers stand near the start; no more of a bad file is looked at
+_META_BYTES = 1 << 12  # the transfer syntax stands among the first few hundred
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
 _quiet = threading.Lock()
 
 
@@ -93,13 +95,13 @@ def _from_header(data: bytes, keywords: Sequence[str], read: Callable[[Header], 
 
     from bac_imaging.header import Header
 
+    # A deflated header cannot be cut off: half a stream does not inflate.
+    head = data if _DEFLATED in data[:_META_BYTES] else data[:_HEADER_BYTES]
     try:
         # Filters of warnings are the process's, so that two threads must not change them at a time.
         with _quiet, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dataset = dcmread(
-                io.BytesIO(data[:_HEADER_BYTES]), stop_before_pixels=True, specific_tags=list(keywords)
-            )
+            dataset = dcmread(io.BytesIO(head), stop_before_pixels=True, specific_tags=list(keywords))
             return read(Header(dataset))
     except Exception:  # a broken header fails in many ways; the image itself is judged by the server
         return None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bac_phantom import HARD_NEGATIVES, PhantomConfig, make_woman
-from bacctl.exam import mass_category
+from bacctl.exam_scales import mass_category
 from bacctl.outputs.wording import milligrams, number
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 

@@ -8,7 +8,8 @@ Rules
 * Of several accepted images of one side and view the one of strongest mass basis counts (a study often
   holds the same exposure both for processing and for presentation), then the one without an implant in the
   way. The same SOP instance twice is one image. Of the repeats that remain the latest counts, by the time of
-  exposure or the instance number; their mean where neither tells. An alarm says so.
+  exposure, then by the instance number; the mean of those that neither tells apart. An alarm says so, and
+  also where an image counts that is not the latest, because later ones have a weaker basis.
 * Breast = mean of CC and MLO: they show the same arteries twice. A view without a mass leaves the mass to
   the other view alone.
 * Woman = left + right. A breast without an accepted image leaves the woman without mass, area and category.
@@ -29,15 +30,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from bacctl._origin import latest
+from bacctl._origin import latest, taken_after
 from bacctl._version import __version__
-from bacctl.exam_alarms import inconsistencies, repeated_view
-from bacctl.exam_results import BreastResult, ExamResult, ViewResult
+from bacctl.exam_alarms import earlier_view, inconsistencies, repeated_view
+from bacctl.exam_results import SIDES, VIEWS, BreastResult, ExamResult, ViewResult
 from bacctl.exam_scales import (
-    AREA_CLASSES,
-    AREA_EDGES_MM2,
     MASS_CATEGORIES,
-    MASS_EDGES_MG,
     Interval,
     area_class,
     category_probabilities,
@@ -46,21 +44,8 @@ from bacctl.exam_scales import (
 )
 from bacctl.image_result import ImageResult, Laterality, MassBasis, Notice
 
-__all__ = [
-    "AREA_CLASSES",
-    "AREA_EDGES_MM2",
-    "MASS_CATEGORIES",
-    "MASS_EDGES_MG",
-    "area_class",
-    "build_exam",
-    "build_exams",
-    "category_probabilities",
-    "csbi_grade",
-    "mass_category",
-]
+__all__ = ["MASS_CATEGORIES", "build_exam", "build_exams", "mass_category"]
 
-SIDES: tuple[Laterality, ...] = ("L", "R")
-VIEWS = ("CC", "MLO")
 _STRENGTH: dict[MassBasis, int] = {"calibrated": 2, "estimated": 1, "none": 0}
 
 
@@ -132,10 +117,14 @@ def build_exam(images: Sequence[ImageResult], study_instance_uid: str | None) ->
 
 @dataclass(frozen=True)
 class _Choice:
-    """What counts for one view: one image, or several of which none is known to be the latest."""
+    """What counts for one view: one image, or several of which none is known to be the latest.
+
+    ``found`` of equal standing were there; ``superseded`` is whether one of a weaker basis was taken later.
+    """
 
     counted: list[ImageResult]
     found: int
+    superseded: bool
 
 
 def _choose(images: Sequence[ImageResult], side: Laterality, view: str) -> _Choice:
@@ -146,8 +135,14 @@ def _choose(images: Sequence[ImageResult], side: Laterality, view: str) -> _Choi
             fitting.setdefault(image.sop_instance_uid or number, image)
     best = max((_rank(image) for image in fitting.values()), default=None)
     equals = [image for image in fitting.values() if _rank(image) == best]
-    last = latest([image.origin for image in equals]) if len(equals) > 1 else None
-    return _Choice(equals if last is None else [equals[last]], len(equals))
+    counted = [equals[place] for place in latest([image.origin for image in equals])]
+    # An implant is imaged twice on purpose, once displaced: such a pair is no repetition.
+    weaker = (
+        [image for image in fitting.values() if _rank(image)[0] < _rank(counted[0])[0]] if counted else []
+    )
+    later = [image for image in weaker if _rank(image)[1] == _rank(counted[0])[1]]
+    superseded = any(taken_after(image.origin, [each.origin for each in counted]) for image in later)
+    return _Choice(counted, len(equals), superseded)
 
 
 def _rank(image: ImageResult) -> tuple[int, bool]:
@@ -155,11 +150,13 @@ def _rank(image: ImageResult) -> tuple[int, bool]:
 
 
 def _repeats(chosen: Mapping[tuple[Laterality, str], _Choice]) -> list[Notice]:
-    return [
-        repeated_view(side + view, choice.found, decided=len(choice.counted) == 1)
-        for (side, view), choice in chosen.items()
-        if choice.found > 1
-    ]
+    notices = []
+    for (side, view), choice in chosen.items():
+        if choice.found > 1:
+            notices.append(repeated_view(side + view, choice.found, len(choice.counted)))
+        if choice.superseded:
+            notices.append(earlier_view(side + view))
+    return notices
 
 
 def _warns(image: ImageResult, code: str) -> bool:
@@ -181,7 +178,7 @@ def _view(images: Sequence[ImageResult]) -> ViewResult:
         calcium_mass_interval_mg=_mean_interval(image.calcium_mass_interval_mg for image in weighed),
         mass_basis=_weakest(image.mass_basis for image in weighed),
         area_mm2=_mean(image.area_mm2 for image in images),
-        vessel_count=_fewest(_stretches(image) for image in images),
+        vessel_count=_fewest([(image.bac_detected, _stretches(image)) for image in images]),
     )
 
 
@@ -198,7 +195,7 @@ def _breast(side: Laterality, by_view: Mapping[str, ViewResult]) -> BreastResult
         ),
         mass_basis=_weakest(result.mass_basis for result in weighed.values()),
         area_mm2=_mean(result.area_mm2 for result in by_view.values()),
-        vessel_count=_fewest(result.vessel_count for result in by_view.values()),
+        vessel_count=_fewest([(result.bac_detected, result.vessel_count) for result in by_view.values()]),
         by_view=dict(by_view),
     )
 
@@ -212,10 +209,13 @@ def _stretches(image: ImageResult) -> int | None:
     return len(image.vessels) if image.vessels or not image.bac_detected else None
 
 
-def _fewest(counts: Iterable[int | None]) -> int | None:
-    """Return the count that both views bear out: what only one of them shows is often none."""
-    known = list(counts)
-    return None if None in known else min((count for count in known if count is not None), default=None)
+def _fewest(found: Sequence[tuple[bool | None, int | None]]) -> int | None:
+    """Return the smallest count of those that show BAC; of all where none does.
+
+    What only one of two views shows is often no artery, but BAC that was found is at least one stretch.
+    """
+    shown = [count for detected, count in found if detected] or [count for _, count in found]
+    return None if None in shown else min((count for count in shown if count is not None), default=None)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -1,9 +1,9 @@
 """What does not fit together in one exam.
 
-A pair of views, or of breasts, is called unusual where it lies outside what 99 of 100 pairs show, by the
-published reproducibility of calcium mass in 39 women (Molloi et al., Academic Radiology 2009) widened by the
-intervals of the two masses. With three pairs an exam that is at most one exam in 33 without a fault. The
-limits are for calibrated masses only: the published ones came from raw images.
+A pair of views, or of breasts, is called unusual where it lies outside the 99 % limits that follow from the
+published reproducibility of calcium mass in 39 women (Molloi et al., Academic Radiology 2009), widened by the
+intervals of the two masses: those of a normal law, not what was counted in other women. They are for
+calibrated masses only, since the published ones came from raw images.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CC_FROM_MLO = Relation(0.82, 0.27, 3.44)
 LEFT_FROM_RIGHT = Relation(0.86, -0.06, 4.30)
 
 
-def repeated_view(view: str, found: int, *, decided: bool) -> Notice:
+def repeated_view(view: str, found: int, counted: int) -> Notice:
     """Say that a view was taken more than once.
 
     Parameters
@@ -50,18 +50,37 @@ def repeated_view(view: str, found: int, *, decided: bool) -> Notice:
         Side and view, such as "LCC".
     found : int
         How many images of it have equal standing.
-    decided : bool
-        Whether it is known which of them is the latest.
+    counted : int
+        How many of them may be the latest, and so count.
 
     Returns
     -------
     Notice
     """
     code = "BAC-W-VIEW-REPEATED"
-    which = "the latest counts" if decided else "which is the latest is not told, and their mean counts"
+    which = "the latest counts"
+    if counted > 1:
+        which = f"which of {counted} is the latest is not told, and their mean counts"
     return Notice(
         code, f"the study holds {found} {view} images of equal standing; {which}; {CATALOGUE[code].hint}"
     )
+
+
+def earlier_view(view: str) -> Notice:
+    """Say that a view was taken again later, and that the earlier image counts nevertheless.
+
+    Parameters
+    ----------
+    view : str
+        Side and view, such as "LCC".
+
+    Returns
+    -------
+    Notice
+    """
+    code = "BAC-W-VIEW-REPEATED"
+    why = f"an {view} image taken later does not count, since the earlier one alone gives the better mass"
+    return Notice(code, f"{why}; {CATALOGUE[code].hint}")
 
 
 def inconsistencies(breasts: Mapping[Laterality, BreastResult]) -> list[Notice]:
@@ -114,8 +133,9 @@ def _unusual(
     if abs(mass - expected) <= reach:
         return None
     text = (
-        f"{name} reads {mass:.1f} mg beside {other_mass:.1f} mg {other_name}, where 99 of 100 lie between "
-        f"{max(0.0, expected - reach):.1f} and {expected + reach:.1f} mg; {CATALOGUE[code].hint}"
+        f"{name} reads {mass:.1f} mg beside {other_mass:.1f} mg {other_name}, outside the 99 % limits of "
+        f"{max(0.0, expected - reach):.1f} and {expected + reach:.1f} mg that follow from 39 published "
+        f"women; {CATALOGUE[code].hint}"
     )
     return Notice(code, text)
 

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bacctl.image_result import ImageResult, Laterality, MassBasis, Notice
+from bacctl.image_result import ImageResult, Laterality, MassBasis, Notice, as_list
 
 MassCategory = Literal["0", "0-20", "20-40", "40-60", "60-80", ">80"]
 AreaClass = Literal["0", "0-10", "10-25", ">25"]
 CsbiGrade = Literal[0, 2, 3]
+
+SIDES: tuple[Laterality, ...] = ("L", "R")
+VIEWS = ("CC", "MLO")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class ViewResult:
             "sop_instance_uids": list(self.sop_instance_uids),
             "bac_detected": self.bac_detected,
             "calcium_mass_mg": self.calcium_mass_mg,
-            "calcium_mass_interval_mg": _as_list(self.calcium_mass_interval_mg),
+            "calcium_mass_interval_mg": as_list(self.calcium_mass_interval_mg),
             "mass_basis": self.mass_basis,
             "area_mm2": self.area_mm2,
             "vessel_count": self.vessel_count,
@@ -75,7 +78,8 @@ class BreastResult:
     mass_basis : {"calibrated", "estimated", "none"}
         The weaker of the bases of the views that entered.
     vessel_count : int or None
-        Calcified stretches, of the view that shows fewer: those that both views bear out.
+        Calcified stretches, of the view that shows fewer, of those that show BAC: a breast whose BAC shows on
+        one view has the count of that view.
     by_view : mapping of str to ViewResult
         What counts for each accepted view.
     """
@@ -98,7 +102,7 @@ class BreastResult:
             "mass_views": list(self.mass_views),
             "bac_detected": self.bac_detected,
             "calcium_mass_mg": self.calcium_mass_mg,
-            "calcium_mass_interval_mg": _as_list(self.calcium_mass_interval_mg),
+            "calcium_mass_interval_mg": as_list(self.calcium_mass_interval_mg),
             "mass_basis": self.mass_basis,
             "area_mm2": self.area_mm2,
             "vessel_count": self.vessel_count,
@@ -173,7 +177,7 @@ class ExamResult:
             "complete": self.complete,
             "breasts": {side: breast.to_dict() for side, breast in self.breasts.items()},
             "calcium_mass_mg": self.calcium_mass_mg,
-            "calcium_mass_interval_mg": _as_list(self.calcium_mass_interval_mg),
+            "calcium_mass_interval_mg": as_list(self.calcium_mass_interval_mg),
             "mass_category": self.mass_category,
             "category_probabilities": None if odds is None else dict(odds),
             "area_mm2": self.area_mm2,
@@ -183,7 +187,3 @@ class ExamResult:
             "alarms": [alarm.to_dict() for alarm in self.alarms],
             "files": dict(self.files),
         }
-
-
-def _as_list(pair: tuple[float, float] | None) -> list[float] | None:
-    return None if pair is None else list(pair)

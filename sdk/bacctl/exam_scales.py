@@ -72,7 +72,7 @@ def csbi_grade(vessel_count: int | None, bac_detected: bool | None) -> CsbiGrade
     Parameters
     ----------
     vessel_count : int or None
-        Calcified stretches of artery, left plus right, each breast by the view that shows fewer.
+        Calcified stretches of artery, left plus right.
     bac_detected : bool or None
         Whether BAC was found in any accepted image; None where a breast has none.
 

@@ -284,13 +284,13 @@ class ImageResult:
             "bac_detected": self.bac_detected,
             "bac_probability": self.bac_probability,
             "calcium_mass_mg": self.calcium_mass_mg,
-            "calcium_mass_interval_mg": _as_list(self.calcium_mass_interval_mg),
+            "calcium_mass_interval_mg": as_list(self.calcium_mass_interval_mg),
             "mass_basis": self.mass_basis,
             "mass_reference": "calcium",
             "area_mm2": self.area_mm2,
             "length_mm": self.length_mm,
             "vessels": [vessel.to_dict() for vessel in self.vessels],
-            "pixel_spacing_mm": _as_list(self.pixel_spacing_mm),
+            "pixel_spacing_mm": as_list(self.pixel_spacing_mm),
             "spacing_source": self.spacing_source,
             "magnification": self.magnification,
             "magnification_source": self.magnification_source,
@@ -300,5 +300,6 @@ class ImageResult:
         }
 
 
-def _as_list(pair: tuple[float, float] | None) -> list[float] | None:
+def as_list(pair: tuple[float, float] | None) -> list[float] | None:
+    """Return a pair as JSON has it."""
     return None if pair is None else list(pair)

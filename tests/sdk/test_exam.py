@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from bacctl._origin import Origin
-from bacctl.exam import area_class, build_exams, category_probabilities, csbi_grade, mass_category
+from bacctl.exam import build_exams
+from bacctl.exam_scales import area_class, category_probabilities, csbi_grade, mass_category
 from bacctl.results import ImageResult, Notice, Vessel
 
 
@@ -233,6 +234,45 @@ def test_repeated_views_count_by_their_mean_where_none_is_known_to_be_the_latest
         assert "their mean counts" in exam.alarms[0].text
 
 
+def test_of_three_repeats_two_of_one_time_count_by_their_mean():
+    times = ("20200101120000", "20200101120500", "20200101120500")
+    three = [
+        replace(image("L", "CC", mass, uid=uid), origin=Origin(taken))
+        for mass, uid, taken in zip((80.0, 10.0, 14.0), "123", times, strict=True)
+    ]
+    exam = only([*three, *FOUR[1:]])
+    assert exam.breasts["L"].by_view["CC"].calcium_mass_mg == 12.0
+    assert exam.breasts["L"].by_view["CC"].sop_instance_uids == ("2", "3")
+    assert "3 LCC images of equal standing; which of 2 is the latest is not told" in exam.alarms[0].text
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        (Origin("20200101120000"), Origin("20200101120500"), True),
+        # One exposure, for processing and for presentation, and an earlier exposure that did not satisfy.
+        (Origin("202001011200003"), Origin("202001011200004"), False),
+        (Origin("20200101120500"), Origin("20200101120000"), False),
+        # Processing moves the time of the content.
+        (Origin("20200101120000", of_content=True), Origin("20200101120500", of_content=True), False),
+        (Origin("20200101120000"), None, False),
+    ],
+)
+def test_repeat_that_is_for_presentation_only_is_told(first, second, told):
+    raw = replace(FOUR[0], sop_instance_uid="1", origin=first)
+    shown = replace(image("L", "CC", 80.0, uid="2", basis="estimated"), origin=second)
+    exam = only([shown, raw, *FOUR[1:]])
+    assert exam.calcium_mass_mg == 35.0
+    assert [alarm.code for alarm in exam.alarms] == ["BAC-W-VIEW-REPEATED"] * told
+    assert not told or exam.alarms[0].text.startswith("an LCC image taken later does not count")
+
+
+def test_implant_that_was_displaced_first_is_no_repetition():
+    displaced = replace(FOUR[0], sop_instance_uid="1", origin=Origin("20200101120000"))
+    in_the_way = image("L", "CC", 80.0, uid="2", basis="estimated", warnings=["BAC-W-IMPLANT"])
+    assert only([displaced, replace(in_the_way, origin=Origin("20200101120500")), *FOUR[1:]]).alarms == ()
+
+
 def test_time_and_patient_reach_no_output():
     exam, _ = repeated(Origin("20200102", "9", 1.0, b"woman"), Origin("20200101", "9", 2.0, b"woman"))
     written = json.dumps([exam.to_dict(), *(image.to_dict() for image in exam.images)])
@@ -311,6 +351,13 @@ def test_stretches_that_both_views_bear_out_make_the_grade():
     assert exam.breasts["L"].by_view["MLO"].vessel_count == 5
     assert exam.csbi_grade == 2
     assert only([with_stretches("L", "CC", 3), with_stretches("R", "MLO", 0)]).csbi_grade == 3
+
+
+def test_view_without_bac_does_not_take_the_stretches_of_the_other():
+    views = [("L", "CC", 6), ("L", "MLO", 0), ("R", "CC", 0), ("R", "MLO", 0)]
+    exam = only([with_stretches(*view) for view in views])
+    assert [exam.breasts[side].vessel_count for side in "LR"] == [6, 0]
+    assert exam.csbi_grade == 3
 
 
 @pytest.mark.parametrize(

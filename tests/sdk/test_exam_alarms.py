@@ -70,14 +70,15 @@ def test_usual_women_raise_no_alarm(masses):
 def test_text_gives_both_masses_and_what_is_usual():
     (alarm,) = build_exam([image("L", "CC", 40.0), image("L", "MLO", 20.0)], "1").alarms
     assert alarm.text.startswith(
-        "LCC reads 40.0 mg beside 20.0 mg LMLO, where 99 of 100 lie between 7.2 and 26.2 mg; look at"
+        "LCC reads 40.0 mg beside 20.0 mg LMLO, outside the 99 % limits of 7.2 and 26.2 mg that follow from "
+        "39 published women; look at"
     )
 
 
 def test_one_sided_calcification_is_called_possible():
     (alarm,) = build_exam([image("L", "CC", 40.0), image("R", "CC", 0.0)], "1").alarms
     assert alarm.code == "BAC-W-LEFT-RIGHT-DIFFER"
-    assert "between 0.0 and" in alarm.text
+    assert "limits of 0.0 and" in alarm.text
     assert "one side only" in alarm.text
 
 

@@ -1,14 +1,18 @@
 """Of whom and when an image was taken, read from real headers."""
 
 import copy
+import hashlib
 import io
+import math
 import pickle
+import random
 
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from bacctl._origin import Origin, latest
+from bac_imaging.header import Header
+from bacctl._origin import Origin, latest, read_origin
 from bacctl._payload import origin_of
 
 
@@ -67,5 +71,45 @@ def test_nothing_of_it_shows_or_leaves_the_process():
 
 
 def test_of_three_the_last():
-    assert latest([Origin("20200102030405"), Origin("20200102030407"), Origin("20200102030406")]) == 1
-    assert latest([Origin("20200102030405"), Origin("20200102030407"), Origin("20200102030407")]) is None
+    early, middle, late = "20200102030405", "20200102030406", "20200102030407"
+    assert latest([Origin(early), Origin(late), Origin(middle)]) == [1]
+    assert latest([Origin(early), Origin(late), Origin(late)]) == [1, 2]
+    # Numbers tell between the latest only: that of the early image is the highest.
+    numbered = [Origin(time, "1.2", number) for time, number in ((late, 1.0), (late, 2.0), (early, 3.0))]
+    assert latest(numbered) == [1]
+    assert latest([Origin(None, "1.2", 1.0), *numbered]) == [3]
+    assert latest([None, *numbered]) == [0, 1, 2, 3]
+
+
+def test_patient_that_cannot_be_read_is_nobody(monkeypatch):
+    # Two such women are not one, nor is one of them another woman than herself.
+    monkeypatch.setattr("bac_imaging.header.Header._value", lambda header, keyword: math.nan)
+    assert origin_of(dicom(PatientID="Doe^1")).patient is None
+
+
+def test_patient_is_not_found_by_digesting_guesses():
+    digest = origin_of(dicom(PatientID="DOE^1")).patient
+    assert digest not in {hashlib.new(name, b"DOE^1").digest() for name in ("sha256", "blake2s")}
+    assert digest != hashlib.blake2b(b"DOE^1", digest_size=32).digest()
+
+
+def test_broken_text_is_a_patient_too():
+    # A lone surrogate, as pydicom leaves bytes that do not fit the character set.
+    header = Dataset()
+    header.PatientID = "DOE\udce4"
+    assert read_origin(Header(header)).patient is not None
+
+
+def test_header_that_is_deflated_is_read_however_long_it_is():
+    image = Dataset()
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    image.SOPClassUID, image.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1.2", "1.2.3"
+    image.PatientID = "DOE^1"
+    # Random pixels do not deflate: the stream is longer than what is read of any other file.
+    image.PixelData = random.Random(1).randbytes(3 << 19)
+    image["PixelData"].VR = "OB"
+    stream = io.BytesIO()
+    image.save_as(stream, enforce_file_format=True)
+    assert len(stream.getvalue()) > 1 << 20
+    assert origin_of(stream.getvalue()).patient == origin_of(dicom(PatientID="DOE^1")).patient
