@@ -267,8 +267,7 @@ class Client:
         Raises
         ------
         RefusedError
-            As for `analyze_exam`. BAC-COMPARE-SAME, BAC-COMPARE-PATIENT: the two are the same study, or of
-            different patients.
+            As for `analyze_exam` and `bacctl.compare_exams`.
         FailedError
             As for `analyze_exam`.
         """

@@ -20,11 +20,13 @@ class Change:
     Attributes
     ----------
     prior, current : float or None
-        The amount in each exam, from the views that both have. None where not known.
+        The amount in each exam, from the views that both have; for a mass, of those of equal basis where
+        there are any. None where there is none.
     difference : float or None
         Current less prior.
     limit : float or None
-        Repeatability limit: two exams of unchanged arteries differ by less in 95 of 100 cases.
+        Repeatability limit. It follows from published reproducibility and the intervals; an artery that was
+        missed or wrongly outlined is not in it: look at both overlays.
     verdict : {"progressed", "regressed", "within_limit", "not_comparable"}
         Whether the difference goes beyond the limit, and where.
     reason : str or None
@@ -61,7 +63,8 @@ class BreastComparison:
     laterality : {"L", "R"}
         Which breast.
     views : tuple of str
-        Of "CC" and "MLO", those that both exams have; only they are compared.
+        Of "CC" and "MLO", those that both exams have; only they are compared, and of their masses those of
+        equal basis.
     calcium_mass_mg, area_mm2 : Change
         Of the mean of these views.
     """

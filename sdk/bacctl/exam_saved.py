@@ -1,19 +1,45 @@
-"""An exam read back from the document that ``bacctl analyze --json`` printed or ``--save json`` wrote."""
+"""An exam read back from the document that ``bacctl analyze --json`` printed or ``--save json`` wrote.
+
+A document may have been edited or damaged on its way, and what is read goes into verdicts and outputs:
+nothing is taken that ``schema/analysis-1.json`` would not allow.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from bac_imaging.errors import CATALOGUE
+from bacctl._checked import amount, count, flag, interval, items, one_of, parsed, table, text
 from bacctl.errors import RefusedError
-from bacctl.exam_results import BreastResult, ExamResult, ViewResult
-from bacctl.image_result import Laterality, Notice
+from bacctl.exam_results import (
+    SIDES,
+    VIEWS,
+    AreaClass,
+    BreastResult,
+    CsbiGrade,
+    ExamResult,
+    MassCategory,
+    ViewResult,
+)
+from bacctl.image_result import ImageResult, Laterality, MassBasis, Notice, Status
 from bacctl.results import SCHEMA
 
-_SIDES: tuple[Laterality, ...] = ("L", "R")
+_UID = re.compile(r"[0-9.]{1,64}")
+_CODE = re.compile(r"BAC-[A-Z0-9-]+")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_ANY = re.compile(r".+", re.DOTALL)
+_MASS_CATEGORIES: tuple[MassCategory, ...] = get_args(MassCategory)
+_AREA_CLASSES: tuple[AreaClass, ...] = get_args(AreaClass)
+_CSBI_GRADES: tuple[CsbiGrade, ...] = get_args(CsbiGrade)
+_BASES: tuple[MassBasis, ...] = get_args(MassBasis)
+_STATES: tuple[Status, ...] = get_args(Status)
+_VIEW_NAMES = tuple(side + view for side in SIDES for view in VIEWS)
+
+T = TypeVar("T")
 
 
 def read_saved_exam(path: Path) -> ExamResult:
@@ -27,7 +53,8 @@ def read_saved_exam(path: Path) -> ExamResult:
     Returns
     -------
     ExamResult
-        Without its images; ``software`` is the document's.
+        Its ``images`` are all of the document, with nothing but status and study; ``software`` is the
+        document's.
 
     Raises
     ------
@@ -37,34 +64,38 @@ def read_saved_exam(path: Path) -> ExamResult:
         The file cannot be read.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = parsed(path.read_bytes())
         known = isinstance(document, Mapping) and document.get("schema") == SCHEMA
     except ValueError:  # neither text nor JSON
         known = False
     if not known:
         raise _not_one_exam(path, "is no result of `bacctl analyze`")
     try:
-        exams = [read_exam(exam, document["software"]) for exam in document["exams"]]
-    except (KeyError, TypeError, ValueError, AttributeError):
+        exams = [read_exam(exam, document["software"]) for exam in items(document["exams"])]
+        images = [_image(table(image)) for image in items(document["images"])]
+    except (KeyError, ValueError):
         raise RefusedError(
             "BAC-COMPARE-EXAM", f"{path}: is damaged or of another release; analyse its images again"
         ) from None
-    return only_exam(exams, path)
+    return only_exam(exams, images, path)
 
 
-def only_exam(exams: list[ExamResult], path: Path) -> ExamResult:
+def only_exam(exams: Sequence[ExamResult], images: Sequence[ImageResult], path: Path) -> ExamResult:
     """Return the exam where there is exactly one.
 
     Parameters
     ----------
-    exams : list of ExamResult
+    exams : sequence of ExamResult
         What was found.
+    images : sequence of ImageResult
+        All images, those included that name no study and so are in no exam.
     path : Path
         Where.
 
     Returns
     -------
     ExamResult
+        With all these images.
 
     Raises
     ------
@@ -72,14 +103,14 @@ def only_exam(exams: list[ExamResult], path: Path) -> ExamResult:
         BAC-COMPARE-EXAM, which names the studies.
     """
     if len(exams) == 1:
-        return exams[0]
+        return replace(exams[0], images=tuple(images))
     if not exams:
         raise _not_one_exam(path, "no image in it names a study")
     studies = ", ".join(str(exam.study_instance_uid) for exam in exams)
     raise _not_one_exam(path, f"holds {len(exams)} studies ({studies})")
 
 
-def read_exam(exam: Mapping[str, Any], software: Mapping[str, Any]) -> ExamResult:
+def read_exam(exam: Any, software: Any) -> ExamResult:
     """Read an exam object of ``schema/analysis-1.json``.
 
     Parameters
@@ -96,24 +127,32 @@ def read_exam(exam: Mapping[str, Any], software: Mapping[str, Any]) -> ExamResul
 
     Raises
     ------
-    KeyError, TypeError, ValueError, AttributeError
+    KeyError, ValueError
         It does not follow the schema.
     """
+    exam, software = table(exam), table(software)
+    breasts = table(exam["breasts"])
     return ExamResult(
-        study_instance_uid=exam["study_instance_uid"],
-        complete=bool(exam["complete"]),
-        breasts={side: _breast(side, exam["breasts"][side]) for side in _SIDES},
-        calcium_mass_mg=_amount(exam["calcium_mass_mg"]),
-        calcium_mass_interval_mg=_interval(exam["calcium_mass_interval_mg"]),
-        mass_category=exam["mass_category"],
-        category_probabilities=exam["category_probabilities"],
-        area_mm2=_amount(exam["area_mm2"]),
-        area_class=exam["area_class"],
-        csbi_grade=exam["csbi_grade"],
-        missing_views=tuple(exam["missing_views"]),
-        alarms=tuple(Notice(str(alarm["code"]), str(alarm["text"])) for alarm in exam["alarms"]),
-        software={"bacctl": software["bacctl"], "model": software["model"]},
-        files=dict(exam["files"]),
+        study_instance_uid=_known(exam["study_instance_uid"], _uid),
+        complete=flag(exam["complete"]),
+        breasts={side: _breast(side, table(breasts[side])) for side in SIDES},
+        calcium_mass_mg=_known(exam["calcium_mass_mg"], amount),
+        calcium_mass_interval_mg=_known(exam["calcium_mass_interval_mg"], interval),
+        mass_category=_known(exam["mass_category"], lambda name: one_of(name, _MASS_CATEGORIES)),
+        category_probabilities=_known(exam["category_probabilities"], _odds),
+        area_mm2=_known(exam["area_mm2"], amount),
+        area_class=_known(exam["area_class"], lambda name: one_of(name, _AREA_CLASSES)),
+        csbi_grade=_known(exam["csbi_grade"], lambda grade: one_of(grade, _CSBI_GRADES)),
+        missing_views=tuple(one_of(view, _VIEW_NAMES) for view in items(exam["missing_views"])),
+        alarms=tuple(
+            Notice(text(alarm["code"], _CODE), text(alarm["text"], _ANY))
+            for alarm in map(table, items(exam["alarms"]))
+        ),
+        software={
+            "bacctl": _known(software["bacctl"], lambda version: text(version, _ANY)),
+            "model": _known(software["model"], lambda digest: text(digest, _DIGEST)),
+        },
+        files={kind: text(name, _ANY) for kind, name in table(exam["files"]).items()},
     )
 
 
@@ -122,39 +161,49 @@ def _not_one_exam(path: Path, found: str) -> RefusedError:
     return RefusedError(code, f"{path}: {found}; {CATALOGUE[code].hint}")
 
 
+def _known(value: Any, read: Callable[[Any], T]) -> T | None:
+    return None if value is None else read(value)
+
+
+def _uid(value: Any) -> str:
+    return text(value, _UID)
+
+
+def _odds(value: Any) -> dict[str, float]:
+    return {one_of(name, _MASS_CATEGORIES): amount(share) for name, share in table(value).items()}
+
+
+def _image(image: Mapping[str, Any]) -> ImageResult:
+    status = one_of(image["status"], _STATES)
+    return ImageResult(status, study_instance_uid=_known(image["study_instance_uid"], _uid))
+
+
 def _breast(side: Laterality, breast: Mapping[str, Any]) -> BreastResult:
+    by_view = {one_of(view, VIEWS): _view(table(result)) for view, result in table(breast["by_view"]).items()}
+    weighed = [view for view, result in by_view.items() if result.calcium_mass_mg is not None]
+    if items(breast["views"]) != list(by_view) or items(breast["mass_views"]) != weighed:
+        raise ValueError("the views do not fit together")
     return BreastResult(
         laterality=side,
-        views=tuple(breast["views"]),
-        mass_views=tuple(breast["mass_views"]),
-        bac_detected=breast["bac_detected"],
-        calcium_mass_mg=_amount(breast["calcium_mass_mg"]),
-        calcium_mass_interval_mg=_interval(breast["calcium_mass_interval_mg"]),
-        mass_basis=breast["mass_basis"],
-        area_mm2=_amount(breast["area_mm2"]),
-        vessel_count=breast["vessel_count"],
-        by_view={view: _view(result) for view, result in breast["by_view"].items()},
+        views=tuple(by_view),
+        mass_views=tuple(weighed),
+        bac_detected=_known(breast["bac_detected"], flag),
+        calcium_mass_mg=_known(breast["calcium_mass_mg"], amount),
+        calcium_mass_interval_mg=_known(breast["calcium_mass_interval_mg"], interval),
+        mass_basis=one_of(breast["mass_basis"], _BASES),
+        area_mm2=_known(breast["area_mm2"], amount),
+        vessel_count=_known(breast["vessel_count"], count),
+        by_view=by_view,
     )
 
 
 def _view(view: Mapping[str, Any]) -> ViewResult:
     return ViewResult(
-        sop_instance_uids=tuple(view["sop_instance_uids"]),
-        bac_detected=bool(view["bac_detected"]),
-        calcium_mass_mg=_amount(view["calcium_mass_mg"]),
-        calcium_mass_interval_mg=_interval(view["calcium_mass_interval_mg"]),
-        mass_basis=view["mass_basis"],
-        area_mm2=_amount(view["area_mm2"]),
-        vessel_count=view["vessel_count"],
+        sop_instance_uids=tuple(_uid(name) for name in items(view["sop_instance_uids"])),
+        bac_detected=flag(view["bac_detected"]),
+        calcium_mass_mg=_known(view["calcium_mass_mg"], amount),
+        calcium_mass_interval_mg=_known(view["calcium_mass_interval_mg"], interval),
+        mass_basis=one_of(view["mass_basis"], _BASES),
+        area_mm2=_known(view["area_mm2"], amount),
+        vessel_count=_known(view["vessel_count"], count),
     )
-
-
-def _amount(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
-def _interval(pair: Any) -> tuple[float, float] | None:
-    if pair is None:
-        return None
-    low, high = pair
-    return float(low), float(high)

@@ -4,7 +4,7 @@ Each has ``to_dict``, which gives its part of the JSON document described by ``s
 ``schema/comparison-1.json``.
 """
 
-from bacctl.comparison_results import BreastComparison, Change, ExamComparison, Verdict
+from bacctl.comparison_results import BreastComparison, Change, ExamComparison, Obstacle, Verdict
 from bacctl.exam_results import AreaClass, BreastResult, CsbiGrade, ExamResult, MassCategory, ViewResult
 from bacctl.image_result import Beam, ImageResult, Laterality, MassBasis, Notice, Status, Vessel
 
@@ -29,6 +29,7 @@ __all__ = [
     "MassBasis",
     "MassCategory",
     "Notice",
+    "Obstacle",
     "Status",
     "Verdict",
     "Vessel",

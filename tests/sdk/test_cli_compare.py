@@ -28,6 +28,8 @@ def measured(path: Path) -> ImageResult:
     words = path.read_text().split()
     if words[1] == "refused":
         return ImageResult("refused", "BAC-VIEW-SPOT", "a spot view; send another", path=path)
+    if words[1] == "failed":
+        return ImageResult("failed", "BAC-SERVER-TIMEOUT", "too late; try again", path=path)
     side, view, study, mass = words[1:]
     return ImageResult(
         "ok",
@@ -165,7 +167,31 @@ def test_refused_image_costs_the_exit_code(client: FakeClient, run: Run) -> None
     code, out, err = run(prior, exam("current", "2", 10.0))
     assert code == 1
     assert "within the limit" in out
+    assert "BAC-W-COMPARE-LEFT-OUT" in out
     assert err == "prior/z.dcm: BAC-VIEW-SPOT: a spot view; send another\n"
+
+
+def test_failed_image_leaves_no_verdict(client: FakeClient, run: Run) -> None:
+    prior = exam("prior", "1", 10.0)
+    (prior / "z.dcm").write_text("measured failed")
+    exam("current", "2", 40.0)
+    code, out, err = run(prior, "current")
+    assert (code, out) == (1, "")
+    first, last = err.splitlines()
+    assert first == "prior/z.dcm: BAC-SERVER-TIMEOUT: too late; try again"
+    assert last.startswith("BAC-COMPARE-FAILED: the prior exam: an image of one of the exams could not be")
+    code, out, err = run(saved("a.json", prior), "current")
+    assert (code, out) == (1, "")
+    assert err.startswith("BAC-COMPARE-FAILED: the prior exam: ")
+
+
+def test_missing_views_and_what_was_not_checked_are_told(client: FakeClient, run: Run) -> None:
+    current = folder("current", *(f"{side} MLO 2 10" for side in "LR"))
+    _, out, _ = run(exam("prior", "1", 10.0), current)
+    assert "current exam: no LCC, RCC that counts\n" in out
+    assert "prior exam: no" not in out
+    assert "BAC-W-COMPARE-UNCHECKED: " in out
+    assert "missed or wrongly outlined is not in it" in out
 
 
 @pytest.mark.parametrize(
@@ -214,7 +240,12 @@ def test_one_study_twice(client: FakeClient, run: Run) -> None:
         ('{"schema": "bacctl.analysis/9"}', "is no result of `bacctl analyze`"),
         ('{"schema": "bacctl.analysis/1"}', "is damaged or of another release"),
         ('{"schema": "bacctl.analysis/1", "software": {}, "exams": [{"breasts": 1}]}', "is damaged"),
-        ('{"schema": "bacctl.analysis/1", "software": {}, "exams": []}', "no image in it names a study"),
+        (
+            '{"schema": "bacctl.analysis/1", "software": {}, "exams": [], "images": []}',
+            "no image in it names a study",
+        ),
+        ('{"schema": "bacctl.analysis/1", "software": NaN}', "is no result of `bacctl analyze`"),
+        ("[" * 100_000, "is no result of `bacctl analyze`"),
     ],
 )
 def test_what_is_no_saved_result(run: Run, text: str, words: str) -> None:
@@ -223,6 +254,79 @@ def test_what_is_no_saved_result(run: Run, text: str, words: str) -> None:
     code, out, err = run("a.json", "b.json")
     assert (code, out) == (1, "")
     assert f"BAC-COMPARE-EXAM: a.json: {words}" in err
+
+
+_VIEW = ("breasts", "L", "by_view", "CC")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ((*_VIEW, "calcium_mass_mg"), -50.0),
+        ((*_VIEW, "calcium_mass_mg"), 1e999),
+        ((*_VIEW, "calcium_mass_mg"), 10**400),
+        ((*_VIEW, "calcium_mass_mg"), True),
+        ((*_VIEW, "calcium_mass_mg"), "10"),
+        ((*_VIEW, "calcium_mass_mg"), None),
+        ((*_VIEW, "calcium_mass_interval_mg"), "12"),
+        ((*_VIEW, "calcium_mass_interval_mg"), [12.0, 9.0]),
+        ((*_VIEW, "calcium_mass_interval_mg"), [9.0]),
+        ((*_VIEW, "mass_basis"), "certain"),
+        ((*_VIEW, "bac_detected"), 1),
+        ((*_VIEW, "vessel_count"), 1.5),
+        ((*_VIEW, "vessel_count"), -1),
+        ((*_VIEW, "sop_instance_uids"), ["DOE^JANE"]),
+        (_VIEW, [1]),
+        (("breasts", "L", "by_view", "banana"), {}),
+        (("breasts", "L", "views"), ["CC"]),
+        (("breasts", "L", "mass_views"), ["CC"]),
+        (("breasts", "L", "bac_detected"), "yes"),
+        (("breasts", "L"), None),
+        (("complete",), "false"),
+        (("study_instance_uid",), ["DOE^JANE"]),
+        (("study_instance_uid",), "DOE^JANE"),
+        (("mass_category",), "[/bold]"),
+        (("area_class",), 0),
+        (("csbi_grade",), 1),
+        (("csbi_grade",), False),
+        (("category_probabilities",), {"0-20": "all"}),
+        (("missing_views",), ["LXCC"]),
+        (("missing_views",), "LCC"),
+        (("alarms",), [{"code": "DOE^JANE", "text": "."}]),
+        (("files",), ["DOE^JANE"]),
+    ],
+)
+def test_damaged_exam_is_refused_and_not_passed_on(run: Run, place: tuple[str, ...], value: object) -> None:
+    prior = saved("a.json", exam("prior", "1", 10.0))
+    document = json.loads(prior.read_text())
+    target = document["exams"][0]
+    for name in place[:-1]:
+        target = target[name]
+    target[place[-1]] = value
+    # json writes 1e999 as what is no JSON, and so as it stands here.
+    prior.write_text(json.dumps(document).replace("Infinity", "1e999"))
+    code, out, err = run(prior, saved("b.json", exam("current", "2", 10.0)), "--json")
+    assert (code, out) == (1, "")
+    assert err == "BAC-COMPARE-EXAM: a.json: is damaged or of another release; analyse its images again\n"
+
+
+@pytest.mark.parametrize(("name", "value"), [("model", "DOE^JANE"), ("bacctl", 1)])
+def test_damaged_software_is_refused(run: Run, name: str, value: object) -> None:
+    prior = saved("a.json", exam("prior", "1", 10.0))
+    document = json.loads(prior.read_text())
+    document["software"][name] = value
+    prior.write_text(json.dumps(document))
+    assert run(prior, saved("b.json", exam("current", "2", 10.0)))[0] == 1
+
+
+def test_text_of_a_saved_alarm_is_no_markup(run: Run) -> None:
+    prior = saved("a.json", exam("prior", "1", 10.0))
+    document = json.loads(prior.read_text())
+    document["exams"][0]["alarms"] = [{"code": "BAC-W-ONE-VIEW", "text": "[/bold]\x1b[2J"}]
+    prior.write_text(json.dumps(document))
+    code, out, _ = run(prior, saved("b.json", exam("current", "2", 10.0)))
+    assert code == 0
+    assert "BAC-W-ONE-VIEW: [/bold]\\x1b[2J" in out
 
 
 def test_nothing_analysed_in_one_folder(client: FakeClient, run: Run) -> None:

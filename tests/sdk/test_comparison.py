@@ -1,14 +1,17 @@
 """Change between two exams, against limits worked out by hand from the published reproducibility."""
 
 import json
+import math
 from dataclasses import replace
 from importlib import resources
 
 import jsonschema
 import pytest
+from pydicom.dataset import Dataset
 
+from bac_imaging.header import Header
 from bacctl import RefusedError, compare_exams
-from bacctl._origin import Origin
+from bacctl._origin import Origin, read_origin
 from bacctl.exam import build_exam
 from bacctl.exam_saved import read_exam
 from bacctl.outputs.document import comparison_document
@@ -19,6 +22,11 @@ VIEWS = ("LCC", "LMLO", "RCC", "RMLO")
 
 
 def image(name, mass, area, *, study, basis="calibrated", half_mg=1.959964, **values):
+    values = {
+        "weights_sha256": "ab" * 32,
+        "origin": Origin(taken=f"200{study}0101120000", patient=b"Ada"),
+        **values,
+    }
     return ImageResult(
         "ok",
         laterality=name[0],
@@ -71,6 +79,40 @@ def test_single_view_has_a_wider_limit():
         exam("2", (10.0, 10.0), (8.0, 8.0), ("LCC", "RCC")),
     )
     assert one.breasts["L"].calcium_mass_mg.limit == pytest.approx(7.875, abs=2e-3)
+
+
+def test_view_of_another_basis_leaves_the_mass_to_the_other():
+    mixed = [
+        image(name, mass, 8.0, study="2", basis=basis)
+        for name, mass, basis in zip(
+            VIEWS,
+            (14.0, 90.0, 10.0, 10.0),
+            ("calibrated", "estimated", "calibrated", "calibrated"),
+            strict=True,
+        )
+    ]
+    change = compare_exams(PRIOR, build_exam(mixed, "2"))
+    left = change.breasts["L"].calcium_mass_mg
+    assert (left.prior, left.current, left.verdict) == (10.0, 14.0, "within_limit")
+    # A single view left, as in the test above.
+    assert left.limit == pytest.approx(7.875, abs=2e-3)
+    assert change.calcium_mass_mg.difference == 4.0
+    assert [notice.code for notice in change.notices] == ["BAC-W-COMPARE-BASIS"]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"calcium_mass_mg": math.nan}, "no_mass"),
+        ({"calcium_mass_interval_mg": (0.0, math.inf)}, "no_interval"),
+        ({"area_mm2": math.nan}, "no_area"),
+    ],
+)
+def test_what_is_no_number_gives_no_verdict(values, reason):
+    broken = build_exam([replace(shown, **values) for shown in exam("2", (30.0,) * 4).images], "2")
+    change = compare_exams(PRIOR, broken)
+    found = change.area_mm2 if reason == "no_area" else change.calcium_mass_mg
+    assert (found.verdict, found.reason, found.difference) == ("not_comparable", reason, None)
 
 
 def test_limit_of_area():
@@ -127,6 +169,9 @@ def test_mass_that_cannot_be_compared_says_why(current, reason, code):
     assert change.calcium_mass_mg.verdict == "not_comparable"
     assert change.calcium_mass_mg.reason == reason
     assert change.calcium_mass_mg.difference is None
+    if reason in ("no_mass", "no_common_view"):
+        # What the exams have is not of the same views, and so not put side by side.
+        assert (change.calcium_mass_mg.prior, change.calcium_mass_mg.current) == (None, None)
     assert [notice.code for notice in change.notices] == code
 
 
@@ -136,6 +181,18 @@ def test_area_without_two_pairs_of_views_has_no_limit():
         exam("1", (None,) * 3, (8.0,) * 3, names), exam("2", (None,) * 2, (9.0,) * 2, ("LCC", "RMLO"))
     )
     assert change.area_mm2.reason == "too_few_views"
+
+
+def test_breast_without_bac_in_both_exams_needs_no_limit():
+    names = ("LCC", "RCC")
+    change = compare_exams(
+        exam("1", (None,) * 2, (0.0, 8.0), names), exam("2", (None,) * 2, (0.0, 9.0), names)
+    )
+    assert change.breasts["L"].area_mm2.to_dict() == {
+        "prior": 0.0, "current": 0.0, "difference": 0.0, "limit": 0.0,
+        "verdict": "within_limit", "reason": None,
+    }  # fmt: skip
+    assert change.breasts["R"].area_mm2.reason == change.area_mm2.reason == "too_few_views"
 
 
 def test_only_views_of_both_exams_are_compared():
@@ -169,23 +226,85 @@ def test_other_weights_or_release_are_told():
     ]
 
 
+@pytest.mark.parametrize("digests", [("ab", "ab", "ab", "cd"), (None,) * 4])
+def test_mixed_or_unknown_weights_are_told(digests):
+    names = zip(VIEWS, digests, strict=True)
+    shown = [
+        image(name, 10.0, 8.0, study="2", weights_sha256=digest and digest * 32) for name, digest in names
+    ]
+    change = compare_exams(PRIOR, build_exam(shown, "2"))
+    assert [notice.code for notice in change.notices] == ["BAC-W-COMPARE-SOFTWARE"]
+    back = compare_exams(build_exam(shown, "2"), replace(PRIOR, images=()))
+    assert "BAC-W-COMPARE-SOFTWARE" in [notice.code for notice in back.notices]
+
+
 def test_same_study_is_refused():
     with pytest.raises(RefusedError, match="BAC-COMPARE-SAME"):
         compare_exams(PRIOR, PRIOR)
 
 
+def headed(**header):
+    """Origin of an image with this header."""
+    dataset = Dataset()
+    for name, value in header.items():
+        setattr(dataset, name, value)
+    return read_origin(Header(dataset))
+
+
 def test_other_patient_is_refused_and_not_named():
     women = [
-        exam(study, (10.0,) * 4, origin=Origin(patient=who)) for study, who in (("1", b"Ada"), ("2", b"Eve"))
+        exam(study, (10.0,) * 4, origin=headed(PatientID=who))
+        for study, who in (("1", "DOE^ADA"), ("2", "DOE^EVE"))
     ]
     with pytest.raises(RefusedError, match="BAC-COMPARE-PATIENT") as refusal:
         compare_exams(*women)
-    assert "Ada" not in str(refusal.value)
-    assert compare_exams(women[0], exam("2", (10.0,) * 4)).notices == ()
+    assert "DOE" not in str(refusal.value)
+    again = exam("2", (10.0,) * 4, origin=headed(PatientID="doe^ada "))
+    assert compare_exams(women[0], again).breasts["L"].calcium_mass_mg.difference == 0.0
+
+
+@pytest.mark.parametrize("mixed", ["1", "2"])
+def test_exam_of_two_patients_is_refused(mixed):
+    exams = [exam("1", (10.0,) * 4), exam("2", (10.0,) * 4)]
+    both = exams[int(mixed) - 1]
+    stranger = replace(both.images[0], origin=Origin(patient=b"Eve"))
+    exams[int(mixed) - 1] = build_exam([stranger, *both.images[1:]], mixed)
+    with pytest.raises(RefusedError, match="BAC-COMPARE-PATIENT"):
+        compare_exams(*exams)
+
+
+@pytest.mark.parametrize("origin", [None, Origin("20020101120000"), Origin(patient=b"Ada")])
+def test_what_headers_do_not_tell_is_not_taken_for_checked(origin):
+    change = compare_exams(PRIOR, exam("2", (10.0,) * 4, origin=origin))
+    assert [notice.code for notice in change.notices] == ["BAC-W-COMPARE-UNCHECKED"]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_exam_with_a_failed_image_is_refused(place):
+    exams = [exam("1", (10.0,) * 4), exam("2", (10.0,) * 4)]
+    failed = ImageResult("failed", "BAC-SERVER-TIMEOUT", "too late")
+    exams[place] = replace(exams[place], images=(*exams[place].images, failed))
+    with pytest.raises(RefusedError, match=f"the {('prior', 'current')[place]} exam: an image"):
+        compare_exams(*exams)
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [ImageResult("refused", "BAC-VIEW-SPOT", "a spot view", study_instance_uid="2"), ImageResult("ok")],
+    ids=["refused", "of no study"],
+)
+def test_images_that_are_left_out_are_told(stray):
+    current = exam("2", (10.0,) * 4)
+    change = compare_exams(PRIOR, replace(current, images=(*current.images, stray)))
+    assert [notice.code for notice in change.notices] == ["BAC-W-COMPARE-LEFT-OUT"]
+    assert change.calcium_mass_mg.verdict == "within_limit"
 
 
 def test_exams_in_the_wrong_order_are_told():
-    years = [exam(study, (10.0,) * 4, origin=Origin(taken=f"20{study}0101120000")) for study in ("20", "18")]
+    years = [
+        exam(study, (10.0,) * 4, origin=Origin(f"20{study}0101120000", patient=b"Ada"))
+        for study in ("20", "18")
+    ]
     assert [notice.code for notice in compare_exams(*years).notices] == ["BAC-W-COMPARE-ORDER"]
     assert compare_exams(*years[::-1]).notices == ()
 
@@ -208,5 +327,9 @@ def test_document_follows_the_schema(current):
 def test_saved_exam_compares_like_the_measured_one():
     current = exam("2", (15.0, 16.0, 30.0, 11.0), (20.0, 16.0, 8.0, 8.0))
     saved = [read_exam(json.loads(json.dumps(each.to_dict())), each.software) for each in (PRIOR, current)]
-    assert compare_exams(*saved).to_dict() == compare_exams(PRIOR, current).to_dict()
+    measured, read = compare_exams(PRIOR, current).to_dict(), compare_exams(*saved).to_dict()
+    # A saved exam names nobody and no day; all else is the same.
+    assert [notice["code"] for notice in read.pop("notices")] == ["BAC-W-COMPARE-UNCHECKED"]
+    assert measured.pop("notices") == []
+    assert read == measured
     assert saved[1].to_dict() == current.to_dict()

@@ -57,8 +57,8 @@ def compare(
     """Compare two exams of one woman: calcium mass and area, each breast and both.
 
     An exam is a folder of images, or the document that `bacctl analyze --json` printed. A difference within
-    the repeatability limit is none. Leaves with 0 when the exams were compared, 1 when they could not be or
-    any image was refused or failed, 2 on wrong usage, 130 on Ctrl-C. Research use only.
+    the repeatability limit is none. Leaves with 0 when the exams were compared, 1 when they could not be,
+    as where an image failed, or any image was refused, 2 on wrong usage, 130 on Ctrl-C. Research use only.
     """
     spacing = spacing_of(pixel_spacing)
     from bacctl.comparison import compare_exams
@@ -128,5 +128,5 @@ def _measure(
             raise CommandError(
                 f"{folder}: none of its images was analysed, so that there is nothing to compare"
             )
-        exams[folder] = only_exam(build_exams(images), folder)
+        exams[folder] = only_exam(build_exams(images), images, folder)
     return exams, batch.all_well

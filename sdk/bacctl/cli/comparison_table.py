@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bacctl.outputs.wording import number, one_line
-from bacctl.results import INTENDED_USE, Change, ExamComparison, ExamResult, Verdict
+from bacctl.results import INTENDED_USE, Change, ExamComparison, ExamResult, Obstacle, Verdict
 
 _PIPED_WIDTH = 160
 _WORDS: dict[Verdict, tuple[str, str]] = {
@@ -19,8 +19,12 @@ _WORDS: dict[Verdict, tuple[str, str]] = {
     "within_limit": ("within the limit", ""),
     "not_comparable": ("not comparable", "dim"),
 }
-_REASONS = {
-    "no_common_view": "no view that both exams have of each breast",
+_LIMIT = (
+    "The limit follows from published reproducibility and the intervals of the masses. An artery that was "
+    "missed or wrongly outlined is not in it: look at both overlays."
+)
+_REASONS: dict[Obstacle, str] = {
+    "no_common_view": "no view of a breast that both exams have",
     "no_mass": "no mass in one of the exams",
     "other_basis": "calibrated against estimated",
     "no_interval": "a mass without interval",
@@ -51,16 +55,19 @@ def print_comparison(comparison: ExamComparison) -> None:
         _add(table, f"{side} breast, area mm2", breast.area_mm2)
     console.print(table)
     prior, current = comparison.prior, comparison.current
-    console.print(
+    categories = (
         f"category {prior.mass_category or '-'} mg, then {current.mass_category or '-'} mg; "
-        f"area class {prior.area_class or '-'} mm2, then {current.area_class or '-'} mm2",
-        soft_wrap=True,
+        f"area class {prior.area_class or '-'} mm2, then {current.area_class or '-'} mm2"
     )
+    console.print(Text(categories), soft_wrap=True)
     for notice in comparison.notices:
         console.print(Text(f"{notice.code}: {one_line(notice.text)}", style="red"), soft_wrap=True)
     for name, exam in (("prior", prior), ("current", current)):
+        if exam.missing_views:
+            missing = f"{name} exam: no {', '.join(exam.missing_views)} that counts"
+            console.print(Text(missing, style="red"), soft_wrap=True)
         _print_alarms(console, name, exam)
-    console.print("Two exams of unchanged arteries differ by less than the limit in 95 of 100 cases.")
+    console.print(Text(_LIMIT), soft_wrap=True)
     console.print(Text(f"{INTENDED_USE.capitalize()}, not for diagnosis.", style="bold"))
 
 
