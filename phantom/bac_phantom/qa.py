@@ -1,8 +1,9 @@
 """Phantoms for quality assurance: the same few breasts for everybody, over beams, thicknesses and masses.
 
-They take the place of a physical phantom with inserts: one breast for each thickness, with the same arteries
-at half its height, so that what a measurement makes of them changes only when the measurement does. Nothing
-is drawn by chance that is not fixed here.
+They take the place of a physical phantom with inserts: one breast for each thickness and pitch of a detector,
+with arteries at half its height, so that what a measurement makes of them changes only when the measurement
+does. Breasts of one thickness on two pitches are two draws of the same recipe, not one breast. Nothing is
+drawn by chance that is not fixed here.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ _CALCIUM = (
     (80.0, 2.4, 5, 42.0),
 )
 # By how many masses the row of a technique starts further at each thickness: every thickness sees every mass,
-# and every technique a small, a middle and a large one.
+# and every technique three of them, of which one is 12 mg or less and one 20 mg or more.
 _SHIFTS = (0, 2, 5)
 # Technique and thickness of the breasts whose arteries are the same ones without calcium.
 _BLANKS = ((0, 30.0), (4, 50.0), (5, 70.0))
@@ -170,9 +171,9 @@ def make_qa_phantom(spec: QaSpec) -> bytes:
     return encode_dicom(stored, _facts(spec, projection, pitch, flipped=flipped))
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=len(_DENSITY) * len(_PITCH_MM))
 def _breast(thickness_mm: float, pitch_mm: float) -> tuple[Anatomy, Projection]:
-    """Make the breast of a thickness: fat, gland and fibres, without vessels or anything calcified."""
+    """Make the breast of a thickness and pitch: fat, gland and fibres, without vessels or calcium."""
     middle = _SID_MM / (_SID_MM - _GAP_MM - thickness_mm / 2)
     traits = BreastTraits(
         depth_mm=_DEPTH_MM * middle,

@@ -148,8 +148,9 @@ def identify(client: Client, url: str | None) -> Subject:
 def _installed_model() -> str | None:
     try:
         card = default_repository() / "bac_segment" / "1" / "model_card.json"
-        return str(json.loads(card.read_text())["sha256"])
-    except (BacctlError, OSError, ValueError, KeyError):
+        digest = json.loads(card.read_text())["sha256"]
+        return digest if isinstance(digest, str) else None
+    except (BacctlError, OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -49,7 +49,7 @@ class Report:
 
     @property
     def stem(self) -> str:
-        """Name of the report's files, without ending: they sort by date."""
+        """Name of the report's files, without ending: they sort by date, in UTC."""
         return f"qa-{self.date:%Y%m%dT%H%M%SZ}"
 
     @property
@@ -87,6 +87,7 @@ class Report:
             f"{self.date:%Y-%m-%dT%H:%M:%SZ}",
             __version__,
             self.subject.server,
+            self.subject.triton,
             self.subject.model[:12],
             (self.subject.calibration or "")[:12],
             self.phantoms[:14],
@@ -167,7 +168,7 @@ def change_text(trend: Sequence[Mapping[str, str]], row: Mapping[str, str]) -> s
     last = next((line for line in reversed(trend) if line["server"] == row["server"]), None)
     if last is None:
         return None
-    watched = ("bacctl", "model", "calibration", "phantoms")
+    watched = ("bacctl", "triton", "model", "calibration", "phantoms")
     changed = [name for name in watched if last[name] != row[name]]
     return (
         f"since {last['date']}: {', '.join(changed) or 'nothing that is recorded'} changed; mean difference "
@@ -184,7 +185,7 @@ def as_markdown(report: Report, trend: Sequence[Mapping[str, str]]) -> str:
     report : Report
         The run.
     trend : sequence of mapping
-        Lines of the trend, this run's last.
+        Lines of the trend, this run's last. Those of other servers are left out.
 
     Returns
     -------
@@ -201,6 +202,7 @@ def as_markdown(report: Report, trend: Sequence[Mapping[str, str]]) -> str:
         ("phantoms (set, SHA-256)", report.phantoms),
     )
     shown = [column for column in TREND_COLUMNS if column != "server"]
+    own = [row for row in trend if row["server"] == subject.server][-_TREND_SHOWN:]
     lines = [
         f"# Quality assurance: {'passed' if report.passed else 'FAILED'}",
         "",
@@ -214,9 +216,9 @@ def as_markdown(report: Report, trend: Sequence[Mapping[str, str]]) -> str:
         "## Phantoms",
         "",
         *_table(PHANTOM_TITLES, [phantom_cells(row) for row in report.rows]),
-        f"## Trend, last {_TREND_SHOWN} runs",
+        f"## Trend, last {_TREND_SHOWN} runs on this server",
         "",
-        *_table(shown, [[row[column] for column in shown] for row in trend[-_TREND_SHOWN:]]),
+        *_table(shown, [[row[column] for column in shown] for row in own]),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ TREND_COLUMNS = (
     "date",
     "bacctl",
     "server",
+    "triton",
     "model",
     "calibration",
     "phantoms",
@@ -25,6 +27,9 @@ TREND_COLUMNS = (
     "passed",
 )
 _HEADER = ",".join(TREND_COLUMNS)
+_FIGURES = ("bias_mg", "sd_mg", "slope")  # empty where a run had too few masses
+_NUMBER = re.compile(r"-?\d+\.\d+")
+_COUNTS = ("intervals_that_hold", "intervals")
 
 
 class TrendError(ValueError):
@@ -78,12 +83,19 @@ def read_trend(path: Path) -> Trend:
     damaged = []
     for number, line in enumerate(lines[1:], start=2):
         values = _fields(line)
-        # Every field but the calibration of a distant server is filled; a line cut short ends elsewhere.
-        if len(values) == len(TREND_COLUMNS) and values[-1] in ("yes", "no"):
-            rows.append(dict(zip(TREND_COLUMNS, values, strict=True)))
+        row = dict(zip(TREND_COLUMNS, values, strict=False))
+        if len(values) == len(TREND_COLUMNS) and _whole(row):
+            rows.append(row)
         else:
             damaged.append(number)
     return Trend(tuple(rows), tuple(damaged))
+
+
+def _whole(row: Mapping[str, str]) -> bool:
+    """Tell whether a line's cells can be what they stand for; one that was cut short has a wrong last one."""
+    figures = (not row[name] or _NUMBER.fullmatch(row[name]) for name in _FIGURES)
+    counts = (row[name].isdecimal() for name in _COUNTS)
+    return row["passed"] in ("yes", "no") and all(figures) and all(counts)
 
 
 def _fields(line: str) -> list[str]:

@@ -8,14 +8,17 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pydicom
 import pytest
 from typer.testing import CliRunner
 
+from bac_phantom import qa as phantom_set
 from bac_phantom.qa import QaSpec, make_qa_phantom, qa_specs
 from bacctl import qa, qa_judge, qa_trend
 from bacctl.cli.app import app
@@ -34,7 +37,9 @@ def result(mass: float | None, *, detected: bool | None = None, **changes: Any) 
         "status": "ok",
         "mass_basis": "none" if mass is None else "calibrated",
         "calcium_mass_mg": mass,
-        "calcium_mass_interval_mg": None if mass is None or half is None else (mass - half, mass + half),
+        "calcium_mass_interval_mg": None
+        if mass is None or half is None
+        else (max(0.0, mass - half), mass + half),
         "bac_detected": bool(mass) if detected is None else detected,
         "bac_probability": 0.9,
     }
@@ -69,6 +74,10 @@ def test_the_set_covers_beams_thicknesses_and_masses() -> None:
             2.0, 4.0, 8.0, 12.0, 20.0, 40.0, 80.0,
         ]  # fmt: skip
         assert sum(s.thickness_mm == thickness for s in SPECS if not s.calcium_mass_mg) == 1
+    for beam in beams:
+        masses = [s.calcium_mass_mg for s in positive if (s.beam.anode, s.beam.filter_material) == beam]
+        assert min(masses) <= 12.0 < 20.0 <= max(masses)
+        assert len(set(masses)) == 3
     assert len({spec.name for spec in SPECS}) == len(SPECS) == 24
 
 
@@ -96,7 +105,11 @@ def test_a_phantom_holds_its_mass() -> None:
 
 
 def test_the_same_phantom_is_made_twice() -> None:
-    assert make_qa_phantom(SPECS[0]) == make_qa_phantom(SPECS[0])
+    first = make_qa_phantom(SPECS[0])
+    # A breast is kept for the next phantom; made anew it must be the same one.
+    phantom_set._breast.cache_clear()
+    assert make_qa_phantom(SPECS[0]) == first
+    assert make_qa_phantom(SPECS[0]) == first
 
 
 def test_a_perfect_measurement_passes() -> None:
@@ -133,7 +146,9 @@ def test_what_is_missed_or_made_up_fails() -> None:
     first = next(s.number for s in SPECS if s.calcium_mass_mg == 2.0)
     assert "detected" in failed(swapped(measured(), first, bac_detected=False))
     blank = next(s.number for s in SPECS if s.calcium_mass_mg == 0.0)
-    assert failed(swapped(measured(), blank, calcium_mass_mg=3.0)) == {"false_mg"}
+    # However little it is, and with or without a mass.
+    assert failed(swapped(measured(), blank, calcium_mass_mg=0.5, bac_detected=True)) == {"false"}
+    assert failed(swapped(measured(), blank, bac_detected=True)) == {"false"}
 
 
 def test_a_phantom_without_calibrated_mass_fails() -> None:
@@ -200,6 +215,35 @@ def test_what_changed_since_the_last_run_on_the_same_server() -> None:
     assert text is not None
     assert text.startswith("since 2026-01-02T03:04:05Z: model changed; mean difference 0.000 to 0.920 mg")
     assert change_text([elsewhere], now) is None
+    newer = report(measured(), triton="2.52.0").trend_row()
+    assert "Z: triton changed; " in (change_text([before], newer) or "")
+
+
+def test_report_shows_the_trend_of_its_own_server_alone() -> None:
+    here = report(measured())
+    elsewhere = report(measured(scale=1.1), server="host:8001", calibration=None)
+    lines = [elsewhere.trend_row()] * 10 + [here.trend_row()]
+    shown = as_markdown(here, [here.trend_row(), *lines]).split("## Trend")[1]
+    # By hand, as above: 10 % are 0.920 mg on average.
+    assert (shown.count("| 2026-"), shown.count("| 0.920 |")) == (2, 0)
+    assert as_markdown(elsewhere, lines).split("## Trend")[1].count("| 0.920 |") == 10
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        measured(),
+        measured(scale=1.2),
+        [qa.Row(spec, ImageResult("refused", "BAC-MODALITY", "no")) for spec in SPECS],
+    ],
+    ids=["passed", "failed", "refused"],
+)
+def test_document_follows_the_schema(rows: list[qa.Row]) -> None:
+    schema = json.loads(files("bacctl").joinpath("schema/qa-1.json").read_text())
+    for made in (report(rows), report(rows, server="host:8001", installed_model=None, calibration=None)):
+        jsonschema.validate(
+            json.loads(json.dumps(made.to_dict())), schema, cls=jsonschema.Draft202012Validator
+        )
 
 
 def test_trend_goes_on_after_half_a_line(tmp_path: Path) -> None:
@@ -212,6 +256,27 @@ def test_trend_goes_on_after_half_a_line(tmp_path: Path) -> None:
     qa_trend.append_trend(path, row)
     assert qa_trend.read_trend(path) == qa_trend.Trend((row, row), (3,))
     assert b"embe\n2026-01-02T03:04:05Z" in path.read_bytes()
+
+
+def test_trend_leaves_out_cells_that_are_no_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "trend.csv"
+    row = report(measured()).trend_row()
+    few = {**row, "bias_mg": "", "sd_mg": "", "slope": ""}
+    for line in (row, {**row, "bias_mg": "nan"}, {**row, "sd_mg": "| x"}, {**row, "intervals": "-"}, few):
+        qa_trend.append_trend(path, line)
+    assert qa_trend.read_trend(path) == qa_trend.Trend((row, few), (3, 4, 5))
+
+
+@pytest.mark.parametrize("card", ["[]", "{}", "no JSON", '{"sha256": {}}'])
+def test_broken_installation_has_no_weights_to_compare(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, card: str
+) -> None:
+    place = tmp_path / "bac_segment" / "1"
+    place.mkdir(parents=True)
+    (place / "model_card.json").write_text(card)
+    monkeypatch.setattr("bacctl.qa.default_repository", lambda: tmp_path)
+    client: Any = FakeClient()
+    assert qa.identify(client, "host:8001").installed_model is None
 
 
 def test_trend_refuses_what_is_none(tmp_path: Path) -> None:
@@ -281,7 +346,8 @@ def test_command_passes_and_keeps_a_trend(command: Any, tmp_path: Path) -> None:
     assert "nothing that is recorded changed; mean difference 0.000 to 0.000 mg" in done.stdout
     assert len(qa_trend.read_trend(out / "trend.csv").rows) == 2
     written = sorted(out.glob("qa-*.json"))
-    assert [path.stem for path in written] == sorted(path.stem for path in out.glob("qa-*.md"))
+    assert len(written) == 2  # also where both runs are of one second
+    assert {path.stem for path in written} == {path.stem for path in out.glob("qa-*.md")}
     assert json.loads(written[0].read_text())["passed"] is True
     assert len(list((out / "phantoms").glob("*.dcm"))) == 24
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,16 +59,17 @@ def qa(
         complain(f"{trend_file}: line {number} is damaged; it stays there and is left out of the trend")
     report = _run(console, url or None, folder)
     row = report.trend_row()
+    stem = _free(out, report.stem)
     for suffix, text in (
         (".json", _json(report)),
         (".md", as_markdown(report, [*trend.rows, row])),
     ):
-        write_atomic(out / f"{report.stem}{suffix}", text.encode())
+        write_atomic(out / f"{stem}{suffix}", text.encode())
     qa_trend.append_trend(trend_file, row)
     _show(report)
     if change := change_text(trend.rows, row):
         typer.echo(change)
-    typer.echo(f"report: {out / report.stem}.md and .json; trend: {trend_file}")
+    typer.echo(f"report: {out / stem}.md and .json; trend: {trend_file}")
     if not report.passed:
         raise CommandError(failure_text(report))
 
@@ -91,6 +93,12 @@ def _run(console: Console, url: str | None, folder: Path) -> Report:
             with console.progress("weighing", "phantoms") as show:
                 rows = measure(client, folder, progress=show)
     return Report(date, subject, phantoms_digest(folder, rows), rows, judge(rows))
+
+
+def _free(out: Path, stem: str) -> str:
+    """Give a name that no report has yet: two runs may end within one second."""
+    numbered = (stem if number == 1 else f"{stem}-{number}" for number in itertools.count(1))
+    return next(name for name in numbered if not (out / f"{name}.json").exists())
 
 
 def _json(report: Report) -> str:
