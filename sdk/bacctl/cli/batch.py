@@ -24,8 +24,8 @@ class Batch:
     ----------
     console : Console
         Where progress and talk go.
-    out : Path
-        The folder that files are written to.
+    out : Path or None
+        The folder that files are written to, whose own files are no images; None where none are written.
     kinds : tuple of str
         What to write.
     pixel_spacing_mm : tuple of float or None
@@ -47,7 +47,7 @@ class Batch:
         self,
         console: Console,
         *,
-        out: Path,
+        out: Path | None,
         kinds: tuple[str, ...],
         pixel_spacing_mm: tuple[float, float] | None,
     ) -> None:
@@ -59,7 +59,7 @@ class Batch:
         self._console = console
         self._spacing = pixel_spacing_mm
         self._server: dict[str, Any] | None = None
-        self._saver = Saver(out, kinds, pixel_spacing_mm)
+        self._saver = Saver(out or Path(), () if out is None else kinds, pixel_spacing_mm)
 
     @property
     def all_well(self) -> bool:
@@ -77,7 +77,7 @@ class Batch:
 
     def run(self, paths: Sequence[Path], url: str | None) -> None:
         """Analyse what the paths stand for; never raises for an image, for the server or for Ctrl-C."""
-        sources = find_sources(paths, leave_out=[self.out])
+        sources = find_sources(paths, leave_out=() if self.out is None else [self.out])
         self.skipped = sources.skipped
         for path, reason in sources.faults:
             self.fail(path, "BAC-FILE-UNREADABLE", reason)

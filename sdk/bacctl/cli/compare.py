@@ -115,8 +115,7 @@ def _measure(
             saved = folder / _SAVED
             hint = f"; give {saved} itself" if saved.is_file() else "; check the path"
             raise UsageError(f"{folder}: holds no image{hint}")
-    # Nothing is written, and a run leaves out its own folder: so it gets one that no images can be in.
-    batch = Batch(console, out=Path(os.devnull), kinds=(), pixel_spacing_mm=spacing)
+    batch = Batch(console, out=None, kinds=(), pixel_spacing_mm=spacing)
     batch.run(folders, url)
     if batch.interrupted:
         complain("stopped")
