@@ -45,7 +45,7 @@ _GRID_SCATTER = (0.052, 0.187)
 _SCATTER_SD = {True: 0.35, False: 0.25, None: 0.35}
 
 # A mm of thickness moves the mass by this share, by coefficient, scatter and magnification together.
-_THICKNESS_SLOPE = {True: 0.005, False: 0.011, None: 0.005}
+_THICKNESS_SLOPE = {True: 0.005, False: 0.011, None: 0.011}
 
 # Standard deviation of the blur in mm, pixel included. Scintillators: transfer of 0.76 and 0.59 at 2 cycles a
 # mm (Ghetti et al., Med Phys 35 (2008) 456); selenium: above 0.4 at 7.1 (Hoheisel et al., IEEE NSS 2004).

@@ -57,12 +57,15 @@ class VesselMass:
         Standard deviation of the mass from the unknown background under the vessel.
     blur_mg : float
         What undoing the detector's blur added.
+    weighed : bool
+        False where there was no tissue to compare with: the mass is then 0 and the spread all that it may be.
     """
 
     mass_mg: float
     soft_tissue_mg: float
     background_sd_mg: float
     blur_mg: float = 0.0
+    weighed: bool = True
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,7 @@ def _weigh(
     if background is None:
         # Nothing to compare with: it may hold nothing, or all that it can.
         unknown = most_calcium(area, length_mm) / 1.96
-        return VesselMass(0.0, 0.0, unknown), np.zeros(int(target.sum()), dtype=np.float32)
+        return VesselMass(0.0, 0.0, unknown, weighed=False), np.zeros(int(target.sum()), dtype=np.float32)
     behind = background.signal[target].astype(np.float64)
     calcium = (signal[target].astype(np.float64) - behind) / calibration.k_cm2_per_g
     # A round vessel of diameter w is pi/4 w thick on average over its shadow.

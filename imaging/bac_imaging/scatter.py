@@ -98,6 +98,8 @@ def _deep(within: BoolArray, sides: list[tuple[bool, bool]]) -> BoolArray:
     around[0], around[-1] = (within[0] & sides[0][0]), (within[-1] & sides[0][1])
     around = np.pad(around, [(0, 0), (1, 1)], constant_values=False)
     around[:, 0], around[:, -1] = (around[:, 1] & sides[1][0]), (around[:, -2] & sides[1][1])
+    if around.all():
+        return within
     depth = ndimage.distance_transform_edt(around)[1:-1, 1:-1] * _CELL_MM
     deep = np.asarray(depth > _RIM_MM)
     return deep if deep.any() else within
@@ -109,7 +111,7 @@ def _share_of_thickness(
     """Tell from the primary radiation what share of the full thickness each cell has, 0 to 1."""
     level = float(np.quantile(primary[deep], 1.0 - _FATTEST_SHARE))
     # A cell on the outline is covered in part.
-    covered = np.divide(primary, inside, out=np.zeros_like(primary), where=inside > 0.5)
+    covered = np.divide(primary, inside, out=np.zeros_like(primary), where=inside > 0.05)
     brighter = np.log(np.maximum(covered / max(level, 1e-12), 1.0))
     share: DoubleArray = np.clip(1.0 - brighter / full_signal, 0.0, 1.0)
     return share

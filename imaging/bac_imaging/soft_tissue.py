@@ -26,7 +26,7 @@ BoolArray = npt.NDArray[np.bool_]
 VESSEL_IN_FAT = 2.36e-3
 VESSEL_IN_GLAND = 0.53e-3
 GLAND_IN_FAT = VESSEL_IN_FAT - VESSEL_IN_GLAND
-FAT_IN_AIR = 3.5e-3  # by beam and thickness, 3.1 to 3.8 as thickness is lost: the beam hardens
+FAT_IN_AIR = 3.5e-3  # by beam and thickness, 3.1 (soft) to 4.3 (hard beams) as thickness is lost
 
 GLANDULARITY = ((15.0, 30.0, 50.0, 70.0, 110.0), (0.40, 0.30, 0.15, 0.10, 0.07))
 """Mean share of gland by compressed thickness in mm, as the calibration table has it."""

@@ -96,6 +96,8 @@ def weigh(
         notices.append(Notice.of("BAC-W-MASS-ESTIMATED"))
     if metal:
         notices.append(Notice.of("BAC-W-METAL", _too_heavy(len(metal))))
+    if not all(vessel.weighed for vessel in vessels):
+        notices.append(Notice.of("BAC-W-VESSEL-NOT-WEIGHED"))
     basis: MassBasis = "calibrated" if scale_known else "estimated"
     return Weighed(MassResult(basis, vessels, interval, tuple(notices)), density, found)
 

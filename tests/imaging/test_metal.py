@@ -122,3 +122,14 @@ def test_an_image_of_metal_alone_shows_no_bac(dataset: Make, to_bytes: Callable[
     assert not found.mask.any()
     (warning,) = found.report["warnings"]
     assert warning["text"].startswith("a long find is heavier than solid calcium salt")
+
+
+def test_walls_outlined_alone_are_no_metal() -> None:
+    # An artery of 3 mm whose wall of 0.4 mm is half as dense as solid salt: seen edge-on, a rim of it holds
+    # up to 124 mg/cm2, more than a round vessel of its own width could.
+    rims = np.zeros((300, 400), dtype=np.float32)
+    rims[100:104, 50:350] = rims[126:130, 50:350] = 1.0
+    found = find_vessels(rims, (0.1, 0.1), PostProcessing())
+    masses = [VesselMass(1.24 * 0.4 * 30.0, 0.0, 0.0)] * len(found.lengths_mm)
+    assert masses[0].mass_mg > most_calcium(0.4 * 30.0, 30.0)
+    assert find_metal(found, masses, (0.1, 0.1), 1.0, scale_known=True) == ()
