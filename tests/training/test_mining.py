@@ -64,6 +64,43 @@ def test_training_looks_at_what_was_mined(cache: Path, tmp_path: Path) -> None:
     assert all(patch.image.max() == 5 for patch in patches)
 
 
+def with_line(cache: Path, folder: Path) -> Path:
+    """Copy a cache and give its cases one point of a line each, at the only bright pixel."""
+    shutil.copytree(cache, folder)
+    for case in read_cases(folder):
+        planes = np.full((2, 220, 180), 64, dtype=np.uint8)
+        planes[1] = BREAST
+        planes[1, 60:62, 40:42] = BREAST | BAC
+        planes[0, 120, 90] = 64 + 16 * 5
+        np.save(folder / f"{case.name}.npy", planes)
+        points = {"positive": [[60, 40]], "hard": [[60, 40]], "lines": [[120, 90]]}
+        np.savez(folder / f"{case.name}.npz", **{k: np.array(v, dtype=np.int32) for k, v in points.items()})
+    return folder
+
+
+def test_without_notes_the_patches_go_to_lines(cache: Path, tmp_path: Path) -> None:
+    folder = with_line(cache, tmp_path / "cache")
+    rng = np.random.default_rng(0)
+    sampler = PatchSampler([folder], 0.0, 0.0, 0.0, 1.0)
+    patches = [sampler.draw(rng, 48) for _ in range(20)]
+    assert all(patch.image.max() == 5 for patch in patches)
+    assert len({patch.name for patch in patches}) == 3
+
+
+def test_notes_made_during_a_run_are_found_once(cache: Path, tmp_path: Path) -> None:
+    folder = with_line(cache, tmp_path / "cache")
+    first, second, _ = read_cases(folder)
+    sampler = PatchSampler([folder], 0.0, 0.0, 0.0, 1.0)
+    np.save(mined_path(folder, first.name), np.array([[60, 40]], dtype=np.int32))
+    sampler.refresh()
+    rng = np.random.default_rng(0)
+    assert {sampler.draw(rng, 48).name for _ in range(20)} == {first.name}
+    np.save(mined_path(folder, first.name), np.empty((0, 2), dtype=np.int32))
+    np.save(mined_path(folder, second.name), np.array([[60, 40]], dtype=np.int32))
+    sampler.refresh()
+    assert {sampler.draw(rng, 48).name for _ in range(20)} == {first.name, second.name}
+
+
 def test_the_command_runs_the_network_that_ships(
     cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

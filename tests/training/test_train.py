@@ -299,3 +299,10 @@ def test_own_keys_replace_defaults(tmp_path: Path) -> None:
     assert config.loss.hausdorff == 0.25
     assert config.network.widths == (16, 32)
     assert config.loss.bce == load_config().loss.bce
+
+
+def test_a_share_may_grow_to_what_the_others_leave(tmp_path: Path) -> None:
+    """The defaults of the shares that were there first leave a third and more to each of them."""
+    path = tmp_path / "own.toml"
+    path.write_text("[patches]\nlines = 0.35\n")
+    assert load_config(path).patches.lines == 0.35

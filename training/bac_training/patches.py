@@ -59,8 +59,13 @@ class PatchSampler:
     positive, hard, lines, mined : float
         Parts of the patches drawn around a BAC pixel, around the brightest structure that is not BAC, around
         bright lines that are not BAC (see `bac_training.negatives`), and around false alarms of an earlier
-        network (see `bac_training.mining`), where the caches hold any. The others are drawn around any pixel
-        of the breast.
+        network (see `bac_training.mining`); the last go to the lines where the caches hold no false alarms.
+        The others are drawn around any pixel of the breast.
+
+    Notes
+    -----
+    What is known of a case is read once: `refresh` brings new cases and the notes on cases that had not been
+    mined before, but not those on cases that are mined again.
     """
 
     def __init__(
