@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,22 +125,33 @@ def test_detection_by_hand(sample: Sample) -> None:
     assert found["view_auc"] == pytest.approx((8 + 0.5 * 6) / 15)
 
 
-def test_a_woman_counts_as_confirmed_by_both_views_of_a_breast() -> None:
-    cases = []
-    for name, true, found in (("a", 9.0, (9.0, 9.0)), ("b", 2.0, (0.0, 2.0)), ("c", 0.0, (1.0, 0.0))):
-        one, rows = woman(name, (true, true), found)
-        # The two views are made those of one breast.
-        views = tuple(
-            replace(view, laterality="L", view=kind)
-            for view, kind in zip(one.views, ("CC", "MLO"), strict=True)
-        )
-        cases.append((Woman(name, views, true, {"L": true}), rows))
-    women, rows = zip(*cases, strict=True)
-    found = figures.detection(tabulate(women, {path: row for part in rows for path, row in part.items()}))
-    # On any view: a and b found, c invented. On both: a alone.
+def test_a_woman_is_confirmed_by_two_measured_views_of_a_breast_that_agree() -> None:
+    refused = None
+    seen: dict[str, tuple[float, list[bool | None]]] = {
+        "both": (9.0, [True, True]),
+        "one of two": (2.0, [False, True]),
+        "a third refused": (9.0, [True, refused, True]),
+        "one left": (9.0, [True, refused]),
+        "one taken": (9.0, [True]),
+        "invented once": (0.0, [True, False]),
+        "invented, one left": (0.0, [True, refused]),
+    }
+    women, rows = [], {}
+    for name, (mass, views) in seen.items():
+        taken = []
+        for number, found in enumerate(views):
+            path = f"{name}-{number}.dcm"
+            view = View(path, "mask.png", laterality="L", view=("CC", "MLO")[number % 2], mass_mg=mass)
+            refusal = {"status": "refused", "code": "BAC-FILE-NOT-IMAGE", "reason": "torn"}
+            told = refusal if found is None else result(mass if found else 0.0, found, 0.5, view)
+            rows[path] = Row(path=path, result=told, overlap=Overlap(0, 100 if mass else 0, 0))
+            taken.append(view)
+        women.append(Woman(name, tuple(taken), mass, {"L": mass}))
+    found = figures.detection(tabulate(women, rows))
+    # On any view all five are found and both others invented. Two by two views: the first and the third.
     assert (found["woman_sensitivity"], found["woman_specificity"]) == (1.0, 0.0)
-    assert (found["confirmed_sensitivity"], found["confirmed_specificity"]) == (0.5, 1.0)
-    assert found["confirmed_f1"] == pytest.approx(2 / 3)
+    assert (found["confirmed_sensitivity"], found["confirmed_specificity"]) == (2 / 5, 1.0)
+    assert found["confirmed_f1"] == pytest.approx(4 / 7)
 
 
 def test_masses_and_categories_by_hand(sample: Sample) -> None:

@@ -139,6 +139,7 @@ def _view(woman: int, view: View, row: Row) -> dict[str, Any]:
     return {
         "woman": woman,
         "is_true": row.is_true,
+        "is_measured": result["status"] == "ok",
         "is_found": bool(result.get("bac_detected")),
         "score": result.get("bac_probability") or 0.0,
         "true_mg": view.mass_mg,
@@ -196,7 +197,8 @@ def _exam(
         if own:
             found = breast.calcium_mass_mg, breast.calcium_mass_interval_mg
             breasts.append(_unit(number, own, woman.breasts_mg.get(side), *found))
-            confirmed |= all(view["is_found"] for view in own)
+            measured = [view for view in own if view["is_measured"]]
+            confirmed |= len(measured) > 1 and all(view["is_found"] for view in measured)
     person = _unit(number, views, woman.mass_mg, exam.calcium_mass_mg, exam.calcium_mass_interval_mg)
     true = None if woman.mass_mg is None else mass_category(woman.mass_mg, woman.mass_mg > 0)
     # Where an image without beam gives no mass, "0" is the only category there can be: none of them counts.
