@@ -74,12 +74,13 @@ class RealImage:
     code : str or None
         Why it was refused or failed.
     recall : float or None
-        Part of the length drawn as BAC that lies within 1 mm of the mask; None where nothing is drawn.
+        Part of the length drawn as BAC that lies within 1 mm of the mask, at the detector; None where nothing
+        is drawn.
     area_mm2 : float
         Mask in the object's plane.
     false_mm2, far_mm2 : float
-        Of it, what lies more than 1 mm and more than 3 mm from any line that is drawn; all of it where none
-        is. The first holds the sides of arteries that are wider than 2 mm.
+        Of it, what lies more than 1 mm and more than 3 mm, at the detector, from any line that is drawn; all
+        of it where none is. The first holds the sides of arteries that are wider than 2 mm.
     """
 
     name: str
