@@ -19,7 +19,8 @@ import torch
 from bac_export.errors import ExportError
 from bac_export.parity import compare, onnxruntime_engine, openvino_engine, probe_tiles
 from bac_imaging.grid import WORKING_SPACING_MM
-from bac_imaging.tiles import MAX_TILES, TILE_PX
+from bac_imaging.normalise import CLIP, MEAN_SIGMA_PX, SD_SIGMA_PX
+from bac_imaging.tiles import MAX_TILES, TILE_PX, TILE_STRIDE_PX
 from bac_training.checkpoint import load_checkpoint, load_network
 from bac_training.unet import ProbabilityNet, count_flops, count_parameters
 
@@ -84,6 +85,12 @@ def run(
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.onnx"
         export_network(network, path, max_batch)
+        describe(
+            path,
+            checkpoint_sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+            threshold=threshold,
+            post_processing=post_processing or {},
+        )
         parity = check_parity(network, path, threshold)
         data = path.read_bytes()
     if len(data) > LARGEST_FILE:
@@ -132,6 +139,60 @@ def export_network(network: ProbabilityNet, path: Path, max_batch: int) -> None:
         verbose=False,
     )
     onnx.checker.check_model(str(path), full_check=True)
+
+
+def describe(
+    path: Path, *, checkpoint_sha256: str, threshold: float, post_processing: Mapping[str, float]
+) -> None:
+    """Write into an ONNX file what it takes to use it without this package, and take out what it does not.
+
+    The exporter notes on each node the lines of source that it came from, with the paths of the machine that
+    exported; they go, so that the same checkpoint gives the same file anywhere.
+
+    Parameters
+    ----------
+    path : Path
+        ONNX file, changed in place.
+    checkpoint_sha256 : str
+        Digest of the checkpoint that the weights are from.
+    threshold : float
+        Probability from which a pixel counts as BAC.
+    post_processing : mapping of str to float
+        As in the model card.
+    """
+    model = onnx.load(path)
+    for part in (model.graph, *model.graph.node, *model.graph.input, *model.graph.output):
+        del part.metadata_props[:]
+    for part in (*model.graph.value_info, *model.graph.initializer):
+        del part.metadata_props[:]
+    for node in model.graph.node:
+        node.doc_string = ""
+    onnx.helper.set_model_props(
+        model,
+        {
+            "bacctl.intended_use": "research use only",
+            "bacctl.checkpoint_sha256": checkpoint_sha256,
+            "bacctl.threshold": repr(threshold),
+            "bacctl.post_processing": json.dumps(dict(post_processing), sort_keys=True),
+            "bacctl.normalisation": json.dumps(
+                {
+                    "method": "local mean and standard deviation inside the breast",
+                    "mean_sigma_px": MEAN_SIGMA_PX,
+                    "sd_sigma_px": SD_SIGMA_PX,
+                    "clip": CLIP,
+                }
+            ),
+            "bacctl.tiles": json.dumps(
+                {
+                    "side_px": TILE_PX,
+                    "stride_px": TILE_STRIDE_PX,
+                    "most": MAX_TILES,
+                    "spacing_mm": WORKING_SPACING_MM,
+                }
+            ),
+        },
+    )
+    onnx.save(model, path)
 
 
 def check_parity(network: ProbabilityNet, path: Path, threshold: float) -> dict[str, Any]:
