@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,8 @@ def test_pieces_pass_as_they_do_in_the_pipeline() -> None:
         probability[top : top + height, left : left + width] = level
     true = probability > 0.9
     spacing = (0.1, 0.1)
-    described = {"true_px": int(true.sum()), "pieces": describe_pieces(probability, true, spacing)}
+    find = partial(find_vessels, probability, spacing)
+    described = {"true_px": int(true.sum()), "pieces": describe_pieces(find, probability, true, spacing)}
     for demands in (
         {"seed": 0.6, "min_area_mm2": 2.0, "min_length_mm": 5.0, "min_elongation": 2.0},
         {"seed": 0.9, "min_area_mm2": 4.0, "min_length_mm": 5.0, "min_elongation": 1.5},
@@ -135,7 +137,8 @@ def test_a_piece_is_false_by_the_rule_of_the_evaluation() -> None:
         true = np.zeros(probability.shape, dtype=bool)
         true[20:28, 20 : 20 + known_px] = True
         spacing = (0.1, 0.1)
-        (piece,) = describe_pieces(probability, true, spacing)["0.9"]
+        find = partial(find_vessels, probability, spacing)
+        (piece,) = describe_pieces(find, probability, true, spacing)["0.9"]
         assert piece[:2] == pytest.approx([0.95, 16.0])
         assert piece[3:] == [1600, 8 * known_px, int(false)]
         found, truth = (shapes_of(mask, spacing, 2.0) for mask in (probability > 0.9, true))

@@ -11,21 +11,20 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_imaging.errors import CATALOGUE, ImagingError
-from bac_imaging.grid import working_spacing
-from bac_imaging.pipeline import Prepared, Quantified, prepare, quantify
-from bac_imaging.tiles import stitch
-from bac_imaging.vessels import PostProcessing, find_vessels
+from bac_imaging.pipeline import Prepared, Quantified, quantify
+from bac_imaging.vessels import PostProcessing
 from bac_training.backends import Segmenter
 from bac_training.errors import TrainingError
 from bac_training.evaluation.dataset import View
 from bac_training.evaluation.froc import Candidate, score_vessels
 from bac_training.evaluation.geometry import Shape, near, shape_of, shapes_of
+from bac_training.evaluation.served import look, served_vessels, spacing_of
 from bac_training.evaluation.settings import Settings
 from bac_training.evaluation.vessels import TOLERANCE_MM, FoundVessel, TrueVessel, compare, share_masses
 from bac_training.metrics import Overlap
 from bac_training.sources import read_mask
 
-__all__ = ["SURFACE_MM", "Row", "look", "measure"]
+__all__ = ["SURFACE_MM", "Row", "measure"]
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
@@ -159,35 +158,10 @@ def measure(folder: Path, view: View, segmenter: Segmenter, settings: Settings) 
     return _compare(view, true, prepared, stitched, result, settings)
 
 
-def look(folder: Path, view: View, segmenter: Segmenter) -> tuple[Prepared, FloatArray, FloatArray]:
-    """Run the first half of the pipeline and the network on one image.
-
-    Returns
-    -------
-    Prepared
-        The image made ready.
-    ndarray of float32, shape (n, 1, 512, 512)
-        Probability for each tile.
-    ndarray of float32, shape (h, w)
-        Probability on the working grid.
-
-    Raises
-    ------
-    ImagingError
-        When the image is refused or fails.
-    """
-    prepared = prepare((folder / view.path).read_bytes(), view.options)
-    tiles = segmenter.probability(prepared.tiles)
-    shape = (prepared.signal.shape[0], prepared.signal.shape[1])
-    origins = np.asarray(prepared.context["origins"], dtype=np.int32).reshape(-1, 2)
-    stitched = stitch(tiles, origins, shape) * prepared.breast
-    return prepared, tiles, np.asarray(stitched, dtype=np.float32)
-
-
 def _unmeasured(view: View, true: BoolArray, refusal: dict[str, Any]) -> Row:
     spacing = view.spacing_mm or (0.1, 0.1)
     shapes = shapes_of(true, spacing, _BRIDGE_MM)
-    vessels, _ = compare(shapes, [], _masses(view, shapes), view.magnification)
+    true_vessels, _ = compare(shapes, [], _masses(view, shapes), view.magnification)
     step = float(np.sqrt(spacing[0] * spacing[1]))
     return Row(
         path=view.path,
@@ -195,7 +169,7 @@ def _unmeasured(view: View, true: BoolArray, refusal: dict[str, Any]) -> Row:
         overlap=Overlap(0, int(true.sum()), 0),
         line=Near(true=step * sum(len(shape.line) for shape in shapes)),
         surface=Near(true=float(sum(len(shape.outline) for shape in shapes))),
-        true_vessels=vessels,
+        true_vessels=true_vessels,
         vessel_scores=[0.0] * len(shapes),
     )
 
@@ -219,9 +193,7 @@ def _compare(
     found_line, found_px, found_border = (_all(found_shapes, kind) for kind in ("line", "pixels", "outline"))
     step = float(np.sqrt(spacing[0] * spacing[1]))
     off = ~near(found_px, true_px, TOLERANCE_MM)
-    grid = (int(context["grid"][0]), int(context["grid"][1]))
-    working = working_spacing((context["rows"], context["columns"]), spacing, grid)
-    candidates, scores = score_vessels(true_shapes, _candidates(stitched, working, settings.parameters()))
+    candidates, scores = score_vessels(true_shapes, _candidates(prepared, stitched, settings.parameters()))
     return Row(
         path=view.path,
         result=result.report,
@@ -237,7 +209,7 @@ def _compare(
 
 
 def _candidates(
-    stitched: FloatArray, spacing_mm: tuple[float, float], parameters: PostProcessing
+    prepared: Prepared, stitched: FloatArray, parameters: PostProcessing
 ) -> list[tuple[Shape, float]]:
     """Return everything that might be a vessel, each with its score.
 
@@ -247,7 +219,8 @@ def _candidates(
     loose = PostProcessing(
         parameters.outline, parameters.outline, min_area_mm2=0.5, min_length_mm=1.0, min_elongation=1.0
     )
-    found = find_vessels(stitched, spacing_mm, loose)
+    spacing_mm = spacing_of(prepared)
+    found = served_vessels(prepared, stitched, loose)
     candidates = []
     for number, box in enumerate(ndimage.find_objects(found.zones), start=1):
         piece = found.mask[box] & (found.zones[box] == number)

@@ -13,7 +13,8 @@ from scipy import ndimage
 from bac_imaging.pipeline import quantify, to_working_mask
 from bac_training.backends import Segmenter
 from bac_training.evaluation.dataset import Dataset, View
-from bac_training.evaluation.measure import Row, look
+from bac_training.evaluation.measure import Row
+from bac_training.evaluation.served import look
 from bac_training.evaluation.settings import Settings
 from bac_training.sources import read_mask
 

@@ -2,12 +2,13 @@
 
 Each image goes through the network once. Its probability map is cut at every threshold of a grid, and of each
 piece only what the demands and the score look at is kept, so that all their combinations can be tried
-afterwards without it.
+afterwards without it. What is too heavy to be calcium is no piece: the pipeline leaves it out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,13 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_imaging.errors import ImagingError
-from bac_imaging.grid import window_of, working_spacing
+from bac_imaging.grid import window_of
 from bac_imaging.pipeline import to_working_mask
-from bac_imaging.vessels import PostProcessing, find_vessels
+from bac_imaging.vessels import PostProcessing, Segmentation
 from bac_training.backends import Segmenter
 from bac_training.evaluation.dataset import Dataset, View
 from bac_training.evaluation.geometry import shape_of
-from bac_training.evaluation.measure import look
+from bac_training.evaluation.served import look, served_vessels, spacing_of
 from bac_training.evaluation.settings import Settings
 from bac_training.evaluation.vessels import MATCHED_SHARE, TOLERANCE_MM
 from bac_training.evaluation.work import over_views
@@ -83,12 +84,17 @@ def collect(
 
 
 def describe_pieces(
-    probability: FloatArray, true: BoolArray, spacing_mm: tuple[float, float]
+    find: Callable[[PostProcessing], Segmentation],
+    probability: FloatArray,
+    true: BoolArray,
+    spacing_mm: tuple[float, float],
 ) -> dict[str, list[list[float]]]:
     """Describe the pieces of one probability map at every threshold of `GRID`.
 
     Parameters
     ----------
+    find : callable
+        Finds the vessels of the probability map by given parameters.
     probability : ndarray of float32, shape (h, w)
         Probability on the working grid, 0 outside the breast.
     true : ndarray of bool, shape (h, w)
@@ -103,8 +109,11 @@ def describe_pieces(
         length in mm at the detector, pixels, true pixels, and 1 where it is a false vessel, else 0.
     """
     close = _close(true, spacing_mm)
+    least = {name: min(values) for name, values in GRID.items() if name not in ("threshold", "seed")}
     return {
-        f"{threshold:g}": _pieces_at(threshold, probability, true, close, spacing_mm)
+        f"{threshold:g}": _pieces_of(
+            find(PostProcessing(threshold, threshold, **least)), probability, true, close, spacing_mm
+        )
         for threshold in GRID["threshold"]
     }
 
@@ -120,14 +129,11 @@ def _describe(folder: Path, view: View, segmenter: Segmenter, settings: Settings
         code = error.code if isinstance(error, ImagingError) else "BAC-INTERNAL"
         return {"path": view.path, "true_px": int(mask.sum()), "pieces": empty, "code": code}
     true = to_working_mask(mask, prepared.context)
-    stored = (int(prepared.context["rows"]), int(prepared.context["columns"]))
-    spacing = working_spacing(
-        stored, tuple(prepared.context["pixel_spacing_mm"]), (true.shape[0], true.shape[1])
-    )
+    find = partial(served_vessels, prepared, stitched)
     return {
         "path": view.path,
         "true_px": int(true.sum()),
-        "pieces": describe_pieces(stitched, true, spacing),
+        "pieces": describe_pieces(find, stitched, true, spacing_of(prepared)),
     }
 
 
@@ -140,15 +146,13 @@ def _close(true: BoolArray, spacing_mm: tuple[float, float]) -> BoolArray:
     return close
 
 
-def _pieces_at(
-    threshold: float,
+def _pieces_of(
+    found: Segmentation,
     probability: FloatArray,
     true: BoolArray,
     close: BoolArray,
     spacing_mm: tuple[float, float],
 ) -> list[list[float]]:
-    least = {name: min(values) for name, values in GRID.items() if name not in ("threshold", "seed")}
-    found = find_vessels(probability, spacing_mm, PostProcessing(threshold, threshold, **least))
     pixel_area = spacing_mm[0] * spacing_mm[1]
     pieces = []
     for number, box in enumerate(ndimage.find_objects(found.zones), start=1):

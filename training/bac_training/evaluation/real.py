@@ -30,9 +30,9 @@ from bac_training.backends import Segmenter, load_segmenter
 from bac_training.errors import TrainingError
 from bac_training.evaluation.dataset import View
 from bac_training.evaluation.geometry import near, points_mm
-from bac_training.evaluation.measure import look
 from bac_training.evaluation.page import table
 from bac_training.evaluation.run import served_model
+from bac_training.evaluation.served import look
 from bac_training.evaluation.settings import Settings, read_settings
 from bac_training.evaluation.vessels import TOLERANCE_MM
 
