@@ -15,6 +15,7 @@ def end_with_parent() -> None:
     A killed parent cannot tell its workers, and they hold each other's pipes open, so that none sees an end:
     they would wait for work for ever.
     """
+    # As in `bac_phantom.dataset`: evaluation and folders of a group's own do without the phantom.
     parent = parent_process()
     if parent is None:
         return
