@@ -54,7 +54,9 @@ class Sources:
     faults: tuple[tuple[Path, str], ...] = ()
 
 
-def find_sources(paths: Sequence[Path], leave_out: Iterable[Path] = ()) -> Sources:
+def find_sources(
+    paths: Sequence[Path], leave_out: Iterable[Path] = (), *, listed: Iterable[Path] = ()
+) -> Sources:
     """Find the files that paths stand for.
 
     Parameters
@@ -63,6 +65,9 @@ def find_sources(paths: Sequence[Path], leave_out: Iterable[Path] = ()) -> Sourc
         Files, taken whatever they hold, and folders, walked through links to folders too.
     leave_out : iterable of Path
         Folders that are not entered, such as the one that results are written to.
+    listed : iterable of Path
+        More files and folders, out of a list that a program such as ``find`` made. Like those of a folder,
+        they are told by content; what is not there any more is a fault among others.
 
     Returns
     -------
@@ -80,6 +85,8 @@ def find_sources(paths: Sequence[Path], leave_out: Iterable[Path] = ()) -> Sourc
     files: dict[Path, None] = {}
     for path in paths:
         files.update(dict.fromkeys(walk.folder(path) if os.path.isdir(path) else walk.file(path)))
+    for path in listed:
+        files.update(dict.fromkeys(walk.entry(path)))
     return Sources(tuple(files), walk.skipped, tuple(walk.faults))
 
 
@@ -107,10 +114,28 @@ def is_missing(path: Path) -> bool:
 
 class _Walk:
     def __init__(self, leave_out: Iterable[Path]) -> None:
-        self.skipped = 0
         self.faults: list[tuple[Path, str]] = []
+        folders = [folder for folder in leave_out if os.path.isdir(folder)]
         # Folders are known by device and inode, so that a loop of links ends.
-        self._entered = {_identity(folder.stat()) for folder in leave_out if os.path.isdir(folder)}
+        self._entered = {_identity(folder.stat()) for folder in folders}
+        self._left_out = tuple(os.path.join(os.path.realpath(folder), "") for folder in folders)
+        # By name: a list may name a file that was met in a folder of the same list.
+        self._skipped: set[str] = set()
+
+    @property
+    def skipped(self) -> int:
+        return len(self._skipped)
+
+    def entry(self, path: Path) -> Iterator[Path]:
+        """Take one entry of a list."""
+        if self._left_out and os.path.realpath(path).startswith(self._left_out):
+            return
+        if os.path.isdir(path):
+            yield from self.folder(path)
+        elif is_missing(path):
+            self.faults.append((path, "there is no such file or folder; check the list"))
+        else:
+            yield from self._told_by_content(path)
 
     def file(self, path: Path) -> Iterator[Path]:
         try:
@@ -137,10 +162,14 @@ class _Walk:
             path = folder / name
             if os.path.isdir(path):
                 yield from self.folder(path)
-            elif is_image(path):
-                yield path
             else:
-                self.skipped += 1
+                yield from self._told_by_content(path)
+
+    def _told_by_content(self, path: Path) -> Iterator[Path]:
+        if is_image(path):
+            yield path
+        else:
+            self._skipped.add(str(path))
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

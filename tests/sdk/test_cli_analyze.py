@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from bacctl.cli import main
+from bacctl.cli.options import ServerOptions
 from bacctl.errors import ServerUnavailableError
 from bacctl.results import ImageResult
 
@@ -73,7 +74,7 @@ class FakeClient:
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
     fake = FakeClient()
-    monkeypatch.setattr("bacctl.cli.connect.connect", lambda url: fake)
+    monkeypatch.setattr("bacctl.cli.connect.connect", lambda server: fake)
     return fake
 
 
@@ -108,7 +109,8 @@ def test_all_well(client: FakeClient, run: Run, tmp_path: Path) -> None:
     code, out, err = run("analyze", film(tmp_path / "in", "a"), "--pixel-spacing", "0.1")
     assert code == 0
     assert "esearch use only" in out
-    assert err == ""
+    assert "1 of 1 image analysed" in out
+    assert err == "a library talks to file descriptor 1\n"
     assert client.spacings == [(0.1, 0.1)]
     assert client.closed
     assert os.listdir() == []
@@ -209,8 +211,8 @@ def test_ctrl_c_during_the_imports(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_server_out_of_reach_fails_every_image(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(url: str | None) -> FakeClient:
-        raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", f"{url} does not answer; start it")
+    def away(server: ServerOptions) -> FakeClient:
+        raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", f"{server.url} does not answer; start it")
 
     monkeypatch.setattr("bacctl.cli.connect.connect", away)
     film(tmp_path / "in", "a")

@@ -78,7 +78,7 @@ class FakeClient:
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
     fake = FakeClient()
-    monkeypatch.setattr("bacctl.cli.connect.connect", lambda url: fake)
+    monkeypatch.setattr("bacctl.cli.connect.connect", lambda server: fake)
     return fake
 
 
@@ -144,7 +144,7 @@ def test_document_alone_on_stdout(client: FakeClient, run: Run) -> None:
 
 
 def test_saved_results_need_no_server(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(url: str | None) -> None:
+    def refuse(server: object) -> None:
         raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "must not be called")
 
     monkeypatch.setattr("bacctl.cli.connect.connect", refuse)

@@ -22,6 +22,7 @@ from bac_phantom import qa as phantom_set
 from bac_phantom.qa import QaSpec, make_qa_phantom, qa_specs
 from bacctl import qa, qa_judge, qa_trend
 from bacctl.cli.app import app
+from bacctl.cli.options import ServerOptions
 from bacctl.errors import BacctlError, ServerUnavailableError, from_catalogue
 from bacctl.qa_report import Report, as_markdown, change_text, failure_text
 from bacctl.results import ImageResult, Notice
@@ -326,7 +327,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.delenv("BACCTL_URL", raising=False)
 
     def run(client: FakeClient | None, *args: object) -> Any:
-        def connect(url: str | None) -> FakeClient:
+        def connect(server: ServerOptions) -> FakeClient:
             if client is None:
                 raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "nobody answers")
             return client

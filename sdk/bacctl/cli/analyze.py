@@ -1,17 +1,17 @@
-"""``bacctl analyze``: files and folders in, a table or one JSON document out, files beside it."""
+"""``bacctl analyze``: files and folders in, a table or JSON out, files beside it."""
 
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bacctl.cli.console import Console, stdout_kept_clean
 from bacctl.cli.guard import EXIT_INTERRUPTED, EXIT_SOME_FAILED, EXIT_USAGE, UsageError, complain, guarded
-from bacctl.cli.options import spacing_of
+from bacctl.cli.options import AsJson, Quiet, ServerOptions, calls_server, spacing_of
+from bacctl.cli.sink import Sink, form_of
 
 if TYPE_CHECKING:
     from bacctl.cli.batch import Batch
@@ -22,19 +22,20 @@ _LATER_KINDS = ("seg", "sr", "pm", "sc", "html")
 
 
 @guarded
+@calls_server
 def analyze(
     paths: Annotated[
+        list[Path] | None,
         # One that may not be read is told like any other bad image, and the others are still analysed.
-        list[Path], typer.Argument(metavar="PATH", readable=False, help="Images, and folders of images.")
-    ],
-    url: Annotated[
-        str | None,
-        typer.Option(
-            envvar="BACCTL_URL",
-            metavar="HOST:PORT",
-            help="A server that runs already; without it one is started here and stopped again.",
-        ),
+        typer.Argument(metavar="PATH", readable=False, help="Images, and folders of images."),
     ] = None,
+    files_from: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Take more paths from this list, one a line; - reads stdin."),
+    ] = None,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="NUL bytes end the paths of the list, as of find -print0.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where files are written.  [default: bacctl-out]")
     ] = None,
@@ -54,10 +55,18 @@ def analyze(
             "those that do must agree with it. Vessels are looked for at this scale.",
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")
+    as_json: AsJson = False,
+    as_lines: Annotated[
+        bool,
+        typer.Option(
+            "--jsonl",
+            allow_from_autoenv=False,
+            help="Print one JSON object a line: images as they come, exams, a summary.",
+        ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk.")] = False,
+    quiet: Quiet = False,
+    *,
+    server: ServerOptions,
 ) -> None:
     """Find, outline and weigh arterial calcification on mammograms.
 
@@ -66,30 +75,38 @@ def analyze(
     """
     kinds = _kinds(save if save is not None else "" if out is None else _SAVED_TO_OUT)
     spacing = spacing_of(pixel_spacing)
+    form = form_of(as_json, as_lines)
     out = out or Path("bacctl-out")
     if os.path.exists(out) and not os.path.isdir(out):
         raise UsageError(f"{out}: is a file; give a folder with --out")
+    paths = paths or []
+    if not paths and files_from is None:
+        raise UsageError("nothing to analyse; give images or folders, or a list of them with --files-from")
+    if null and files_from is None:
+        raise UsageError("-0 is of --files-from; give the list as well")
 
     from bacctl.cli.batch import Batch
+    from bacctl.cli.listing import read_listing
     from bacctl.sources import is_missing
 
-    batch = Batch(Console(quiet=quiet), out=out, kinds=kinds, pixel_spacing_mm=spacing)
-    missing = [path for path in paths if is_missing(path)]
-    with stdout_kept_clean() if as_json else nullcontext():
+    with Sink(form, quiet=quiet) as sink:
+        listed = None if files_from is None else read_listing(files_from, null=null)
+        batch = Batch(sink, out=out, kinds=kinds, pixel_spacing_mm=spacing)
+        missing = [path for path in paths if is_missing(path)]
         if missing:
             for path in missing:
                 batch.fail(path, "BAC-FILE-UNREADABLE", "there is no such file or folder; check the path")
         else:
-            batch.run(paths, url or None)
+            batch.run(paths, server, listed=listed or [])
         batch.finish()
-    if as_json or not missing:
-        _show(batch, as_json)
+        _show(batch, sink, table=not missing)
     if batch.interrupted:
         complain("stopped")
         raise typer.Exit(EXIT_INTERRUPTED)
     if missing or not batch.images:
         if not missing:
-            complain("nothing to analyse: no image found in " + ", ".join(str(path) for path in paths))
+            places = [str(path) for path in paths] + ([] if listed is None else ["the list"])
+            complain(f"nothing to analyse: no image found in {', '.join(places)}")
         raise typer.Exit(EXIT_USAGE)
     if not batch.all_well:
         raise typer.Exit(EXIT_SOME_FAILED)
@@ -105,15 +122,17 @@ def _kinds(save: str) -> tuple[str, ...]:
     return kinds
 
 
-def _show(batch: Batch, as_json: bool) -> None:
-    if as_json:
-        from bacctl.outputs.document import document_text
+def _show(batch: Batch, sink: Sink, *, table: bool) -> None:
+    from bacctl.outputs.wording import count_of
 
-        typer.echo(document_text(batch.document()), nl=False)
-    elif batch.images:
+    summary = batch.summary()
+    sink.document(batch.document())
+    if sink.form == "human" and table and batch.images:
         from bacctl.cli.table import print_results
-        from bacctl.outputs.wording import count_of
 
-        print_results(batch.images, batch.exams, skipped=batch.skipped)
+        print_results(sink, batch.images, batch.exams)
+        sink.text(summary.text())
         if batch.saved:
-            typer.echo(f"{count_of(batch.saved, 'file')} written to {batch.out}/")
+            sink.text(f"{count_of(batch.saved, 'file')} written to {batch.out}/")
+    elif batch.images and sink.form != "human" and sys.stderr.isatty():
+        sink.talk(summary.text())  # a program has the document, or the last line

@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
-import warnings
+from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bacctl.cli.analyze import analyze
 from bacctl.cli.compare import compare
+from bacctl.cli.config import config
 from bacctl.cli.demo import demo
 from bacctl.cli.doctor import doctor
 from bacctl.cli.evaluate import evaluate
 from bacctl.cli.export import export_app
+from bacctl.cli.guard import (
+    EXIT_INTERRUPTED,
+    EXIT_READER_GONE,
+    EXIT_USAGE,
+    UsageError,
+    complain,
+    forget_output,
+)
 from bacctl.cli.phantom import phantom
 from bacctl.cli.qa import qa
 from bacctl.cli.serve import serve
+from bacctl.cli.settings import read_settings
 from bacctl.cli.train import train
+
+PREFIX = "BACCTL"
+"""What the names of environment variables begin with."""
 
 app = typer.Typer(
     name="bacctl",
     help="Find, outline and weigh breast arterial calcification on mammograms. Research use only.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, compare, serve, doctor, qa, phantom, train, evaluate):
+for command in (analyze, compare, serve, doctor, config, qa, phantom, train, evaluate):
     app.command()(command)
 app.add_typer(export_app, name="export")
 app.command()(demo)
@@ -48,27 +59,75 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version.",
+        ),
     ] = False,
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            envvar=f"{PREFIX}_CONFIG",
+            metavar="FILE",
+            help="Settings.  [default: the nearest bacctl.toml, see `bacctl config --help`]",
+        ),
+    ] = None,
 ) -> None:
     """Hold the options that stand before the command."""
+    # A settings file with a fault in it must not hide the help, nor a list of variables the options.
+    if not {"-h", "--help"} & set(sys.argv):
+        context.obj = read_settings(settings, getattr(context.command, "commands", {}))
+        context.default_map = context.obj.defaults
+        context.auto_envvar_prefix = PREFIX
 
 
 def main() -> None:
     """Run the command line and leave the process with the command's exit code."""
     _open_closed_streams()
-    _keep_quiet()
     signal.signal(signal.SIGTERM, _leave_on_sigterm)
     try:
-        app(prog_name="bacctl")  # also where it was called as `python -m bacctl`
+        # The name, also where it was called as `python -m bacctl`.
+        sys.exit(app(prog_name="bacctl", standalone_mode=False))
+    except UsageError as error:
+        complain(str(error))
+        sys.exit(EXIT_USAGE)
     except KeyboardInterrupt:
         # Ctrl-C before or after a command's own work, such as during an import.
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output went away, as `head` does. Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(1)
+        forget_output()
+        sys.exit(EXIT_READER_GONE)
+    except Exception as error:
+        # The errors of typer share no public class across its releases, but a way to be put into words.
+        if not hasattr(error, "format_message"):
+            raise
+        sys.exit(_explain(error))
+
+
+def _explain(error: Any) -> int:
+    """Put a complaint of typer's about the command line into one line; return the exit code."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(error.format_message(), err=True)
+        return EXIT_USAGE
+    words = error.format_message().rstrip(".")
+    parameter = getattr(error, "param", None)
+    if context is not None and parameter is not None:
+        source = context.get_parameter_source(parameter.name)
+        file = getattr(context.find_root().obj, "path", None)
+        if source is not None and source.name == "DEFAULT_MAP":
+            words = f"{file}: {words}"
+        elif source is not None and source.name == "ENVIRONMENT":
+            words = f"environment: {words}"
+    hint = f"; see {context.command_path} --help" if context is not None else ""
+    complain(" ".join(f"{words}{hint}".split()))
+    return EXIT_USAGE
 
 
 def _open_closed_streams() -> None:
@@ -82,10 +141,3 @@ def _open_closed_streams() -> None:
 def _leave_on_sigterm(_signal: int, _frame: FrameType | None) -> None:
     """Leave through the finally clauses, so that a server is stopped and no temporary file stays."""
     sys.exit(128 + signal.SIGTERM)
-
-
-def _keep_quiet() -> None:
-    """Silence what libraries say about odd headers: it can quote values that identify a patient."""
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL)

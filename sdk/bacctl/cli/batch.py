@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bacctl.cli.console import Console
 from bacctl.cli.guard import complain, describe_unexpected
+from bacctl.cli.options import ServerOptions
 from bacctl.cli.saver import Saver
+from bacctl.cli.sink import Sink
+from bacctl.cli.summary import Summary
 from bacctl.errors import BacctlError, FailedError
 from bacctl.exam import build_exams
 from bacctl.outputs.document import analysis_document
-from bacctl.results import ExamResult, ImageResult
+from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 from bacctl.sources import find_sources
+
+LINES_SCHEMA = "bacctl.lines/1"
+# Ten thousand files that fail for one reason, such as a server that is gone, are told of once.
+_TOLD_OF_EACH_FAULT = 10
 
 
 class Batch:
@@ -22,8 +31,8 @@ class Batch:
 
     Parameters
     ----------
-    console : Console
-        Where progress and talk go.
+    sink : Sink
+        Where lines, progress and talk go.
     out : Path or None
         The folder that files are written to, whose own files are no images; None where none are written.
     kinds : tuple of str
@@ -45,7 +54,7 @@ class Batch:
 
     def __init__(
         self,
-        console: Console,
+        sink: Sink,
         *,
         out: Path | None,
         kinds: tuple[str, ...],
@@ -56,10 +65,12 @@ class Batch:
         self.skipped = 0
         self.interrupted = False
         self.out = out
-        self._console = console
+        self._sink = sink
         self._spacing = pixel_spacing_mm
         self._server: dict[str, Any] | None = None
         self._saver = Saver(out or Path(), () if out is None else kinds, pixel_spacing_mm)
+        self._seconds = 0.0
+        self._told: Counter[tuple[str | None, str | None]] = Counter()
 
     @property
     def all_well(self) -> bool:
@@ -75,9 +86,20 @@ class Batch:
         """Add an image that could not even be tried."""
         self._add(ImageResult.from_error(FailedError(code, reason), path=path))
 
-    def run(self, paths: Sequence[Path], url: str | None) -> None:
-        """Analyse what the paths stand for; never raises for an image, for the server or for Ctrl-C."""
-        sources = find_sources(paths, leave_out=() if self.out is None else [self.out])
+    def run(self, paths: Sequence[Path], server: ServerOptions, *, listed: Sequence[Path] = ()) -> None:
+        """Analyse what the paths stand for; never raises for an image, for the server or for Ctrl-C.
+
+        Parameters
+        ----------
+        paths : sequence of Path
+            As they were named.
+        server : ServerOptions
+            Who analyses them.
+        listed : sequence of Path
+            More of them, from a list.
+        """
+        leave_out = () if self.out is None else [self.out]
+        sources = find_sources(paths, leave_out, listed=listed)
         self.skipped = sources.skipped
         for path, reason in sources.faults:
             self.fail(path, "BAC-FILE-UNREADABLE", reason)
@@ -86,10 +108,14 @@ class Batch:
         self._saver.prepare()
         already = len(self.images)
         try:
-            for result in self._measure(sources.files, url):
-                self._add(result)
+            # Closed at once, and the server with it, whatever happens to a result.
+            with closing(self._measure(sources.files, server)) as results:
+                for result in results:
+                    self._add(result)
         except KeyboardInterrupt:
             self.interrupted = True
+        except BrokenPipeError:  # nobody reads on, so that there is nothing more to do
+            raise
         except Exception as error:
             # Whatever it was, the images that have no result yet must not vanish from the document.
             fault = error if isinstance(error, BacctlError) else None
@@ -99,32 +125,60 @@ class Batch:
                 self.fail(path, code, reason)
 
     def finish(self) -> None:
-        """Put the exams together and write the files of the run."""
+        """Put the exams together and write the files and the last lines of the run."""
+        for (code, _), count in self._told.items():
+            if count > _TOLD_OF_EACH_FAULT:
+                complain(f"{code}: {count - _TOLD_OF_EACH_FAULT} more images, for the same reason")
         self.exams = build_exams(self.images)
         if self.images:
             self._saver.finish(self.document(), self.images)
+        for exam in self.exams:
+            self._line("exam", exam.to_dict())
+        empty = analysis_document([], [], skipped=0, server=self._server)
+        self._line("summary", {"software": empty["software"], **self.summary().to_dict()})
+
+    def summary(self) -> Summary:
+        """Return the run in numbers."""
+        return Summary.of(
+            self.images, skipped=self.skipped, seconds=self._seconds, interrupted=self.interrupted
+        )
 
     def document(self) -> dict[str, Any]:
         """Return the run as the JSON object of ``bacctl/schema/analysis-1.json``."""
         return analysis_document(self.images, self.exams, skipped=self.skipped, server=self._server)
 
-    def _measure(self, files: Sequence[Path], url: str | None) -> Iterator[ImageResult]:
+    def _measure(self, files: Sequence[Path], server: ServerOptions) -> Generator[ImageResult, None, None]:
         from bacctl.cli.connect import connect
 
-        with self._console.waiting("starting the server" if url is None else "calling the server"):
-            client = connect(url)
+        with self._sink.waiting("calling the server" if server.url else "starting the server"):
+            client = connect(server)
         with client:
             self._server = dict(client.server_info())
-            with self._console.progress("analysing", "images") as show:
-                show(0, len(files))
-                results = client.analyze_many(files, pixel_spacing_mm=self._spacing)
-                for done, result in enumerate(results, 1):
-                    yield result
-                    show(done, len(files))
+            start = time.monotonic()
+            try:
+                with self._sink.progress("analysing", "image") as show:
+                    show(0, len(files))
+                    results = client.analyze_many(files, pixel_spacing_mm=self._spacing)
+                    for done, result in enumerate(results, 1):
+                        yield result
+                        show(done, len(files))
+            finally:
+                self._seconds = time.monotonic() - start
 
     def _add(self, result: ImageResult) -> None:
         if result.status == "ok":
             result = self._saver.save(result)
         else:
-            complain(f"{result.path}: {result.code}: {result.reason}")
+            fault = (result.code, result.reason)
+            self._told[fault] += 1
+            if self._told[fault] <= _TOLD_OF_EACH_FAULT:
+                complain(f"{result.path}: {result.code}: {result.reason}")
         self.images.append(replace(result, mask=None, density=None))
+        self._line("image", result.to_dict())
+
+    def _line(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Write a line of ``bacctl/schema/analysis-lines-1.json``."""
+        if self._sink.form == "jsonl":
+            self._sink.line(
+                {"schema": LINES_SCHEMA, "intended_use": INTENDED_USE, "type": kind, kind: dict(content)}
+            )

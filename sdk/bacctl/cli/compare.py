@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bacctl.cli.console import Console, stdout_kept_clean
 from bacctl.cli.guard import (
     EXIT_INTERRUPTED,
     EXIT_SOME_FAILED,
@@ -18,7 +16,8 @@ from bacctl.cli.guard import (
     complain,
     guarded,
 )
-from bacctl.cli.options import spacing_of
+from bacctl.cli.options import AsJson, Quiet, ServerOptions, calls_server, spacing_of
+from bacctl.cli.sink import Sink, form_of
 
 if TYPE_CHECKING:
     from bacctl.results import ExamResult
@@ -27,6 +26,7 @@ _SAVED = "analysis.json"
 
 
 @guarded
+@calls_server
 def compare(
     prior: Annotated[
         Path, typer.Argument(metavar="PRIOR", help="The earlier exam: its folder, or its saved result.")
@@ -34,14 +34,6 @@ def compare(
     current: Annotated[
         Path, typer.Argument(metavar="CURRENT", help="The later exam: its folder, or its saved result.")
     ],
-    url: Annotated[
-        str | None,
-        typer.Option(
-            envvar="BACCTL_URL",
-            metavar="HOST:PORT",
-            help="A server that runs already; without it one is started for folders and stopped again.",
-        ),
-    ] = None,
     pixel_spacing: Annotated[
         float | None,
         typer.Option(
@@ -49,10 +41,10 @@ def compare(
             help="Size of a pixel at the detector or on the film, for images that do not tell it.",
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    *,
+    server: ServerOptions,
 ) -> None:
     """Compare two exams of one woman: calcium mass and area, each breast and both.
 
@@ -61,23 +53,19 @@ def compare(
     as where an image failed, or any image was refused, 2 on wrong usage, 130 on Ctrl-C. Research use only.
     """
     spacing = spacing_of(pixel_spacing)
+    from bacctl.cli.comparison_table import print_comparison
     from bacctl.comparison import compare_exams
     from bacctl.exam_saved import read_saved_exam
+    from bacctl.outputs.document import comparison_document
 
     folders = _folders(prior, current)
     saved = {path: read_saved_exam(path) for path in (prior, current) if path not in folders}
-    with stdout_kept_clean() if as_json else nullcontext():
-        measured, all_well = _measure(folders, url or None, spacing, Console(quiet=quiet))
-    exams = saved | measured
-    comparison = compare_exams(exams[prior], exams[current])
-    if as_json:
-        from bacctl.outputs.document import comparison_document, document_text
-
-        typer.echo(document_text(comparison_document(comparison)), nl=False)
-    else:
-        from bacctl.cli.comparison_table import print_comparison
-
-        print_comparison(comparison)
+    with Sink(form_of(as_json), quiet=quiet) as sink:
+        measured, all_well = _measure(folders, server, spacing, sink)
+        exams = saved | measured
+        comparison = compare_exams(exams[prior], exams[current])
+        sink.document(comparison_document(comparison))
+        print_comparison(sink, comparison)
     if not all_well:
         raise typer.Exit(EXIT_SOME_FAILED)
 
@@ -97,7 +85,7 @@ def _folders(prior: Path, current: Path) -> list[Path]:
 
 
 def _measure(
-    folders: list[Path], url: str | None, spacing: tuple[float, float] | None, console: Console
+    folders: list[Path], server: ServerOptions, spacing: tuple[float, float] | None, sink: Sink
 ) -> tuple[dict[Path, ExamResult], bool]:
     """Analyse the folders in one run, so that one server does for both."""
     from bacctl.cli.batch import Batch
@@ -115,8 +103,8 @@ def _measure(
             saved = folder / _SAVED
             hint = f"; give {saved} itself" if saved.is_file() else "; check the path"
             raise UsageError(f"{folder}: holds no image{hint}")
-    batch = Batch(console, out=None, kinds=(), pixel_spacing_mm=spacing)
-    batch.run(folders, url)
+    batch = Batch(sink, out=None, kinds=(), pixel_spacing_mm=spacing)
+    batch.run(folders, server)
     if batch.interrupted:
         complain("stopped")
         raise typer.Exit(EXIT_INTERRUPTED)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import sys
+from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bacctl.cli.sink import Sink
 from bacctl.outputs.wording import number, one_line
 from bacctl.results import INTENDED_USE, Change, ExamComparison, ExamResult, Obstacle, Verdict
 
-_PIPED_WIDTH = 160
+if TYPE_CHECKING:
+    from rich.console import Console
+
 _WORDS: dict[Verdict, tuple[str, str]] = {
     "progressed": ("progressed", "bold yellow"),
     "regressed": ("regressed", "bold yellow"),
@@ -33,15 +35,20 @@ _REASONS: dict[Obstacle, str] = {
 }
 
 
-def print_comparison(comparison: ExamComparison) -> None:
+def print_comparison(sink: Sink, comparison: ExamComparison) -> None:
     """Print a comparison.
 
     Parameters
     ----------
+    sink : Sink
+        Where to.
     comparison : ExamComparison
         One row an amount, then what should be known.
     """
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+    sink.render(lambda console: _print(console, comparison))
+
+
+def _print(console: Console, comparison: ExamComparison) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("", "prior", "current", "change", "limit"):
         table.add_column(title, justify="right" if title else "left", no_wrap=True)

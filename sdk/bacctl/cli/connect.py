@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bacctl.cli.options import ServerOptions
+
 if TYPE_CHECKING:
     from bacctl.client import Client
 
 
-def connect(url: str | None) -> Client:
-    """Return a client of the server at `url`, or of a new embedded one that ends with the client.
+def connect(server: ServerOptions) -> Client:
+    """Return a client of the server that is asked for, or of a new embedded one that ends with the client.
 
     Parameters
     ----------
-    url : str or None
-        ``host:port`` of the server's gRPC endpoint.
+    server : ServerOptions
+        Where it is and how to reach it.
 
     Returns
     -------
@@ -28,4 +30,4 @@ def connect(url: str | None) -> Client:
     """
     from bacctl.client import Client
 
-    return Client.embedded() if url is None else Client(url)
+    return Client(server.url) if server.url else Client.embedded()

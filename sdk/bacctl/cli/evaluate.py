@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from bacctl.cli.console import Console, stdout_kept_clean
 from bacctl.cli.extras import needs
 from bacctl.cli.guard import CommandError, UsageError, guarded
-from bacctl.results import INTENDED_USE
+from bacctl.cli.options import Quiet
+from bacctl.cli.sink import Sink
 
 
 @guarded
@@ -46,7 +46,7 @@ def evaluate(
         int | None, typer.Option(min=1, metavar="N", help="Worker processes.  [default: one a core]")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what --report holds.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure images of known truth: the table of targets, with intervals. Research use only."""
     if threshold is not None and not 0.0 < threshold < 1.0:
@@ -58,29 +58,34 @@ def evaluate(
         from bac_training.evaluation.run import run
         from bac_training.evaluation.settings import read_settings
         from bac_training.evaluation.targets import as_text, value_text
-    try:
-        chosen = None if settings is None else read_settings(settings)
-        with stdout_kept_clean(), Console(quiet=quiet).progress("evaluating", "images") as show:
-            found = run(
-                data,
-                report,
-                model,
-                settings=chosen,
-                threshold=threshold,
-                processes=processes,
-                resume=resume,
-                progress=show,
-            )
-    except TrainingError as error:
-        raise CommandError(str(error)) from None
-    typer.echo(
-        f"{found.data['women']} women, {found.data['views']} views, {found.data['positive_views']} with BAC; "
-        f"model {found.model['sha256'][:12]}, threshold {found.model['threshold']:g}"
-    )
-    typer.echo(found.unmeasured())
-    typer.echo(as_text(found.figures))
-    if found.figures["segmentation"]["dice_2mg"].value is None:
-        typer.echo(f"Dice, mean over all positives: {value_text(found.figures['segmentation']['dice'], 3)}")
-    if report is not None:
-        typer.echo(f"all figures and pictures: {report}/report.md, {report}/report.json")
-    typer.echo(f"{INTENDED_USE.capitalize()}.")
+    from bacctl.results import INTENDED_USE
+
+    with Sink(quiet=quiet) as sink:
+        try:
+            chosen = None if settings is None else read_settings(settings)
+            with sink.progress("evaluating", "image") as show:
+                found = run(
+                    data,
+                    report,
+                    model,
+                    settings=chosen,
+                    threshold=threshold,
+                    processes=processes,
+                    resume=resume,
+                    progress=show,
+                )
+        except TrainingError as error:
+            raise CommandError(str(error)) from None
+        data_set, network = found.data, found.model
+        sink.text(
+            f"{data_set['women']} women, {data_set['views']} views, {data_set['positive_views']} with BAC; "
+            f"model {network['sha256'][:12]}, threshold {network['threshold']:g}"
+        )
+        sink.text(found.unmeasured())
+        sink.text(as_text(found.figures))
+        if found.figures["segmentation"]["dice_2mg"].value is None:
+            dice = found.figures["segmentation"]["dice"]
+            sink.text(f"Dice, mean over all positives: {value_text(dice, 3)}")
+        if report is not None:
+            sink.text(f"all figures and pictures: {report}/report.md, {report}/report.json")
+        sink.text(f"{INTENDED_USE.capitalize()}.")

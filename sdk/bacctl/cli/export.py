@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bacctl.cli.console import Console, stdout_kept_clean
 from bacctl.cli.extras import needs
 from bacctl.cli.guard import CommandError, UsageError, guarded
+from bacctl.cli.sink import Sink
 
 export_app = typer.Typer(
     help="Turn a checkpoint into what Triton loads. Research use only.", no_args_is_help=True
@@ -63,22 +62,25 @@ def onnx(
         from bac_export.onnx_export import run
         from bac_training.errors import TrainingError
         from bac_training.evaluation.settings import Settings, read_settings
+    import logging
+
     # It warns of every operator of a package that this network does not use.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     target = _repository(repository)
-    try:
-        chosen = Settings(0.5) if settings is None else read_settings(settings)
-        with Console(quiet=False).waiting("exporting and comparing"), stdout_kept_clean():
-            path = run(
-                checkpoint,
-                target,
-                threshold=chosen.threshold if threshold is None else threshold,
-                post_processing=chosen.post_processing,
-                figures=measured,
-            )
-    except (ExportError, TrainingError) as error:
-        raise CommandError(str(error)) from None
-    typer.echo(f"{path} ({path.stat().st_size / 1e6:.1f} MB), card beside it; research use only")
+    with Sink() as sink:
+        try:
+            chosen = Settings(0.5) if settings is None else read_settings(settings)
+            with sink.waiting("exporting and comparing"):
+                path = run(
+                    checkpoint,
+                    target,
+                    threshold=chosen.threshold if threshold is None else threshold,
+                    post_processing=chosen.post_processing,
+                    figures=measured,
+                )
+        except (ExportError, TrainingError) as error:
+            raise CommandError(str(error)) from None
+        sink.text(f"{path} ({path.stat().st_size / 1e6:.1f} MB), card beside it; research use only")
 
 
 @export_app.command()
@@ -103,14 +105,15 @@ def tensorrt(
         from bac_export.errors import ExportError
         from bac_export.tensorrt_export import run
     version_folder = _repository(repository) / "bac_segment" / "1"
-    try:
-        with Console(quiet=False).waiting("building the engine; this takes minutes"), stdout_kept_clean():
-            path = run(
-                source or version_folder / "model.onnx", plan or version_folder / "model.plan", max_batch
-            )
-    except ExportError as error:
-        raise CommandError(str(error)) from None
-    typer.echo(f"{path}; research use only")
+    with Sink() as sink:
+        try:
+            with sink.waiting("building the engine; this takes minutes"):
+                path = run(
+                    source or version_folder / "model.onnx", plan or version_folder / "model.plan", max_batch
+                )
+        except ExportError as error:
+            raise CommandError(str(error)) from None
+        sink.text(f"{path}; research use only")
 
 
 def _repository(given: Path | None) -> Path:

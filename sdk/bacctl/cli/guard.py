@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import ParamSpec
 
@@ -17,6 +18,7 @@ P = ParamSpec("P")
 EXIT_SOME_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+EXIT_READER_GONE = 141  # what a shell says of a program that SIGPIPE ended
 
 
 class UsageError(Exception):
@@ -38,12 +40,14 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     Returns
     -------
     callable
-        The same command. It leaves with 2 on wrong usage, 130 on Ctrl-C and 1 on everything else. With
+        The same command. It leaves with 2 on wrong usage, 130 on Ctrl-C, 141 when the reader of its output
+        has gone away, as ``head`` does, and with 1 on everything else. With
         ``BACCTL_TRACEBACK=1`` in the environment unexpected errors keep their traceback, for reports.
     """
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        _keep_quiet()
         try:
             command(*args, **kwargs)
         except UsageError as error:
@@ -52,8 +56,11 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except KeyboardInterrupt:
             complain("stopped")
             raise typer.Exit(EXIT_INTERRUPTED) from None
-        except (typer.Exit, BrokenPipeError):
+        except typer.Exit:
             raise
+        except BrokenPipeError:
+            forget_output()
+            raise typer.Exit(EXIT_READER_GONE) from None
         except CommandError as error:
             complain(str(error))
             raise typer.Exit(EXIT_SOME_FAILED) from None
@@ -67,6 +74,23 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(EXIT_SOME_FAILED) from None
 
     return wrapped
+
+
+def _keep_quiet() -> None:
+    """Silence what libraries say about odd headers: it can quote values that identify a patient."""
+    import logging  # not wanted for --help
+
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+
+
+def forget_output() -> None:
+    """Send what is still written to nowhere: the reader has gone, and Python would complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 def complain(text: str) -> None:

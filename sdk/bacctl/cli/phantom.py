@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bacctl.cli.console import Console
 from bacctl.cli.extras import needs
 from bacctl.cli.guard import UsageError, guarded
+from bacctl.cli.options import Quiet
+from bacctl.cli.sink import Sink
 
 if TYPE_CHECKING:
     from bac_phantom import PhantomConfig
@@ -64,7 +65,7 @@ def phantom(
     pixel_spacing: Annotated[
         float | None, typer.Option(metavar="MM", min=0.01, help="Pixel spacing of the backgrounds.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write mammograms of known calcium mass.
 
@@ -80,23 +81,24 @@ def phantom(
     config = MIXES[mix.value]
     kept = tuple(name for name in config.hard_negatives if name not in dropped)
     config = dataclasses.replace(config, look=look.value if look else config.look, hard_negatives=kept)
-    console = Console(quiet=quiet)
     if backgrounds is not None:
         if pixel_spacing is None:
             raise UsageError("--backgrounds needs --pixel-spacing: the network works at a fixed scale")
         if look is not None or dropped or processes > 1:
             raise UsageError("--look, --without and --processes do not go with --backgrounds; leave them out")
-        _insert(console, out, backgrounds, women, seed, pixel_spacing, config)
+        with Sink(quiet=quiet) as sink:
+            _insert(sink, out, backgrounds, women, seed, pixel_spacing, config)
         return
     if pixel_spacing is not None:
         raise UsageError("--pixel-spacing is of --backgrounds; the phantom has its detectors' own")
-    with console.progress("making", "women") as show:
-        truth = write_dataset(out, women, seed, config, progress=show, processes=processes)
-    console.talk(f"{women * 4} images; their known masses are in {truth} (research use only)")
+    with Sink(quiet=quiet) as sink:
+        with sink.progress("making", "exam") as show:
+            truth = write_dataset(out, women, seed, config, progress=show, processes=processes)
+        sink.talk(f"{women * 4} images; their known masses are in {truth} (research use only)")
 
 
 def _insert(
-    console: Console,
+    sink: Sink,
     out: Path,
     backgrounds: Path,
     images: int,
@@ -107,8 +109,8 @@ def _insert(
     from bac_phantom.inserted import BackgroundError, write_inserted
 
     try:
-        with console.progress("making", "images") as show:
+        with sink.progress("making", "image") as show:
             table = write_inserted(out, backgrounds, images, seed, spacing_mm, config, show)
     except BackgroundError as error:
         raise UsageError(str(error)) from None
-    console.talk(f"{images} images with masks, listed in {table} (research use only)")
+    sink.talk(f"{images} images with masks, listed in {table} (research use only)")

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bacctl.cli.console import Console, stdout_kept_clean
 from bacctl.cli.extras import needs
 from bacctl.cli.guard import CommandError, UsageError, complain, guarded
+from bacctl.cli.options import AsJson, Quiet, ServerOptions, calls_server
+from bacctl.cli.sink import Sink, form_of
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from bacctl.qa_report import Report
 
 
 @guarded
+@calls_server
 def qa(
-    url: Annotated[
-        str | None,
-        typer.Option(
-            envvar="BACCTL_URL",
-            metavar="HOST:PORT",
-            help="A server that runs already; without it one is started here and stopped again.",
-        ),
-    ] = None,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Where phantoms, reports and the trend are kept.")
     ] = Path("bacctl-qa"),
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    *,
+    server: ServerOptions,
 ) -> None:
     """Weigh phantoms of known calcium mass and compare with the truth.
 
@@ -44,7 +46,6 @@ def qa(
         from bacctl import qa_trend
         from bacctl.outputs.files import write_atomic
         from bacctl.qa_report import as_markdown, change_text, failure_text
-    console = Console(quiet=quiet)
     # What cannot be written is better known before the phantoms are measured than after.
     folder, trend_file = out / "phantoms", out / "trend.csv"
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,24 +58,27 @@ def qa(
         raise CommandError(str(error)) from None
     for number in trend.damaged:
         complain(f"{trend_file}: line {number} is damaged; it stays there and is left out of the trend")
-    report = _run(console, url or None, folder)
-    row = report.trend_row()
-    stem = _free(out, report.stem)
-    for suffix, text in (
-        (".json", _json(report)),
-        (".md", as_markdown(report, [*trend.rows, row])),
-    ):
-        write_atomic(out / f"{stem}{suffix}", text.encode())
-    qa_trend.append_trend(trend_file, row)
-    _show(report)
-    if change := change_text(trend.rows, row):
-        typer.echo(change)
-    typer.echo(f"report: {out / stem}.md and .json; trend: {trend_file}")
+    with Sink(form_of(as_json), quiet=quiet) as sink:
+        report = _run(sink, server, folder)
+        row = report.trend_row()
+        stem = _free(out, report.stem)
+        document = report.to_dict()
+        for suffix, text in (
+            (".json", json.dumps(document, indent=2, allow_nan=False) + "\n"),
+            (".md", as_markdown(report, [*trend.rows, row])),
+        ):
+            write_atomic(out / f"{stem}{suffix}", text.encode())
+        qa_trend.append_trend(trend_file, row)
+        sink.document(document)
+        _show(sink, report)
+        if change := change_text(trend.rows, row):
+            sink.text(change)
+        sink.text(f"report: {out / stem}.md and .json; trend: {trend_file}")
     if not report.passed:
         raise CommandError(failure_text(report))
 
 
-def _run(console: Console, url: str | None, folder: Path) -> Report:
+def _run(sink: Sink, server: ServerOptions, folder: Path) -> Report:
     from datetime import datetime, timezone
 
     from bacctl.cli.connect import connect
@@ -83,15 +87,14 @@ def _run(console: Console, url: str | None, folder: Path) -> Report:
     from bacctl.qa_report import Report
 
     date = datetime.now(timezone.utc)
-    with stdout_kept_clean():
-        with console.waiting("starting the server" if url is None else "calling the server"):
-            client = connect(url)
-        with client:
-            subject = identify(client, url)
-            if subject.remark:
-                complain(subject.remark)
-            with console.progress("weighing", "phantoms") as show:
-                rows = measure(client, folder, progress=show)
+    with sink.waiting("calling the server" if server.url else "starting the server"):
+        client = connect(server)
+    with client:
+        subject = identify(client, server.url or None)
+        if subject.remark:
+            complain(subject.remark)
+        with sink.progress("weighing", "phantom") as show:
+            rows = measure(client, folder, progress=show)
     return Report(date, subject, phantoms_digest(folder, rows), rows, judge(rows))
 
 
@@ -101,34 +104,33 @@ def _free(out: Path, stem: str) -> str:
     return next(name for name in numbered if not (out / f"{name}.json").exists())
 
 
-def _json(report: Report) -> str:
-    import json
-
-    return json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n"
-
-
-def _show(report: Report) -> None:
-    from rich import box
-    from rich.console import Console as RichConsole
-    from rich.table import Table
-
+def _show(sink: Sink, report: Report) -> None:
     from bacctl.qa_report import PHANTOM_TITLES, VERDICT_TITLES, phantom_cells, verdict_cells
     from bacctl.results import INTENDED_USE
 
-    screen = RichConsole(highlight=False, width=max(110, RichConsole().width))
-    for titles, rows in (
-        (PHANTOM_TITLES, [phantom_cells(row) for row in report.rows]),
-        (VERDICT_TITLES, [verdict_cells(verdict) for verdict in report.verdicts]),
-    ):
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for title in titles:
-            left = title in ("beam", "figure", "found", "remark", "")
-            table.add_column(title, justify="left" if left else "right", no_wrap=True)
-        for cells in rows:
-            table.add_row(*cells)
-        screen.print(table)
+    def make(console: Console) -> None:
+        console.print(_table(PHANTOM_TITLES, [phantom_cells(row) for row in report.rows]))
+        console.print(_table(VERDICT_TITLES, [verdict_cells(verdict) for verdict in report.verdicts]))
+
+    sink.render(make)
     subject = report.subject
-    typer.echo(
+    sink.text(
         f"{'passed' if report.passed else 'FAILED'}: model {subject.model[:12]}, Triton {subject.triton}. "
         f"Digital phantoms, {INTENDED_USE}."
     )
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in titles:
+        # Numbers stay on one line; words may take several where the terminal is narrow.
+        words = title in ("figure", "found", "remark", "")
+        table.add_column(
+            title, justify="left" if words or title == "beam" else "right", no_wrap=not words, overflow="fold"
+        )
+    for cells in rows:
+        table.add_row(*cells)
+    return table

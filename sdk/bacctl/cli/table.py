@@ -2,73 +2,109 @@
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
+import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bacctl.outputs.wording import count_of, milligrams, number, one_line
+from bacctl.cli.sink import Sink, shortened
+from bacctl.outputs.wording import milligrams, number, one_line
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 
-# Into a file or a pipe there is no terminal to fit; results must not be cut there.
-_PIPED_WIDTH = 160
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# Below this width the length of the arteries is left out: the names of the images need the room.
+_ALL_COLUMNS = 100
+_GAP = 2
+_SHORTEST_NAME = 12
 
 
-def print_results(images: Sequence[ImageResult], exams: Sequence[ExamResult], *, skipped: int) -> None:
-    """Print the images, the exams and what was passed over.
+def print_results(sink: Sink, images: Sequence[ImageResult], exams: Sequence[ExamResult]) -> None:
+    """Print the images, the exams and what should be known of them.
 
     Parameters
     ----------
+    sink : Sink
+        Where to.
     images : sequence of ImageResult
         One row each.
     exams : sequence of ExamResult
         One line each, where there is a view to go by.
-    skipped : int
-        Files in folders that are no image.
     """
-    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
-    console.print(_images(images))
-    noticed = Counter((notice.code, notice.text) for image in images for notice in image.warnings)
-    for (code, text), count in noticed.items():
-        console.print(Text(f"{code} ({count}x): {one_line(text)}", style="dim"), soft_wrap=True)
-    measured = [exam for exam in exams if any(breast.views for breast in exam.breasts.values())]
-    for exam in measured:
-        study = f" of study {exam.study_instance_uid}" if len(measured) > 1 else ""
-        console.print(_exam(f"woman{study}: ", exam), soft_wrap=True)
-    if skipped:
-        console.print(f"skipped, since no image: {count_of(skipped, 'file')}")
-    console.print(Text(f"{INTENDED_USE.capitalize()}, not for diagnosis.", style="bold"))
+
+    def make(console: Console) -> None:
+        folder, table = _images(images, console.width, cut=sink.is_terminal)
+        if folder:
+            console.print(Text(f"images in {folder}/"), soft_wrap=True)
+        console.print(table)
+        for line in _notices(images):
+            console.print(Text(line, style="dim"), soft_wrap=True)
+        measured = [exam for exam in exams if any(breast.views for breast in exam.breasts.values())]
+        for exam in measured:
+            study = f" of study {exam.study_instance_uid}" if len(measured) > 1 else ""
+            console.print(_exam(f"woman{study}: ", exam), soft_wrap=True)
+        console.print(Text(f"{INTENDED_USE.capitalize()}, not for diagnosis.", style="bold"))
+
+    sink.render(make)
 
 
-def _images(images: Sequence[ImageResult]) -> Table:
+def _images(images: Sequence[ImageResult], width: int, *, cut: bool) -> tuple[str, Table]:
+    """Make the table, and name the folder that all images lie in where their paths would not fit."""
+    with_length = width >= _ALL_COLUMNS
+    titles = ["view", "BAC", "calcium mg [95 %]", "basis", "area mm2"]
+    titles += ["length mm"] if with_length else []
+    rows = [_cells(image, with_length) for image in images]
+    paths = [one_line(str(image.path)) for image in images]
+    widths = [max(map(len, column)) for column in zip(titles, *(map(str, row) for row in rows), strict=True)]
+    room = max(_SHORTEST_NAME, width - sum(widths) - _GAP * len(titles))
+    folder = ""
+    if cut and max(map(len, paths)) > room:
+        folder = _common_folder(paths)
+        paths = [shortened(path.removeprefix(f"{folder}/") if folder else path, room) for path in paths]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("image", overflow="fold")
-    table.add_column("view")
-    table.add_column("BAC")
-    table.add_column("calcium mg [95 %]", justify="right")
-    table.add_column("basis", overflow="fold")  # codes stand here too, and must not be cut
-    table.add_column("area mm2", justify="right")
-    table.add_column("length mm", justify="right")
-    for image in images:
-        view = " ".join(part for part in (image.laterality, image.view) if part) or "-"
-        name = Text(one_line(str(image.path)))
-        if image.status != "ok":
-            table.add_row(name, view, Text(image.status, style="red"), "-", image.code or "-", "-", "-")
-            continue
-        table.add_row(
-            name,
-            view,
-            Text("yes", style="bold yellow") if image.bac_detected else Text("no"),
-            milligrams(image.calcium_mass_mg, image.calcium_mass_interval_mg),
-            image.mass_basis,
-            number(image.area_mm2),
-            number(image.length_mm),
+    table.add_column("image", no_wrap=True)
+    for title in titles:
+        table.add_column(
+            title, no_wrap=True, justify="left" if title in ("view", "BAC", "basis") else "right"
         )
-    return table
+    for path, row in zip(paths, rows, strict=True):
+        table.add_row(Text(path), *row)
+    return folder, table
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    folders = {os.path.dirname(path) for path in paths}
+    return folders.pop() if len(folders) == 1 else ""
+
+
+def _cells(image: ImageResult, with_length: bool) -> list[Text]:
+    view = Text(" ".join(part for part in (image.laterality, image.view) if part) or "-")
+    if image.status != "ok":
+        found = [Text("-"), Text(image.code or "-", style="red"), Text(image.status, style="red"), Text("-")]
+        return [view, *found, *([Text("-")] if with_length else [])]
+    return [
+        view,
+        Text("yes", style="bold yellow") if image.bac_detected else Text("no"),
+        Text(milligrams(image.calcium_mass_mg, image.calcium_mass_interval_mg)),
+        Text(image.mass_basis),
+        Text(number(image.area_mm2)),
+        *([Text(number(image.length_mm))] if with_length else []),
+    ]
+
+
+def _notices(images: Sequence[ImageResult]) -> list[str]:
+    """Tell every kind of warning once, however often it was raised."""
+    first: dict[str, str] = {}
+    count: dict[str, int] = {}
+    for image in images:
+        for code, text in dict.fromkeys((notice.code, notice.text) for notice in image.warnings):
+            first.setdefault(code, text)
+            count[code] = count.get(code, 0) + 1
+    return [f"{code} ({count[code]}x): {one_line(text)}" for code, text in first.items()]
 
 
 def _exam(whose: str, exam: ExamResult) -> Text:

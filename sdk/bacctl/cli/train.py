@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bacctl.cli.console import Console
 from bacctl.cli.extras import needs
 from bacctl.cli.guard import EXIT_SOME_FAILED, CommandError, complain, guarded
+from bacctl.cli.options import Quiet
+from bacctl.cli.sink import Sink
 
 if TYPE_CHECKING:
     from bac_training.progress import Progress
@@ -34,7 +35,7 @@ def train(
         typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Checkpoint to start from."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in OUT.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train the network.
 
@@ -45,25 +46,25 @@ def train(
     with needs("train"):
         from bac_training.errors import DataSetError, TrainingError
         from bac_training.train import run
-    console = Console(quiet=quiet)
-    try:
-        checkpoint = run(
-            config,
-            out,
-            data=data or (),
-            validation=validation or (),
-            resume=resume,
-            init=init,
-            progress=lambda state: console.talk(_line(state)),
-            notice=console.talk,
-        )
-    except DataSetError as error:
-        for line in str(error).splitlines():
-            complain(line)
-        raise typer.Exit(EXIT_SOME_FAILED) from None
-    except TrainingError as error:
-        raise CommandError(str(error)) from None
-    typer.echo(f"{checkpoint} (research use only)")
+    with Sink(quiet=quiet) as sink:
+        try:
+            checkpoint = run(
+                config,
+                out,
+                data=data or (),
+                validation=validation or (),
+                resume=resume,
+                init=init,
+                progress=lambda state: sink.talk(_line(state)),
+                notice=sink.talk,
+            )
+        except DataSetError as error:
+            for line in str(error).splitlines():
+                complain(line)
+            raise typer.Exit(EXIT_SOME_FAILED) from None
+        except TrainingError as error:
+            raise CommandError(str(error)) from None
+        sink.text(f"{checkpoint} (research use only)")
 
 
 def _line(state: Progress) -> str:

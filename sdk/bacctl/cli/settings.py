@@ -1,0 +1,169 @@
+"""What ``bacctl.toml`` says: where it is looked for, what may stand in it, how it reaches the commands."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bacctl.cli.guard import UsageError, describe_os_error
+from bacctl.cli.options import SERVER_OPTIONS
+
+NAME = "bacctl.toml"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One settings file, checked.
+
+    Attributes
+    ----------
+    path : Path or None
+        The file; None where there is none.
+    defaults : dict
+        By command and parameter, as typer takes it: what holds unless a flag or a variable says otherwise.
+    """
+
+    path: Path | None = None
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+
+def read_settings(given: Path | None, commands: Mapping[str, Any]) -> Settings:
+    """Find and read the settings file.
+
+    Parameters
+    ----------
+    given : Path or None
+        What ``--config`` says. None looks for `NAME`; an empty file such as /dev/null stands for none.
+    commands : mapping of str to click command
+        The commands by name. Their options are what may stand in the file.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    UsageError
+        The file cannot be read, belongs to somebody else, or holds what no command knows; one line that names
+        the file, and the nearest key there is.
+    """
+    path = given or find_settings(Path.cwd())
+    if path is None:
+        return Settings()
+    try:
+        if given is None and os.stat(path).st_uid not in (0, os.geteuid()):
+            # Whoever wrote it would choose the server that images are sent to.
+            raise UsageError(f"{path}: belongs to another user; give it with --config if you trust it")
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{describe_os_error(error)}; check the settings file") from None
+    return Settings(path, _defaults(path, _parsed(path, data), commands))
+
+
+def find_settings(start: Path) -> Path | None:
+    """Look for the settings file.
+
+    Parameters
+    ----------
+    start : Path
+        Absolute. Looked at first, then the folders above it, up to the root of a repository (which holds
+        ``.git``) or the home folder; then ``bacctl/bacctl.toml`` in ``$XDG_CONFIG_HOME`` or ``~/.config``.
+
+    Returns
+    -------
+    Path or None
+        The first there is.
+    """
+    home = Path(os.path.expanduser("~"))
+    for folder in (start, *start.parents):
+        if (folder / NAME).is_file():
+            return folder / NAME
+        if folder == home or (folder / ".git").exists():
+            break
+    own = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "bacctl" / NAME
+    return own if own.is_file() else None
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known name that is most like another one."""
+    return max(known, key=lambda other: difflib.SequenceMatcher(None, name, other).ratio())
+
+
+def option_keys(command: Any) -> dict[str, Any]:
+    """Give the options of a command by the key they have in the file: the flag without its dashes.
+
+    Without those that are no settings, such as ``--json``: neither file nor environment holds them.
+    """
+    keys = {}
+    for parameter in command.params:
+        flags = [flag[2:] for flag in parameter.opts if flag.startswith("--")]
+        if flags and parameter.allow_from_autoenv:
+            keys[flags[0]] = parameter
+    return keys
+
+
+def _parsed(path: Path, data: bytes) -> dict[str, Any]:
+    # tomllib came with Python 3.11; tomli is the same code for 3.10.
+    toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    try:
+        document: dict[str, Any] = toml.loads(data.decode("utf-8-sig"))
+        return document
+    except ValueError as error:  # no UTF-8, or no TOML
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _defaults(path: Path, document: Mapping[str, Any], commands: Mapping[str, Any]) -> dict[str, Any]:
+    calling = [name for name, command in commands.items() if "url" in option_keys(command)]
+    defaults: dict[str, Any] = {name: {} for name in calling}
+    for key, value in document.items():
+        if key in SERVER_OPTIONS:
+            for name in calling:
+                keys = option_keys(commands[name])
+                if key in keys:
+                    defaults[name][keys[key].name] = _value(path, key, keys[key], value)
+        elif key in commands and isinstance(value, Mapping):
+            continue
+        else:
+            raise _unknown(path, key, (*SERVER_OPTIONS, *commands), "")
+    # What stands in a command's own table is nearer to it than what holds for all.
+    for name in document.keys() & commands.keys():
+        defaults.setdefault(name, {}).update(_table(path, name, document[name], commands[name]))
+    return defaults
+
+
+def _table(path: Path, where: str, table: Mapping[str, Any], command: Any) -> dict[str, Any]:
+    keys = option_keys(command)
+    below: Mapping[str, Any] = getattr(command, "commands", {})
+    values = {}
+    for key, value in table.items():
+        if key in below and isinstance(value, Mapping):
+            values[key] = _table(path, f"{where}.{key}", value, below[key])
+        elif key in keys:
+            values[keys[key].name] = _value(path, f"{where}.{key}", keys[key], value)
+        else:
+            raise _unknown(path, key, (*keys, *below), f"{where}.")
+    return values
+
+
+def _unknown(path: Path, key: str, known: Iterable[str], where: str) -> UsageError:
+    return UsageError(f"{path}: {where}{key}: unknown; the nearest is {where}{nearest(key, known)}")
+
+
+def _value(path: Path, where: str, parameter: Any, value: Any) -> Any:
+    """Give a value the form that it has on the command line, so that one place checks both."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, list) and parameter.multiple:
+        return [_value(path, where, parameter, one) for one in value]
+    if not isinstance(value, (str, int, float)):
+        raise UsageError(f"{path}: {where}: is a {type(value).__name__}; give one value")
+    if isinstance(value, str) and parameter.metavar in ("FILE", "DIR"):
+        # Where the command is run from must not change what the file means.
+        return str(path.resolve().parent / os.path.expanduser(value))
+    return str(value)
