@@ -31,13 +31,18 @@ BLOOD_OVER_GLAND = 0.107
 
 @dataclass(frozen=True)
 class View:
-    """One image with its truth. Masks and pixels lie in the stored matrix, (row, column)."""
+    """One image with its truth. Masks and pixels lie in the stored matrix, (row, column).
+
+    Mask, ``calcium_mass_mg`` and ``area_mm2`` leave out what a film's border or label covers;
+    ``drawn_mass_mg`` is all the calcium of the view's arteries.
+    """
 
     laterality: Laterality
     view: ViewName
     look: looks.Look
     mask: npt.NDArray[np.bool_] = field(repr=False)
     calcium_mass_mg: float
+    drawn_mass_mg: float
     area_mm2: float
     stored: looks.Stored = field(repr=False)
     facts: dict[str, Any] = field(repr=False)
@@ -156,10 +161,11 @@ def make_view(scene: Scene, laterality: Laterality) -> View:
     signal = expose(rng, anatomy, calcium, exposure, pitch)
     stored = _store(rng, scene, signal, laterality)
     covered = stored.covered
+    drawn_mg = sum(artery.mass_mg for artery, _ in shown)
     if covered is not None:
         # What lies under a film's border or a label is not seen, so it is no truth to be found.
         mask &= ~covered
-        shown = [(a, replace(d, truth=d.truth & ~covered[d.box])) for a, d in shown]
+        shown = [_uncovered(artery, drawn, covered[drawn.box]) for artery, drawn in shown]
     area_mm2 *= int(mask.sum()) / drawn_px
     flipped = laterality == "R"
     if flipped:
@@ -179,13 +185,22 @@ def make_view(scene: Scene, laterality: Laterality) -> View:
         "arteries": [_artery_facts(a, d, laterality, shape, pitch) for a, d in shown],
     }
     mass_mg = sum(artery.mass_mg for artery, _ in shown)
-    return View(laterality, view, scene.look, mask, mass_mg, area_mm2, stored, facts)
+    return View(laterality, view, scene.look, mask, mass_mg, drawn_mg, area_mm2, stored, facts)
+
+
+def _uncovered(
+    artery: Artery, drawn: DrawnArtery, covered: npt.NDArray[np.bool_]
+) -> tuple[Artery, DrawnArtery]:
+    """Leave out of an artery's mass and truth what lies under a film's border or a label."""
+    calcium = drawn.calcium_mg_mm2
+    share = float(calcium[~covered].sum(dtype=np.float64) / calcium.sum(dtype=np.float64))
+    return replace(artery, mass_mg=share * artery.mass_mg), replace(drawn, truth=drawn.truth & ~covered)
 
 
 def _artery_facts(
     artery: Artery, drawn: DrawnArtery, laterality: Laterality, shape: tuple[int, int], pitch_mm: float
 ) -> dict[str, Any]:
-    """Return what the truth says of an artery; its area and box are those of what is not covered."""
+    """Return what the truth says of an artery; mass, area and box are those of what is not covered."""
     return {
         "calcium_mass_mg": round(artery.mass_mg, 4),
         "outer_width_mm": round(drawn.width_mm, 3),

@@ -122,7 +122,8 @@ def make_woman(
     Returns
     -------
     Woman
-        Both views of a breast show the same arteries, so its truth is the calcium of either.
+        Both views of a breast show the same arteries, so its truth is the calcium of either, whatever a
+        film's border or label covers.
     """
     config = config or PhantomConfig()
     rng = stream(seed, "woman", 0)
@@ -177,7 +178,7 @@ def make_woman(
                 {**facts, "density": density},
             )
             views.append(make_view(scene, side))
-        breasts[side] = float(np.mean([v.calcium_mass_mg for v in views[-2:]]))
+        breasts[side] = float(np.mean([v.drawn_mass_mg for v in views[-2:]]))
     return Woman(seed, study_uid, breasts, tuple(views))
 
 

@@ -1,14 +1,16 @@
 """A phantom exam as a user gets it: files, truth, repeatability."""
 
+import dataclasses
 import io
 import json
+from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
 from PIL import Image
 
-from bac_phantom import PhantomConfig, make_woman, write_dataset
+from bac_phantom import PhantomConfig, Woman, looks, make_woman, write_dataset
 from bac_phantom.config import DETECTORS, Detector
 
 SMALL = "small-test"
@@ -94,6 +96,37 @@ def test_other_looks_keep_the_truth(look: str) -> None:
         assert image.format == "TIFF"
         assert image.mode in ("L", "I;16")
         assert shown.views[0].pixel_spacing_mm == (0.2, 0.2)
+
+
+def test_what_a_film_covers_is_in_no_view_and_still_in_the_breast(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exam(*, upper: bool) -> Woman:
+        film = looks.film
+
+        def half(*arguments: Any) -> looks.Stored:
+            stored = film(*arguments)
+            rows = np.arange(len(stored.pixels))[:, None] < 0.45 * len(stored.pixels)
+            covered = np.broadcast_to(rows if upper else ~rows, stored.pixels.shape)
+            return dataclasses.replace(stored, covered=covered)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(looks, "film", half)
+            return make_woman(13, config("film"), mass_mg=20.0)
+
+    halves = exam(upper=True), exam(upper=False)
+    for woman in halves:
+        assert woman.calcium_mass_mg == pytest.approx(20.0, rel=1e-6)
+    parted = 0
+    for one, other in zip(halves[0].views, halves[1].views, strict=True):
+        masses = np.array([one.calcium_mass_mg, other.calcium_mass_mg])
+        assert masses.sum() == pytest.approx(halves[0].breasts[one.laterality])
+        # The calcium lies where the mask does.
+        areas = np.array([one.mask.sum(), other.mask.sum()])
+        assert masses / masses.sum() == pytest.approx(areas / areas.sum(), abs=0.15)
+        parted += bool((areas > 0.1 * areas.sum()).all())
+        for view in (one, other):
+            listed = [artery["calcium_mass_mg"] for artery in view.truth()["arteries"]]
+            assert sum(listed) == pytest.approx(view.calcium_mass_mg, abs=1e-3)
+    assert parted >= 2
 
 
 def test_a_data_set_on_disk_is_complete(tmp_path) -> None:
