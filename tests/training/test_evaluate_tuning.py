@@ -182,3 +182,12 @@ def test_settings_are_written_for_evaluate_and_export(
     assert capsys.readouterr().err == "without.png: BAC-FILE-NOT-IMAGE, counted as nothing found\n"
     assert tuning._main([str(tmp_path / "lost"), *arguments[1:]]) == 1
     assert "neither truth.json" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "lost" / "settings.json"
+    with pytest.raises(SystemExit):
+        tuning._main([str(tmp_path), "--model", "any.onnx", "--out", str(out)])
+    assert f"--out: {out.parent} is no folder" in capsys.readouterr().err

@@ -114,3 +114,9 @@ def test_the_command_runs_the_network_that_ships(
 def test_a_folder_without_cases_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _main([str(tmp_path), "--model", str(WEIGHTS)]) == 1
     assert "holds no cases" in capsys.readouterr().err
+
+
+def test_no_threads_at_all_are_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _main([str(tmp_path), "--model", str(WEIGHTS), "--threads", "0"])
+    assert "--threads: give 1 or more" in capsys.readouterr().err

@@ -114,6 +114,8 @@ def _main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, required=True, help="checkpoint or ONNX file")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(arguments)
+    if options.threads < 1:
+        parser.error("--threads: give 1 or more")
 
     def progress(done: int, total: int) -> None:
         if done == total or done % 100 == 0:

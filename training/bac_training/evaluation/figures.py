@@ -157,7 +157,7 @@ def detection(sample: Sample) -> Figures:
             f"{level}_specificity": counts.specificity,
             f"{level}_auc": auc(table["score"], table["is_true"]),
         }
-    # A stricter reading, beside the exam rule: an artery shows on both views of its breast.
+    # A stricter reading, beside the exam rule: every measured view of a breast, two or more, shows BAC.
     counts = Detection.of(sample.women["confirmed"], sample.women["is_true"])
     return figures | {
         "confirmed_f1": counts.f1,

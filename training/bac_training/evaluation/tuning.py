@@ -34,6 +34,9 @@ def _main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="settings for evaluate and export")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(arguments)
+    # Before minutes of work, not after them.
+    if not options.out.parent.is_dir():
+        parser.error(f"--out: {options.out.parent} is no folder; make it or give another")
 
     def progress(done: int, total: int) -> None:
         if sys.stderr.isatty():

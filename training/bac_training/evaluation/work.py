@@ -156,7 +156,7 @@ def over_views(
     dict
         What the task returned, in the order of completion.
     """
-    if processes == 1 or len(views) < 2:
+    if processes <= 1 or len(views) < 2:
         for view in views:
             yield task(folder, view, segmenter, settings)
         return
