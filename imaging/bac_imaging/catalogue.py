@@ -65,6 +65,9 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-FILE-UNREADABLE": _failed(
             "the file could not be read", "check that it exists and that you may read it"
         ),
+        "BAC-FILE-CHANGED": _failed(
+            "the file changed while it was read", "analyse it again once it is completely written"
+        ),
         # What kind of image it is
         "BAC-DICOM-NO-PIXELS": _refused(
             "the DICOM object holds no image", "send the image object of the study, with its pixel data"
@@ -155,7 +158,29 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-SERVER-PERMISSION": _failed(
             "the server does not allow this call", "check the credentials and the server's restrictions"
         ),
+        "BAC-SERVER-TLS": _failed(
+            "the client and the server do not agree on TLS",
+            "write grpcs:// before the address of a server with TLS (tls= in Python), and not for one without",
+        ),
+        "BAC-SERVER-INCOMPATIBLE": _failed(
+            "what answers is no bacctl server of this release",
+            "check the address, and run one release of bacctl on both sides",
+        ),
         "BAC-SERVER-FAULT": _failed("the server met an error of its own", _SEE_SERVER_LOG),
+        "BAC-CLIENT-OPTIONS": _failed(
+            "the client is set up in a way that cannot work", "correct the arguments of the client"
+        ),
+        "BAC-CLIENT-CLOSED": _failed(
+            "the client has been closed", "make another one, or close it after its last call"
+        ),
+        "BAC-CLIENT-LOOP": _failed(
+            "an AsyncClient works in one event loop, and was called in another",
+            "make one AsyncClient in each event loop",
+        ),
+        "BAC-CLIENT-FORKED": _failed(
+            "the client was made in another process, and its connections do not survive a fork",
+            "make the client in the process that uses it, and start processes with spawn",
+        ),
         "BAC-INTERNAL": _failed("an error in bacctl itself", "please report it with this line"),
         # What should be known about a result
         "BAC-W-MASS-NONE-BEAM": _warning(
@@ -181,6 +206,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-W-METAL": _warning(
             "a long find is heavier than solid calcium salt, taken for metal and left out",
             "look there for a wire, clip or lead; calcium beneath it is not counted",
+        ),
+        "BAC-W-METAL-TOUCHES": _warning(
+            "a vessel is somewhere denser than a calcified wall can be, as where metal touches it",
+            "look at the overlay there: what is metal was weighed as calcium, and the mass is too large",
         ),
         "BAC-W-VESSEL-NOT-WEIGHED": _warning(
             "a vessel has no plain tissue beside it to be compared with and counts as 0 mg",

@@ -10,17 +10,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bacctl._security import Tls as Tls
     from bacctl._version import __version__ as __version__
+    from bacctl.async_client import AsyncClient as AsyncClient
     from bacctl.client import Client as Client
     from bacctl.comparison import compare_exams as compare_exams
     from bacctl.errors import BacctlError as BacctlError
+    from bacctl.errors import ClientUsageError as ClientUsageError
     from bacctl.errors import FailedError as FailedError
+    from bacctl.errors import IncompatibleServerError as IncompatibleServerError
     from bacctl.errors import PermissionDeniedError as PermissionDeniedError
     from bacctl.errors import RefusedError as RefusedError
     from bacctl.errors import ServerFaultError as ServerFaultError
     from bacctl.errors import ServerOverloadedError as ServerOverloadedError
     from bacctl.errors import ServerTimeoutError as ServerTimeoutError
     from bacctl.errors import ServerUnavailableError as ServerUnavailableError
+    from bacctl.errors import TlsError as TlsError
+    from bacctl.frames import to_frame as to_frame
     from bacctl.results import Beam as Beam
     from bacctl.results import BreastComparison as BreastComparison
     from bacctl.results import BreastResult as BreastResult
@@ -33,15 +39,20 @@ if TYPE_CHECKING:
     from bacctl.results import ViewResult as ViewResult
 
 _HOME = {
+    "AsyncClient": "bacctl.async_client",
     "Client": "bacctl.client",
+    "Tls": "bacctl._security",
     "BacctlError": "bacctl.errors",
+    "ClientUsageError": "bacctl.errors",
     "FailedError": "bacctl.errors",
+    "IncompatibleServerError": "bacctl.errors",
     "PermissionDeniedError": "bacctl.errors",
     "RefusedError": "bacctl.errors",
     "ServerFaultError": "bacctl.errors",
     "ServerOverloadedError": "bacctl.errors",
     "ServerTimeoutError": "bacctl.errors",
     "ServerUnavailableError": "bacctl.errors",
+    "TlsError": "bacctl.errors",
     "BreastComparison": "bacctl.results",
     "BreastResult": "bacctl.results",
     "Change": "bacctl.results",
@@ -53,6 +64,7 @@ _HOME = {
     "Vessel": "bacctl.results",
     "ViewResult": "bacctl.results",
     "compare_exams": "bacctl.comparison",
+    "to_frame": "bacctl.frames",
     "__version__": "bacctl._version",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from re import Pattern
 from typing import Any, NoReturn, TypeVar
 
@@ -77,6 +77,23 @@ def interval(value: Any) -> tuple[float, float]:
     """Return (low, high)."""
     ends = [amount(end) for end in items(value)]
     return (ends[0], ends[1]) if len(ends) == 2 and ends[0] <= ends[1] else _wrong(value)
+
+
+def known(value: Any, read: Callable[[Any], T]) -> T | None:
+    """Return null as None, and what else it is as `read` gives it."""
+    return None if value is None else read(value)
+
+
+def share(value: Any) -> float:
+    """Return a number from 0 to 1."""
+    number = amount(value)
+    return number if number <= 1.0 else _wrong(value)
+
+
+def size(value: Any) -> float:
+    """Return a finite number above 0."""
+    number = amount(value)
+    return number if number > 0.0 else _wrong(value)
 
 
 def _wrong(value: Any) -> NoReturn:

@@ -5,28 +5,36 @@ from __future__ import annotations
 import copy
 import io
 import os
+import stat
 import threading
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from bacctl.errors import BacctlError, from_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Protocol
 
     from pydicom import Dataset
 
     from bac_imaging.header import Header
     from bacctl._origin import Origin
 
-    Source = str | os.PathLike[str] | bytes | bytearray | memoryview | Dataset
+    class Readable(Protocol):
+        """A file opened in binary mode."""
+
+        def read(self, size: int, /) -> bytes: ...
+
+    Source = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable | Dataset
 
 T = TypeVar("T")
 
 # A message of gRPC holds 2 GiB; no mammogram comes near.
 MAX_BYTES = 1_500_000_000
 _HEADER_BYTES = 1 << 20  # the identifiers stand near the start; no more of a bad file is looked at
+_PART_BYTES = 1 << 24  # of a file that is open already, whose size nobody knows
 _META_BYTES = 1 << 12  # the transfer syntax stands among the first few hundred
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _quiet = threading.Lock()
@@ -37,8 +45,9 @@ def read_source(source: Source) -> bytes:
 
     Parameters
     ----------
-    source : path, bytes or pydicom.Dataset
-        A path, the bytes of a DICOM, PNG, TIFF or JPEG file, or a dataset, which is left as it is.
+    source : path, bytes, binary file or pydicom.Dataset
+        A path, the bytes of a DICOM, PNG, TIFF or JPEG file, a file opened in binary mode, which is read on
+        from where it stands, or a dataset, which is left as it is.
 
     Returns
     -------
@@ -47,17 +56,19 @@ def read_source(source: Source) -> bytes:
     Raises
     ------
     FailedError
-        BAC-FILE-UNREADABLE.
+        BAC-FILE-UNREADABLE, BAC-FILE-CHANGED.
     RefusedError
-        BAC-FILE-EMPTY, BAC-FILE-TOO-LARGE (found before anything is read), BAC-FILE-NOT-IMAGE for a dataset
+        BAC-FILE-EMPTY, BAC-FILE-TOO-LARGE (found before a file is read), BAC-FILE-NOT-IMAGE for a dataset
         that cannot be written as a file, and for what is none of these.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         data = bytes(source)
     elif isinstance(source, (str, os.PathLike)):
         data = _read_file(Path(source))
+    elif hasattr(source, "read"):
+        data = _read_stream(source)
     else:
-        data = _write_dataset(source)
+        data = _write_dataset(cast("Dataset", source))
     if not data:
         raise from_catalogue("BAC-FILE-EMPTY")
     if len(data) > MAX_BYTES:
@@ -109,22 +120,56 @@ def _from_header(data: bytes, keywords: Sequence[str], read: Callable[[Header], 
 
 def _read_file(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise from_catalogue("BAC-FILE-TOO-LARGE")
-        return path.read_bytes()
-    except IsADirectoryError:
-        raise from_catalogue(
-            "BAC-FILE-UNREADABLE", "this is a folder, and only analyze_exam takes one"
-        ) from None
+        # A named pipe that nobody writes to would keep us waiting already at being opened.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
+            before = os.fstat(stream.fileno())
+            if stat.S_ISDIR(before.st_mode):
+                raise from_catalogue(
+                    "BAC-FILE-UNREADABLE", "this is a folder, and only analyze_exam takes one"
+                )
+            if not stat.S_ISREG(before.st_mode):
+                raise from_catalogue("BAC-FILE-UNREADABLE", "this is a pipe or a device and no file")
+            if before.st_size > MAX_BYTES:
+                raise from_catalogue("BAC-FILE-TOO-LARGE")
+            data = stream.read(before.st_size + 1)
+            after = os.fstat(stream.fileno())
     except OSError as error:
         raise from_catalogue("BAC-FILE-UNREADABLE", f"the file could not be read: {error.strerror}") from None
+    except ValueError:  # a path with a zero byte
+        raise from_catalogue("BAC-FILE-UNREADABLE", "no file can have this name") from None
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(
+        data
+    ) != after.st_size:
+        raise from_catalogue("BAC-FILE-CHANGED")
+    return data
+
+
+def _read_stream(stream: Readable) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while size <= MAX_BYTES:
+            part = stream.read(_PART_BYTES)
+            if not isinstance(part, bytes):
+                raise from_catalogue("BAC-FILE-NOT-IMAGE", 'the file is open as text; open it with "rb"')
+            if not part:
+                break
+            parts.append(part)
+            size += len(part)
+    except (OSError, ValueError) as error:  # ValueError: it is closed
+        why = getattr(error, "strerror", None) or "is it open?"
+        raise from_catalogue("BAC-FILE-UNREADABLE", f"the open file could not be read: {why}") from None
+    if size > MAX_BYTES:
+        raise from_catalogue("BAC-FILE-TOO-LARGE")
+    return b"".join(parts)
 
 
 def _write_dataset(dataset: Dataset) -> bytes:
     if not hasattr(dataset, "save_as"):
         kind = type(dataset).__name__
         raise from_catalogue(
-            "BAC-FILE-NOT-IMAGE", f"an image is given as a path, bytes or pydicom Dataset, not as {kind}"
+            "BAC-FILE-NOT-IMAGE",
+            f"an image is given as a path, bytes, binary file or pydicom Dataset, not as {kind}",
         )
     # Writing completes the file meta information, which must not show in the caller's dataset.
     private = copy.copy(dataset)

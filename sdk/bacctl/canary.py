@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bacctl.errors import RefusedError, from_catalogue
+from bacctl._transport import DEFAULT_TIMEOUT_S
+from bacctl.errors import BacctlError, RefusedError, from_catalogue
 
 if TYPE_CHECKING:
-    from bacctl._transport import Answer, Transport
+    from bacctl._transport import Answer, AsyncTransport, Transport
 
 SHAPE = (480, 320)
-_SPACING_MM = (0.2, 0.2)
+OPTIONS = {"pixel_spacing_mm": [0.2, 0.2]}
 
 
 def canary_image() -> bytes:
@@ -41,13 +42,15 @@ def canary_image() -> bytes:
     return stream.getvalue()
 
 
-def probe(transport: Transport) -> Answer:
+def probe(transport: Transport, timeout: float = DEFAULT_TIMEOUT_S) -> Answer:
     """Send the canary and hold the answer against what is known of it.
 
     Parameters
     ----------
     transport : Transport
         The way to the server.
+    timeout : float, optional
+        How long it may take, in seconds.
 
     Returns
     -------
@@ -60,15 +63,38 @@ def probe(transport: Transport) -> Answer:
         The server does not answer, or not as it must.
     """
     try:
-        answer = transport.infer(canary_image(), {"pixel_spacing_mm": list(_SPACING_MM)})
+        return judged(transport.infer(canary_image(), OPTIONS, timeout))
     except RefusedError as refusal:
-        # What reached the models was not what was sent.
-        raise from_catalogue(
-            "BAC-SERVER-FAULT",
-            f"the server refuses the test image ({refusal.code}); its models may run under NumPy 2, which "
-            "Triton 2.51 passes empty arrays",
-        ) from None
+        raise misunderstood(refusal) from None
+
+
+async def probe_async(transport: AsyncTransport, timeout: float = DEFAULT_TIMEOUT_S) -> Answer:
+    """Do the same over a transport of an event loop."""
+    try:
+        return judged(await transport.infer(canary_image(), OPTIONS, timeout))
+    except RefusedError as refusal:
+        raise misunderstood(refusal) from None
+
+
+def judged(answer: Answer) -> Answer:
+    """Return an answer to the canary that is as it must be.
+
+    Raises
+    ------
+    ServerFaultError
+        It is not.
+    """
     report = answer.report
-    if answer.mask.shape != SHAPE or report["status"] != "ok" or report["mass_basis"] != "none":
+    measured = report.get("status") == "ok" and report.get("mass_basis") == "none"
+    if answer.mask.shape != SHAPE or not measured or "weights_sha256" not in report:
         raise from_catalogue("BAC-SERVER-FAULT", "the server measures the test image wrongly")
     return answer
+
+
+def misunderstood(refusal: RefusedError) -> BacctlError:
+    """Say of a server that refuses the canary what that means: not what was sent has reached its models."""
+    return from_catalogue(
+        "BAC-SERVER-FAULT",
+        f"the server refuses the test image ({refusal.code}); its models may run under NumPy 2, which "
+        "Triton 2.51 passes empty arrays",
+    )

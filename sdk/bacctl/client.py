@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bacctl._payload import identified, origin_of, path_of, read_source
-from bacctl._transport import Transport
-from bacctl.errors import BacctlError, FailedError, RefusedError, from_catalogue
+from bacctl._core import Call, Core, Spacing, exam_sources, failed, one_exam
+from bacctl._endpoints import Endpoints, parse_urls
+from bacctl._many import in_flight, in_threads
+from bacctl._retry import DEFAULT_MAX_RETRIES
+from bacctl._security import Tls, make_security
+from bacctl._transport import DEFAULT_TIMEOUT_S, Transport
+from bacctl.errors import BacctlError, ClientUsageError, FailedError
 from bacctl.results import ExamComparison, ExamResult, ImageResult
 
 if TYPE_CHECKING:
     from bacctl._payload import Source
     from bacctl.embedded import EmbeddedServer
-
-_TIMEOUT_S = 300.0
-
-Spacing = float | tuple[float, float]
 
 
 class Client:
@@ -29,15 +27,32 @@ class Client:
 
     Parameters
     ----------
-    url : str
-        ``host:port`` of the server's gRPC endpoint. Nothing is sent before the first call.
-    timeout_s : float, optional
-        How long one image may take, in seconds. Be generous: it includes the wait for images sent before.
+    url : str or sequence of str
+        ``host:port`` of the server's gRPC endpoint, or several, which are called in turn; one that does not
+        answer is left out for a while, and so is one of several addresses of a name. Nothing is sent before
+        the first call.
+    tls : bool or Tls, optional
+        Speak TLS: True with public authorities, `Tls` with files of one's own. An address that begins with
+        ``grpcs://`` asks for it too.
+    token : str, optional
+        Sent with every call as ``authorization: Bearer``; over TLS, or to this machine itself.
+    timeout : float, optional
+        How long one image may take, in seconds, retries included. Be generous: it includes the wait for
+        images sent before.
+    max_retries : int, optional
+        How often a call is tried again when the server is away or has no room. Refusals never are.
+    cache : path, optional
+        File that results are kept in, so that no image is measured twice by the same weights. It holds
+        results of patients: keep it where their images are.
+    allow_plain_token : bool, optional
+        Send the token without TLS, to other machines too.
 
     Raises
     ------
     ServerUnavailableError
         The address is none.
+    ClientUsageError
+        Certificates, token or numbers that cannot work.
 
     Examples
     --------
@@ -45,16 +60,38 @@ class Client:
     ...     client.analyze("mammogram.dcm").calcium_mass_mg
     """
 
-    def __init__(self, url: str, *, timeout_s: float = _TIMEOUT_S) -> None:
-        self._transport = Transport(url, timeout_s)
+    def __init__(
+        self,
+        url: str | Sequence[str],
+        *,
+        tls: bool | Tls | None = None,
+        token: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        max_retries: int = DEFAULT_MAX_RETRIES,
+        cache: str | PathLike[str] | None = None,
+        allow_plain_token: bool = False,
+    ) -> None:
+        from bacctl._grpc import GrpcTransport
+
+        addresses, scheme = parse_urls(url)
+        security = make_security(addresses, scheme, tls, token, allow_plain_token)
+        self._core = Core(timeout, max_retries, cache)
+        self._transport: Transport = GrpcTransport(Endpoints(addresses), security)
         self._server: EmbeddedServer | None = None
-        self._info: dict[str, Any] | None = None
 
     @classmethod
     def embedded(
-        cls, *, repository: Path | None = None, log: Path | None = None, timeout_s: float = _TIMEOUT_S
+        cls,
+        *,
+        repository: Path | None = None,
+        log: Path | None = None,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        max_retries: int = DEFAULT_MAX_RETRIES,
+        cache: str | PathLike[str] | None = None,
     ) -> Client:
         """Start a server on this machine and return its client; the server ends with it.
+
+        A server that dies is started again by the next retry.
 
         Parameters
         ----------
@@ -62,8 +99,8 @@ class Client:
             Model repository. Default: the one that belongs to this package.
         log : Path, optional
             File that the server's log is added to.
-        timeout_s : float, optional
-            How long one image may take, in seconds.
+        timeout, max_retries, cache : optional
+            As for the client itself.
 
         Returns
         -------
@@ -77,16 +114,25 @@ class Client:
         ServerFaultError
             It started and does not answer as it must.
         """
+        from bacctl._embedded_transport import EmbeddedTransport
         from bacctl.embedded import EmbeddedServer
 
+        core = Core(timeout, max_retries, cache)
         server = EmbeddedServer(repository, log=log).start()
-        client = cls(server.url, timeout_s=timeout_s)
+        client = cls._over(EmbeddedTransport(server), core)
         client._server = server
         try:
             client.server_info()
         except BaseException:
             client.close()
             raise
+        return client
+
+    @classmethod
+    def _over(cls, transport: Transport, core: Core) -> Client:
+        """Make a client of any transport."""
+        client = cls.__new__(cls)
+        client._core, client._transport, client._server = core, transport, None
         return client
 
     def __enter__(self) -> Client:
@@ -98,26 +144,35 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections, and stop the server if it is this client's own."""
-        self._transport.close()
-        if self._server is not None:
-            self._server.stop()
+        """Close the connections, and stop the server if it is this client's own. May be called twice."""
+        self._core.close()
+        if not self._core.foreign:  # what a fork copied belongs to the parent process
+            self._transport.close()
 
     @property
     def url(self) -> str:
-        """``host:port`` of the server."""
+        """``host:port`` of the server, of several with commas between."""
         return self._transport.url
 
-    def analyze(self, source: Source, pixel_spacing_mm: Spacing | None = None) -> ImageResult:
+    def analyze(
+        self,
+        source: Source,
+        pixel_spacing_mm: Spacing | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+    ) -> ImageResult:
         """Measure one image.
 
         Parameters
         ----------
-        source : path, bytes or pydicom.Dataset
+        source : path, bytes, binary file or pydicom.Dataset
             A DICOM, PNG, TIFF or JPEG file, its bytes, or a dataset with its pixels.
         pixel_spacing_mm : float or tuple of float, optional
             (between rows, between columns), or one number for both, at the detector or on the film, for
             images that do not tell it.
+        timeout, max_retries : optional
+            For this call instead of the client's.
 
         Returns
         -------
@@ -131,27 +186,32 @@ class Client:
         FailedError
             It could not be measured now; its subclasses tell faults of the server apart.
         """
-        data = read_source(source)
-        options = None if pixel_spacing_mm is None else {"pixel_spacing_mm": _pair(pixel_spacing_mm)}
+        retry = self._core.retry(timeout, max_retries)
+        if self._core.cache is not None:
+            self.server_info(timeout=timeout, max_retries=max_retries)
+        call = Call(source, pixel_spacing_mm)
         try:
-            answer = self._transport.infer(data, options)
+            known = self._core.remembered(call)
+            if known is not None:
+                return known
+            answer = retry.run(lambda left: self._transport.infer(call.data, call.options, left))
+            result = call.result(answer)
         except BacctlError as error:
-            raise identified(error, data) from None
-        return ImageResult.from_report(
-            answer.report,
-            path=path_of(source),
-            mask=answer.mask,
-            density=answer.density,
-            origin=origin_of(data),
-        )
+            raise call.identified(error) from None
+        self._core.remember(call, answer)
+        return result
 
     def analyze_many(
         self,
         sources: Iterable[Source],
         pixel_spacing_mm: Spacing | None = None,
         max_in_flight: int = 2,
+        *,
+        ordered: bool = False,
+        timeout: float | None = None,
+        max_retries: int | None = None,
     ) -> Iterator[ImageResult]:
-        """Measure images one after the other; a bad one never stops the rest.
+        """Measure any number of images; a bad one never stops the rest.
 
         Parameters
         ----------
@@ -161,39 +221,38 @@ class Client:
             For all of them.
         max_in_flight : int, optional
             How many images are with the server at a time. Two keep its steps busy on a CPU.
+        ordered : bool, optional
+            Give results in the order of the sources; otherwise as they come, and ``path`` tells which it is.
+        timeout, max_retries : optional
+            For each image instead of the client's.
 
         Yields
         ------
         ImageResult
-            In the order of the sources. Refusals and failures are results with status, code and reason.
+            Refusals and failures are results with status, code and reason.
+
+        Raises
+        ------
+        ClientUsageError
+            The client is closed or of another process.
         """
 
         def measure(source: Source) -> ImageResult:
             try:
-                return self.analyze(source, pixel_spacing_mm)
-            except BacctlError as error:
-                return ImageResult.from_error(error, path=path_of(source))
+                return self.analyze(source, pixel_spacing_mm, timeout=timeout, max_retries=max_retries)
             except Exception as error:
-                fault = from_catalogue("BAC-INTERNAL", f"an error in bacctl itself ({type(error).__name__})")
-                return ImageResult.from_error(fault, path=path_of(source))
+                return failed(error, source)
 
-        pool = ThreadPoolExecutor(max_in_flight, thread_name_prefix="bacctl")
-        waiting: deque[Future[ImageResult]] = deque()
-        try:
-            for source in sources:
-                waiting.append(pool.submit(measure, source))
-                if len(waiting) >= max_in_flight:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            # Not waited for: after Ctrl-C the caller wants to leave, and close() ends what is under way.
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._core.retry(timeout, max_retries)
+        return in_threads(measure, sources, in_flight(max_in_flight), ordered)
 
     def analyze_exam(
         self,
         sources: str | PathLike[str] | Iterable[Source],
         pixel_spacing_mm: Spacing | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
     ) -> ExamResult:
         """Measure the images of one woman's exam and put them together.
 
@@ -203,6 +262,8 @@ class Client:
             A folder, of which files that are no image are left out, or the images themselves.
         pixel_spacing_mm : float or tuple of float, optional
             For all images.
+        timeout, max_retries : optional
+            For each image instead of the client's.
 
         Returns
         -------
@@ -216,39 +277,21 @@ class Client:
         FailedError
             BAC-FILE-UNREADABLE: the folder cannot be read.
         """
-        from bacctl.exam import build_exam
-        from bacctl.sources import find_sources
-
-        images: Iterable[Source]
-        unreadable: list[ImageResult] = []
-        if isinstance(sources, (str, PathLike)):
-            try:
-                found = find_sources([Path(sources)])
-            except OSError as error:
-                raise from_catalogue(
-                    "BAC-FILE-UNREADABLE", f"the folder could not be read: {error.strerror}"
-                ) from None
-            images = found.files
-            for path, reason in found.faults:
-                fault = FailedError("BAC-FILE-UNREADABLE", reason)
-                unreadable.append(ImageResult.from_error(fault, path=path))
-        else:
-            images = sources
-        results = [*self.analyze_many(images, pixel_spacing_mm), *unreadable]
-        studies = {result.study_instance_uid for result in results} - {None}
-        if not results or len(studies) > 1:
-            raise RefusedError(
-                "BAC-OPTIONS-INVALID",
-                f"an exam is the images of one study, and these are {len(results)} images of "
-                f"{len(studies)} studies; analyze_many and bacctl.exam.build_exams take any number",
-            )
-        return build_exam(results, next(iter(studies), None))
+        self._core.check()
+        images, unreadable = exam_sources(sources)
+        measured = self.analyze_many(
+            images, pixel_spacing_mm, ordered=True, timeout=timeout, max_retries=max_retries
+        )
+        return one_exam([*measured, *unreadable])
 
     def compare(
         self,
         prior: str | PathLike[str] | Iterable[Source],
         current: str | PathLike[str] | Iterable[Source],
         pixel_spacing_mm: Spacing | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
     ) -> ExamComparison:
         """Measure two exams of one woman and compare them.
 
@@ -258,6 +301,8 @@ class Client:
             The earlier exam and the later one, as for `analyze_exam`.
         pixel_spacing_mm : float or tuple of float, optional
             For all images.
+        timeout, max_retries : optional
+            For each image instead of the client's.
 
         Returns
         -------
@@ -273,38 +318,65 @@ class Client:
         """
         from bacctl.comparison import compare_exams
 
-        return compare_exams(
-            self.analyze_exam(prior, pixel_spacing_mm), self.analyze_exam(current, pixel_spacing_mm)
+        earlier, later = (
+            self.analyze_exam(exam, pixel_spacing_mm, timeout=timeout, max_retries=max_retries)
+            for exam in (prior, current)
         )
+        return compare_exams(earlier, later)
 
-    def server_info(self) -> dict[str, Any]:
+    def ready(self, *, timeout: float | None = None) -> bool:
+        """Tell whether images can be measured now, by measuring a test image. Not tried again.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds, instead of the client's.
+
+        Returns
+        -------
+        bool
+            False where the server is away, does not let this client in, or does not answer as it must.
+
+        Raises
+        ------
+        ClientUsageError
+            The client is closed or of another process.
+        """
+        from bacctl.canary import probe
+
+        retry = self._core.retry(timeout, 0)
+        try:
+            retry.run(lambda left: probe(self._transport, left))
+        except ClientUsageError:
+            raise
+        except FailedError:
+            return False
+        return True
+
+    def server_info(self, *, timeout: float | None = None, max_retries: int | None = None) -> dict[str, Any]:
         """Say what answers at the other end. Found out once, with a test image, and then kept.
+
+        Parameters
+        ----------
+        timeout, max_retries : optional
+            For this call instead of the client's.
 
         Returns
         -------
         dict
             ``"name"`` and ``"triton"``, the server's name and version; ``"model"``, the SHA-256 of the
-            weights.
+            weights; ``"bacctl"``, the release that the server runs, None where it does not tell.
 
         Raises
         ------
         BacctlError
             The server does not answer, or not as it must.
         """
+        retry = self._core.retry(timeout, max_retries)
+        known = self._core.known_info()
+        if known is not None:
+            return known
         from bacctl.canary import probe
 
-        if self._info is None:
-            name, version = self._transport.metadata()
-            weights = probe(self._transport).report["weights_sha256"]
-            self._info = {"name": name, "triton": version, "model": weights}
-        return dict(self._info)
-
-
-def _pair(spacing: Spacing) -> list[float]:
-    try:
-        row, column = (spacing, spacing) if isinstance(spacing, (int, float)) else spacing
-        return [float(row), float(column)]
-    except (TypeError, ValueError):
-        raise from_catalogue(
-            "BAC-OPTIONS-INVALID", "pixel_spacing_mm is neither a number nor a pair of numbers"
-        ) from None
+        metadata = retry.run(self._transport.metadata)
+        return self._core.keep_info(metadata, retry.run(lambda left: probe(self._transport, left)))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bac_imaging.errors import CATALOGUE
 from bacctl.comparison_results import Change
 from bacctl.exam_results import BreastResult, ExamResult
-from bacctl.image_result import Notice
+from bacctl.image_parts import Notice
 
 
 def comparison_notices(prior: ExamResult, current: ExamResult, mass: Change) -> tuple[Notice, ...]:

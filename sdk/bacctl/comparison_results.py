@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bacctl.exam_results import ExamResult
-from bacctl.image_result import Laterality, Notice
+from bacctl.image_parts import Notice
+from bacctl.image_result import Laterality
 
 Verdict = Literal["progressed", "regressed", "within_limit", "not_comparable"]
 Obstacle = Literal["no_common_view", "no_mass", "other_basis", "no_interval", "no_area", "too_few_views"]

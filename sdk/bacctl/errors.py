@@ -25,6 +25,8 @@ class BacctlError(Exception):
         The image concerned, where its header could be read.
     study_instance_uid : str or None
         The study of that image, where its header could be read.
+    triton_status : str or None
+        The gRPC status, such as ``"UNAVAILABLE"``, of what came from the server or the connection to it.
 
     Notes
     -----
@@ -40,17 +42,36 @@ class BacctlError(Exception):
         *,
         sop_instance_uid: str | None = None,
         study_instance_uid: str | None = None,
+        triton_status: str | None = None,
     ) -> None:
         self.code = code
         # A terminal shows it: one line, and nothing that moves the cursor.
         self.reason = " ".join("".join(c if c.isprintable() else " " for c in reason).split())
         self.sop_instance_uid = sop_instance_uid
         self.study_instance_uid = study_instance_uid
+        self.triton_status = triton_status
         # The arguments as given, so that the exception survives the way back from another process.
         super().__init__(code, reason)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.reason}"
+
+    @property
+    def message(self) -> str:
+        """What is wrong: the reason without its advice."""
+        return self._parts()[0]
+
+    @property
+    def hint(self) -> str:
+        """What to do about it; empty where the reason gives no advice."""
+        return self._parts()[1]
+
+    def _parts(self) -> tuple[str, str]:
+        entry = CATALOGUE.get(self.code)
+        if entry is not None and self.reason.endswith(f"; {entry.hint}"):
+            return self.reason[: -len(entry.hint) - 2], entry.hint
+        message, _, hint = self.reason.rpartition("; ")
+        return (message, hint) if message else (self.reason, "")
 
 
 class RefusedError(BacctlError):
@@ -65,6 +86,14 @@ class FailedError(BacctlError):
 
 class ServerUnavailableError(FailedError):
     """No server answers at the address, or the embedded server did not start."""
+
+
+class TlsError(ServerUnavailableError):
+    """The two sides do not agree on TLS: one speaks it and one does not, or a certificate is not accepted."""
+
+
+class IncompatibleServerError(FailedError):
+    """What answers is no bacctl server, or one of another release that this client does not understand."""
 
 
 class ServerOverloadedError(FailedError):
@@ -83,6 +112,10 @@ class ServerFaultError(FailedError):
     """The server answered with a fault of its own; its log says more."""
 
 
+class ClientUsageError(FailedError):
+    """The client cannot be used in this way: it is closed, of another event loop, or wrongly set up."""
+
+
 _SERVER_ERRORS: dict[str, type[FailedError]] = {
     "BAC-SERVER-UNAVAILABLE": ServerUnavailableError,
     "BAC-SERVER-OVERLOADED": ServerOverloadedError,
@@ -90,6 +123,12 @@ _SERVER_ERRORS: dict[str, type[FailedError]] = {
     "BAC-SERVER-PERMISSION": PermissionDeniedError,
     "BAC-SERVER-FAULT": ServerFaultError,
     "BAC-INTERNAL": ServerFaultError,
+    "BAC-SERVER-TLS": TlsError,
+    "BAC-SERVER-INCOMPATIBLE": IncompatibleServerError,
+    "BAC-CLIENT-OPTIONS": ClientUsageError,
+    "BAC-CLIENT-CLOSED": ClientUsageError,
+    "BAC-CLIENT-LOOP": ClientUsageError,
+    "BAC-CLIENT-FORKED": ClientUsageError,
 }
 
 

@@ -42,7 +42,8 @@ from bacctl.exam_scales import (
     csbi_grade,
     mass_category,
 )
-from bacctl.image_result import ImageResult, Laterality, MassBasis, Notice
+from bacctl.image_parts import Notice
+from bacctl.image_result import ImageResult, Laterality, MassBasis
 
 __all__ = ["MASS_CATEGORIES", "build_exam", "build_exams", "mass_category"]
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from bac_imaging.errors import CATALOGUE
 from bacctl.exam_results import BreastResult, ViewResult
 from bacctl.exam_scales import standard_deviation
-from bacctl.image_result import Laterality, Notice
+from bacctl.image_parts import Notice
+from bacctl.image_result import Laterality
 
 NORMAL_99 = 2.575829
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bacctl.image_result import ImageResult, Laterality, MassBasis, Notice, as_list
+from bacctl.image_parts import Notice
+from bacctl.image_result import ImageResult, Laterality, MassBasis, as_list
 
 MassCategory = Literal["0", "0-20", "20-40", "40-60", "60-80", ">80"]
 AreaClass = Literal["0", "0-10", "10-25", ">25"]

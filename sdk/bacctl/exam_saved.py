@@ -7,13 +7,13 @@ nothing is taken that ``schema/analysis-1.json`` would not allow.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 from bac_imaging.errors import CATALOGUE
-from bacctl._checked import amount, count, flag, interval, items, one_of, parsed, table, text
+from bacctl._checked import amount, count, flag, interval, items, known, one_of, parsed, table, text
 from bacctl.errors import RefusedError
 from bacctl.exam_results import (
     SIDES,
@@ -25,11 +25,11 @@ from bacctl.exam_results import (
     MassCategory,
     ViewResult,
 )
-from bacctl.image_result import ImageResult, Laterality, MassBasis, Notice, Status
+from bacctl.image_parts import Notice
+from bacctl.image_result import ImageResult, Laterality, MassBasis, Status
 from bacctl.results import SCHEMA
 
 _UID = re.compile(r"[0-9.]{1,64}")
-_CODE = re.compile(r"BAC-[A-Z0-9-]+")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ANY = re.compile(r".+", re.DOTALL)
 _MASS_CATEGORIES: tuple[MassCategory, ...] = get_args(MassCategory)
@@ -38,8 +38,6 @@ _CSBI_GRADES: tuple[CsbiGrade, ...] = get_args(CsbiGrade)
 _BASES: tuple[MassBasis, ...] = get_args(MassBasis)
 _STATES: tuple[Status, ...] = get_args(Status)
 _VIEW_NAMES = tuple(side + view for side in SIDES for view in VIEWS)
-
-T = TypeVar("T")
 
 
 def read_saved_exam(path: Path) -> ExamResult:
@@ -65,10 +63,10 @@ def read_saved_exam(path: Path) -> ExamResult:
     """
     try:
         document = parsed(path.read_bytes())
-        known = isinstance(document, Mapping) and document.get("schema") == SCHEMA
+        ours = isinstance(document, Mapping) and document.get("schema") == SCHEMA
     except ValueError:  # neither text nor JSON
-        known = False
-    if not known:
+        ours = False
+    if not ours:
         raise _not_one_exam(path, "is no result of `bacctl analyze`")
     try:
         exams = [read_exam(exam, document["software"]) for exam in items(document["exams"])]
@@ -133,24 +131,21 @@ def read_exam(exam: Any, software: Any) -> ExamResult:
     exam, software = table(exam), table(software)
     breasts = table(exam["breasts"])
     return ExamResult(
-        study_instance_uid=_known(exam["study_instance_uid"], _uid),
+        study_instance_uid=known(exam["study_instance_uid"], _uid),
         complete=flag(exam["complete"]),
         breasts={side: _breast(side, table(breasts[side])) for side in SIDES},
-        calcium_mass_mg=_known(exam["calcium_mass_mg"], amount),
-        calcium_mass_interval_mg=_known(exam["calcium_mass_interval_mg"], interval),
-        mass_category=_known(exam["mass_category"], lambda name: one_of(name, _MASS_CATEGORIES)),
-        category_probabilities=_known(exam["category_probabilities"], _odds),
-        area_mm2=_known(exam["area_mm2"], amount),
-        area_class=_known(exam["area_class"], lambda name: one_of(name, _AREA_CLASSES)),
-        csbi_grade=_known(exam["csbi_grade"], lambda grade: one_of(grade, _CSBI_GRADES)),
+        calcium_mass_mg=known(exam["calcium_mass_mg"], amount),
+        calcium_mass_interval_mg=known(exam["calcium_mass_interval_mg"], interval),
+        mass_category=known(exam["mass_category"], lambda name: one_of(name, _MASS_CATEGORIES)),
+        category_probabilities=known(exam["category_probabilities"], _odds),
+        area_mm2=known(exam["area_mm2"], amount),
+        area_class=known(exam["area_class"], lambda name: one_of(name, _AREA_CLASSES)),
+        csbi_grade=known(exam["csbi_grade"], lambda grade: one_of(grade, _CSBI_GRADES)),
         missing_views=tuple(one_of(view, _VIEW_NAMES) for view in items(exam["missing_views"])),
-        alarms=tuple(
-            Notice(text(alarm["code"], _CODE), text(alarm["text"], _ANY))
-            for alarm in map(table, items(exam["alarms"]))
-        ),
+        alarms=tuple(Notice.from_dict(alarm) for alarm in items(exam["alarms"])),
         software={
-            "bacctl": _known(software["bacctl"], lambda version: text(version, _ANY)),
-            "model": _known(software["model"], lambda digest: text(digest, _DIGEST)),
+            "bacctl": known(software["bacctl"], lambda version: text(version, _ANY)),
+            "model": known(software["model"], lambda digest: text(digest, _DIGEST)),
         },
         files={kind: text(name, _ANY) for kind, name in table(exam["files"]).items()},
     )
@@ -159,10 +154,6 @@ def read_exam(exam: Any, software: Any) -> ExamResult:
 def _not_one_exam(path: Path, found: str) -> RefusedError:
     code = "BAC-COMPARE-EXAM"
     return RefusedError(code, f"{path}: {found}; {CATALOGUE[code].hint}")
-
-
-def _known(value: Any, read: Callable[[Any], T]) -> T | None:
-    return None if value is None else read(value)
 
 
 def _uid(value: Any) -> str:
@@ -175,7 +166,7 @@ def _odds(value: Any) -> dict[str, float]:
 
 def _image(image: Mapping[str, Any]) -> ImageResult:
     status = one_of(image["status"], _STATES)
-    return ImageResult(status, study_instance_uid=_known(image["study_instance_uid"], _uid))
+    return ImageResult(status, study_instance_uid=known(image["study_instance_uid"], _uid))
 
 
 def _breast(side: Laterality, breast: Mapping[str, Any]) -> BreastResult:
@@ -187,12 +178,12 @@ def _breast(side: Laterality, breast: Mapping[str, Any]) -> BreastResult:
         laterality=side,
         views=tuple(by_view),
         mass_views=tuple(weighed),
-        bac_detected=_known(breast["bac_detected"], flag),
-        calcium_mass_mg=_known(breast["calcium_mass_mg"], amount),
-        calcium_mass_interval_mg=_known(breast["calcium_mass_interval_mg"], interval),
+        bac_detected=known(breast["bac_detected"], flag),
+        calcium_mass_mg=known(breast["calcium_mass_mg"], amount),
+        calcium_mass_interval_mg=known(breast["calcium_mass_interval_mg"], interval),
         mass_basis=one_of(breast["mass_basis"], _BASES),
-        area_mm2=_known(breast["area_mm2"], amount),
-        vessel_count=_known(breast["vessel_count"], count),
+        area_mm2=known(breast["area_mm2"], amount),
+        vessel_count=known(breast["vessel_count"], count),
         by_view=by_view,
     )
 
@@ -201,9 +192,9 @@ def _view(view: Mapping[str, Any]) -> ViewResult:
     return ViewResult(
         sop_instance_uids=tuple(_uid(name) for name in items(view["sop_instance_uids"])),
         bac_detected=flag(view["bac_detected"]),
-        calcium_mass_mg=_known(view["calcium_mass_mg"], amount),
-        calcium_mass_interval_mg=_known(view["calcium_mass_interval_mg"], interval),
+        calcium_mass_mg=known(view["calcium_mass_mg"], amount),
+        calcium_mass_interval_mg=known(view["calcium_mass_interval_mg"], interval),
         mass_basis=one_of(view["mass_basis"], _BASES),
-        area_mm2=_known(view["area_mm2"], amount),
-        vessel_count=_known(view["vessel_count"], count),
+        area_mm2=known(view["area_mm2"], amount),
+        vessel_count=known(view["vessel_count"], count),
     )

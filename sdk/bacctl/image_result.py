@@ -1,4 +1,4 @@
-"""What was found on one image, and the small records that it is made of.
+"""What was found on one image.
 
 Coordinates are (row, column) in the stored matrix of the source image. Areas, lengths, widths and masses
 are in the plane of the artery, not of the detector. Masses are of calcium, not of hydroxyapatite.
@@ -6,10 +6,26 @@ are in the plane of the artery, not of the detector. Masses are of calcium, not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from bacctl._checked import (
+    amount,
+    count,
+    flag,
+    interval,
+    items,
+    known,
+    one_of,
+    share,
+    size,
+    table,
+    text,
+)
+from bacctl.image_parts import Beam, Notice, Vessel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,89 +38,8 @@ Status = Literal["ok", "refused", "failed"]
 Laterality = Literal["L", "R"]
 MassBasis = Literal["calibrated", "estimated", "none"]
 
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A warning: something that the reader of a result ought to know.
-
-    Attributes
-    ----------
-    code : str
-        Stable code, ``"BAC-W-..."``.
-    text : str
-        One line.
-    """
-
-    code: str
-    text: str
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the JSON object."""
-        return {"code": self.code, "text": self.text}
-
-
-@dataclass(frozen=True, slots=True)
-class Vessel:
-    """One connected calcified stretch of artery.
-
-    Attributes
-    ----------
-    length_mm : float
-        Length of its centre line.
-    area_mm2 : float
-        Area between its outer walls.
-    mean_width_mm : float or None
-        Area over length.
-    calcium_mass_mg : float or None
-        None where the image gives no mass.
-    bbox_px : tuple of int
-        (first row, first column, row after the last, column after the last) in the stored matrix.
-    """
-
-    length_mm: float
-    area_mm2: float
-    mean_width_mm: float | None
-    calcium_mass_mg: float | None
-    bbox_px: tuple[int, int, int, int]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {
-            "length_mm": self.length_mm,
-            "area_mm2": self.area_mm2,
-            "mean_width_mm": self.mean_width_mm,
-            "calcium_mass_mg": self.calcium_mass_mg,
-            "bbox_px": list(self.bbox_px),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Beam:
-    """The X-ray beam as the header tells it; None for what it does not tell.
-
-    Attributes
-    ----------
-    anode, filter_material : str or None
-        Chemical symbols or the header's words.
-    filter_thickness_mm, kvp, thickness_mm : float or None
-        Filter thickness, tube voltage in kV, thickness of the compressed breast.
-    grid : bool or None
-        Whether an anti-scatter grid was in the beam.
-    detector : str or None
-        Kind of detector.
-    """
-
-    anode: str | None = None
-    filter_material: str | None = None
-    filter_thickness_mm: float | None = None
-    kvp: float | None = None
-    thickness_mm: float | None = None
-    grid: bool | None = None
-    detector: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
+_CODE = re.compile(r"BAC-[A-Z0-9-]+")
+_ANY = re.compile(r".+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,29 +153,41 @@ class ImageResult:
         Returns
         -------
         ImageResult
+
+        Raises
+        ------
+        KeyError, ValueError
+            A value is not what it should be.
         """
-        plain = {entry.name for entry in fields(cls)} - {"path", "files", "mask", "density", "origin"}
-        values = {name: value for name, value in report.items() if name in plain}
-        values["warnings"] = tuple(
-            Notice(str(w["code"]), str(w["text"])) for w in report.get("warnings") or ()
-        )
-        values["vessels"] = tuple(
-            Vessel(
-                v["length_mm"],
-                v["area_mm2"],
-                v["mean_width_mm"],
-                v["calcium_mass_mg"],
-                cast("tuple[int, int, int, int]", tuple(v["bbox_px"])),
-            )
-            for v in report.get("vessels") or ()
-        )
-        for name in ("calcium_mass_interval_mg", "pixel_spacing_mm"):
-            values[name] = None if report.get(name) is None else tuple(report[name])
-        beam = report.get("beam")
-        known = {entry.name for entry in fields(Beam)}
-        values["beam"] = None if beam is None else Beam(**{k: v for k, v in beam.items() if k in known})
-        values["timings_ms"] = dict(report.get("timings_ms") or {})
+        values = {name: read(report[name]) for name, read in _MEASURED.items() if name in report}
         return cls(**values, path=path, mask=mask, density=density, origin=origin)
+
+    @classmethod
+    def from_dict(cls, value: Any) -> ImageResult:
+        """Read an image object of ``schema/analysis-1.json``, as `to_dict` wrote it.
+
+        Parameters
+        ----------
+        value : mapping
+            The object.
+
+        Returns
+        -------
+        ImageResult
+            Without mask, density and weights, which are not in the object.
+
+        Raises
+        ------
+        ValueError
+            It does not follow the schema.
+        """
+        entry = table(value)
+        missing = [name for name in (*_MEASURED, "path", "files") if name not in entry]
+        if [name for name in missing if name != "weights_sha256"]:
+            raise ValueError(f"no image of {', '.join(missing)}")
+        files = {kind: text(name, _ANY) for kind, name in table(entry["files"]).items()}
+        result = cls.from_report(entry, path=known(entry["path"], lambda path: Path(text(path, _ANY))))
+        return replace(result, files=files, weights_sha256=None)
 
     @classmethod
     def from_error(cls, error: BacctlError, *, path: Path | None = None) -> ImageResult:
@@ -303,3 +250,49 @@ class ImageResult:
 def as_list(pair: tuple[float, float] | None) -> list[float] | None:
     """Return a pair as JSON has it."""
     return None if pair is None else list(pair)
+
+
+def _pair(value: Any) -> tuple[float, float]:
+    first, second = (size(part) for part in items(value))
+    return first, second
+
+
+def _times(value: Any) -> dict[str, float]:
+    return {step: amount(spent) for step, spent in table(value).items()}
+
+
+def _maybe(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: known(value, read)
+
+
+_words = _maybe(lambda value: text(value, _ANY))
+_amount = _maybe(amount)
+
+# How each value of the JSON object is read; whatever it says beyond that is of a newer release.
+_MEASURED: Mapping[str, Callable[[Any], Any]] = {
+    "status": lambda value: one_of(value, get_args(Status)),
+    "code": _maybe(lambda value: text(value, _CODE)),
+    "reason": _words,
+    "sop_instance_uid": _words,
+    "study_instance_uid": _words,
+    "laterality": _maybe(lambda value: one_of(value, get_args(Laterality))),
+    "view": _words,
+    "rows": _maybe(count),
+    "columns": _maybe(count),
+    "warnings": lambda value: tuple(Notice.from_dict(notice) for notice in items(value)),
+    "bac_detected": _maybe(flag),
+    "bac_probability": _maybe(share),
+    "calcium_mass_mg": _amount,
+    "calcium_mass_interval_mg": _maybe(interval),
+    "mass_basis": lambda value: one_of(value, get_args(MassBasis)),
+    "area_mm2": _amount,
+    "length_mm": _amount,
+    "vessels": lambda value: tuple(Vessel.from_dict(vessel) for vessel in items(value)),
+    "pixel_spacing_mm": _maybe(_pair),
+    "spacing_source": _words,
+    "magnification": _maybe(size),
+    "magnification_source": _words,
+    "beam": _maybe(Beam.from_dict),
+    "timings_ms": _times,
+    "weights_sha256": _words,
+}

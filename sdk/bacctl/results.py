@@ -6,7 +6,8 @@ Each has ``to_dict``, which gives its part of the JSON document described by ``s
 
 from bacctl.comparison_results import BreastComparison, Change, ExamComparison, Obstacle, Verdict
 from bacctl.exam_results import AreaClass, BreastResult, CsbiGrade, ExamResult, MassCategory, ViewResult
-from bacctl.image_result import Beam, ImageResult, Laterality, MassBasis, Notice, Status, Vessel
+from bacctl.image_parts import Beam, Notice, Vessel
+from bacctl.image_result import ImageResult, Laterality, MassBasis, Status
 
 SCHEMA = "bacctl.analysis/1"
 COMPARISON_SCHEMA = "bacctl.comparison/1"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bacctl import Client, RefusedError, ServerFaultError
+from bacctl._core import Core
 from bacctl._transport import Answer
 from bacctl.errors import from_catalogue
 from bacctl.sources import Sources
@@ -35,7 +36,7 @@ class FakeTransport:
         self.most = 0
         self._lock = threading.Lock()
 
-    def infer(self, data, options):
+    def infer(self, data, options, timeout=300.0):
         with self._lock:
             self.running += 1
             self.most = max(self.most, self.running)
@@ -53,7 +54,7 @@ class FakeTransport:
             with self._lock:
                 self.running -= 1
 
-    def metadata(self):
+    def metadata(self, timeout=300.0):
         return "fake", "2.51.0"
 
     def close(self):
@@ -62,9 +63,7 @@ class FakeTransport:
 
 @pytest.fixture
 def client():
-    made = Client("fake:1")
-    made._transport = FakeTransport()
-    return made
+    return Client._over(FakeTransport(), Core(300.0, 0, None))
 
 
 def test_analyze_returns_the_measured_image(client, tmp_path):
@@ -99,7 +98,7 @@ def test_analyze_raises(client):
 
 def test_many_come_in_order_and_a_bad_one_stops_nobody(client, tmp_path):
     sources = [b"L CC 1", b"R CC 1", b"refuse", tmp_path / "none", b"break", b"", b"L MLO 1"]
-    results = list(client.analyze_many(sources, max_in_flight=3))
+    results = list(client.analyze_many(sources, max_in_flight=3, ordered=True))
     assert [(r.laterality, r.view, r.code) for r in results] == [
         ("L", "CC", None),
         ("R", "CC", None),

@@ -45,7 +45,7 @@ def test_other_bytes(kind):
     assert read_source(kind(b"abc")) == b"abc"
 
 
-@pytest.mark.parametrize("source", [None, 5, io.BytesIO(b"abc"), ["a.dcm"]])
+@pytest.mark.parametrize("source", [None, 5, ["a.dcm"]])
 def test_what_is_no_source(source):
     with pytest.raises(RefusedError, match=f"not as {type(source).__name__}"):
         read_source(source)

@@ -11,16 +11,19 @@ from bac_imaging.errors import CATALOGUE
 from bacctl import errors
 
 PUBLIC = {
+    "AsyncClient",
     "BacctlError",
     "Beam",
     "BreastComparison",
     "BreastResult",
     "Change",
     "Client",
+    "ClientUsageError",
     "ExamComparison",
     "ExamResult",
     "FailedError",
     "ImageResult",
+    "IncompatibleServerError",
     "Notice",
     "PermissionDeniedError",
     "RefusedError",
@@ -28,10 +31,13 @@ PUBLIC = {
     "ServerOverloadedError",
     "ServerTimeoutError",
     "ServerUnavailableError",
+    "Tls",
+    "TlsError",
     "Vessel",
     "ViewResult",
     "__version__",
     "compare_exams",
+    "to_frame",
 }
 
 
@@ -41,15 +47,18 @@ def test_public_names():
 
 
 def test_unknown_name():
-    with pytest.raises(AttributeError, match="AsyncClients"):
-        bacctl.AsyncClients  # noqa: B018
+    with pytest.raises(AttributeError, match="Clients"):
+        bacctl.Clients  # noqa: B018
 
 
 @pytest.mark.parametrize(
     ("statement", "unwanted"),
     [
         ("import bacctl", {"numpy", "pydicom", "tritonclient", "grpc", "PIL", "pytriton"}),
-        ("from bacctl import Client, ImageResult, RefusedError", {"pydicom", "tritonclient", "grpc", "PIL"}),
+        (
+            "from bacctl import AsyncClient, Client, ImageResult, RefusedError, to_frame",
+            {"numpy", "pydicom", "tritonclient", "grpc", "PIL", "stamina", "sqlite3", "pandas", "polars"},
+        ),
     ],
 )
 def test_import_is_light(statement, unwanted):

@@ -7,6 +7,8 @@ from pathlib import Path
 import triton_python_backend_utils as pb_utils
 
 from bac_imaging.pipeline import quantify
+from bacctl._version import __version__
+from bacctl.results import SCHEMA
 from bacctl.serving import answer_each, from_json, pack_mask, read_model_card, to_json
 
 
@@ -28,5 +30,6 @@ class TritonPythonModel:
         marks = (envelope["started_ns"], envelope["prepared_ns"], started, time.monotonic_ns())
         spans = [round((b - a) / 1e6, 1) for a, b in pairwise(marks)]
         timings = dict(zip(("preprocess", "segment", "quantify"), spans, strict=True))
-        report = {**result.report, "timings_ms": timings, "weights_sha256": self._card.sha256}
+        origin = {"schema": SCHEMA, "bacctl": __version__, "weights_sha256": self._card.sha256}
+        report = {**result.report, "timings_ms": timings, **origin}
         return {"REPORT": to_json(report), "MASK": mask, "DENSITY": result.density}

@@ -1,0 +1,123 @@
+"""What the gRPC transports for threads and for event loops share: all but the waiting."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from bacctl._endpoints import Endpoints
+from bacctl._faults import closed_at_once, translated, wants_tls
+from bacctl._security import Security, is_loopback
+from bacctl._version import __version__
+from bacctl.errors import BacctlError, ServerUnavailableError, from_catalogue
+
+# Given arguments replace all of gRPC's defaults.
+_OPTIONS = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.primary_user_agent", f"bacctl/{__version__}"),
+    # A name with several addresses: all of them in turn, those that answer.
+    ("grpc.lb_policy_name", "round_robin"),
+    # What another client of this process has seen of a server is no reason to wait.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    # How long one attempt to connect may take.
+    ("grpc.min_reconnect_backoff_ms", 5000),
+)
+_PROBE_S = 1.0
+
+C = TypeVar("C")
+
+
+class Connections(Generic[C]):
+    """Channels to the servers of one client, made when they are needed.
+
+    Parameters
+    ----------
+    endpoints : Endpoints
+        The servers.
+    security : Security
+        How to speak to them.
+    """
+
+    def __init__(self, endpoints: Endpoints, security: Security) -> None:
+        self.security = security
+        self.endpoints = endpoints
+        self.closed = False
+        self._channels: dict[str, tuple[C, Any]] = {}
+
+    @property
+    def url(self) -> str:
+        """The servers, to be shown."""
+        return ", ".join(self.endpoints.addresses)
+
+    def stub(self, address: str, make: Callable[..., C]) -> Any:
+        """Return the methods of a server; `make` makes a channel where there is none yet."""
+        if self.closed:
+            raise from_catalogue("BAC-CLIENT-CLOSED")
+        known = self._channels.get(address)
+        if known is None:
+            from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
+
+            channel = make(address, self._options(address))
+            known = self._channels.setdefault(address, (channel, GRPCInferenceServiceStub(channel)))
+        return known[1]
+
+    def take_all(self) -> list[C]:
+        """Mark everything as closed and return the channels that are to be closed."""
+        self.closed = True
+        channels = [channel for channel, _ in self._channels.values()]
+        self._channels = {}
+        return channels
+
+    def error(self, fault: Any, address: str) -> BacctlError:
+        """Turn gRPC's fault into an error, and remember a server that nobody answers at."""
+        if self.closed:
+            return from_catalogue("BAC-CLIENT-CLOSED", "the client was closed during the call")
+        status, message = fault.code().name, str(fault.details() or "")
+        if not self.security.tls and closed_at_once(status, message) and speaks_tls(address):
+            error = wants_tls(address)
+        else:
+            error = translated(status, message, address, tls=self.security.tls)
+        if isinstance(error, ServerUnavailableError):
+            self.endpoints.failed(address)
+        return error
+
+    def _options(self, address: str) -> list[tuple[str, Any]]:
+        options: list[tuple[str, Any]] = [
+            *_OPTIONS,
+            # A proxy named in the environment would be asked even for this machine itself.
+            ("grpc.enable_http_proxy", int(not is_loopback(address))),
+        ]
+        if self.security.server_name is not None:
+            options.append(("grpc.ssl_target_name_override", self.security.server_name))
+        return options
+
+
+def load_grpc() -> Any:
+    """Import gRPC, without the lines that its C core writes to stderr beside every error."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    import grpc.aio
+
+    return grpc
+
+
+def speaks_tls(address: str) -> bool:
+    """Look whether a server that closes plain connections takes one with TLS."""
+    import ssl
+
+    host, _, port = address.rpartition(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # nothing is sent; the question is only whether it speaks TLS
+    try:
+        with (
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_S) as plain,
+            context.wrap_socket(plain),
+        ):
+            return True
+    except (OSError, ValueError):
+        return False

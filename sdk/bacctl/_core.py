@@ -1,0 +1,254 @@
+"""What `Client` and `AsyncClient` do alike: everything between the caller and the wire but the waiting."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bacctl._payload import identified, origin_of, path_of, read_source
+from bacctl._retry import Retry
+from bacctl.errors import BacctlError, ClientUsageError, FailedError, RefusedError, from_catalogue
+from bacctl.results import ExamResult, ImageResult
+
+if TYPE_CHECKING:
+    from bacctl._cache import ResultCache
+    from bacctl._payload import Source
+    from bacctl._transport import Answer
+
+Spacing = float | tuple[float, float]
+
+
+class Call:
+    """One image on its way: what is sent, how often it is tried, and what becomes of the answer.
+
+    Parameters
+    ----------
+    source : path, bytes, binary file or pydicom.Dataset
+        The image.
+    pixel_spacing_mm : float, tuple of float or None
+        As for `bacctl.Client.analyze`.
+
+    Raises
+    ------
+    BacctlError
+        The source cannot be read or sent.
+    """
+
+    def __init__(self, source: Source, pixel_spacing_mm: Spacing | None) -> None:
+        self.options = None if pixel_spacing_mm is None else {"pixel_spacing_mm": _pair(pixel_spacing_mm)}
+        self.data = read_source(source)
+        self._path = path_of(source)
+
+    def result(self, answer: Answer) -> ImageResult:
+        """Turn the answer into the result.
+
+        Raises
+        ------
+        IncompatibleServerError
+            The report is none that this client understands.
+        """
+        try:
+            return ImageResult.from_report(
+                answer.report,
+                path=self._path,
+                mask=answer.mask,
+                density=answer.density,
+                origin=origin_of(self.data),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise from_catalogue(
+                "BAC-SERVER-INCOMPATIBLE", "the server's report is not what this client understands"
+            ) from None
+
+    def identified(self, error: BacctlError) -> BacctlError:
+        """Add to an error which image it is about."""
+        return identified(error, self.data)
+
+
+class Core:
+    """The state of a client that is not its connection.
+
+    Parameters
+    ----------
+    timeout : float
+        How long one image may take, in seconds, retries included.
+    max_retries : int
+        How often a call is tried again.
+    cache : path or None
+        File that results are kept in.
+
+    Raises
+    ------
+    ClientUsageError
+        One of them cannot work.
+    """
+
+    def __init__(self, timeout: float, max_retries: int, cache: str | os.PathLike[str] | None) -> None:
+        Retry(timeout, max_retries)  # refuses what cannot work, before the first call
+        self.cache: ResultCache | None = None
+        self._info: dict[str, Any] | None = None
+        self._timeout = timeout
+        self._max_retries = max_retries
+        self._closed = False
+        self._process = os.getpid()
+        if cache is not None:
+            from bacctl._cache import ResultCache
+
+            self.cache = ResultCache(Path(cache))
+
+    @property
+    def foreign(self) -> bool:
+        """Whether this is the copy that a fork made, whose connections belong to the parent process."""
+        return os.getpid() != self._process
+
+    def check(self) -> None:
+        """Refuse at once what gRPC would answer late or never.
+
+        Raises
+        ------
+        ClientUsageError
+            The client is closed, or of another process.
+        """
+        if self.foreign:
+            raise from_catalogue("BAC-CLIENT-FORKED")
+        if self._closed:
+            raise from_catalogue("BAC-CLIENT-CLOSED")
+
+    def close(self) -> None:
+        """Remember that the client is closed."""
+        self._closed = True
+        if self.cache is not None and not self.foreign:
+            self.cache.close()
+
+    def retry(self, timeout: float | None, max_retries: int | None) -> Retry:
+        """Return the attempts of one call; None stands for what the client was given."""
+        self.check()
+        return Retry(
+            self._timeout if timeout is None else timeout,
+            self._max_retries if max_retries is None else max_retries,
+        )
+
+    def known_info(self) -> dict[str, Any] | None:
+        """Return what the server told of itself, where it has been asked."""
+        return None if self._info is None else dict(self._info)
+
+    def keep_info(self, metadata: tuple[str, str], canary: Answer) -> dict[str, Any]:
+        """Remember what the server told of itself."""
+        name, version = metadata
+        self._info = {
+            "name": name,
+            "triton": version,
+            "model": canary.report["weights_sha256"],
+            "bacctl": canary.report.get("bacctl"),
+        }
+        return dict(self._info)
+
+    def remembered(self, call: Call) -> ImageResult | None:
+        """Return the result of an image that was measured before by what now answers."""
+        if self.cache is None or self._info is None:
+            return None
+        answer = self.cache.get(call.data, call.options, self._info["model"], self._info["bacctl"])
+        return None if answer is None else call.result(answer)
+
+    def remember(self, call: Call, answer: Answer) -> None:
+        """Keep an answer under what it says of the server, which may have changed since it was asked."""
+        report = answer.report
+        if self.cache is None or report.get("weights_sha256") is None:
+            return
+        self.cache.put(call.data, call.options, report["weights_sha256"], report.get("bacctl"), answer)
+        if self._info is not None:
+            self._info = {**self._info, "model": report["weights_sha256"], "bacctl": report.get("bacctl")}
+
+
+def failed(error: Exception, source: Source) -> ImageResult:
+    """Return the result of an image that was refused or failed.
+
+    Raises
+    ------
+    ClientUsageError
+        Handed on: no other image would fare better.
+    """
+    if isinstance(error, ClientUsageError):
+        raise error
+    if not isinstance(error, BacctlError):
+        error = from_catalogue("BAC-INTERNAL", f"an error in bacctl itself ({type(error).__name__})")
+    return ImageResult.from_error(error, path=path_of(source))
+
+
+def exam_sources(
+    sources: str | os.PathLike[str] | Iterable[Source],
+) -> tuple[Iterable[Source], list[ImageResult]]:
+    """Find the images of an exam.
+
+    Parameters
+    ----------
+    sources : path or iterable
+        A folder, or the images themselves.
+
+    Returns
+    -------
+    images : iterable
+        What is to be analysed.
+    unreadable : list of ImageResult
+        What is in the folder and cannot be.
+
+    Raises
+    ------
+    FailedError
+        BAC-FILE-UNREADABLE: the folder cannot be read.
+    """
+    if not isinstance(sources, (str, os.PathLike)):
+        return sources, []
+    from bacctl.sources import find_sources
+
+    try:
+        found = find_sources([Path(sources)])
+    except OSError as error:
+        raise from_catalogue(
+            "BAC-FILE-UNREADABLE", f"the folder could not be read: {error.strerror}"
+        ) from None
+    return found.files, [
+        ImageResult.from_error(FailedError("BAC-FILE-UNREADABLE", reason), path=path)
+        for path, reason in found.faults
+    ]
+
+
+def one_exam(results: Sequence[ImageResult]) -> ExamResult:
+    """Put the images of one study together.
+
+    Parameters
+    ----------
+    results : sequence of ImageResult
+        All of them.
+
+    Returns
+    -------
+    ExamResult
+
+    Raises
+    ------
+    RefusedError
+        BAC-OPTIONS-INVALID: there are no images, or images of several studies.
+    """
+    from bacctl.exam import build_exam
+
+    studies = {result.study_instance_uid for result in results} - {None}
+    if not results or len(studies) > 1:
+        raise RefusedError(
+            "BAC-OPTIONS-INVALID",
+            f"an exam is the images of one study, and these are {len(results)} images of "
+            f"{len(studies)} studies; analyze_many and bacctl.exam.build_exams take any number",
+        )
+    return build_exam(results, next(iter(studies), None))
+
+
+def _pair(spacing: Spacing) -> list[float]:
+    try:
+        row, column = (spacing, spacing) if isinstance(spacing, (int, float)) else spacing
+        return [float(row), float(column)]
+    except (TypeError, ValueError):
+        raise from_catalogue(
+            "BAC-OPTIONS-INVALID", "pixel_spacing_mm is neither a number nor a pair of numbers"
+        ) from None

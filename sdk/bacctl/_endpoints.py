@@ -1,0 +1,106 @@
+"""Which of several servers the next call goes to."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from bacctl.errors import from_catalogue, unavailable
+
+DEFAULT_PORT = 8001
+_REST_S = 10.0
+_SCHEMES = {"grpc://": False, "grpcs://": True}
+
+
+def parse_urls(urls: str | Sequence[str]) -> tuple[list[str], bool | None]:
+    """Read addresses of servers.
+
+    Parameters
+    ----------
+    urls : str or sequence of str
+        ``host``, ``host:port``, ``grpc://host:port`` or, with TLS, ``grpcs://host:port``.
+
+    Returns
+    -------
+    addresses : list of str
+        ``host:port``; the port is 8001 where none is given.
+    tls : bool or None
+        Whether the schemes ask for TLS; None where there are none.
+
+    Raises
+    ------
+    ServerUnavailableError
+        One of them is no address.
+    ClientUsageError
+        There are none, or of both schemes.
+    """
+    given = [urls] if isinstance(urls, str) else list(urls)
+    if not given:
+        raise from_catalogue("BAC-CLIENT-OPTIONS", "no address of a server is given")
+    addresses: list[str] = []
+    wanted: set[bool | None] = set()
+    for url in given:
+        scheme = next((scheme for scheme in _SCHEMES if url.startswith(scheme)), "")
+        wanted.add(_SCHEMES.get(scheme))
+        addresses.append(_with_port(url, url.removeprefix(scheme).rstrip("/")))
+    if len(wanted) > 1:
+        raise from_catalogue(
+            "BAC-CLIENT-OPTIONS", "the servers of one client all speak TLS or none does, and these are mixed"
+        )
+    return list(dict.fromkeys(addresses)), wanted.pop()
+
+
+def _with_port(url: str, address: str) -> str:
+    if not address or "/" in address or address != address.strip():
+        raise unavailable(f"{url!r} is no gRPC address; give host:port, such as localhost:{DEFAULT_PORT}")
+    has_port = re.search(r":\d+$", address) and (address.count(":") == 1 or "]" in address)
+    return address if has_port else f"{address}:{DEFAULT_PORT}"
+
+
+class Endpoints:
+    """Takes turns between servers; one that failed is left out for a while. For several threads.
+
+    Parameters
+    ----------
+    addresses : sequence of str
+        At least one.
+    rest_s : float, optional
+        How long one that failed is left out, in seconds.
+    clock : callable, optional
+        Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        *,
+        rest_s: float = _REST_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.addresses = tuple(addresses)
+        self._rest_s = rest_s
+        self._clock = clock
+        self._turn = 0
+        self._back_at: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def pick(self) -> str:
+        """Return the server whose turn it is; where all have failed, the one that failed first."""
+        with self._lock:
+            now = self._clock()
+            places = [(self._turn + step) % len(self.addresses) for step in range(len(self.addresses))]
+            chosen = min(places, key=lambda place: max(self._back_at.get(self.addresses[place], now), now))
+            self._turn = (chosen + 1) % len(self.addresses)
+            return self.addresses[chosen]
+
+    def failed(self, address: str) -> None:
+        """Leave a server out for a while: nobody answers there."""
+        with self._lock:
+            self._back_at[address] = self._clock() + self._rest_s
+
+    def answered(self, address: str) -> None:
+        """Take a server back at once: it does answer."""
+        with self._lock:
+            self._back_at.pop(address, None)

@@ -1,0 +1,102 @@
+"""What gRPC says of a call that failed, as one of our errors."""
+
+from __future__ import annotations
+
+import re
+
+from bacctl.errors import BacctlError, error_class, from_catalogue
+
+_CODED = re.compile(r"(BAC-[A-Z0-9-]+): (.+)", re.DOTALL)
+_CONNECTING = ("failed to connect to all addresses", "connections to all backends failing")
+# What the TLS library and gRPC say of a handshake, and what it means. In this order: the first that fits.
+_TLS_FAULTS = (
+    ("WRONG_VERSION_NUMBER", "the server at {url} speaks no TLS"),
+    ("CERTIFICATE_VERIFY_FAILED", "the certificate of the server at {url} is not of the given authority"),
+    ("Hostname Verification", "the certificate of the server at {url} is for another name"),
+    ("handshake", "no TLS connection to {url} comes about"),
+)
+_LONGEST_QUOTE = 200
+
+
+def translated(status: str, message: str, url: str, *, tls: bool = False) -> BacctlError:
+    """Turn the fault of a call into the error that the caller gets.
+
+    Parameters
+    ----------
+    status : str
+        Name of the gRPC status, such as ``"UNAVAILABLE"``.
+    message : str
+        What came with it.
+    url : str
+        Who was called.
+    tls : bool, optional
+        Whether this client speaks TLS.
+
+    Returns
+    -------
+    BacctlError
+        With `status` as its ``triton_status``.
+    """
+    error = _judged(status, message, url, tls)
+    error.triton_status = status
+    return error
+
+
+def wants_tls(url: str) -> BacctlError:
+    """Say that a server speaks TLS and this client does not."""
+    error = from_catalogue("BAC-SERVER-TLS", f"the server at {url} speaks TLS and this client does not")
+    error.triton_status = "UNAVAILABLE"
+    return error
+
+
+def closed_at_once(status: str, message: str) -> bool:
+    """Tell whether the other side took the connection and let it go, as a server with TLS does."""
+    return status == "UNAVAILABLE" and _is_connecting(message) and "Socket closed" in message
+
+
+def _judged(status: str, message: str, url: str, tls: bool) -> BacctlError:
+    coded = _CODED.search(message)
+    if coded:
+        return error_class(coded[1])(coded[1], coded[2])
+    if "protocol is restricted" in message or status in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
+        return from_catalogue("BAC-SERVER-PERMISSION")
+    if "Stub process" in message:
+        return from_catalogue("BAC-SERVER-FAULT", "a model of the server has died; restart the server")
+    if status == "DEADLINE_EXCEEDED":
+        return from_catalogue("BAC-SERVER-TIMEOUT")
+    if status == "RESOURCE_EXHAUSTED" and "larger than max" in message:
+        return from_catalogue("BAC-FILE-TOO-LARGE", f"the file is larger than the server at {url} takes")
+    if status == "RESOURCE_EXHAUSTED" or "maximum queue size" in message:
+        return from_catalogue("BAC-SERVER-OVERLOADED")
+    if status in ("NOT_FOUND", "UNIMPLEMENTED"):
+        return from_catalogue("BAC-SERVER-INCOMPATIBLE", f"the server at {url} does not serve the model bac")
+    if "deserializing" in message:
+        return from_catalogue("BAC-SERVER-INCOMPATIBLE", f"what {url} sends is no answer of Triton")
+    if status == "UNAVAILABLE":
+        return _unreachable(message, url, tls)
+    if status == "CANCELLED":
+        return from_catalogue("BAC-SERVER-UNAVAILABLE", f"the call to {url} was cancelled")
+    quoted = " ".join(message.split())[:_LONGEST_QUOTE]
+    return from_catalogue("BAC-SERVER-FAULT", f"the server met an error of its own ({status}: {quoted})")
+
+
+def _unreachable(message: str, url: str, tls: bool) -> BacctlError:
+    if not _is_connecting(message):
+        if "unknown model" in message or "not ready" in message:
+            return from_catalogue("BAC-SERVER-UNAVAILABLE", f"the server at {url} is not ready")
+        return from_catalogue("BAC-SERVER-UNAVAILABLE", f"the connection to {url} broke during the call")
+    if "Failed parsing HTTP/2" in message:
+        return from_catalogue("BAC-SERVER-INCOMPATIBLE", f"what answers at {url} does not speak gRPC")
+    if tls:
+        for sign, meaning in _TLS_FAULTS:
+            if sign in message:
+                return from_catalogue("BAC-SERVER-TLS", meaning.format(url=url))
+        if "Socket closed" in message:
+            return from_catalogue(
+                "BAC-SERVER-TLS", f"the server at {url} takes no connection without a client certificate"
+            )
+    return from_catalogue("BAC-SERVER-UNAVAILABLE", f"no server answers at {url}")
+
+
+def _is_connecting(message: str) -> bool:
+    return any(sign in message for sign in _CONNECTING)

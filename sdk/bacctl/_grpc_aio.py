@@ -1,0 +1,81 @@
+"""The way to servers over gRPC, for one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from bacctl._connections import Connections, load_grpc
+from bacctl._endpoints import Endpoints
+from bacctl._security import Security
+from bacctl._transport import DEFAULT_TIMEOUT_S, Answer
+from bacctl._wire import infer_request, read_answer
+from bacctl.errors import from_catalogue
+
+
+class AsyncGrpcTransport:
+    """One connection to each server, for any number of calls at the same time in one event loop.
+
+    Parameters
+    ----------
+    endpoints : Endpoints
+        The servers.
+    security : Security
+        How to speak to them.
+    """
+
+    def __init__(self, endpoints: Endpoints, security: Security) -> None:
+        self._connections: Connections[Any] = Connections(endpoints, security)
+
+    @property
+    def url(self) -> str:
+        """The servers, to be shown."""
+        return self._connections.url
+
+    async def infer(
+        self, data: bytes, options: Mapping[str, Any] | None, timeout: float = DEFAULT_TIMEOUT_S
+    ) -> Answer:
+        """Have one image measured."""
+        request = infer_request(data, options)
+        response = await self._call("ModelInfer", request, timeout)
+        # A full-size answer takes some tens of milliseconds, in which the loop has other things to do.
+        return await asyncio.to_thread(read_answer, response)
+
+    async def metadata(self, timeout: float = DEFAULT_TIMEOUT_S) -> tuple[str, str]:
+        """Return the server's name and version."""
+        from tritonclient.grpc.service_pb2 import ServerMetadataRequest
+
+        metadata = await self._call("ServerMetadata", ServerMetadataRequest(), timeout)
+        return metadata.name, metadata.version
+
+    async def close(self) -> None:
+        """Close all connections. Calls under way come back at once."""
+        for channel in self._connections.take_all():
+            await channel.close()
+
+    async def _call(self, method: str, request: Any, timeout: float) -> Any:
+        aio = load_grpc().aio
+        connections = self._connections
+        address = connections.endpoints.pick()
+        stub = connections.stub(address, self._channel)
+        try:
+            call = getattr(stub, method)
+            response = await call(request, timeout=timeout, metadata=connections.security.metadata)
+        except aio.AioRpcError as fault:
+            # Looks into the network where the fault leaves a question open.
+            raise await asyncio.to_thread(connections.error, fault, address) from None
+        except (aio.UsageError, asyncio.CancelledError):
+            # Closing a channel cancels its calls; a cancelled task is another matter.
+            if not connections.closed:
+                raise
+            raise from_catalogue("BAC-CLIENT-CLOSED", "the client was closed during the call") from None
+        connections.endpoints.answered(address)
+        return response
+
+    def _channel(self, address: str, options: list[tuple[str, Any]]) -> Any:
+        aio = load_grpc().aio
+        credentials = self._connections.security.credentials()
+        if credentials is None:
+            return aio.insecure_channel(address, options=options)
+        return aio.secure_channel(address, credentials, options=options)

@@ -1,0 +1,157 @@
+"""Who the server is, who the client is, and what may be sent in the clear."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bacctl.errors import BacctlError, from_catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LOOPBACK = re.compile(r"localhost:|127\.|\[::1\]:")
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How to speak TLS with a server. All files are PEM.
+
+    Attributes
+    ----------
+    ca : path or None
+        The authority that the server's certificate must be of. None: one of the public authorities that
+        come with gRPC.
+    certificate, key : path or None
+        Certificate of this client and its key without a password, for servers that ask for one; both or none.
+    server_name : str or None
+        The name in the server's certificate, where it is not the one in the address.
+    """
+
+    ca: str | os.PathLike[str] | None = None
+    certificate: str | os.PathLike[str] | None = None
+    key: str | os.PathLike[str] | None = None
+    server_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Security:
+    """What every connection of a client needs, checked.
+
+    Attributes
+    ----------
+    tls : bool
+        Whether connections are encrypted.
+    pem : tuple of (bytes or None)
+        Authority, key, certificate.
+    server_name : str or None
+        As for `Tls`.
+    metadata : tuple of (str, str)
+        Sent with every call.
+    """
+
+    tls: bool
+    pem: tuple[bytes | None, bytes | None, bytes | None] = (None, None, None)
+    server_name: str | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+
+    def credentials(self) -> Any:
+        """Return gRPC's credentials; None for a connection in the clear."""
+        if not self.tls:
+            return None
+        import grpc
+
+        return grpc.ssl_channel_credentials(*self.pem)
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether an address is on this machine itself."""
+    return _LOOPBACK.match(address) is not None
+
+
+def make_security(
+    addresses: Sequence[str],
+    scheme: bool | None,
+    tls: bool | Tls | None,
+    token: str | None,
+    allow_plain_token: bool,
+) -> Security:
+    """Check what a client was given, before anything is sent.
+
+    Parameters
+    ----------
+    addresses : sequence of str
+        ``host:port`` of the servers.
+    scheme : bool or None
+        Whether the addresses ask for TLS.
+    tls : bool, Tls or None
+        True: with public authorities. None: as the addresses ask.
+    token : str or None
+        Sent as ``authorization: Bearer``.
+    allow_plain_token : bool
+        Send the token without TLS too, to other machines.
+
+    Returns
+    -------
+    Security
+
+    Raises
+    ------
+    ClientUsageError
+        Files that are no certificates, a token that cannot be sent or would be sent in the clear.
+    """
+    if (tls is False and scheme) or (tls not in (None, False) and scheme is False):
+        raise _wrong("the address and tls= contradict each other")
+    encrypted = bool(scheme if tls is None else tls)
+    settings = tls if isinstance(tls, Tls) else Tls()
+    metadata: tuple[tuple[str, str], ...] = ()
+    if token is not None:
+        if not (token.isascii() and token.isprintable() and token.strip() == token != ""):
+            raise _wrong("the token is not one line of printable ASCII")
+        if not (encrypted or allow_plain_token or all(map(is_loopback, addresses))):
+            raise _wrong(
+                "a token is not sent without TLS, where anybody on the way can read it; give tls= or, in a "
+                "network that you trust, allow_plain_token=True"
+            )
+        metadata = (("authorization", f"Bearer {token}"),)
+    pem = _checked_pem(settings) if encrypted else (None, None, None)
+    return Security(encrypted, pem, settings.server_name, metadata)
+
+
+def _checked_pem(tls: Tls) -> tuple[bytes | None, bytes | None, bytes | None]:
+    """Read the files; gRPC itself would say of a wrong one only that no server answers."""
+    import ssl
+
+    if (tls.certificate is None) != (tls.key is None):
+        raise _wrong("a client certificate takes both certificate= and key=")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if tls.ca is not None:
+        try:
+            context.load_verify_locations(tls.ca)
+        except (OSError, ValueError) as error:
+            raise _unusable(tls.ca, "certificate of an authority", error) from None
+    if tls.certificate is not None and tls.key is not None:
+        try:
+            # Without an answer to its question, Python would ask for a password at the terminal.
+            context.load_cert_chain(tls.certificate, tls.key, password=lambda: "")
+        except (OSError, ValueError) as error:
+            raise _unusable(tls.certificate, "certificate with its key", error) from None
+    ca, key, certificate = (
+        None if path is None else Path(path).read_bytes() for path in (tls.ca, tls.key, tls.certificate)
+    )
+    return ca, key, certificate
+
+
+def _unusable(path: str | os.PathLike[str], kind: str, error: Exception) -> BacctlError:
+    import ssl
+
+    is_file_fault = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
+    why = getattr(error, "strerror", None) if is_file_fault else "the content does not fit"
+    return _wrong(f"{os.fspath(path)}: is no {kind} in PEM ({why})")
+
+
+def _wrong(found: str) -> BacctlError:
+    return from_catalogue("BAC-CLIENT-OPTIONS", found)

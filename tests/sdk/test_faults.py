@@ -1,0 +1,158 @@
+"""Faults of servers and networks, each as one of our errors."""
+
+import pytest
+
+from bacctl import errors
+from bacctl._faults import translated
+from bacctl._retry import can_help
+
+CONNECTING = "failed to connect to all addresses; last error: "
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind", "code", "again"),
+    [
+        (
+            "INVALID_ARGUMENT",
+            "in ensemble 'bac', BAC-SPACING-MISSING: no spacing; give it",
+            errors.RefusedError,
+            "BAC-SPACING-MISSING",
+            False,
+        ),
+        (
+            "INVALID_ARGUMENT",
+            "in ensemble 'bac', BAC-CODEC-MISSING: no codec; install it",
+            errors.FailedError,
+            "BAC-CODEC-MISSING",
+            False,
+        ),
+        ("INVALID_ARGUMENT", "BAC-INVENTED-LATER: new; do", errors.FailedError, "BAC-INVENTED-LATER", False),
+        ("INTERNAL", "in ensemble 'bac', BAC-INTERNAL: x; y", errors.ServerFaultError, "BAC-INTERNAL", False),
+        ("INVALID_ARGUMENT", "unexpected shape", errors.ServerFaultError, "BAC-SERVER-FAULT", False),
+        (
+            "UNAVAILABLE",
+            "This protocol is restricted, expecting header 'triton-grpc-protocol-bacctl'",
+            errors.PermissionDeniedError,
+            "BAC-SERVER-PERMISSION",
+            False,
+        ),
+        ("UNAUTHENTICATED", "who", errors.PermissionDeniedError, "BAC-SERVER-PERMISSION", False),
+        ("PERMISSION_DENIED", "not you", errors.PermissionDeniedError, "BAC-SERVER-PERMISSION", False),
+        (
+            "UNAVAILABLE",
+            CONNECTING + "UNKNOWN: ipv4:127.0.0.1:1: Connection refused",
+            errors.ServerUnavailableError,
+            "BAC-SERVER-UNAVAILABLE",
+            True,
+        ),
+        (
+            "UNAVAILABLE",
+            "recvmsg:Connection reset by peer",
+            errors.ServerUnavailableError,
+            "BAC-SERVER-UNAVAILABLE",
+            True,
+        ),
+        (
+            "UNAVAILABLE",
+            "Request for unknown model: 'bac' has no available versions",
+            errors.ServerUnavailableError,
+            "BAC-SERVER-UNAVAILABLE",
+            True,
+        ),
+        (
+            "NOT_FOUND",
+            "Request for unknown model: 'bac' is not found",
+            errors.IncompatibleServerError,
+            "BAC-SERVER-INCOMPATIBLE",
+            False,
+        ),
+        (
+            "UNIMPLEMENTED",
+            "Method not found!",
+            errors.IncompatibleServerError,
+            "BAC-SERVER-INCOMPATIBLE",
+            False,
+        ),
+        (
+            "UNAVAILABLE",
+            CONNECTING
+            + "INTERNAL: ipv4:127.0.0.1:1: Failed parsing HTTP/2 (Expected SETTINGS frame as the first",
+            errors.IncompatibleServerError,
+            "BAC-SERVER-INCOMPATIBLE",
+            False,
+        ),
+        (
+            "INTERNAL",
+            "Exception deserializing response!",
+            errors.IncompatibleServerError,
+            "BAC-SERVER-INCOMPATIBLE",
+            False,
+        ),
+        (
+            "UNAVAILABLE",
+            "Exceeds maximum queue size",
+            errors.ServerOverloadedError,
+            "BAC-SERVER-OVERLOADED",
+            True,
+        ),
+        ("RESOURCE_EXHAUSTED", "memory", errors.ServerOverloadedError, "BAC-SERVER-OVERLOADED", True),
+        (
+            "RESOURCE_EXHAUSTED",
+            "CLIENT: Sent message larger than max (5 vs. 4)",
+            errors.RefusedError,
+            "BAC-FILE-TOO-LARGE",
+            False,
+        ),
+        ("DEADLINE_EXCEEDED", "Deadline Exceeded", errors.ServerTimeoutError, "BAC-SERVER-TIMEOUT", False),
+        (
+            "INTERNAL",
+            "in ensemble 'bac', Stub process 'bac_segment_0_0' is not healthy.",
+            errors.ServerFaultError,
+            "BAC-SERVER-FAULT",
+            False,
+        ),
+        ("UNKNOWN", "x\n" * 500, errors.ServerFaultError, "BAC-SERVER-FAULT", False),
+    ],
+)
+def test_fault_becomes_error(status, message, kind, code, again):
+    error = translated(status, message, "host:1")
+    assert type(error) is kind
+    assert (error.code, error.triton_status) == (code, status)
+    assert can_help(error) is again
+    assert "\n" not in str(error)
+    assert len(str(error)) < 500
+
+
+@pytest.mark.parametrize(
+    ("message", "found"),
+    [
+        ("Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: WRONG_VERSION_NUMBER", "speaks no TLS"),
+        ("Tls handshake failed: CERTIFICATE_VERIFY_FAILED: self signed", "is not of the given authority"),
+        ("Custom verification check failed: Hostname Verification Check failed.", "is for another name"),
+        ("Ssl handshake failed: SSL_ERROR_SSL", "no TLS connection"),
+        ("UNAVAILABLE: ipv4:127.0.0.1:1: Socket closed", "client certificate"),
+    ],
+)
+def test_what_tls_cannot_agree_on(message, found):
+    error = translated("UNAVAILABLE", CONNECTING + message, "host:1", tls=True)
+    assert type(error) is errors.TlsError
+    assert found in error.message
+    assert not can_help(error)
+
+
+def test_error_says_what_is_wrong_and_what_to_do():
+    error = errors.from_catalogue("BAC-SERVER-OVERLOADED")
+    assert error.message == "the server has no room for another request"
+    assert error.hint == "try again later or with fewer at a time"
+    assert error.reason == f"{error.message}; {error.hint}"
+    # Advice of its own, and none at all.
+    assert errors.unavailable("port 5 is in use; choose another").hint == "choose another"
+    assert (
+        errors.FailedError("BAC-INVENTED-LATER", "plain").message,
+        errors.FailedError("BAC-INVENTED-LATER", "plain").hint,
+    ) == (
+        "plain",
+        "",
+    )
+    # A hint that itself has parts.
+    assert errors.from_catalogue("BAC-COMPARE-PATIENT").hint.startswith("give exams of one woman; if she")
