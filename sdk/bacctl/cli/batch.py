@@ -158,7 +158,7 @@ class Batch:
             try:
                 with self._sink.progress("analysing", "image") as show:
                     show(0, len(files))
-                    results = client.analyze_many(files, pixel_spacing_mm=self._spacing)
+                    results = client.analyze_many(files, pixel_spacing_mm=self._spacing, ordered=True)
                     for done, result in enumerate(results, 1):
                         yield result
                         show(done, len(files))
