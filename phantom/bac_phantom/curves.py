@@ -138,8 +138,3 @@ def tube_pixels(
     ahead = np.abs((tangent[along] * delta).sum(axis=1)) <= 1.5 * STEP_MM + pitch_mm
     hit = ahead & (np.abs(offset) <= reach_mm[along])
     return TubePixels(rows[hit], columns[hit], along[hit], offset[hit].astype(np.float32))
-
-
-def chord(offset_mm: FloatArray, radius_mm: FloatArray) -> FloatArray:
-    """Length of the ray inside a circular tube, mm."""
-    return np.asarray(2 * np.sqrt(np.maximum(radius_mm**2 - offset_mm**2, 0)), dtype=np.float32)

@@ -71,7 +71,7 @@ class Choice:
         On the working grid, so that its Dice differs a little from an evaluation's.
     default : Score
         Of the pipeline's default post-processing at a threshold of one half.
-    women, views : int
+    women : int
         They were chosen on.
     """
 
@@ -79,7 +79,6 @@ class Choice:
     score: Score
     default: Score
     women: int
-    views: int
 
 
 def choose(women: Sequence[Sequence[Mapping[str, Any]]], grid: Mapping[str, Sequence[float]]) -> Choice:
@@ -132,7 +131,6 @@ def choose(women: Sequence[Sequence[Mapping[str, Any]]], grid: Mapping[str, Sequ
         score=scores[best],
         default=_Pieces.of(images, default.outline, owner).score(usual, true_px, truth),
         women=len(women),
-        views=len(images),
     )
 
 
