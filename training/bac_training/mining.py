@@ -36,7 +36,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 def false_alarms(probability: npt.NDArray[np.float32], bac: BoolArray, breast: BoolArray) -> IntArray:
-    """Return points inside the pieces that are taken for BAC and lie 1.5 mm or more away from any.
+    """Return points inside the pieces that are taken for BAC and lie away from any (`negatives.away_from`).
 
     Parameters
     ----------

@@ -25,7 +25,10 @@ _RIM = 5  # pixels of 0.2 mm: the step at the skin is no line
 
 
 def away_from(bac: BoolArray, breast: BoolArray) -> BoolArray:
-    """Return the breast without BAC and 1.5 mm around it (bool, shape (h, w))."""
+    """Return the breast without BAC and what is near it (bool, shape (h, w)).
+
+    Near is 1.5 mm along rows and columns and 1.1 mm aslant: the steps are those of a cross.
+    """
     if not bac.any():
         return breast.copy()
     return breast & ~ndimage.binary_dilation(bac, iterations=_DISTANCE_PX)
