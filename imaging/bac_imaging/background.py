@@ -24,6 +24,7 @@ _STEP = 2  # the fit runs on a grid of 0.2 mm: the background is smooth
 _RIDGE = 1e-3  # keeps a fit with tissue on one side from running away
 _MIN_WEIGHT = 0.02  # of a full neighbourhood
 _RING_SAMPLES = 1500
+_LEAST_PLACES = 8  # of 0.2 mm: fewer tell nothing of how the tissue scatters about the fit
 
 # Exponents (row, column) of the polynomial's terms.
 _TERMS = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2))
@@ -61,7 +62,7 @@ def fit_background(signal: FloatArray, tissue: BoolArray, target: BoolArray) -> 
     Returns
     -------
     Background or None
-        None when there is no tissue to learn from.
+        None when there is no tissue to learn from, or too little near the target to tell how far off it is.
     """
     if not tissue.any() or not target.any():
         return None
@@ -74,6 +75,9 @@ def fit_background(signal: FloatArray, tissue: BoolArray, target: BoolArray) -> 
     moments = _moments(weight, 4)
     products = _moments(total, 2)
     coarse_target = _blocks(np.pad(target, grow).astype(np.float64)) > 0
+    spread = _spread(weight, total, moments, products, coarse_target)
+    if spread is None:
+        return None
     fit = _solve(moments, products, coarse_target)
     rows, columns = np.nonzero(target)
     where = np.full(coarse_target.shape, -1, dtype=np.int64)
@@ -84,7 +88,7 @@ def fit_background(signal: FloatArray, tissue: BoolArray, target: BoolArray) -> 
     column_off = ((columns % _STEP) - (_STEP - 1) / 2) / SIGMA_PX
     result = np.zeros(signal.shape, dtype=np.float32)
     result[target] = offset + fit[index, 0] + fit[index, 1] * row_off + fit[index, 2] * column_off
-    return Background(result, _spread(weight, total, moments, products, coarse_target))
+    return Background(result, spread)
 
 
 def _blocks(array: DoubleArray) -> DoubleArray:
@@ -139,8 +143,8 @@ def _spread(
     moments: dict[tuple[int, int], DoubleArray],
     products: dict[tuple[int, int], DoubleArray],
     target: BoolArray,
-) -> float:
-    """Spread of the tissue beside the vessel about its own fit, smoothed over 0.5 mm."""
+) -> float | None:
+    """Spread of the tissue beside the vessel about its own fit, smoothed over 0.5 mm; None without any."""
     sigma = 2.5 / _STEP
     share = ndimage.gaussian_filter(weight, sigma)
     smooth = np.divide(
@@ -148,8 +152,8 @@ def _spread(
     )
     ring = ndimage.binary_dilation(target, iterations=8) & (weight == 1.0)
     places = np.argwhere(ring)
-    if len(places) < 8:
-        return 0.0
+    if len(places) < _LEAST_PLACES:
+        return None
     chosen = places[:: max(1, len(places) // _RING_SAMPLES)]
     at = np.zeros(ring.shape, dtype=bool)
     at[tuple(chosen.T)] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from bac_imaging.header import Header
@@ -17,6 +18,10 @@ _MATERIALS = {
     "TI": "TITANIUM",
     "W": "TUNGSTEN",
 }
+PHOTON_COUNTING = "PHOTON_COUNTING"
+"""Detector that weighs every photon alike, whatever its energy. DICOM has no term for it: names tell it."""
+
+_COUNTERS = re.compile(r"MICRO ?DOSE|\bSECTRA\b|\bPHILIPS\b.*\bL[35]0\b")
 _KVP_RANGE = (15.0, 60.0)
 _THICKNESS_RANGE_MM = (3.0, 200.0)
 _FILTER_RANGE_MM = (0.005, 3.0)
@@ -41,7 +46,7 @@ class Beam:
     grid : bool or None
         Whether an anti-scatter grid was in the beam.
     detector : str or None
-        Detector type by its DICOM term, such as ``"DIRECT"`` or ``"SCINTILLATOR"``.
+        Detector type by its DICOM term, such as ``"DIRECT"`` or ``"SCINTILLATOR"``, or `PHOTON_COUNTING`.
     """
 
     anode: str | None = None
@@ -76,8 +81,13 @@ def read_beam(header: Header) -> Beam:
         kvp=header.positive("KVP", *_KVP_RANGE),
         thickness_mm=header.positive("BodyPartThickness", *_THICKNESS_RANGE_MM),
         grid=grid != "NONE" if grid else None,
-        detector=header.text("DetectorType") or None,
+        detector=_detector(header),
     )
+
+
+def _detector(header: Header) -> str | None:
+    names = f"{header.text('Manufacturer')} {header.text('ManufacturerModelName')}"
+    return PHOTON_COUNTING if _COUNTERS.search(names) else header.text("DetectorType") or None
 
 
 def _materials(names: tuple[str, ...]) -> str | None:

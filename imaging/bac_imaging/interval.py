@@ -36,6 +36,10 @@ class ErrorBudget:
     soft_tissue : float
         Share of the subtracted soft tissue that is unknown: the gland beside the vessel is estimated, its
         cross-section taken as round, and its width enters squared.
+    offset_dn : float
+        Stored value that a detector may give without exposure; in stored values, not a fraction. No header
+        tells it and none is subtracted, so that the mass may be too small, never too large: it moves the
+        upper end alone. A maker's quality control manual asks for 45 to 55 (Siemens Mammomat Inspiration).
     assumed_scale : float
         Added where the relation of pixel values to exposure is assumed: logarithmic images hold from about
         two to seven decades in their range, and the slope of the mass is theirs.
@@ -49,6 +53,7 @@ class ErrorBudget:
     blur: float = 0.5
     segmentation: float = 0.03
     soft_tissue: float = 0.3
+    offset_dn: float = 50.0
     assumed_scale: float = 0.4
 
 
@@ -60,6 +65,7 @@ def mass_interval(
     calibration: Calibration,
     *,
     scale_known: bool,
+    level_dn: float | None = None,
     budget: ErrorBudget | None = None,
 ) -> tuple[float, float]:
     """Give the interval that holds the true mass with about 95 % probability.
@@ -75,6 +81,9 @@ def mass_interval(
         Coefficient of the exposure.
     scale_known : bool
         False where the relation of pixel values to exposure is assumed.
+    level_dn : float, optional
+        Stored value, in proportion to exposure, behind the vessels: what a detector's offset is a share of.
+        Default: an offset changes nothing.
     budget : ErrorBudget, optional
         Sizes of the errors.
 
@@ -101,4 +110,6 @@ def mass_interval(
     blur = budget.blur * math.fsum(v.blur_mg for v in vessels)
     background = math.hypot(*(v.background_sd_mg for v in vessels)) if vessels else 0.0
     half = _COVERAGE * math.hypot(relative * mass, soft, blur, background)
-    return max(0.0, mass - half), mass + half
+    # Contrast is diluted by whatever part of the stored value is no exposure, at most by half.
+    share = 0.0 if level_dn is None else min(budget.offset_dn / max(level_dn, 1.0), 0.5)
+    return max(0.0, mass - half), mass + math.hypot(half, share / (1.0 - share) * mass)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from bac_imaging.calibration import calibrate
 from bac_imaging.context import read_beam
@@ -14,7 +15,7 @@ from bac_imaging.errors import Notice
 from bac_imaging.grid import resample_area, window_of
 from bac_imaging.interval import mass_interval
 from bac_imaging.mass import MARGIN_PX, measure_mass
-from bac_imaging.metal import find_metal
+from bac_imaging.metal import find_metal, find_touched
 from bac_imaging.report import MassBasis, MassResult
 from bac_imaging.vessels import Segmentation, leave_out
 
@@ -22,6 +23,7 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
 _NOTHING = (slice(0, 0), slice(0, 0))
+_CLIPPED_PX = 10  # of 0.1 mm, at one end of the image's signal: noise puts no more than one or two there
 _SUSPICIOUS = 0.3  # anything that might be calcium is kept out of the background, accepted or not
 
 
@@ -88,7 +90,10 @@ def weigh(
     working = np.where(np.isin(found.zones, metal), np.float32(0), weighed.density)
     vessels = tuple(v for number, v in enumerate(weighed.vessels, start=1) if number not in metal)
     found = leave_out(found, metal, probability)
-    interval = mass_interval(vessels, calibration, scale_known=scale_known)
+    touched = find_touched(found, working, spacing_mm, scale_known=scale_known)
+    # A linear signal of known scale is minus the logarithm of the stored value.
+    level = float(np.exp(-np.median(signal[found.mask]))) if scale_known and vessels else None
+    interval = mass_interval(vessels, calibration, scale_known=scale_known, level_dn=level)
     stored = (context["rows"], context["columns"])
     density = resample_area(working, stored, window_of(found.mask, MARGIN_PX + 2, stored) or _NOTHING)
     notices = []
@@ -96,10 +101,28 @@ def weigh(
         notices.append(Notice.of("BAC-W-MASS-ESTIMATED"))
     if metal:
         notices.append(Notice.of("BAC-W-METAL", _too_heavy(len(metal))))
+    if _is_clipped(signal, found.mask):
+        notices.append(Notice.of("BAC-W-CLIPPED", "pixels under a vessel are saturated, clipped or missing"))
+    if touched:
+        notices.append(Notice.of("BAC-W-METAL-TOUCHES"))
     if not all(vessel.weighed for vessel in vessels):
         notices.append(Notice.of("BAC-W-VESSEL-NOT-WEIGHED"))
     basis: MassBasis = "calibrated" if scale_known else "estimated"
     return Weighed(MassResult(basis, vessels, interval, tuple(notices)), density, found)
+
+
+def _is_clipped(signal: FloatArray, mask: BoolArray) -> bool:
+    """Tell whether pixels where calcium is summed lie at an end of the signal.
+
+    Pixels without exposure are outside the breast and so outside every vessel, but beside what is left of it.
+    """
+    window = window_of(mask, MARGIN_PX + 1)
+    if window is None:
+        return False
+    under = signal[window][ndimage.binary_dilation(mask[window], iterations=MARGIN_PX)]
+    tolerance = np.float32(1e-4)
+    ends = (under <= signal.min() + tolerance).sum(), (under >= signal.max() - tolerance).sum()
+    return bool(max(ends) >= _CLIPPED_PX)
 
 
 def _too_heavy(count: int) -> str:

@@ -151,6 +151,20 @@ def test_a_vessel_without_tissue_around_it_gives_nothing_and_no_nan() -> None:
     assert mass_interval(result.vessels, PLAIN, scale_known=True) == pytest.approx((0.0, 42.8), abs=0.5)
 
 
+def test_tissue_that_is_too_far_away_is_no_tissue_to_compare_with() -> None:
+    mask = _strip(10)
+    found = find_vessels(mask.astype(np.float32), SPACING, PostProcessing())
+    breast = np.ones(SHAPE, dtype=bool)
+    # Everything within 3 mm of the vessel looks calcified.
+    avoid = ndimage.binary_dilation(mask, iterations=30)
+    signal = (_curved_tissue() + mask * 0.3).astype(np.float32)
+    result = measure_mass(signal, breast, avoid, found, PLAIN, SPACING, 1.0)
+    assert not result.vessels[0].weighed
+    low, high = mass_interval(result.vessels, PLAIN, scale_known=True)
+    assert low == 0.0
+    assert high > 30.0
+
+
 def test_background_is_exact_on_a_quadratic_surface_up_to_its_ridge() -> None:
     y, x = np.mgrid[:200, :200] / 100.0 - 1.0
     surface = (3.0 + 0.4 * x - 0.7 * y + 0.5 * x * x - 0.3 * x * y + 0.2 * y * y).astype(np.float32)
@@ -215,6 +229,18 @@ def test_a_header_value_that_is_a_tenth_off_stays_within_the_interval(beam: Beam
             assert isinstance(found, Calibration)
             scatter = (1 + found.scatter_to_primary) / (1 + right.scatter_to_primary)
             assert low < 10.0 * right.k_cm2_per_g / found.k_cm2_per_g * scatter < high
+
+
+def test_an_offset_of_the_detector_moves_the_upper_end_alone() -> None:
+    vessels = (VesselMass(10.0, 0.0, 0.0),)
+    low, high = mass_interval(vessels, PLAIN, scale_known=True)
+    # Of 550 stored, 50 may be no exposure: contrast, and the mass, would then be 500/550 of what they are.
+    with_offset = mass_interval(vessels, PLAIN, scale_known=True, level_dn=550.0)
+    assert with_offset == (low, pytest.approx(10.0 + math.hypot(high - 10.0, 1.0)))
+    assert mass_interval(vessels, PLAIN, scale_known=True, level_dn=1e6) == pytest.approx(
+        (low, high), rel=1e-4
+    )
+    assert math.isfinite(mass_interval(vessels, PLAIN, scale_known=True, level_dn=0.0)[1])
 
 
 def test_what_sharpening_added_is_told_and_widens_the_interval() -> None:

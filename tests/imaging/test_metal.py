@@ -112,6 +112,18 @@ def test_a_wire_is_left_out_and_the_artery_stays(
     assert [warning["code"] for warning in both.report["warnings"]] == ["BAC-W-METAL"]
 
 
+def test_a_clip_on_an_artery_is_told(
+    alone: Quantified, dataset: Make, to_bytes: Callable[..., bytes]
+) -> None:
+    clip = np.zeros(SHAPE, dtype=np.float32)
+    clip[500:508, 200:225] = 4.0
+    both = _view(_artery() + clip, dataset, to_bytes)
+    assert [warning["code"] for warning in both.report["warnings"]] == ["BAC-W-METAL-TOUCHES"]
+    assert len(both.report["vessels"]) == 1
+    # The clip is weighed along, as the warning says.
+    assert both.report["calcium_mass_mg"] > 1.2 * alone.report["calcium_mass_mg"]
+
+
 def test_an_image_of_metal_alone_shows_no_bac(dataset: Make, to_bytes: Callable[..., bytes]) -> None:
     found = _view(_wire(28), dataset, to_bytes)
     assert found.report["bac_detected"] is False
@@ -125,11 +137,17 @@ def test_an_image_of_metal_alone_shows_no_bac(dataset: Make, to_bytes: Callable[
 
 
 def test_walls_outlined_alone_are_no_metal() -> None:
-    # An artery of 3 mm whose wall of 0.4 mm is half as dense as solid salt: seen edge-on, a rim of it holds
-    # up to 124 mg/cm2, more than a round vessel of its own width could.
+    # A lumen of 3 mm and a wall of 0.4 mm, half as dense as solid salt. Seen edge-on, the wall's
+    # inner half is a circular segment from 1.5 to 1.7 mm of a radius of 1.9 mm.
+    def segment(distance: float) -> float:
+        return 1.9**2 * math.acos(distance / 1.9) - distance * math.sqrt(1.9**2 - distance**2)
+
+    by_hand = (segment(1.5) - segment(1.7)) / 0.2 * 0.5 * 3.16 * 0.399
+    assert by_hand == pytest.approx(1.28, abs=0.01)
     rims = np.zeros((300, 400), dtype=np.float32)
-    rims[100:104, 50:350] = rims[126:130, 50:350] = 1.0
+    rims[100:102, 50:350] = rims[134:136, 50:350] = 1.0
     found = find_vessels(rims, (0.1, 0.1), PostProcessing())
-    masses = [VesselMass(1.24 * 0.4 * 30.0, 0.0, 0.0)] * len(found.lengths_mm)
-    assert masses[0].mass_mg > most_calcium(0.4 * 30.0, 30.0)
+    masses = [VesselMass(by_hand * 0.2 * 30.0, 0.0, 0.0)] * len(found.lengths_mm)
+    assert masses
+    assert masses[0].mass_mg > most_calcium(0.2 * 30.0, 30.0)
     assert find_metal(found, masses, (0.1, 0.1), 1.0, scale_known=True) == ()

@@ -229,6 +229,90 @@ def test_without_beam_or_thickness_there_is_no_mass(changes: dict[str, object], 
     assert found.density.shape == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("maker", "model"),
+    [
+        ("Sectra Imtec AB", "L30"),
+        ("Philips Medical Systems", "MicroDose SI"),
+        ("Philips Digital Mammography Sweden AB", "L50"),
+    ],
+)
+def test_a_detector_that_counts_photons_is_not_calibrated(maker: str, model: str) -> None:
+    changes = {"Manufacturer": maker, "ManufacturerModelName": model}
+    found = _quantify(prepare(_dicom(FilterMaterial="ALUMINUM", **changes)), _truth())
+    assert found.report["mass_basis"] == "none"
+    assert found.report["beam"]["detector"] == "PHOTON_COUNTING"
+    (warning,) = found.report["warnings"]
+    assert warning["code"] == "BAC-W-MASS-NONE-BEAM"
+    assert warning["text"].startswith("no calcium mass: a detector that counts photons is not calibrated")
+
+
+# The exposure is that of the true header; each value of it may be told a tenth too small or too large.
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        "KVP",
+        "BodyPartThickness",
+        "FilterThicknessMaximum",
+        "DistanceSourceToDetector",
+        "DistanceSourceToPatient",
+    ],
+)
+def test_a_header_value_a_tenth_off_moves_the_mass_no_more_than_the_interval_says(
+    result: Quantified, keyword: str, factor: float
+) -> None:
+    told = {
+        "KVP": 28.0,
+        "BodyPartThickness": THICKNESS_MM,
+        "FilterThicknessMaximum": 0.05,
+        "DistanceSourceToDetector": SID_MM,
+        "DistanceSourceToPatient": SOD_MM,
+    }[keyword] * factor
+    changes: dict[str, object] = {keyword: told}
+    if keyword == "FilterThicknessMaximum":
+        changes["FilterThicknessMinimum"] = told
+    off = _quantify(prepare(_dicom(**changes)), _truth()).report
+    low, high = result.report["calcium_mass_interval_mg"]
+    assert low < off["calcium_mass_mg"] < high
+    low, high = off["calcium_mass_interval_mg"]
+    assert low < result.report["calcium_mass_mg"] < high
+
+
+def test_a_vessel_without_tissue_beside_it_is_told_and_not_called_empty(prepared: Prepared) -> None:
+    # Everything around the vessel looks a little like calcium: nothing is left to compare it with.
+    working = np.where(to_working_mask(_truth(), prepared.context), np.float32(0.97), np.float32(0.4))
+    tiles, _ = cut_tiles(working, prepared.breast)
+    report = quantify(tiles, prepared.signal, prepared.context).report
+    assert [warning["code"] for warning in report["warnings"]] == ["BAC-W-VESSEL-NOT-WEIGHED"]
+    assert report["bac_detected"]
+    assert report["calcium_mass_mg"] == 0.0
+    low, high = report["calcium_mass_interval_mg"]
+    assert low == 0.0
+    assert high > CALCIUM_MG_CM2 / 100 * report["area_mm2"]
+
+
+@pytest.mark.parametrize("value", [0, 60000])
+def test_saturated_or_missing_pixels_under_a_vessel_are_told(value: int) -> None:
+    exposure = np.rint(12000.0 * np.exp(-_log_exposure(vessel=True))).clip(0, 60000).astype("<u2")
+    exposure[440:452, 200:210] = value
+    found = _quantify(prepare(_dicom(PixelData=exposure.tobytes())), _truth())
+    assert "BAC-W-CLIPPED" in [warning["code"] for warning in found.report["warnings"]]
+
+
+def test_a_logarithmic_image_has_an_estimated_mass_only() -> None:
+    # Four decades over 16 bits, as is assumed; white is high.
+    stored = np.rint((_log_exposure(vessel=True) + 2.0) * 65535.0 / math.log(1e4)).astype("<u2")
+    changes = {"PixelIntensityRelationship": "LOG", "PixelIntensityRelationshipSign": -1}
+    report = _quantify(prepare(_dicom(PixelData=stored.tobytes(), **changes)), _truth()).report
+    assert report["mass_basis"] == "estimated"
+    codes = [warning["code"] for warning in report["warnings"]]
+    assert codes == ["BAC-W-LOG-SLOPE-ASSUMED", "BAC-W-MASS-ESTIMATED"]
+    assert report["calcium_mass_mg"] == pytest.approx(CALCIUM_MG_CM2 / 100 * report["area_mm2"], rel=0.06)
+    low, high = report["calcium_mass_interval_mg"]
+    assert high - low > 2 * 1.96 * 0.4 * report["calcium_mass_mg"] * 0.9
+
+
 def test_a_plain_image_has_area_and_length_but_no_mass() -> None:
     found = _quantify(prepare(_png(), {"pixel_spacing_mm": [ROW_MM, COLUMN_MM]}), _truth())
     assert found.report["mass_basis"] == "none"
