@@ -2,6 +2,11 @@
 
 Attenuation is that of NIST, typed in below; it is interpolated and integrated here. A step wedge and a tube
 of known calcium are put into a breast of even tissue, exposed, written as DICOM and weighed, given the masks.
+
+What is not independent: the size of the scatter (its kernel is another), the detector's blur and the breast's
+composition are those that the method assumes, magnification is drawn by the formula that it uses, and the
+spectra are the phantom's, of the same kind of tube model. So coefficient, hardening, background, area and
+sums are tested here; whether scatter, blur and composition are those of real machines and women is not.
 """
 
 from __future__ import annotations
