@@ -14,6 +14,8 @@ from pathlib import Path
 
 from bacctl.errors import unavailable
 
+BACKENDS = ("python", "ensemble")
+"""What of Triton's backends the wheel has."""
 _SERVER_EXTRA = 'pip install "bacctl[server]"'
 
 

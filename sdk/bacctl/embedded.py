@@ -19,25 +19,22 @@ from types import TracebackType
 from typing import BinaryIO
 
 from bacctl import _supervisor
-from bacctl._triton_wheel import TritonWheel, find_triton, link_backend
+from bacctl._server_flags import listeners, settings
+from bacctl._server_tls import ServerTls
+from bacctl._triton_wheel import BACKENDS, TritonWheel, find_triton, link_backend
 from bacctl.errors import ServerUnavailableError, unavailable
-from bacctl.repository import default_repository, link_repository
+from bacctl.repository import DEFAULT_CONFIG, check_backends, default_repository, link_repository
 
 _LOOPBACK = "127.0.0.1"
 NEEDED_SHM_BYTES = 512 * 2**20
 """Free space in /dev/shm: two large mammograms on their way through three steps."""
-_SHM_GROWTH_BYTES = 64 * 2**20
-_EXIT_TIMEOUT_S = 2
 _GRACE_S = 5.0  # the exit timeout, and what the stubs take to end
-_STUB_TIMEOUT_S = 90
 _PORT_ATTEMPTS = 3
 _STARTED = {
     "grpc": b"Started GRPCInferenceService",
     "http": b"Started HTTPService",
     "metrics": b"Started Metrics Service",
 }
-# Whoever may send images need not change what the server is or look into its memory.
-_RESTRICTED = "shared-memory,model-repository,model-config,statistics,trace,logging"
 
 
 class EmbeddedServer:
@@ -56,6 +53,10 @@ class EmbeddedServer:
         gRPC port; 0 picks a free one.
     http_port, metrics_port : int, optional
         The same for HTTP and for Prometheus metrics; None leaves them off.
+    model_config : str, optional
+        Which configuration of the models: "cpu", or one of the repository's ``configs/NAME.pbtxt``.
+    tls : ServerTls, optional
+        Encrypt gRPC. Triton's HTTP and metrics have no TLS.
     log : Path, optional
         File that the server's log is added to. Default: a temporary one, shown only when the start fails.
     start_timeout_s : float, optional
@@ -80,10 +81,14 @@ class EmbeddedServer:
         port: int = 0,
         http_port: int | None = None,
         metrics_port: int | None = None,
+        model_config: str = DEFAULT_CONFIG,
+        tls: ServerTls | None = None,
         log: Path | None = None,
         start_timeout_s: float = 120.0,
     ) -> None:
         self._repository = repository
+        self._model_config = model_config
+        self._tls = tls
         self._host = host
         self._wanted = {"grpc": port, "http": http_port, "metrics": metrics_port}
         self._log = log
@@ -115,8 +120,11 @@ class EmbeddedServer:
         """
         if self._supervisor is not None:
             raise unavailable("this embedded server has been started already; make another one")
-        wheel = find_triton()
         repository = self._repository or default_repository()
+        check_backends(repository, self._model_config, BACKENDS)
+        if self._tls is not None:
+            self._tls.server_name()
+        wheel = find_triton()
         _check_shared_memory()
         for _ in range(_PORT_ATTEMPTS):
             try:
@@ -127,6 +135,19 @@ class EmbeddedServer:
             else:
                 return self
         raise _in_use(address)
+
+    def restart(self) -> None:
+        """Stop the server and start it again on the same ports.
+
+        Raises
+        ------
+        ServerUnavailableError
+            It did not start.
+        """
+        self.stop()
+        # Whoever was told where it listens must find it there again.
+        self._wanted.update(self.ports)
+        self.start()
 
     def stop(self) -> None:
         """Stop the server, its models and its supervisor. Does nothing where none runs."""
@@ -157,10 +178,11 @@ class EmbeddedServer:
             }
             command = [
                 str(wheel.server),
-                f"--model-repository={link_repository(repository, folder / 'models')}",
+                f"--model-repository={link_repository(repository, folder / 'models', self._model_config)}",
                 f"--backend-directory={link_backend(wheel, folder / 'backends')}",
-                *_settings(prefix),
-                *_listeners(self._host, self.ports),
+                *settings(prefix),
+                *listeners(self._host, self.ports),
+                *(self._tls.flags() if self._tls is not None else ()),
             ]
             with open(log, "ab+") as stream:
                 stream.seek(0, os.SEEK_END)
@@ -210,34 +232,6 @@ class _PortTakenError(Exception):
     """Another process listens where Triton wanted to; the message is the address."""
 
 
-def _settings(shm_prefix: str) -> list[str]:
-    return [
-        f"--id={shm_prefix.strip('_')}",
-        "--model-control-mode=none",
-        # The configurations are complete; completing them would start every model's stub twice.
-        "--disable-auto-complete-config",
-        "--strict-readiness=true",
-        f"--exit-timeout-secs={_EXIT_TIMEOUT_S}",
-        f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
-        f"--backend-config=python,shm-growth-byte-size={_SHM_GROWTH_BYTES}",
-        f"--backend-config=python,stub-timeout-seconds={_STUB_TIMEOUT_S}",
-        "--pinned-memory-pool-byte-size=0",
-        "--log-format=ISO8601",
-        f"--grpc-restricted-protocol={_RESTRICTED}:bacctl={secrets.token_hex(16)}",
-    ]
-
-
-def _listeners(host: str, ports: dict[str, int]) -> list[str]:
-    flags = [f"--grpc-address={host}", f"--grpc-port={ports['grpc']}"]
-    for name in ("http", "metrics"):
-        flags.append(f"--allow-{name}={str(name in ports).lower()}")
-        if name in ports:
-            flags += [f"--{name}-address={host}", f"--{name}-port={ports[name]}"]
-    if "http" in ports:
-        flags.append(f"--http-restricted-api={_RESTRICTED}:bacctl={secrets.token_hex(16)}")
-    return flags
-
-
 def _supervise(orders: dict[str, object]) -> subprocess.Popen[bytes]:
     supervisor = subprocess.Popen(  # noqa: S603  # this interpreter and our own module
         # Isolated, so that nothing in the current folder can stand in for the standard library.
@@ -256,6 +250,8 @@ def _supervise(orders: dict[str, object]) -> subprocess.Popen[bytes]:
 def _free_port(host: str, port: int) -> int:
     """Return the port, or any free one for 0, if Triton will be able to listen on it."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As Triton does: connections that have just been closed are no reason to wait for a minute.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:

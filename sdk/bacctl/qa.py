@@ -187,7 +187,8 @@ def measure(
     """
     wanted = qa_specs() if specs is None else specs
     rows = []
-    for spec, result in zip(wanted, client.analyze_many(_written(folder, wanted)), strict=True):
+    results = client.analyze_many(_written(folder, wanted), ordered=True)
+    for spec, result in zip(wanted, results, strict=True):
         if result.status == "failed":
             code = result.code or "BAC-SERVER-FAULT"
             raise error_class(code)(code, f"{spec.name}: {result.reason}")

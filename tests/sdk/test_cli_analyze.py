@@ -40,7 +40,9 @@ class FakeClient:
     def server_info(self) -> dict[str, str]:
         return {"model": "ab" * 32, "triton": "2.51.0"}
 
-    def analyze_many(self, sources: Sequence[Path], pixel_spacing_mm: object = None) -> Iterator[ImageResult]:
+    def analyze_many(
+        self, sources: Sequence[Path], pixel_spacing_mm: object = None, *, ordered: bool = False
+    ) -> Iterator[ImageResult]:
         self.spacings.append(pixel_spacing_mm)
         os.write(1, b"a library talks to file descriptor 1\n")
         for path in sources:

@@ -65,7 +65,9 @@ class FakeClient:
     def server_info(self) -> dict[str, str]:
         return SERVER
 
-    def analyze_many(self, sources: Sequence[Path], pixel_spacing_mm: object = None) -> Iterator[ImageResult]:
+    def analyze_many(
+        self, sources: Sequence[Path], pixel_spacing_mm: object = None, *, ordered: bool = False
+    ) -> Iterator[ImageResult]:
         self.runs += 1
         if self.talks:
             os.write(1, b"a library talks to file descriptor 1\n")

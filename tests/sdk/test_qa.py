@@ -310,7 +310,8 @@ class FakeClient:
             raise self._fault
         return {"name": "triton", "triton": "2.51.0", "model": MODEL}
 
-    def analyze_many(self, sources: Iterable[Path]) -> Iterator[ImageResult]:
+    def analyze_many(self, sources: Iterable[Path], *, ordered: bool) -> Iterator[ImageResult]:
+        assert ordered  # each phantom is held against the truth of its own
         true: dict[str, QaSpec] = {f"{spec.name}.dcm": spec for spec in SPECS}
         for number, path in enumerate(sources):
             assert path.read_bytes() == b"phantom"

@@ -106,7 +106,6 @@ class Batch:
         if not sources.files:
             return
         self._saver.prepare()
-        already = len(self.images)
         try:
             # Closed at once, and the server with it, whatever happens to a result.
             with closing(self._measure(sources.files, server)) as results:
@@ -121,8 +120,10 @@ class Batch:
             fault = error if isinstance(error, BacctlError) else None
             code = fault.code if fault else "BAC-INTERNAL"
             reason = fault.reason if fault else describe_unexpected(error).removeprefix("BAC-INTERNAL: ")
-            for path in sources.files[len(self.images) - already :]:
-                self.fail(path, code, reason)
+            done = {image.path for image in self.images}
+            for path in sources.files:
+                if path not in done:
+                    self.fail(path, code, reason)
 
     def finish(self) -> None:
         """Put the exams together and write the files and the last lines of the run."""
@@ -158,7 +159,10 @@ class Batch:
             try:
                 with self._sink.progress("analysing", "image") as show:
                     show(0, len(files))
-                    results = client.analyze_many(files, pixel_spacing_mm=self._spacing, ordered=True)
+                    # Lines are for whoever wants each result at once; a table is read in its order.
+                    results = client.analyze_many(
+                        files, pixel_spacing_mm=self._spacing, ordered=self._sink.form != "jsonl"
+                    )
                     for done, result in enumerate(results, 1):
                         yield result
                         show(done, len(files))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bacctl.cli.options import ServerOptions
 
@@ -30,4 +30,17 @@ def connect(server: ServerOptions) -> Client:
     """
     from bacctl.client import Client
 
-    return Client(server.url) if server.url else Client.embedded()
+    # What is not given is left to the client, which documents its own defaults.
+    given: dict[str, Any] = {
+        name: value
+        for name in ("timeout", "max_retries", "cache")
+        if (value := getattr(server, name)) is not None
+    }
+    if not server.url:
+        return Client.embedded(**given)
+    if server.tls_ca is not None or server.tls_cert is not None:
+        from bacctl import Tls
+
+        given["tls"] = Tls(ca=server.tls_ca, certificate=server.tls_cert, key=server.tls_key)
+    urls = [part.strip() for part in server.url.split(",")]
+    return Client(urls, token=server.token(), **given)

@@ -33,7 +33,7 @@ class ServerOptions:
     Attributes
     ----------
     url : str or None
-        ``host:port``; None starts a server of one's own.
+        ``host:port``, or several with commas between; None starts a server of one's own.
     tls_ca, tls_cert, tls_key : Path or None
         PEM files: whom to trust, and whom to be.
     token_file : Path or None

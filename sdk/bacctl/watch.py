@@ -1,0 +1,174 @@
+"""Keeps an embedded server answering: asks it with a test image, and starts it again where it does not.
+
+The death of a model's process leaves Triton 2.51 "ready" and every request failing, and nothing brings the
+process back but a new server.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bacctl.canary import probe
+from bacctl.errors import BacctlError, unavailable
+
+if TYPE_CHECKING:
+    from bacctl._server_tls import ServerTls
+    from bacctl.embedded import EmbeddedServer
+
+_PROBE_S = 60.0  # a test image waits behind whatever was sent before it
+
+
+@dataclass(frozen=True)
+class WatchRules:
+    """When a server is asked and when it is started again.
+
+    Attributes
+    ----------
+    every_s : float
+        Between two test images, in seconds.
+    again_s : float
+        After one that failed, in seconds: one failure may be a coincidence.
+    tolerated : int
+        How many may fail in a row before the server is started again.
+    restarts : int
+        How many of these there may be within `within_s` seconds: a server that does not stay up is better
+        given up than kept coming and going.
+    within_s : float
+        See `restarts`.
+    """
+
+    every_s: float = 30.0
+    again_s: float = 1.0
+    tolerated: int = 2
+    restarts: int = 5
+    within_s: float = 3600.0
+
+
+class Watch:
+    """Watches one server.
+
+    Parameters
+    ----------
+    server : EmbeddedServer
+        Started.
+    ask : callable
+        Has the server measure a test image; raises BacctlError where it does not.
+    tell : callable
+        Gets one line for each thing that goes wrong and each that was done about it.
+    rules : WatchRules, optional
+        When.
+    clock : callable, optional
+        Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        server: EmbeddedServer,
+        ask: Callable[[], object],
+        tell: Callable[[str], object],
+        rules: WatchRules | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._server = server
+        self._ask = ask
+        self._tell = tell
+        self._rules = rules or WatchRules()
+        self._clock = clock
+        self._failures = 0
+        self._next = clock() + self._rules.every_s
+        self._restarts: list[float] = []
+
+    def step(self) -> None:
+        """Look once, and do what is due. Quick while all is well and no test image is due.
+
+        Raises
+        ------
+        ServerUnavailableError
+            The server had to be started again too often.
+        """
+        if not self._server.running:
+            self._restart("the server ended by itself")
+            return
+        if self._clock() < self._next:
+            return
+        try:
+            self._ask()
+        except BacctlError as error:
+            self._failures += 1
+            self._next = self._clock() + self._rules.again_s
+            self._tell(f"test image {self._failures} of {self._rules.tolerated} failed: {error}")
+            if self._failures >= self._rules.tolerated:
+                self._restart("the server does not answer as it must")
+        else:
+            self._well()
+
+    def _well(self) -> None:
+        self._failures = 0
+        self._next = self._clock() + self._rules.every_s
+
+    def _restart(self, why: str) -> None:
+        while True:
+            start = self._clock()
+            rules = self._rules
+            self._restarts = [moment for moment in self._restarts if start - moment < rules.within_s]
+            if len(self._restarts) >= rules.restarts:
+                raise unavailable(
+                    f"{why}, after {rules.restarts} new starts within {rules.within_s / 60:.0f} minutes; "
+                    "run again with --log FILE to see why"
+                )
+            self._restarts.append(start)
+            self._tell(f"{why}: starting it again ({len(self._restarts)} of at most {rules.restarts})")
+            try:
+                self._server.restart()
+                self._ask()
+            except BacctlError as error:
+                why = f"the new start failed ({error})"
+                continue
+            self._well()
+            self._tell(f"the server answers again at {self._server.url}, after {self._clock() - start:.1f} s")
+            return
+
+
+def ask_public_face(server: EmbeddedServer, tls: ServerTls | None) -> dict[str, str]:
+    """Have a server measure the test image over the address and the protocol that its clients use.
+
+    Parameters
+    ----------
+    server : EmbeddedServer
+        Started.
+    tls : ServerTls or None
+        What it was started with. Where clients need a certificate, the server's own is shown.
+
+    Returns
+    -------
+    dict
+        ``"triton"``, its version, and ``"model"``, the SHA-256 of the weights.
+
+    Raises
+    ------
+    BacctlError
+        It does not answer, or not as it must.
+    """
+    from bacctl._endpoints import Endpoints
+    from bacctl._grpc import GrpcTransport
+    from bacctl._security import Tls, make_security
+
+    trust: Tls | None = None
+    if tls is not None:
+        own = tls.client_ca is not None
+        trust = Tls(
+            ca=tls.certificate,
+            certificate=tls.certificate if own else None,
+            key=tls.key if own else None,
+            server_name=tls.server_name(),
+        )
+    # A new connection each time, as that of a new client: one that is open proves nothing to others.
+    transport = GrpcTransport(Endpoints([server.url]), make_security([server.url], None, trust, None, False))
+    try:
+        answer = probe(transport, _PROBE_S)
+        return {"triton": transport.metadata()[1], "model": str(answer.report["weights_sha256"])}
+    finally:
+        transport.close()
