@@ -229,7 +229,8 @@ def _exposure(rng: np.random.Generator, scene: Scene) -> Exposure:
     thickness = scene.projection.thickness_mm
     grid = bool(rng.random() < 0.9)
     # Without a grid 0.40 to 0.85 of the primary radiation was measured over the usual thicknesses (Barnes and
-    # Brezovich, Radiology 126 (1978) 243), here 30 to 75 mm; with one, about a fifth of it is left.
+    # Brezovich, Radiology 126 (1978) 243): a range and no law. The straight line through it from 30 to 75 mm
+    # is a choice. With a grid, about a fifth of it is left.
     scatter = (0.04 + 0.0016 * thickness if grid else 0.10 + 0.010 * thickness) * rng.uniform(0.85, 1.15)
     blur = rng.uniform(0.03, 0.05)
     quanta = np.exp(rng.uniform(np.log(1.2e5), np.log(5e5)))
