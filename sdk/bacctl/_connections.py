@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from bacctl._endpoints import Endpoints
-from bacctl._faults import closed_at_once, translated, wants_tls
+from bacctl._faults import is_connecting, tls_mismatch, translated
+from bacctl._look import look
 from bacctl._security import Security, is_loopback
 from bacctl._version import __version__
 from bacctl.errors import BacctlError, ServerUnavailableError, from_catalogue
@@ -27,7 +27,6 @@ _OPTIONS = (
     # How long one attempt to connect may take.
     ("grpc.min_reconnect_backoff_ms", 5000),
 )
-_PROBE_S = 1.0
 
 C = TypeVar("C")
 
@@ -78,10 +77,11 @@ class Connections(Generic[C]):
         if self.closed:
             return from_catalogue("BAC-CLIENT-CLOSED", "the client was closed during the call")
         status, message = fault.code().name, str(fault.details() or "")
-        if not self.security.tls and closed_at_once(status, message) and speaks_tls(address):
-            error = wants_tls(address)
-        else:
-            error = translated(status, message, address, tls=self.security.tls)
+        tls = self.security.tls
+        error = translated(status, message, address, tls=tls)
+        if type(error) is ServerUnavailableError and is_connecting(message):
+            # Of a name with several addresses gRPC quotes only one, which may be the wrong one.
+            error = tls_mismatch(address, look(address, self.security), tls=tls) or error
         if isinstance(error, ServerUnavailableError):
             self.endpoints.failed(address)
         return error
@@ -103,21 +103,3 @@ def load_grpc() -> Any:
     import grpc.aio
 
     return grpc
-
-
-def speaks_tls(address: str) -> bool:
-    """Look whether a server that closes plain connections takes one with TLS."""
-    import ssl
-
-    host, _, port = address.rpartition(":")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # nothing is sent; the question is only whether it speaks TLS
-    try:
-        with (
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_S) as plain,
-            context.wrap_socket(plain),
-        ):
-            return True
-    except (OSError, ValueError):
-        return False

@@ -10,11 +10,19 @@ _CODED = re.compile(r"(BAC-[A-Z0-9-]+): (.+)", re.DOTALL)
 _CONNECTING = ("failed to connect to all addresses", "connections to all backends failing")
 # What the TLS library and gRPC say of a handshake, and what it means. In this order: the first that fits.
 _TLS_FAULTS = (
-    ("WRONG_VERSION_NUMBER", "the server at {url} speaks no TLS"),
-    ("CERTIFICATE_VERIFY_FAILED", "the certificate of the server at {url} is not of the given authority"),
-    ("Hostname Verification", "the certificate of the server at {url} is for another name"),
-    ("handshake", "no TLS connection to {url} comes about"),
+    ("WRONG_VERSION_NUMBER", "plain"),
+    ("CERTIFICATE_VERIFY_FAILED", "other authority"),
+    ("Hostname Verification", "other name"),
+    ("handshake", "tls"),
+    ("Socket closed", "tls"),
 )
+_MISMATCHES = {
+    (True, "plain"): "the server at {url} speaks no TLS",
+    (True, "other authority"): "the certificate of the server at {url} is not of the given authority",
+    (True, "other name"): "the certificate of the server at {url} is for another name",
+    (True, "tls"): "the server at {url} lets no TLS connection come about; it may want a client certificate",
+    (False, "tls"): "the server at {url} speaks TLS and this client does not",
+}
 _LONGEST_QUOTE = 200
 
 
@@ -42,16 +50,34 @@ def translated(status: str, message: str, url: str, *, tls: bool = False) -> Bac
     return error
 
 
-def wants_tls(url: str) -> BacctlError:
-    """Say that a server speaks TLS and this client does not."""
-    error = from_catalogue("BAC-SERVER-TLS", f"the server at {url} speaks TLS and this client does not")
+def tls_mismatch(url: str, found: str, *, tls: bool) -> BacctlError | None:
+    """Say what two sides that cannot connect do not agree on.
+
+    Parameters
+    ----------
+    url : str
+        Who was called.
+    found : str
+        Who is there, as `bacctl._look.look` says it.
+    tls : bool
+        Whether this client speaks TLS.
+
+    Returns
+    -------
+    BacctlError or None
+        None where TLS is not the reason.
+    """
+    meaning = _MISMATCHES.get((tls, found))
+    if meaning is None:
+        return None
+    error = from_catalogue("BAC-SERVER-TLS", meaning.format(url=url))
     error.triton_status = "UNAVAILABLE"
     return error
 
 
-def closed_at_once(status: str, message: str) -> bool:
-    """Tell whether the other side took the connection and let it go, as a server with TLS does."""
-    return status == "UNAVAILABLE" and _is_connecting(message) and "Socket closed" in message
+def is_connecting(message: str) -> bool:
+    """Tell whether a call failed before there was a connection."""
+    return any(sign in message for sign in _CONNECTING)
 
 
 def _judged(status: str, message: str, url: str, tls: bool) -> BacctlError:
@@ -81,22 +107,13 @@ def _judged(status: str, message: str, url: str, tls: bool) -> BacctlError:
 
 
 def _unreachable(message: str, url: str, tls: bool) -> BacctlError:
-    if not _is_connecting(message):
+    if not is_connecting(message):
         if "unknown model" in message or "not ready" in message:
             return from_catalogue("BAC-SERVER-UNAVAILABLE", f"the server at {url} is not ready")
         return from_catalogue("BAC-SERVER-UNAVAILABLE", f"the connection to {url} broke during the call")
     if "Failed parsing HTTP/2" in message:
         return from_catalogue("BAC-SERVER-INCOMPATIBLE", f"what answers at {url} does not speak gRPC")
-    if tls:
-        for sign, meaning in _TLS_FAULTS:
-            if sign in message:
-                return from_catalogue("BAC-SERVER-TLS", meaning.format(url=url))
-        if "Socket closed" in message:
-            return from_catalogue(
-                "BAC-SERVER-TLS", f"the server at {url} takes no connection without a client certificate"
-            )
-    return from_catalogue("BAC-SERVER-UNAVAILABLE", f"no server answers at {url}")
-
-
-def _is_connecting(message: str) -> bool:
-    return any(sign in message for sign in _CONNECTING)
+    said = next((found for sign, found in _TLS_FAULTS if sign in message), "nobody") if tls else "nobody"
+    return tls_mismatch(url, said, tls=tls) or from_catalogue(
+        "BAC-SERVER-UNAVAILABLE", f"no server answers at {url}"
+    )

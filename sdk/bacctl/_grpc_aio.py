@@ -10,7 +10,7 @@ from bacctl._connections import Connections, load_grpc
 from bacctl._endpoints import Endpoints
 from bacctl._security import Security
 from bacctl._transport import DEFAULT_TIMEOUT_S, Answer
-from bacctl._wire import infer_request, read_answer
+from bacctl._wire import incompatible, infer_request, read_answer
 from bacctl.errors import from_catalogue
 
 
@@ -70,6 +70,8 @@ class AsyncGrpcTransport:
             if not connections.closed:
                 raise
             raise from_catalogue("BAC-CLIENT-CLOSED", "the client was closed during the call") from None
+        if response is None:  # how this side of gRPC hands over what it could not read
+            raise incompatible(f"what {address} sends is no answer of Triton")
         connections.endpoints.answered(address)
         return response
 

@@ -18,7 +18,7 @@ from bacctl.testing import make_report
 SHAPE = (480, 320)  # of the test image, so that server_info() passes
 
 
-def triton_response(report: dict[str, Any] | None = None) -> service_pb2.ModelInferResponse:
+def _response(report: dict[str, Any] | None = None) -> service_pb2.ModelInferResponse:
     """Write what Triton sends: REPORT, MASK and an empty DENSITY."""
     report = report or make_report(
         rows=SHAPE[0],
@@ -41,7 +41,13 @@ def triton_response(report: dict[str, Any] | None = None) -> service_pb2.ModelIn
 
 
 def _answer(request: Any, context: grpc.ServicerContext) -> Any:
-    return triton_response()
+    return _response()
+
+
+@pytest.fixture(scope="session")
+def triton_response() -> Callable[..., service_pb2.ModelInferResponse]:
+    """Write what Triton sends, of a report or of the test image."""
+    return _response
 
 
 @pytest.fixture

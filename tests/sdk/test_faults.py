@@ -129,7 +129,7 @@ def test_fault_becomes_error(status, message, kind, code, again):
         ("Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: WRONG_VERSION_NUMBER", "speaks no TLS"),
         ("Tls handshake failed: CERTIFICATE_VERIFY_FAILED: self signed", "is not of the given authority"),
         ("Custom verification check failed: Hostname Verification Check failed.", "is for another name"),
-        ("Ssl handshake failed: SSL_ERROR_SSL", "no TLS connection"),
+        ("Ssl handshake failed: SSL_ERROR_SSL", "lets no TLS connection come about"),
         ("UNAVAILABLE: ipv4:127.0.0.1:1: Socket closed", "client certificate"),
     ],
 )

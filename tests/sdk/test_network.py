@@ -1,0 +1,374 @@
+"""Real connections to small servers on this machine: TLS, tokens, wrong servers, servers that come and go.
+
+Each case is run with both clients, which must give the same errors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import pytest
+import trustme
+
+from bacctl import AsyncClient, Client, Tls, errors
+from bacctl._look import look
+from bacctl._security import Security
+
+
+@pytest.fixture(params=["sync", "async"])
+def analyze(request):
+    """Analyse ``b"x"`` with a client of the given arguments, in either way."""
+
+    def with_threads(url, timeout=20.0, **given):
+        with Client(url, max_retries=0, **given) as client:
+            return client.analyze(b"x", timeout=timeout)
+
+    def in_loop(url, timeout=20.0, **given):
+        async def main():
+            async with AsyncClient(url, max_retries=0, **given) as client:
+                return await client.analyze(b"x", timeout=timeout)
+
+        return asyncio.run(main())
+
+    return with_threads if request.param == "sync" else in_loop
+
+
+@pytest.fixture
+def unused_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def ca_file(tmp_path, authority):
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    return tmp_path / "ca.pem"
+
+
+@pytest.fixture
+def tls_server(serve, server_certificate):
+    return serve(credentials=grpc.ssl_server_credentials([server_certificate]))
+
+
+@pytest.fixture
+def own_certificate(tmp_path, authority):
+    issued = authority.issue_cert("client@example.org")
+    issued.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    for part in issued.cert_chain_pems:
+        part.write_to_path(str(tmp_path / "certificate.pem"), append=True)
+    return {"certificate": tmp_path / "certificate.pem", "key": tmp_path / "key.pem"}
+
+
+def test_one_image(analyze, serve):
+    result = analyze(serve())
+    assert (result.status, result.weights_sha256) == ("ok", "ab" * 32)
+    assert result.mask.shape == (480, 320)
+
+
+def test_tls(analyze, tls_server, ca_file):
+    assert analyze(tls_server, tls=Tls(ca=ca_file)).status == "ok"
+    assert analyze(f"grpcs://{tls_server}", tls=Tls(ca=str(ca_file))).status == "ok"
+
+
+def test_plain_client_tls_server(analyze, tls_server):
+    with pytest.raises(errors.TlsError, match="speaks TLS and this client does not"):
+        analyze(tls_server)
+
+
+def test_tls_client_plain_server(analyze, serve, ca_file):
+    with pytest.raises(errors.TlsError, match="speaks no TLS"):
+        analyze(serve(), tls=Tls(ca=ca_file))
+
+
+def test_certificate_of_another_authority(analyze, tls_server, tmp_path):
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "other.pem"))
+    with pytest.raises(errors.TlsError, match="given authority"):
+        analyze(tls_server, tls=Tls(ca=tmp_path / "other.pem"))
+    with pytest.raises(errors.TlsError, match="given authority"):
+        analyze(tls_server, tls=True)
+
+
+def test_certificate_for_another_name(analyze, serve, authority, ca_file):
+    issued = authority.issue_cert("gpu.example.org")
+    pair = issued.private_key_pem.bytes(), issued.cert_chain_pems[0].bytes()
+    url = serve(credentials=grpc.ssl_server_credentials([pair]))
+    with pytest.raises(errors.TlsError, match="another name"):
+        analyze(url, tls=Tls(ca=ca_file))
+    assert analyze(url, tls=Tls(ca=ca_file, server_name="gpu.example.org")).status == "ok"
+
+
+def test_client_certificate(analyze, serve, authority, server_certificate, ca_file, own_certificate):
+    mutual = grpc.ssl_server_credentials([server_certificate], authority.cert_pem.bytes(), True)
+    url = serve(credentials=mutual)
+    assert analyze(url, tls=Tls(ca=ca_file, **own_certificate)).status == "ok"
+    with pytest.raises(errors.TlsError):
+        analyze(url, tls=Tls(ca=ca_file))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [
+        ({"ca": "none.pem"}, "none.pem"),
+        ({"ca": "junk.pem"}, "junk.pem"),
+        ({"certificate": "certificate.pem"}, "both"),
+        ({"certificate": "junk.pem", "key": "key.pem"}, "junk.pem"),
+        ({"certificate": "certificate.pem", "key": "junk.pem"}, "certificate.pem"),
+    ],
+)
+@pytest.mark.usefixtures("own_certificate")
+def test_files_that_are_no_certificates(tmp_path, wrong, found):
+    (tmp_path / "junk.pem").write_text("junk")
+    given = Tls(**{name: tmp_path / file for name, file in wrong.items()})
+    with pytest.raises(errors.ClientUsageError, match=found):
+        Client("localhost", tls=given)
+
+
+def test_token(analyze, serve, triton_response):
+    def infer(request, context):
+        if dict(context.invocation_metadata()).get("authorization") != "Bearer right":
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you")
+        return triton_response()
+
+    url = serve(infer)
+    assert analyze(url, token="right").status == "ok"
+    with pytest.raises(errors.PermissionDeniedError) as caught:
+        analyze(url, token="wrong")
+    assert caught.value.triton_status == "UNAUTHENTICATED"
+
+
+def test_token_is_not_sent_in_the_clear():
+    for make in (Client, AsyncClient):
+        with pytest.raises(errors.ClientUsageError, match="not sent without TLS"):
+            make("gpu-host:8001", token="secret")
+        with pytest.raises(errors.ClientUsageError, match="not sent without TLS"):
+            make(["localhost:8001", "gpu-host:8001"], token="secret")
+        make("gpu-host:8001", token="secret", tls=True)
+        make("grpcs://gpu-host:8001", token="secret")
+        make("gpu-host:8001", token="secret", allow_plain_token=True)
+
+
+@pytest.mark.parametrize("token", ["", "top\nsecret", " secret", "schlüssel"])
+def test_token_that_cannot_be_sent(token):
+    with pytest.raises(errors.ClientUsageError, match="token") as caught:
+        Client("localhost", token=token)
+    assert "secret" not in str(caught.value)
+
+
+def test_scheme_and_tls_contradict_each_other():
+    with pytest.raises(errors.ClientUsageError, match="contradict"):
+        Client("grpcs://a", tls=False)
+    with pytest.raises(errors.ClientUsageError, match="contradict"):
+        Client("grpc://a", tls=True)
+
+
+def test_nobody_listens(analyze, unused_port):
+    with pytest.raises(errors.ServerUnavailableError, match=f"127.0.0.1:{unused_port}") as caught:
+        analyze(f"127.0.0.1:{unused_port}")
+    assert caught.value.triton_status == "UNAVAILABLE"
+
+
+def test_name_that_does_not_exist(analyze):
+    with pytest.raises(errors.ServerUnavailableError):
+        analyze("no-such-host.invalid:8001")
+
+
+def test_nobody_answers_in_time(analyze):
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        with pytest.raises(errors.ServerTimeoutError, match="more time"):
+            analyze(f"127.0.0.1:{mute.getsockname()[1]}", timeout=0.3)
+
+
+def talking(answer: bytes) -> tuple[socket.socket, str]:
+    """Listen and send some bytes to whoever comes."""
+    talker = socket.socket()
+    talker.bind(("127.0.0.1", 0))
+    talker.listen()
+
+    def talk():
+        while True:
+            try:
+                connection, _ = talker.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(1000)
+                connection.sendall(answer)
+
+    threading.Thread(target=talk, daemon=True).start()
+    return talker, f"127.0.0.1:{talker.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n"])
+def test_what_speaks_no_grpc(analyze, answer):
+    talker, url = talking(answer)
+    with talker, pytest.raises(errors.IncompatibleServerError, match="does not speak gRPC"):
+        analyze(url)
+
+
+def test_who_takes_connections_and_lets_them_go(analyze):
+    talker, url = talking(b"")
+    with talker:
+        assert look(url, Security(tls=False)) == "nobody"
+        with pytest.raises(errors.ServerUnavailableError) as caught:
+            analyze(url)
+    assert not isinstance(caught.value, errors.TlsError)
+
+
+def test_another_grpc_service(analyze, serve):
+    with pytest.raises(errors.IncompatibleServerError, match="does not serve the model bac"):
+        analyze(serve(service="helloworld.Greeter"))
+
+
+def test_triton_without_our_model(analyze, serve):
+    def infer(request, context):
+        context.abort(grpc.StatusCode.NOT_FOUND, "Request for unknown model: 'bac' is not found")
+
+    with pytest.raises(errors.IncompatibleServerError):
+        analyze(serve(infer))
+
+
+def test_another_schema(analyze, serve, triton_response):
+    def infer(request, context):
+        return triton_response({"rows": 4, "columns": 2, "status": "ok", "schema": "bacctl.analysis/9"})
+
+    with pytest.raises(errors.IncompatibleServerError, match=r"bacctl\.analysis/1"):
+        analyze(serve(infer))
+
+
+@pytest.mark.parametrize("value", [{"status": "perhaps"}, {"area_mm2": -1.0}, {"vessels": [{}]}])
+def test_report_that_follows_no_schema(analyze, serve, triton_response, value):
+    report = {"rows": 4, "columns": 2, "status": "ok", **value}
+    with pytest.raises(errors.IncompatibleServerError, match="report"):
+        analyze(serve(lambda request, context: triton_response(report)))
+
+
+def test_answer_that_is_no_message(analyze, serve):
+    with pytest.raises(errors.IncompatibleServerError):
+        analyze(serve(serialise=lambda message: b"\xff\xff\xff"))
+
+
+def test_answer_that_is_cut_short(analyze, serve):
+    # The bytes of a message that ends too early are no message.
+    with pytest.raises(errors.IncompatibleServerError):
+        analyze(serve(serialise=lambda message: message.SerializeToString()[:-100]))
+
+
+def test_server_that_breaks_off_in_the_middle(analyze):
+    """A real server whose answer stops after some bytes, as when it is killed while it sends."""
+    upstream_bytes = 60
+    talker = socket.socket()
+    talker.bind(("127.0.0.1", 0))
+    talker.listen()
+    # A server's preface, an answer's headers promised by none: then nothing more.
+    settings = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+
+    def talk():
+        connection, _ = talker.accept()
+        with connection:
+            connection.sendall(settings)
+            received = b""
+            while len(received) < upstream_bytes:
+                received += connection.recv(4096)
+            time.sleep(0.2)
+
+    threading.Thread(target=talk, daemon=True).start()
+    with talker, pytest.raises(errors.ServerUnavailableError, match="broke during the call"):
+        analyze(f"127.0.0.1:{talker.getsockname()[1]}")
+
+
+def test_server_that_is_away_for_a_moment(serve, unused_port):
+    with Client(f"localhost:{unused_port}", max_retries=9, timeout=30.0) as client:
+        with pytest.raises(errors.ServerUnavailableError):
+            client.analyze(b"x", max_retries=0)
+        starting = threading.Timer(0.3, serve, kwargs={"port": unused_port})
+        starting.start()
+        assert client.analyze(b"x").status == "ok"
+        starting.join()
+        serve.last.stop(None).wait()
+        with pytest.raises(errors.ServerUnavailableError):
+            client.analyze(b"x", max_retries=0)
+
+
+def test_several_servers_take_turns_and_a_dead_one_is_left_out(serve, triton_response, unused_port):
+    seen = []
+
+    def named(name):
+        def infer(request, context):
+            seen.append(name)
+            return triton_response()
+
+        return infer
+
+    urls = [serve(named("a")), serve(named("b")), f"localhost:{unused_port}"]
+    with Client(urls, max_retries=1) as client:
+        for _ in range(6):
+            client.analyze(b"x")
+    assert len(seen) == 6
+    assert abs(seen.count("a") - seen.count("b")) <= 1
+
+
+def test_queue_that_is_full(analyze, serve):
+    def infer(request, context):
+        context.abort(grpc.StatusCode.UNAVAILABLE, "Request in model 'bac' exceeds maximum queue size")
+
+    with pytest.raises(errors.ServerOverloadedError):
+        analyze(serve(infer))
+
+
+def test_close_ends_a_call_under_way(serve):
+    called, release = threading.Event(), threading.Event()
+
+    def infer(request, context):
+        called.set()
+        release.wait(20)
+
+    client = Client(serve(infer))
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(client.analyze, b"x")
+        assert called.wait(20)
+        client.close()
+        with pytest.raises(errors.ClientUsageError, match="closed during the call"):
+            call.result(20)
+        release.set()
+
+
+def test_close_ends_a_call_under_way_in_a_loop(serve):
+    called, release = threading.Event(), threading.Event()
+
+    def infer(request, context):
+        called.set()
+        release.wait(20)
+
+    async def main():
+        client = AsyncClient(serve(infer))
+        call = asyncio.ensure_future(client.analyze(b"x"))
+        assert await asyncio.to_thread(called.wait, 20)
+        await client.close()
+        with pytest.raises(errors.ClientUsageError, match="closed during the call"):
+            await call
+
+    asyncio.run(main())
+    release.set()
+
+
+def test_no_proxy_for_this_machine(analyze, monkeypatch, unused_port):
+    monkeypatch.setenv("http_proxy", "http://192.0.2.1:3128")  # an address that never answers
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(errors.ServerUnavailableError):
+        analyze(f"localhost:{unused_port}")
+
+
+def test_nothing_is_read_for_a_client_that_is_closed(tmp_path: Path):
+    client = Client("localhost:1")
+    client.close()
+    with pytest.raises(errors.ClientUsageError, match="BAC-CLIENT-CLOSED"):
+        client.analyze(tmp_path / "there is no such file")
