@@ -79,6 +79,13 @@ def interval(value: Any) -> tuple[float, float]:
     return (ends[0], ends[1]) if len(ends) == 2 and ends[0] <= ends[1] else _wrong(value)
 
 
+def finite(value: Any) -> float:
+    """Return a finite number of either sign."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return _wrong(value)
+    return math.copysign(amount(abs(value)), value)
+
+
 def known(value: Any, read: Callable[[Any], T]) -> T | None:
     """Return null as None, and what else it is as `read` gives it."""
     return None if value is None else read(value)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from bacctl.exam_results import ExamResult
+from bacctl._checked import amount, finite, items, known, one_of, table
+from bacctl.exam_results import SIDES, VIEWS, BreastResult, ExamResult
 from bacctl.image_parts import Notice
 from bacctl.image_result import Laterality
 
 Verdict = Literal["progressed", "regressed", "within_limit", "not_comparable"]
 Obstacle = Literal["no_common_view", "no_mass", "other_basis", "no_interval", "no_area", "too_few_views"]
+
+_VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+_OBSTACLES: tuple[Obstacle, ...] = get_args(Obstacle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,19 @@ class Change:
             "reason": self.reason,
         }
 
+    @classmethod
+    def from_dict(cls, value: Any) -> Change:
+        """Read what `to_dict` wrote; KeyError or ValueError where it is something else."""
+        entry = table(value)
+        return cls(
+            known(entry["prior"], amount),
+            known(entry["current"], amount),
+            known(entry["difference"], finite),
+            known(entry["limit"], amount),
+            one_of(entry["verdict"], _VERDICTS),
+            known(entry["reason"], lambda reason: one_of(reason, _OBSTACLES)),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BreastComparison:
@@ -82,6 +99,17 @@ class BreastComparison:
             "calcium_mass_mg": self.calcium_mass_mg.to_dict(),
             "area_mm2": self.area_mm2.to_dict(),
         }
+
+    @classmethod
+    def from_dict(cls, value: Any, laterality: Laterality) -> BreastComparison:
+        """Read what `to_dict` wrote of one breast; KeyError or ValueError where it is something else."""
+        entry = table(value)
+        return cls(
+            laterality,
+            tuple(one_of(view, VIEWS) for view in items(entry["views"])),
+            Change.from_dict(entry["calcium_mass_mg"]),
+            Change.from_dict(entry["area_mm2"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +146,39 @@ class ExamComparison:
             "notices": [notice.to_dict() for notice in self.notices],
         }
 
+    @classmethod
+    def from_dict(cls, value: Any) -> ExamComparison:
+        """Read a comparison of ``schema/comparison-1.json``, as `to_dict` wrote it.
+
+        Parameters
+        ----------
+        value : mapping
+            The object, with or without its head.
+
+        Returns
+        -------
+        ExamComparison
+            Its exams have what the document says of them: the woman's values, no breasts and no images.
+
+        Raises
+        ------
+        ValueError
+            It does not follow the schema.
+        """
+        try:
+            entry = table(value)
+            breasts = table(entry["breasts"])
+            return cls(
+                _read_summary(entry["prior"]),
+                _read_summary(entry["current"]),
+                {side: BreastComparison.from_dict(breasts[side], side) for side in SIDES},
+                Change.from_dict(entry["calcium_mass_mg"]),
+                Change.from_dict(entry["area_mm2"]),
+                tuple(Notice.from_dict(notice) for notice in items(entry["notices"])),
+            )
+        except KeyError as missing:
+            raise ValueError(f"no comparison: {missing} is missing") from None
+
 
 def _summary(exam: ExamResult) -> dict[str, Any]:
     whole = exam.to_dict()
@@ -134,3 +195,10 @@ def _summary(exam: ExamResult) -> dict[str, Any]:
         "alarms",
     )
     return {**{name: whole[name] for name in names}, "software": dict(exam.software)}
+
+
+def _read_summary(value: Any) -> ExamResult:
+    entry = dict(table(value))
+    # What a summary leaves out: nothing is known of it.
+    unknown = ExamResult(None, False, {side: BreastResult(side) for side in SIDES}).to_dict()
+    return ExamResult.from_dict({**unknown, **entry}, software=table(entry["software"]))

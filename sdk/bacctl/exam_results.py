@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from bacctl.image_parts import Notice
 from bacctl.image_result import ImageResult, Laterality, MassBasis, as_list
+
+if TYPE_CHECKING:
+    from bacctl.frames import Library
 
 MassCategory = Literal["0", "0-20", "20-40", "40-60", "60-80", ">80"]
 AreaClass = Literal["0", "0-10", "10-25", ">25"]
@@ -188,3 +191,38 @@ class ExamResult:
             "alarms": [alarm.to_dict() for alarm in self.alarms],
             "files": dict(self.files),
         }
+
+    @classmethod
+    def from_dict(cls, value: Any, software: Mapping[str, str | None] | None = None) -> ExamResult:
+        """Read an exam object of ``schema/analysis-1.json``, as `to_dict` wrote it.
+
+        Parameters
+        ----------
+        value : mapping
+            The object.
+        software : mapping, optional
+            That of the document it stands in.
+
+        Returns
+        -------
+        ExamResult
+            Without its images, which are not in the object.
+
+        Raises
+        ------
+        ValueError
+            It does not follow the schema.
+        """
+        from bacctl.exam_saved import read_exam
+
+        try:
+            exam = read_exam(value, software or {"bacctl": None, "model": None})
+        except KeyError as missing:
+            raise ValueError(f"no exam: {missing} is missing") from None
+        return exam if software is not None else replace(exam, software={})
+
+    def to_frame(self, *, library: Library = "pandas") -> Any:
+        """Put the images of this exam into a table; `bacctl.to_frame` makes tables of exams too."""
+        from bacctl.frames import to_frame
+
+        return to_frame(self.images, library=library)
