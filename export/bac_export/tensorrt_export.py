@@ -2,89 +2,66 @@
 
 The network is built strongly typed, the only form that TensorRT 11 has and one that 10.x knows too:
 precision is what the ONNX file says, and no builder flag changes it. An engine runs only on the TensorRT
-version and kind of GPU that it was built with, so it is built inside the container that serves it.
+version and kind of GPU that it was built with, so it is built inside the container that serves it
+(`bac_export.engine` decides when).
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import json
-import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bac_export.errors import ExportError
+from bac_export.files import replace_file
+from bac_export.graph import INPUT
+from bac_imaging.tiles import MAX_TILES, TILE_PX
 
-__all__ = ["run"]
+__all__ = ["COMPATIBILITIES", "Compatibility", "Profile", "build", "load_tensorrt"]
 
-INPUT = "TILES"
-_TYPICAL_TILES = 16
-_WORKSPACE_BYTES = 2 << 30
+Compatibility = Literal["none", "same-compute-capability", "ampere-plus"]
+COMPATIBILITIES: tuple[Compatibility, ...] = ("none", "same-compute-capability", "ampere-plus")
+
+WORKSPACE_BYTES = 2 << 30
 
 
-def run(onnx: Path, plan: Path, max_batch: int = 64) -> Path:
-    """Build a TensorRT engine for the GPU of this machine.
+@dataclass(frozen=True)
+class Profile:
+    """Batch sizes of the engine's one optimisation profile.
 
-    Parameters
+    Attributes
     ----------
-    onnx : Path
-        ONNX file of `bac_export.onnx_export.run`.
-    plan : Path
-        Where the engine goes; ``<plan>.json`` (what it was built from and with) and ``<plan>.timing`` (the
-        timing cache, which makes the next build faster) are written beside it.
-    max_batch : int, default 64
-        Largest batch: ``max_batch_size`` of the serving configuration.
+    typical : int
+        What the engine is tuned for: a mammogram has 9 to 30 tiles.
+    largest : int
+        ``max_batch_size`` of ``configs/gpu.pbtxt``: an ensemble never splits a batch.
+    """
 
-    Returns
-    -------
-    Path
-        The engine.
+    typical: int = 16
+    largest: int = MAX_TILES
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.typical <= self.largest:
+            raise ExportError(
+                f"the batches {self.typical} and {self.largest} are not in order; give 1 or more, "
+                "the typical one no larger than the largest"
+            )
+
+    def shapes(self) -> dict[str, list[int]]:
+        """Return the shapes of the input, ``min``, ``opt`` and ``max``."""
+        sizes = {"min": 1, "opt": self.typical, "max": self.largest}
+        return {name: [size, 1, TILE_PX, TILE_PX] for name, size in sizes.items()}
+
+
+def load_tensorrt() -> Any:
+    """Import TensorRT.
 
     Raises
     ------
     ExportError
-        When TensorRT is missing, the ONNX file cannot be read or parsed, or the build fails.
+        It is not installed.
     """
-    if not onnx.is_file():
-        raise ExportError(f"{onnx} is no file; run `bacctl export onnx` first")
-    if max_batch < 1:
-        raise ExportError(f"the largest batch is {max_batch}; give 1 or more")
-    trt = _tensorrt()
-    logger = trt.Logger(trt.Logger.WARNING)
-    builder = trt.Builder(logger)
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, logger)
-    if not parser.parse_from_file(str(onnx)):
-        errors = "; ".join(str(parser.get_error(i)).replace("\n", " ") for i in range(parser.num_errors))
-        raise ExportError(f"TensorRT {trt.__version__} cannot parse {onnx}: {errors}")
-    config = builder.create_builder_config()
-    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, _WORKSPACE_BYTES)
-    shapes = _profile(builder, config, network, max_batch)
-    timing = plan.with_name(plan.name + ".timing")
-    cache = config.create_timing_cache(timing.read_bytes() if timing.is_file() else b"")
-    config.set_timing_cache(cache, ignore_mismatch=True)
-    engine = builder.build_serialized_network(network, config)
-    if engine is None:
-        raise ExportError(
-            f"TensorRT {trt.__version__} built no engine from {onnx}; its messages above say why"
-        )
-    data = bytes(engine)
-    manifest = {
-        "schema": "bacctl.tensorrt_plan/1",
-        "plan_sha256": hashlib.sha256(data).hexdigest(),
-        "onnx_sha256": hashlib.sha256(onnx.read_bytes()).hexdigest(),
-        "tensorrt": trt.__version__,
-        "profile": shapes,
-    }
-    plan.parent.mkdir(parents=True, exist_ok=True)
-    _replace(timing, bytes(config.get_timing_cache().serialize()))
-    _replace(plan.with_name(plan.name + ".json"), (json.dumps(manifest, indent=2) + "\n").encode())
-    _replace(plan, data)
-    return plan
-
-
-def _tensorrt() -> Any:
     try:
         return importlib.import_module("tensorrt")
     except ImportError:
@@ -94,26 +71,78 @@ def _tensorrt() -> Any:
         ) from None
 
 
-def _profile(builder: Any, config: Any, network: Any, max_batch: int) -> dict[str, list[int]]:
-    """Add one optimisation profile, batch 1 to `max_batch`, and return its shapes."""
+def build(
+    onnx: Path,
+    *,
+    profile: Profile,
+    compatibility: Compatibility = "none",
+    timing_cache: Path | None = None,
+) -> bytes:
+    """Build an engine for the GPU of this machine.
+
+    Parameters
+    ----------
+    onnx : Path
+        The network, in the precision that the engine is to have.
+    profile : Profile
+        Batch sizes.
+    compatibility : {"none", "same-compute-capability", "ampere-plus"}, default "none"
+        Which other GPUs the engine is to run on; the wider, the slower.
+    timing_cache : Path, optional
+        Read if it is there, and written: the next build of a similar network is faster.
+
+    Returns
+    -------
+    bytes
+        The serialised engine.
+
+    Raises
+    ------
+    ExportError
+        When TensorRT is missing, the file cannot be parsed (every error of the parser is shown), its input
+        is another one, or the build fails.
+    """
+    trt = load_tensorrt()
+    logger = trt.Logger(trt.Logger.WARNING)
+    builder = trt.Builder(logger)
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, logger)
+    if not parser.parse_from_file(str(onnx)):
+        errors = "; ".join(" ".join(str(parser.get_error(i)).split()) for i in range(parser.num_errors))
+        raise ExportError(f"TensorRT {trt.__version__} cannot parse {onnx}: {errors}")
     names = [network.get_input(i).name for i in range(network.num_inputs)]
     if names != [INPUT]:
         raise ExportError(
             f"the inputs {names} are not [{INPUT!r}]; export the network with `bacctl export onnx`"
         )
-    tile = list(network.get_input(0).shape)[1:]
-    shapes = {
-        "min": [1, *tile],
-        "opt": [min(_TYPICAL_TILES, max_batch), *tile],
-        "max": [max_batch, *tile],
-    }
-    profile = builder.create_optimization_profile()
-    profile.set_shape(INPUT, shapes["min"], shapes["opt"], shapes["max"])
-    config.add_optimization_profile(profile)
-    return shapes
+    config = builder.create_builder_config()
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE_BYTES)
+    level = trt.HardwareCompatibilityLevel
+    config.hardware_compatibility_level = {
+        "none": level.NONE,
+        "same-compute-capability": level.SAME_COMPUTE_CAPABILITY,
+        "ampere-plus": level.AMPERE_PLUS,
+    }[compatibility]
+    shapes = profile.shapes()
+    optimisation = builder.create_optimization_profile()
+    optimisation.set_shape(INPUT, shapes["min"], shapes["opt"], shapes["max"])
+    config.add_optimization_profile(optimisation)
+    _read_timing(config, timing_cache)
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        raise ExportError(
+            f"TensorRT {trt.__version__} built no engine from {onnx}; its messages above say why"
+        )
+    if timing_cache is not None:
+        replace_file(timing_cache, bytes(config.get_timing_cache().serialize()))
+    return bytes(engine)
 
 
-def _replace(path: Path, data: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(data)
-    os.replace(partial, path)
+def _read_timing(config: Any, path: Path | None) -> None:
+    """Give the builder the timings of earlier builds, or room for its own where they are of no use."""
+    if path is None:
+        return
+    earlier = path.read_bytes() if path.is_file() else b""
+    # Of another GPU or version it is not taken, and TensorRT says so.
+    if not config.set_timing_cache(config.create_timing_cache(earlier), False):
+        config.set_timing_cache(config.create_timing_cache(b""), False)

@@ -3,73 +3,23 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from typer.testing import CliRunner
+from tests.export.conftest import FIGURES
 
-from bac_export import onnx_export
+from bac_export import onnx_export, parity
 from bac_export.errors import ExportError
-from bac_export.parity import Parity, compare, onnxruntime_engine, probe_tiles
-from bac_imaging.tiles import MAX_TILES, TILE_PX
-from bac_training.checkpoint import load_checkpoint, load_network, save_checkpoint
-from bac_training.config import load_config
-from bac_training.unet import UNet
-from bacctl.cli.app import app
+from bac_export.graph import check
+from bac_export.parity import onnxruntime_engine
+from bac_imaging.tiles import TILE_PX
+from bac_training.checkpoint import load_checkpoint, load_network
 
 ROOT = Path(__file__).parents[2]
-FIGURES = {"schema": "s", "model": {}, "data": {"women": 2}, "bootstrap": {}, "targets": []}
-REPOSITORY = ROOT / "model_repository" / "bac_segment"
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    network = UNet((8, 8))
-    # Statistics other than those of a new layer, or a lost normalisation would go unseen.
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.5, 0.5)
-            module.running_var.uniform_(0.5, 2.0)
-    config = load_config().to_dict()
-    config["network"] |= {"widths": [8, 8], "block": "plain"}
-    state = network.state_dict()
-    path = tmp_path_factory.mktemp("run") / "checkpoint.pt"
-    content: dict[str, Any] = {"config": config, "data": [], "cases": 4, "network": state, "average": state}
-    save_checkpoint(path, {**content, "optimiser": {}, "step": 10, "elapsed_s": 90.0})
-    return path
-
-
-@pytest.fixture(scope="module")
-def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Export with settings and figures, as a user does."""
-    folder = tmp_path_factory.mktemp("export")
-    (folder / "bac_segment").mkdir()
-    settings = {
-        "schema": "bac_training.settings/1",
-        "threshold": 0.4,
-        "post_processing": {"seed": 0.9, "min_length_mm": 8.0},
-        "woman_f1": 0.98,
-    }
-    (folder / "settings.json").write_text(json.dumps(settings))
-    (folder / "report.json").write_text(json.dumps({**FIGURES, "figures": {"mass": {}}}))
-    options = {"--settings": "settings.json", "--figures": "report.json", "--repository": "."}
-    done = CliRunner().invoke(
-        app,
-        [
-            "export",
-            "onnx",
-            str(checkpoint),
-            *(str(p) for name, to in options.items() for p in (name, folder / to)),
-        ],
-    )
-    assert done.exit_code == 0, done.output
-    assert "research use only" in done.stdout
-    return folder / "bac_segment" / "1" / "model.onnx"
 
 
 def test_the_file_answers_like_the_network_at_any_batch(checkpoint: Path, exported: Path) -> None:
@@ -104,18 +54,58 @@ def test_the_card_describes_the_file(exported: Path) -> None:
     assert card["training"]["images"] == 4
     assert card["parity"]["onnxruntime"]["dice"] >= 0.999
     assert card["parity"]["openvino"]["largest_difference"] <= 1e-3
-    assert sorted(path.name for path in exported.parent.iterdir()) == ["model.onnx", "model_card.json"]
+    assert set(card["parity"]) == {"onnxruntime", "openvino", "openvino_bf16", "fp16"}
+    files = sorted(path.name for path in exported.parent.iterdir())
+    assert files == ["model.fp16.onnx", "model.onnx", "model_card.json"]
+
+
+def test_the_file_says_what_it_takes_to_use_it(checkpoint: Path, exported: Path) -> None:
+    model = onnx.load(exported)
+    said = {entry.key.removeprefix("bacctl."): entry.value for entry in model.metadata_props}
+    assert said["intended_use"] == "research use only"
+    assert said["checkpoint_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert float(said["threshold"]) == 0.4
+    assert json.loads(said["post_processing"]) == {"min_length_mm": 8.0, "seed": 0.9}
+    assert json.loads(said["normalisation"])["clip"] == [-4.0, 12.0]
+    assert json.loads(said["tiles"]) == {"side_px": 512, "stride_px": 448, "most": 64, "spacing_mm": 0.1}
+
+
+def test_the_file_tells_nothing_of_the_machine(exported: Path) -> None:
+    assert str(ROOT).encode() not in exported.read_bytes()
+    assert b"stack_trace" not in exported.read_bytes()
+
+
+def test_what_tensorrt_cannot_parse_is_named(exported: Path, tmp_path: Path) -> None:
+    check(exported)
+    model = onnx.load(exported)
+    model.graph.node[-1].op_type = "Det"
+    del model.graph.value_info[:]
+    (resize,) = [node for node in model.graph.node if node.op_type == "Resize"]
+    for attribute in resize.attribute:
+        if attribute.name == "mode":
+            attribute.s = b"cubic"
+    changed = tmp_path / "changed.onnx"
+    onnx.save(model, changed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx.checker, "check_model", lambda *given, **options: None)
+        with pytest.raises(ExportError, match=rf"operator Det.*{re.escape(resize.name)}: Resize by cubic"):
+            check(changed)
 
 
 def test_a_failed_gate_leaves_the_repository_as_it_was(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = tmp_path / "bac_segment" / "1"
     version.mkdir(parents=True)
     (version / "model.onnx").write_bytes(b"old")
-    monkeypatch.setattr(onnx_export, "onnxruntime_engine", lambda path: lambda tiles: np.zeros_like(tiles))
-    with pytest.raises(ExportError, match="onnxruntime differs from PyTorch"):
-        onnx_export.run(checkpoint, tmp_path)
+    monkeypatch.setattr(
+        onnx_export, "export_network", lambda network, path, max_batch: shutil.copy(exported, path)
+    )
+    monkeypatch.setattr(onnx_export, "onnxruntime_engine", lambda path: lambda tiles: tiles + 0.5)
+    view = parity.Case(np.zeros((1, 1, TILE_PX, TILE_PX), np.float32), np.zeros((4, 4), np.float32), {})
+    monkeypatch.setattr(parity.Reference, "_report", lambda *given: (np.zeros((4, 4), bool), 0.0))
+    with pytest.raises(ExportError, match="onnxruntime differs from PyTorch: probability by"):
+        onnx_export.run(checkpoint, tmp_path, cases=[view])
     assert [path.name for path in version.iterdir()] == ["model.onnx"]
     assert (version / "model.onnx").read_bytes() == b"old"
 
@@ -126,32 +116,3 @@ def test_a_folder_that_is_no_repository_is_refused(checkpoint: Path, tmp_path: P
     (tmp_path / "bac_segment").mkdir()
     with pytest.raises(ExportError, match="threshold"):
         onnx_export.run(checkpoint, tmp_path, threshold=1.0)
-
-
-def test_agreement_by_hand() -> None:
-    reference = np.array([0.9, 0.6, 0.4, 0.1], dtype=np.float32)
-    other = np.array([0.9, 0.6, 0.55, 0.1], dtype=np.float32)
-    found = compare(reference, other, 0.5)
-    assert found.largest_difference == pytest.approx(0.15)
-    assert found.dice == pytest.approx(2 * 2 / 5)
-    with pytest.raises(ExportError):
-        found.require("it")
-    Parity(1e-4, 1.0).require("it")
-    with pytest.raises(ExportError):
-        Parity(float("nan"), 1.0).require("it")
-
-
-def test_probe_tiles_repeat() -> None:
-    tiles = probe_tiles(2, 64)
-    assert tiles.shape == (2, 1, 64, 64)
-    assert tiles.dtype == np.float32
-    assert np.array_equal(tiles, probe_tiles(2, 64))
-
-
-@pytest.mark.parametrize("name", ["config.pbtxt", "configs/gpu.pbtxt", "configs/onnx.pbtxt"])
-def test_every_configuration_has_the_same_tensors(name: str) -> None:
-    text = (REPOSITORY / name).read_text()
-    assert re.search(rf"max_batch_size:\s*{MAX_TILES}\b", text)
-    for tensor in ("TILES", "PROBABILITY"):
-        pattern = rf'name:\s*"{tensor}"\s*data_type:\s*TYPE_FP32\s*dims:\s*\[\s*1,\s*512,\s*512\s*\]'
-        assert re.search(pattern, text), tensor

@@ -1,0 +1,162 @@
+"""Precision written into the ONNX file: half precision, or quantised convolutions.
+
+TensorRT 11 builds what the file says and nothing else, so that there is no flag to set later. The head (the
+last convolution and what follows it) stays in float32 in every precision: its four logits decide the outline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from bac_export.errors import ExportError
+from bac_export.files import digest_of
+
+__all__ = ["PRECISIONS", "Precision", "name_of", "to_half", "to_quantised"]
+
+FloatArray = npt.NDArray[np.float32]
+Precision = Literal["fp32", "fp16", "int8", "fp8"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "fp8")
+
+_FP8_OPSET = 19
+"""The first opset whose QuantizeLinear knows float8."""
+
+
+def name_of(precision: Precision) -> str:
+    """Return the file name of the network in `precision`; ``model.onnx`` is the one in float32."""
+    return "model.onnx" if precision == "fp32" else f"model.{precision}.onnx"
+
+
+def to_half(source: Path, target: Path) -> None:
+    """Write a float32 ONNX file with everything before its head in float16.
+
+    Needs neither PyTorch nor a GPU, so that it runs where the engine is built. Inputs and outputs stay
+    float32.
+
+    Parameters
+    ----------
+    source : Path
+        File of `bac_export.onnx_export.run`.
+    target : Path
+        Where to.
+
+    Raises
+    ------
+    ExportError
+        When a weight does not fit float16 or the file has no convolution.
+    """
+    model = onnx.load(source)
+    graph = model.graph
+    head = _head(graph)
+    nodes = list(graph.node)
+    before = nodes[: nodes.index(head)]
+    constants = {value.name: value for value in graph.initializer}
+    halved: set[str] = set()
+    for node in before:
+        for place, name in enumerate(node.input):
+            # A Resize takes its scales in float32 whatever it resizes.
+            if name in constants and not (node.op_type == "Resize" and place > 0):
+                halved.add(name)
+    for name in halved:
+        if constants[name].data_type == TensorProto.FLOAT:
+            constants[name].CopyFrom(_half(constants[name]))
+    incoming, outgoing = f"{graph.input[0].name}_half", f"{head.input[0]}_single"
+    for node in before:
+        for place, name in enumerate(node.input):
+            if name == graph.input[0].name:
+                node.input[place] = incoming
+    down = helper.make_node("Cast", [graph.input[0].name], [incoming], "to_half", to=TensorProto.FLOAT16)
+    up = helper.make_node("Cast", [head.input[0]], [outgoing], "to_single", to=TensorProto.FLOAT)
+    head.input[0] = outgoing
+    del graph.node[:]
+    graph.node.extend([down, *before, up, *nodes[len(before) :]])
+    _finish(model, source, target, "fp16")
+
+
+def to_quantised(
+    source: Path, target: Path, tiles: Iterable[FloatArray], precision: Literal["int8", "fp8"]
+) -> None:
+    """Write a float32 ONNX file with its convolutions, save the head's, between Q/DQ pairs.
+
+    Symmetric with zero points of 0, the only kind that TensorRT takes: weights for each output channel,
+    activations for each tensor, biases left in float32.
+
+    Parameters
+    ----------
+    source, target : Path
+        As for `to_half`.
+    tiles : iterable of ndarray of float32, shape (n, 1, 512, 512)
+        What the ranges of the activations are read from.
+    precision : {"int8", "fp8"}
+        fp8 is E4M3.
+    """
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+    eight_bit = QuantType.QInt8 if precision == "int8" else QuantType.QFLOAT8E4M3FN
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "source.onnx"
+        model = onnx.load(source)
+        if precision == "fp8":
+            model = onnx.version_converter.convert_version(model, _FP8_OPSET)
+        onnx.save(model, path)
+        quantize_static(
+            path,
+            target,
+            _Calibration(model.graph.input[0].name, tiles),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            per_channel=True,
+            activation_type=eight_bit,
+            weight_type=eight_bit,
+            nodes_to_exclude=[_head(model.graph).name],
+            calibrate_method=(
+                CalibrationMethod.MinMax if precision == "int8" else CalibrationMethod.Distribution
+            ),
+            extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
+        )
+    _finish(onnx.load(target), source, target, precision)
+
+
+class _Calibration:
+    """Tiles one by one, as the quantiser asks for them."""
+
+    def __init__(self, name: str, tiles: Iterable[FloatArray]) -> None:
+        self._feeds: Iterator[dict[str, FloatArray]] = (
+            {name: tile[None]} for batch in tiles for tile in batch
+        )
+
+    def get_next(self) -> dict[str, FloatArray] | None:
+        return next(self._feeds, None)
+
+
+def _head(graph: Any) -> Any:
+    """Return the last convolution."""
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    if not convolutions:
+        raise ExportError("the network has no convolution; give a file of `bacctl export onnx`")
+    return convolutions[-1]
+
+
+def _half(tensor: Any) -> Any:
+    single = numpy_helper.to_array(tensor)
+    if np.abs(single).max(initial=0.0) > np.finfo(np.float16).max:
+        raise ExportError(f"the weights {tensor.name} do not fit half precision; serve float32")
+    return numpy_helper.from_array(single.astype(np.float16), tensor.name)
+
+
+def _finish(model: Any, source: Path, target: Path, precision: Precision) -> None:
+    """Infer the types anew, note where the file comes from, check it and write it."""
+    del model.graph.value_info[:]
+    digest = digest_of(source)
+    kept = {entry.key: entry.value for entry in onnx.load(source).metadata_props}
+    helper.set_model_props(model, {**kept, "bacctl.precision": precision, "bacctl.float32_sha256": digest})
+    model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, target)

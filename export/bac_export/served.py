@@ -1,0 +1,89 @@
+"""The network of a running server as an engine, so that what is served can be held against its file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bac_export.errors import ExportError
+from bac_export.files import digest_of
+from bac_export.graph import INPUT, OUTPUT
+from bac_export.parity import (
+    REDUCED,
+    Engine,
+    FloatArray,
+    Parity,
+    Reference,
+    onnxruntime_engine,
+    phantom_cases,
+)
+
+__all__ = ["served_engine", "verify"]
+
+_MODEL = "bac_segment"
+_TIMEOUT_S = 120.0
+
+
+def verify(url: str, version_folder: Path, cases: tuple[int, ...]) -> Parity:
+    """Compare the segmentation step of a server with the ONNX file that it is said to serve.
+
+    Parameters
+    ----------
+    url : str
+        ``host:port`` of the server's gRPC.
+    version_folder : Path
+        ``bac_segment/1`` of the model repository.
+    cases : tuple of int
+        As for `bac_export.parity.phantom_cases`.
+
+    Returns
+    -------
+    Parity
+        Within `bac_export.parity.REDUCED`.
+
+    Raises
+    ------
+    ExportError
+        When the server does not answer, or not as the file does.
+    """
+    path = version_folder / "model.onnx"
+    try:
+        card = json.loads((version_folder / "model_card.json").read_text())
+        fits = card["sha256"] == digest_of(path)
+    except (OSError, ValueError, KeyError, TypeError):
+        fits = False
+    if not fits:
+        raise ExportError(f"{version_folder} holds no network with its own model card; export it again")
+    single = onnxruntime_engine(path)
+    reference = Reference(single, phantom_cases(cases), card["threshold"], card.get("post_processing", {}))
+    found = reference.compare(served_engine(url))
+    found.require(f"{_MODEL} at {url}", REDUCED)
+    return found
+
+
+def served_engine(url: str) -> Engine:
+    """Return a function that runs tiles on the segmentation step of a server.
+
+    Parameters
+    ----------
+    url : str
+        ``host:port`` of the server's gRPC.
+    """
+    from tritonclient import grpc
+    from tritonclient.utils import InferenceServerException
+
+    client = grpc.InferenceServerClient(url)
+
+    def run(tiles: FloatArray) -> FloatArray:
+        sent = grpc.InferInput(INPUT, list(tiles.shape), "FP32")
+        sent.set_data_from_numpy(tiles)
+        try:
+            answer = client.infer(_MODEL, [sent], client_timeout=_TIMEOUT_S)
+        except InferenceServerException as error:
+            raise ExportError(
+                f"{_MODEL} at {url} does not answer: {' '.join(str(error.message()).split())}"
+            ) from None
+        probability: FloatArray = answer.as_numpy(OUTPUT)
+        return probability
+
+    return run

@@ -1,0 +1,25 @@
+"""Second step of the ensemble by PyTorch, on a GPU where there is one: see configs/torch.pbtxt."""
+
+import json
+from pathlib import Path
+
+import triton_python_backend_utils as pb_utils
+
+from bac_export.torch_engine import TorchSegmenter
+from bacctl.serving import answer_each, read_model_card
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        folder = Path(args["model_repository"], args["model_version"])
+        read_model_card(folder)
+        shape = json.loads((folder / "model_card.json").read_text())["network"]
+        on_gpu = args["model_instance_kind"] == "GPU"
+        device = f"cuda:{args['model_instance_device_id']}" if on_gpu else "auto"
+        self._network = TorchSegmenter(folder / "model.onnx", shape, device)
+
+    def execute(self, requests):
+        return answer_each(pb_utils, requests, self._answer)
+
+    def _answer(self, inputs):
+        return {"PROBABILITY": self._network(inputs["TILES"])}
