@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 import warnings
 import zlib
 from collections.abc import Callable, Mapping
@@ -47,7 +48,7 @@ class ResultCache:
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
         try:
-            self._database = _opened(path)
+            self._database = _opened_among_others(path)
         except (OSError, sqlite3.Error) as error:
             self._give_up(error)
 
@@ -113,6 +114,18 @@ class ResultCache:
             RuntimeWarning,
             stacklevel=2,
         )
+
+
+def _opened_among_others(path: Path) -> sqlite3.Connection:
+    """Open the file; a switch to WAL does not wait for another process that is doing the same."""
+    for wait_s in (0.1, 0.5, 2.0):
+        try:
+            return _opened(path)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(wait_s)
+    return _opened(path)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

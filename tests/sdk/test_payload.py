@@ -2,6 +2,7 @@
 
 import io
 import os
+import tracemalloc
 
 import pydicom
 import pytest
@@ -101,3 +102,73 @@ def test_what_is_no_uid_is_not_passed_on():
     odd.StudyInstanceUID = "DOE^JANE"
     error = identified(RefusedError("BAC-MODALITY", "no mammogram"), read_source(odd))
     assert (error.sop_instance_uid, error.study_instance_uid) == ("1.2.826.0.1.7", None)
+
+
+def test_three_gigabytes_are_refused_unread(tmp_path):
+    huge = tmp_path / "huge.dcm"
+    huge.touch()
+    os.truncate(huge, 3_000_000_000)  # sparse
+    tracemalloc.start()
+    assert code_of(huge) == "BAC-FILE-TOO-LARGE"
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def test_stream_without_end(monkeypatch):
+    monkeypatch.setattr(_payload, "MAX_BYTES", 1000)
+    monkeypatch.setattr(_payload, "_PART_BYTES", 64)
+
+    class Endless:
+        taken = 0
+
+        def read(self, size, /):
+            self.taken += size
+            return bytes(size)
+
+    endless = Endless()
+    assert code_of(endless) == "BAC-FILE-TOO-LARGE"
+    assert endless.taken < 1200
+
+
+def test_stream_is_read_on_from_where_it_stands(tmp_path):
+    stream = io.BytesIO(b"headcontent")
+    stream.seek(4)
+    assert read_source(stream) == b"content"
+    assert code_of(stream) == "BAC-FILE-EMPTY"
+
+
+def test_streams_that_give_no_bytes(tmp_path):
+    assert code_of(io.StringIO("text")) == "BAC-FILE-NOT-IMAGE"
+    closed = io.BytesIO(b"abc")
+    closed.close()
+    assert code_of(closed) == "BAC-FILE-UNREADABLE"
+
+
+@pytest.mark.parametrize("change", ["longer", "shorter", "rewritten"])
+def test_file_that_changes_while_it_is_read(tmp_path, monkeypatch, change):
+    path = tmp_path / "a.dcm"
+    path.write_bytes(b"a" * 1000)
+    os.utime(path, ns=(0, 0))
+    real = os.fstat
+    asked = []
+
+    def fstat(handle):
+        if len(asked) == 1:  # between the two looks at the file
+            new = {"longer": b"a" * 2000, "shorter": b"a" * 10, "rewritten": b"b" * 1000}[change]
+            path.write_bytes(new)
+        asked.append(handle)
+        return real(handle)
+
+    monkeypatch.setattr(_payload.os, "fstat", fstat)
+    assert code_of(path) == "BAC-FILE-CHANGED"
+
+
+def test_pipe_that_nobody_writes_to(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert code_of(tmp_path / "pipe") == "BAC-FILE-UNREADABLE"
+
+
+def test_name_that_no_file_can_have():
+    assert code_of("a\0b") == "BAC-FILE-UNREADABLE"
+    assert code_of("n" * 300) == "BAC-FILE-UNREADABLE"
