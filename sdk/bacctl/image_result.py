@@ -55,6 +55,12 @@ class ImageResult:
         Refused: can never be measured as it is. Failed: could not be measured now.
     code, reason : str or None
         Why, where the status is not "ok".
+    sop_instance_uid, study_instance_uid : str or None
+        Identifiers of image and study, where its header has them.
+    laterality : {"L", "R"} or None
+        Which breast, where it is known.
+    view : str or None
+        "CC", "MLO" or another view.
     rows, columns : int or None
         Size of the stored matrix.
     warnings : tuple of Notice
@@ -71,12 +77,16 @@ class ImageResult:
         How the mass came about.
     area_mm2, length_mm : float or None
         Totals over the vessels.
+    vessels : tuple of Vessel
+        The calcified stretches of artery.
     pixel_spacing_mm : tuple of float or None
         (between rows, between columns) at the detector.
     spacing_source, magnification_source : str or None
         Where the spacing and the magnification were taken from.
     magnification : float or None
         Lengths at the detector over lengths in the artery's plane.
+    beam : Beam or None
+        The X-ray beam, where the header tells it.
     timings_ms : mapping of str to float
         Time spent by each step of the server.
     files : mapping of str to str
