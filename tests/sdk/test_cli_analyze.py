@@ -249,8 +249,41 @@ def test_wrong_usage(args: tuple[str, ...], client: FakeClient, run: Run, tmp_pa
     assert client.spacings == []
 
 
-def test_wrong_usage_without_a_path(run: Run) -> None:
-    assert run("analyze")[0] == 2
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [
+        ((), "nothing to analyse; give images"),
+        (("-0", "a.png"), "-0 is of --files-from"),
+        (("--files-from", "nowhere.txt"), "nowhere.txt: No such file"),
+        (("--json", "--jsonl", "a.png"), "choose one"),
+        (("--out",), "--out"),
+        (("--jsn", "a.png"), "No such option: --jsn"),
+    ],
+)
+def test_wrong_usage_is_one_line_with_a_hint(args: tuple[str, ...], word: str, run: Run) -> None:
+    code, out, err = run("analyze", *args)
+    assert (code, out) == (2, "")
+    assert word in err
+    assert len(err.splitlines()) == 1
+
+
+def test_nothing_on_the_list_is_nothing_to_analyse(run: Run) -> None:
+    Path("list").write_text("\n")
+    code, _, err = run("analyze", "--files-from", "list")
+    assert (code, err) == (2, "nothing to analyse: no image found in the list\n")
+
+
+def test_a_fault_that_all_have_is_told_a_few_times(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for index in range(14):
+        (tmp_path / "in" / str(index)).mkdir()
+        film(tmp_path / "in" / str(index), "refused")
+    code, out, err = run("analyze", tmp_path / "in", "--json")
+    assert code == 1
+    assert len(json.loads(out)["images"]) == 14
+    told = [line for line in err.splitlines() if "BAC-" in line]
+    assert len(told) == 11
+    assert told[-1] == "BAC-SPACING-MISSING: 4 more images, for the same reason"
 
 
 def test_out_that_is_a_file(client: FakeClient, run: Run, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bac_imaging.tiles import MAX_TILES, TILE_PX
 from bacctl.errors import ServerUnavailableError
-from bacctl.repository import MODELS, default_repository, link_repository
+from bacctl.repository import MODELS, check_backends, default_repository, link_repository
 
 CONFIGS = {name: (default_repository() / name / "config.pbtxt").read_text() for name in MODELS}
 
@@ -59,3 +59,25 @@ def test_mirror_is_links_and_leaves_compiled_python_out(tmp_path):
 def test_folder_that_is_no_repository(tmp_path):
     with pytest.raises(ServerUnavailableError, match="no model bac"):
         link_repository(Path(tmp_path), tmp_path / "mirror")
+
+
+def test_mirror_has_the_configuration_that_is_asked_for_and_no_other(tmp_path):
+    mirror = link_repository(default_repository(), tmp_path / "mirror", "onnx")
+    assert 'backend: "onnxruntime"' in (mirror / "bac_segment" / "config.pbtxt").read_text()
+    assert (mirror / "bac_quantify" / "config.pbtxt").read_text() == CONFIGS["bac_quantify"]
+    assert not list(mirror.rglob("configs"))
+
+
+def test_configuration_that_triton_would_replace_by_the_default_is_refused(tmp_path):
+    with pytest.raises(
+        ServerUnavailableError, match=r"gpuu is unknown; there are cpu, .*the nearest is gpu$"
+    ):
+        link_repository(default_repository(), tmp_path / "mirror", "gpuu")
+
+
+@pytest.mark.parametrize(("config", "backend"), [("gpu", "tensorrt"), ("onnx", "onnxruntime")])
+def test_configuration_without_its_backend_is_refused(config, backend):
+    check_backends(default_repository(), config, ["python", "ensemble", backend])
+    with pytest.raises(ServerUnavailableError, match=f"needs Triton's backend {backend}"):
+        check_backends(default_repository(), config, ["python", "ensemble"])
+    check_backends(default_repository(), "cpu", ["python"])

@@ -181,7 +181,7 @@ class Batch:
         self._line("image", result.to_dict())
 
     def _line(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Write a line of ``bacctl/schema/analysis-lines-1.json``."""
+        """Write a line of ``bacctl/schema/lines-1.json``."""
         if self._sink.form == "jsonl":
             self._sink.line(
                 {"schema": LINES_SCHEMA, "intended_use": INTENDED_USE, "type": kind, kind: dict(content)}

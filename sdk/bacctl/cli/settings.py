@@ -57,7 +57,7 @@ def read_settings(given: Path | None, commands: Mapping[str, Any]) -> Settings:
     if path is None:
         return Settings()
     try:
-        if given is None and os.stat(path).st_uid not in (0, os.geteuid()):
+        if given is None and _owner(path) not in (0, os.geteuid()):
             # Whoever wrote it would choose the server that images are sent to.
             raise UsageError(f"{path}: belongs to another user; give it with --config if you trust it")
         data = path.read_bytes()
@@ -108,6 +108,10 @@ def option_keys(command: Any) -> dict[str, Any]:
     return keys
 
 
+def _owner(path: Path) -> int:
+    return path.stat().st_uid
+
+
 def _parsed(path: Path, data: bytes) -> dict[str, Any]:
     # tomllib came with Python 3.11; tomli is the same code for 3.10.
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
@@ -127,8 +131,9 @@ def _defaults(path: Path, document: Mapping[str, Any], commands: Mapping[str, An
                 keys = option_keys(commands[name])
                 if key in keys:
                     defaults[name][keys[key].name] = _value(path, key, keys[key], value)
-        elif key in commands and isinstance(value, Mapping):
-            continue
+        elif key in commands:
+            if not isinstance(value, Mapping):
+                raise UsageError(f"{path}: {key}: is a command; put its settings below [{key}]")
         else:
             raise _unknown(path, key, (*SERVER_OPTIONS, *commands), "")
     # What stands in a command's own table is nearer to it than what holds for all.
@@ -162,7 +167,7 @@ def _value(path: Path, where: str, parameter: Any, value: Any) -> Any:
     if isinstance(value, list) and parameter.multiple:
         return [_value(path, where, parameter, one) for one in value]
     if not isinstance(value, (str, int, float)):
-        raise UsageError(f"{path}: {where}: is a {type(value).__name__}; give one value")
+        raise UsageError(f'{path}: {where}: takes one value, such as {where} = "..."')
     if isinstance(value, str) and parameter.metavar in ("FILE", "DIR"):
         # Where the command is run from must not change what the file means.
         return str(path.resolve().parent / os.path.expanduser(value))

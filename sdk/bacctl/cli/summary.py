@@ -72,7 +72,7 @@ class Summary:
         return "; ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as ``summary`` of ``bacctl/schema/analysis-lines-1.json``."""
+        """Return it as ``summary`` of ``bacctl/schema/lines-1.json``."""
         each = self.seconds_per_image
         return {
             "images": self.images,

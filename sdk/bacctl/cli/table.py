@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Below this width the length of the arteries is left out: the names of the images need the room.
 _ALL_COLUMNS = 100
-_GAP = 2
+_GAP = 2  # a space of the border and one of the padding
 _SHORTEST_NAME = 12
 
 
@@ -65,7 +65,7 @@ def _images(images: Sequence[ImageResult], width: int, *, cut: bool) -> tuple[st
     if cut and max(map(len, paths)) > room:
         folder = _common_folder(paths)
         paths = [shortened(path.removeprefix(f"{folder}/") if folder else path, room) for path in paths]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("image", no_wrap=True)
     for title in titles:
         table.add_column(

@@ -1,0 +1,204 @@
+"""``bacctl serve`` and pipes with the real Triton: TLS, a model that dies, a reader that goes away."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+from bacctl.canary import canary_image
+from bacctl.embedded import EmbeddedServer
+
+pytestmark = pytest.mark.e2e
+
+BACCTL = str(Path(sys.executable).with_name("bacctl"))
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for index in range(8):
+        (folder / f"{index}.png").write_bytes(canary_image())
+    return folder
+
+
+@contextmanager
+def served(log: Path, *args: object) -> Iterator[tuple[subprocess.Popen[str], dict[str, object]]]:
+    """Run ``bacctl serve``, give what it says when it is ready, stop it and see that nothing is left."""
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [BACCTL, "serve", "--port", "0", "--json", *map(str, args)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+    assert process.stdout is not None
+    started: set[int] = set()
+    try:
+        text = ""
+        while not text.endswith("\n}\n"):
+            line = process.stdout.readline()
+            assert line, log.read_text()
+            text += line
+        yield process, json.loads(text)
+        started = set(_descendants(process.pid))
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    _wait_for(lambda: not any(_is_alive(pid) for pid in started), 30)
+    assert not list(SHARED_MEMORY.glob(f"bacctl_{process.pid}_*"))
+
+
+def analyze(film: Path, *args: object) -> subprocess.CompletedProcess[str]:
+    command = [BACCTL, "analyze", film, "--pixel-spacing", "0.2", "--quiet", "--max-retries", "0", *args]
+    return subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, timeout=120, cwd=film.parent
+    )
+
+
+def test_a_dead_model_is_brought_back(films: Path, tmp_path: Path) -> None:
+    log = tmp_path / "talk"
+    with served(log, "--check-every", "1") as (process, ready):
+        assert ready["tls"] == "none"
+        for pid in _descendants(process.pid):
+            if "bac_segment" in _command(pid):
+                os.kill(pid, signal.SIGKILL)
+        _wait_for(lambda: "answers again" in log.read_text(), 120)
+        lines = log.read_text().splitlines()
+        assert "test image 1 of 2 failed: BAC-SERVER-FAULT: a model of the server has died" in lines[0]
+        assert "starting it again (1 of at most 5)" in lines[2]
+        assert len(lines) == 4
+        # Where clients were told, and without a word to them.
+        done = analyze(films / "0.png", "--url", ready["url"])
+        assert done.returncode == 0, done.stderr
+
+
+def test_mutual_tls(films: Path, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    files = {"ca": tmp_path / "ca.pem"}
+    authority.cert_pem.write_to_path(str(files["ca"]))
+    for name, issued in (
+        ("server", authority.issue_cert("localhost")),
+        ("client", authority.issue_cert("reader@example.org")),
+        ("stranger", trustme.CA().issue_cert("stranger@example.org")),
+    ):
+        files[name] = tmp_path / f"{name}.pem"
+        files[f"{name} key"] = tmp_path / f"{name}.key"
+        issued.cert_chain_pems[0].write_to_path(str(files[name]))
+        issued.private_key_pem.write_to_path(str(files[f"{name} key"]))
+    server = ("--tls-cert", files["server"], "--tls-key", files["server key"], "--tls-ca", files["ca"])
+    with served(tmp_path / "talk", *server) as (_, ready):
+        assert ready["tls"] == "mutual"
+        film = films / "0.png"
+        url = f"localhost:{str(ready['url']).rpartition(':')[2]}"
+        trust = ("--url", url, "--tls-ca", files["ca"])
+        own = ("--tls-cert", files["client"], "--tls-key", files["client key"])
+        done = analyze(film, *trust, *own)
+        assert done.returncode == 0, done.stderr
+        for wrong in (
+            ("--url", url),
+            trust,
+            (*trust, "--tls-cert", files["stranger"], "--tls-key", files["stranger key"]),
+        ):
+            done = analyze(film, *wrong)
+            assert done.returncode == 1
+            assert "BAC-SERVER-" in done.stderr
+            assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_certificate_that_the_server_cannot_show_itself(tmp_path: Path) -> None:
+    certificate = trustme.CA().issue_cert("localhost")
+    certificate.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    certificate.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    files = ("--tls-cert", "cert.pem", "--tls-key", "key.pem", "--tls-ca", "ca.pem")
+    done = subprocess.run(
+        [BACCTL, "serve", "--port", "0", *files], capture_output=True, text=True, cwd=tmp_path, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "must be of that authority and good for servers and clients" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_configurations_that_this_server_does_not_have(tmp_path: Path) -> None:
+    for name, said in (("gpuu", "the nearest is gpu"), ("gpu", "needs Triton's backend tensorrt")):
+        command = [BACCTL, "serve", "--port", "0", "--model-config", name]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_goes_away_takes_the_server_along(films: Path) -> None:
+    process = subprocess.Popen(
+        [BACCTL, "analyze", films, "--pixel-spacing", "0.2", "--jsonl"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert json.loads(process.stdout.readline())["type"] == "image"
+    started = set(_descendants(process.pid))
+    assert any("tritonserver" in _command(pid) for pid in started)
+    process.stdout.close()
+    assert process.wait(60) == 141
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert not any(_is_alive(pid) for pid in started)
+    assert not list(SHARED_MEMORY.glob(f"bacctl_{process.pid}_*"))
+
+
+def test_a_pipeline_of_a_shell(films: Path, server: EmbeddedServer) -> None:
+    done = subprocess.run(
+        f"set -o pipefail; find {films} | {BACCTL} analyze --files-from - --pixel-spacing 0.2 --jsonl "
+        f"--url {server.url} | cut -c 1-27",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ['{"schema": "bacctl.lines/1"'] * 9
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            yield child
+            yield from _descendants(child)
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _is_alive(pid: int) -> bool:
+    # A zombie has an empty command line: it is gone, only its parent has not looked yet.
+    return bool(_command(pid))
+
+
+def _wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)

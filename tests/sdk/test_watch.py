@@ -1,0 +1,115 @@
+"""The watch over an embedded server, with a server that is none and a clock that is set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bacctl.errors import BacctlError, ServerUnavailableError, from_catalogue
+from bacctl.watch import Watch, WatchRules
+
+RULES = WatchRules(every_s=30.0, again_s=1.0, tolerated=2, restarts=3, within_s=600.0)
+
+
+class World:
+    """A server, its answers and the time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.running = True
+        self.url = "127.0.0.1:8001"
+        self.well = True
+        self.healed_by_restart = True
+        self.asked = 0
+        self.restarted = 0
+        self.said: list[str] = []
+        server: Any = self
+        self.watch = Watch(server, self.ask, self.said.append, RULES, clock=lambda: self.now)
+
+    def ask(self) -> None:
+        self.asked += 1
+        if not self.well:
+            raise from_catalogue("BAC-SERVER-FAULT", "a model of the server has died")
+
+    def restart(self) -> None:
+        self.restarted += 1
+        self.now += 5.0
+        self.running = self.well = self.healed_by_restart
+        if not self.healed_by_restart:
+            raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "did not start")
+
+    def pass_time(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            self.now += 0.5
+            self.watch.step()
+
+
+def test_a_server_that_is_well_is_asked_now_and_then() -> None:
+    world = World()
+    world.pass_time(100.0)
+    assert (world.asked, world.restarted, world.said) == (3, 0, [])
+
+
+def test_one_failure_may_be_a_coincidence() -> None:
+    world = World()
+    world.well = False
+    world.pass_time(30.0)
+    world.well = True
+    world.pass_time(40.0)
+    assert world.restarted == 0
+    assert len(world.said) == 1
+    assert "test image 1 of 2 failed: BAC-SERVER-FAULT" in world.said[0]
+
+
+def test_two_failures_are_answered_with_a_new_start() -> None:
+    world = World()
+    world.well = False
+    world.pass_time(31.0)
+    assert world.restarted == 1
+    assert [line.split(":")[0] for line in world.said] == [
+        "test image 1 of 2 failed",
+        "test image 2 of 2 failed",
+        "the server does not answer as it must",
+        "the server answers again at 127.0.0.1",
+    ]
+    assert all("\n" not in line for line in world.said)
+    world.pass_time(100.0)
+    assert world.restarted == 1
+
+
+def test_a_server_that_ended_is_started_at_once() -> None:
+    world = World()
+    world.running = False
+    world.pass_time(0.5)
+    assert world.restarted == 1
+    assert world.asked == 1  # before it is called well again
+    assert "the server ended by itself" in world.said[0]
+
+
+def test_a_server_that_does_not_start_is_given_up() -> None:
+    world = World()
+    world.running = world.healed_by_restart = False
+    with pytest.raises(BacctlError, match="after 3 new starts within 10 minutes; run again with --log"):
+        world.watch.step()
+    assert world.restarted == 3
+
+
+def test_a_server_that_does_not_stay_up_is_given_up_but_one_that_fails_seldom_is_not() -> None:
+    world = World()
+    for _ in range(10):
+        world.pass_time(300.0)
+        world.running = False
+    for _ in range(2):
+        world.pass_time(10.0)
+        world.running = False
+    with pytest.raises(BacctlError):
+        world.pass_time(10.0)
+
+
+def test_other_faults_are_not_swallowed() -> None:
+    world = World()
+    world.watch._ask = lambda: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        world.pass_time(31.0)
