@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint types format unit picture wheel clean
+.PHONY: help demo test lint types format unit picture wheel pins clean
 
 help:
 	@echo "make demo     analyse a phantom exam of known calcium mass on a real Triton server"
 	@echo "make test     lint, types and all tests, the real server included"
-	@echo "make lint | types | unit | format | wheel | picture | clean"
+	@echo "make lint | types | unit | format | wheel | picture | pins | clean"
 
 # One stamp a set of extras; dev holds server, so that it serves for both.
 $(VENV)/.server: pyproject.toml
@@ -51,6 +51,15 @@ wheel: $(VENV)/.dev
 # The picture in the README, from a demo of this tree.
 picture: demo
 	$(BIN)/python scripts/readme_picture.py out/demo docs/images/demo-overlay.png
+
+# The versions that the images take, found anew; needs uv. The images have Python 3.11, NVIDIA's has 3.12.
+PIN = uv pip compile --quiet --upgrade --no-header --no-annotate --python-platform x86_64-manylinux_2_36
+REQUIREMENTS := docker/requirements
+pins:
+	$(PIN) --python-version 3.11 $(REQUIREMENTS)/build.in -o $(REQUIREMENTS)/build.txt
+	$(PIN) --python-version 3.11 pyproject.toml --extra server -o $(REQUIREMENTS)/cpu.txt
+	$(PIN) --python-version 3.11 pyproject.toml --extra dicom -o $(REQUIREMENTS)/sdk.txt
+	$(PIN) --python-version 3.12 pyproject.toml $(REQUIREMENTS)/server.in --extra dicom -o $(REQUIREMENTS)/server.txt
 
 clean:
 	rm -rf $(VENV) out build dist bacctl-out .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,345 @@
+"""Carry out a Dockerfile without a container engine: every step, in a root folder of its own.
+
+A machine without Docker can still find out whether the steps of a Dockerfile work. Each stage is a copy of a
+root folder (one that ``debootstrap`` made), RUN is a shell under ``chroot`` in namespaces of its own, COPY
+honours .dockerignore. With --serve the result is started as the user of the image, and its health check has
+to pass. Not an image builder: layers, caches and what an engine isolates are not there.
+
+    debootstrap --variant=minbase bookworm /srv/base http://deb.debian.org/debian
+    python scripts/check_containers.py docker/cpu.Dockerfile --base debian=/srv/base --work /srv/work --serve
+
+Needs root, and gigabytes in the work folder. Research use only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+_HEALTH_ATTEMPTS = 40
+
+
+@dataclass(frozen=True)
+class Step:
+    """One instruction of a Dockerfile.
+
+    Attributes
+    ----------
+    line : int
+        Where it begins, from 1.
+    name : str
+        ``RUN``, ``COPY`` and so on.
+    flags : dict of str to str
+        ``--from=build`` as ``{"from": "build"}``.
+    text : str
+        What follows the flags, continuation lines joined.
+    """
+
+    line: int
+    name: str
+    flags: dict[str, str]
+    text: str
+
+    @property
+    def words(self) -> list[str]:
+        """The arguments, of the JSON form or parted at spaces."""
+        return list(json.loads(self.text)) if self.text.startswith("[") else shlex.split(self.text)
+
+
+@dataclass
+class Stage:
+    """One stage while it is carried out."""
+
+    root: Path
+    base: str
+    environment: dict[str, str] = field(default_factory=dict)
+    folder: str = "/"
+    user: str = "0:0"
+    command: list[str] = field(default_factory=list)
+    entry: list[str] = field(default_factory=list)
+    health: list[str] = field(default_factory=list)
+
+
+def parse(text: str) -> list[Step]:
+    """Read a Dockerfile.
+
+    Parameters
+    ----------
+    text : str
+        Its content; no heredocs, no other escape character than the backslash.
+
+    Returns
+    -------
+    list of Step
+        In order, comments left out.
+    """
+    steps = []
+    lines = iter(enumerate(text.splitlines(), 1))
+    for number, line in lines:
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        whole = line.strip()
+        while whole.endswith("\\"):
+            _, more = next(lines)
+            if not more.lstrip().startswith("#"):
+                whole = whole[:-1].rstrip() + " " + more.strip()
+        name, _, rest = whole.partition(" ")
+        flags = {}
+        while match := re.match(r"--([a-z-]+)=(\S+)\s+", rest):
+            flags[match[1]] = match[2]
+            rest = rest[match.end() :]
+        steps.append(Step(number, name.upper(), flags, rest.strip()))
+    return steps
+
+
+def expand(text: str, values: dict[str, str]) -> str:
+    """Put values in for ``$NAME`` and ``${NAME}``; a name without a value is an empty string."""
+    return re.sub(r"\$\{?(\w+)\}?", lambda match: values.get(match[1], ""), text)
+
+
+def context_files(root: Path, source: str) -> list[Path]:
+    """List the files that ``COPY source`` takes from the build context.
+
+    Parameters
+    ----------
+    root : Path
+        The context, with its .dockerignore.
+    source : str
+        File or folder, relative to it.
+
+    Returns
+    -------
+    list of Path
+        Relative to the context, sorted.
+    """
+    rules = ignore_rules(root)
+    start = root / source
+    found = [start] if start.is_file() else sorted(path for path in start.rglob("*") if path.is_file())
+    relative = [path.relative_to(root) for path in found]
+    return [path for path in relative if not ignored(path, rules)]
+
+
+def ignore_rules(root: Path) -> list[str]:
+    """Read the .dockerignore of a build context."""
+    lines = (line.strip() for line in (root / ".dockerignore").read_text().splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def ignored(path: Path, rules: list[str]) -> bool:
+    """Tell whether a path of the context stays out of the build; the last rule that fits decides."""
+    out = False
+    ours = [str(part) for part in (path, *path.parents) if str(part) != "."]
+    for rule in rules:
+        pattern = rule.removeprefix("!").strip("/")
+        patterns = (pattern, pattern.removeprefix("**/"), pattern.replace("**/", "*/"))
+        if any(fnmatch.fnmatch(part, one) for part in ours for one in patterns):
+            out = not rule.startswith("!")
+    return out
+
+
+def carry_out(
+    steps: list[Step], bases: dict[str, Path], work: Path, outside: Outside, until: str | None = None
+) -> Stage:
+    """Carry out the steps and return the last stage.
+
+    Parameters
+    ----------
+    steps : list of Step
+        Of `parse`.
+    bases : dict of str to Path
+        Root folders by the beginning of the image's name.
+    work : Path
+        The stages' roots are made here.
+    outside : Outside
+        What of this machine the steps get to see.
+    until : str, optional
+        Stage after which to stop.
+
+    Raises
+    ------
+    SystemExit
+        A step failed, or an image has no root folder.
+    """
+    stages: dict[str, Stage] = {}
+    globals_: dict[str, str] = {}
+    stage: Stage | None = None
+    name = ""
+    for step in steps:
+        if step.name == "FROM":
+            if stage is not None and name == until:
+                break
+            image, *rest = expand(step.text, globals_).split()
+            name = rest[1] if rest else str(len(stages))
+            stage = stages[name] = _begin(image, stages, bases, work / f"stage-{len(stages)}")
+        elif stage is None:
+            key, _, value = step.text.partition("=")
+            globals_[key] = value
+        else:
+            print(f"{step.line:4d} {step.name} {step.text[:100]}", flush=True)
+            _do(step, stage, stages, outside)
+    if stage is None:
+        raise SystemExit("there is no FROM")
+    return stage
+
+
+def _begin(image: str, stages: dict[str, Stage], bases: dict[str, Path], root: Path) -> Stage:
+    source = stages[image].root if image in stages else None
+    for prefix, folder in bases.items():
+        source = source or (folder if image.startswith(prefix) else None)
+    if source is None:
+        raise SystemExit(f"no root folder stands for {image}; give one with --base NAME=FOLDER")
+    print(f"FROM {image} ({source})", flush=True)
+    _copy_tree(source, root)
+    before = stages.get(image)
+    return Stage(root, image, dict(before.environment) if before else {})
+
+
+def _copy_tree(source: Path, target: Path) -> None:
+    # Devices, owners and links as they are, which shutil does not do.
+    subprocess.run(["/bin/cp", "-a", str(source), str(target)], check=True)  # noqa: S603
+
+
+def _do(step: Step, stage: Stage, stages: dict[str, Stage], outside: Outside) -> None:
+    if step.name == "RUN":
+        outside.run(stage, ["/bin/sh", "-c", step.text])
+    elif step.name == "COPY":
+        _copy(step, stage, stages)
+    elif step.name == "ENV":
+        stage.environment |= dict(word.split("=", 1) for word in step.words)
+    elif step.name == "WORKDIR":
+        stage.folder = step.text
+        (stage.root / step.text.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    elif step.name == "USER":
+        stage.user = step.text
+    elif step.name == "CMD":
+        stage.command = step.words
+    elif step.name == "ENTRYPOINT":
+        stage.entry = step.words
+    elif step.name == "HEALTHCHECK":
+        stage.health = json.loads(step.text[step.text.index("[") :])
+    elif step.name not in ("LABEL", "EXPOSE", "VOLUME", "ARG", "SHELL"):
+        raise SystemExit(f"line {step.line}: {step.name} is not known here")
+
+
+def _copy(step: Step, stage: Stage, stages: dict[str, Stage]) -> None:
+    *sources, target = step.words
+    into = stage.root / str(Path(stage.folder, target)).lstrip("/")
+    for source in sources:
+        if "from" in step.flags:
+            root = stages[step.flags["from"]].root
+            whole = root / source.lstrip("/")
+            into.parent.mkdir(parents=True, exist_ok=True)
+            _copy_tree(whole, into)
+            continue
+        files = context_files(REPOSITORY, source)
+        if not files:
+            raise SystemExit(f"line {step.line}: the build context has no {source}")
+        for file in files:
+            inner = file.relative_to(source) if (REPOSITORY / source).is_dir() else Path(file.name)
+            as_file = (REPOSITORY / source).is_file() and len(sources) == 1 and not target.endswith("/")
+            destination = into if as_file and target != "." and target != "./" else into / inner
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / file, destination)
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What of this machine the steps get: variables, and copies of files under /run/outside.
+
+    Nothing of this machine is mounted into the roots, since package scripts write where they like.
+    """
+
+    environment: dict[str, str]
+    files: list[Path]
+
+    def start(self, stage: Stage, command: list[str]) -> subprocess.Popen[bytes]:
+        """Start a command under the root of a stage, as its user.
+
+        It gets namespaces of its own, so that nothing stays mounted or running after it, and a /dev of its
+        own, with as much shared memory as the images ask for.
+        """
+        inside = stage.root / "run" / "outside"
+        inside.mkdir(parents=True, exist_ok=True)
+        for file in self.files:
+            shutil.copy(file, inside)
+        shutil.copy("/etc/resolv.conf", stage.root / "etc" / "resolv.conf")
+        root = shlex.quote(str(stage.root))
+        mounts = [f"mount -t proc none {root}/proc", f"mount -t tmpfs none {root}/dev"]
+        for device in ("null", "zero", "full", "random", "urandom", "tty"):
+            mounts.append(f"touch {root}/dev/{device} && mount --bind /dev/{device} {root}/dev/{device}")
+        memory = f"{root}/dev/shm"  # noqa: S108
+        mounts += [f"mkdir {memory}", f"mount -t tmpfs -o size=1g,mode=1777 none {memory}"]
+        variables = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp"}  # noqa: S108
+        variables |= stage.environment | self.environment
+        setting = [f"{name}={value}" for name, value in variables.items()]
+        inner = ["env", "-i", f"--chdir={stage.folder}", *setting, *command]
+        enter = ["exec", "chroot", f"--userspec={stage.user}", str(stage.root), *inner]
+        script = " && ".join([*mounts, shlex.join(enter)])
+        # The killed child takes its whole PID namespace along.
+        namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+        return subprocess.Popen([*namespaces, "sh", "-c", script])  # noqa: S603
+
+    def run(self, stage: Stage, command: list[str]) -> None:
+        """Run a command to its end; SystemExit when it fails."""
+        status = self.start(stage, command).wait()
+        if status:
+            raise SystemExit(f"failed with {status}: {shlex.join(command)[:300]}")
+
+
+def serve(stage: Stage, outside: Outside) -> None:
+    """Start the image's command, wait until its health check passes, stop it.
+
+    Raises
+    ------
+    SystemExit
+        It ended by itself or never became healthy.
+    """
+    server = outside.start(stage, [*stage.entry, *stage.command])
+    try:
+        for _ in range(_HEALTH_ATTEMPTS):
+            time.sleep(3.0)
+            if server.poll() is not None:
+                raise SystemExit(f"the command ended with {server.returncode}")
+            if outside.start(stage, stage.health).wait() == 0:
+                print("healthy", flush=True)
+                return
+        raise SystemExit("never became healthy")
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+
+
+def main() -> None:
+    """Carry out one Dockerfile."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("dockerfile", type=Path)
+    parser.add_argument("--base", action="append", default=[], metavar="IMAGE=FOLDER")
+    parser.add_argument("--work", type=Path, required=True, metavar="FOLDER", help="new or empty")
+    parser.add_argument("--until", metavar="STAGE")
+    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--file", action="append", default=[], type=Path, help="copied to /run/outside")
+    parser.add_argument("--serve", action="store_true", help="start it and wait for its health check")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    outside = Outside(dict(pair.split("=", 1) for pair in options.env), options.file)
+    bases = {name: Path(folder) for name, folder in (pair.split("=", 1) for pair in options.base)}
+    steps = parse(options.dockerfile.read_text())
+    stage = carry_out(steps, bases, options.work, outside, options.until)
+    if options.serve:
+        serve(stage, outside)
+    print(f"{options.dockerfile}: every step worked; the last stage is {stage.root}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

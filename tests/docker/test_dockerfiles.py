@@ -1,0 +1,172 @@
+"""The Dockerfiles: what they copy exists, what they take is pinned, and who they run as."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKER = ROOT / "docker"
+DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
+REQUIREMENTS = sorted((DOCKER / "requirements").glob("*.txt"))
+
+
+@pytest.fixture(params=DOCKERFILES, ids=lambda path: path.stem)
+def dockerfile(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+def test_every_source_of_a_copy_reaches_the_build(dockerfile: Path, checker: ModuleType) -> None:
+    for step in checker.parse(dockerfile.read_text()):
+        if step.name == "COPY" and "from" not in step.flags:
+            for source in step.words[:-1]:
+                assert checker.context_files(ROOT, source), f"line {step.line}: {source}"
+
+
+def test_the_build_gets_no_more_than_it_needs(checker: ModuleType) -> None:
+    rules = checker.ignore_rules(ROOT)
+    for name in ("tests/conftest.py", "training/weights/bac_segment.pt", "runs/x", ".git/config", "Makefile"):
+        assert checker.ignored(Path(name), rules), name
+    for name in ("sdk/bacctl/cli/__pycache__/app.pyc", "imaging/__pycache__/x.pyc", "docker/compose.yaml"):
+        assert checker.ignored(Path(name), rules), name
+    for name in ("sdk/bacctl/cli/app.py", "pyproject.toml", "docker/requirements/cpu.txt", "LICENSE"):
+        assert not checker.ignored(Path(name), rules), name
+
+
+def test_base_images_are_pinned(dockerfile: Path, checker: ModuleType) -> None:
+    steps = checker.parse(dockerfile.read_text())
+    values = dict(step.text.split("=", 1) for step in steps if step.name == "ARG")
+    stages = set()
+    for step in steps:
+        if step.name == "FROM":
+            image, *alias = checker.expand(step.text, values).split()
+            assert image in stages or re.search(r":[\w.-]*\d+\.\d+[\w.-]*$", image), step.text
+            stages.update(alias[1:])
+
+
+def test_triton_is_no_older_than_its_security_fixes() -> None:
+    tag = re.search(
+        r"tritonserver:(\d+)\.(\d+)-py3$", (DOCKER / "server.Dockerfile").read_text(), re.MULTILINE
+    )
+    assert tag is not None
+    assert (int(tag[1]), int(tag[2])) >= (26, 6)
+
+
+def test_nobody_runs_as_root(dockerfile: Path, checker: ModuleType) -> None:
+    users = [step.text for step in checker.parse(dockerfile.read_text()) if step.name == "USER"]
+    assert users[-1:] == ["1000:1000"]
+
+
+def test_every_output_says_research_use(dockerfile: Path) -> None:
+    description = re.search(r'image.description="(.*)"', dockerfile.read_text())
+    assert description is not None
+    assert "Research use only" in description[1]
+
+
+@pytest.mark.parametrize("name", ["cpu", "server"])
+def test_health_is_asked_of_the_models(name: str, checker: ModuleType) -> None:
+    steps = checker.parse((DOCKER / f"{name}.Dockerfile").read_text())
+    (health,) = [step.text for step in steps if step.name == "HEALTHCHECK"]
+    assert health.endswith('CMD ["python3", "/opt/bacctl/healthcheck.py"]')
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.stem)
+def test_requirements_are_pinned(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert lines
+    assert not [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[\w.]+", line)]
+
+
+@pytest.mark.parametrize(
+    ("name", "extras"), [("cpu", ["dicom", "server"]), ("sdk", ["dicom"]), ("server", ["dicom"])]
+)
+def test_pins_hold_what_the_project_asks_for(name: str, extras: list[str]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [Requirement(text) for text in project["dependencies"]]
+    for extra in extras:
+        wanted += [Requirement(text) for text in project["optional-dependencies"][extra]]
+    if name == "server":
+        text = (DOCKER / "requirements" / "server.in").read_text()
+        wanted += [Requirement(line) for line in text.splitlines() if line and not line.startswith("#")]
+    lines = (DOCKER / "requirements" / f"{name}.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines)
+    for requirement in wanted:
+        if requirement.name != "bacctl" and (requirement.marker is None or requirement.marker.evaluate()):
+            found = pins.get(canonicalize_name(requirement.name))
+            assert found is not None, f"{requirement.name} is missing: run make pins"
+            assert requirement.specifier.contains(found), f"{requirement} and not {found}: run make pins"
+
+
+def test_server_image_has_what_the_embedded_server_has() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    names = {canonicalize_name(Requirement(text).name) for text in extras["server"]}
+    pins = {line.split("==")[0] for line in (DOCKER / "requirements" / "server.txt").read_text().splitlines()}
+    assert names - pins == {"bacctl", "nvidia-pytriton"}
+
+
+def test_compose_pins_images_and_publishes_on_loopback_only() -> None:
+    services = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
+    assert {"server", "server-cpu", "prometheus", "grafana", "orthanc"} == set(services)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    for name, service in services.items():
+        assert re.search(r":v?\d+\.\d+\.\d+$", service["image"]), name
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
+        if "build" in service:
+            assert service["image"].endswith(f":{version}")
+            assert (DOCKER / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
+            assert service["read_only"]
+            assert service["shm_size"] == "1g"
+        for volume in service.get("volumes", []):
+            if volume.startswith("."):
+                assert (DOCKER / volume.split(":")[0]).exists()
+
+
+def test_hadolint(dockerfile: Path) -> None:
+    tool = shutil.which("hadolint")
+    if tool is None:
+        pytest.skip("hadolint is not installed")
+    subprocess.run([tool, "--config", DOCKER / "hadolint.yaml", dockerfile], check=True)
+
+
+def test_compose_config() -> None:
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if (
+            shutil.which(command[0])
+            and subprocess.run([*command, "version"], capture_output=True).returncode == 0
+        ):
+            break
+    else:
+        pytest.skip("docker compose is not installed")
+    profiles = [word for name in ("gpu", "cpu", "orthanc") for word in ("--profile", name)]
+    call = [*command, "-f", str(DOCKER / "compose.yaml"), *profiles, "config", "-q"]
+    environment = {"PATH": "/usr/bin:/usr/local/bin", "BACCTL_PASSWORD": "secret"}
+    subprocess.run(call, check=True, env=environment)
+
+
+def test_checker_reads_a_dockerfile(checker: ModuleType) -> None:
+    text = (
+        "ARG A=1\nFROM a:${A} AS b\n# no\nRUN one \\\n    # within\n    && two\n"
+        "COPY --from=b --chmod=755 x /y\n"
+    )
+    steps = checker.parse(text)
+    assert [(s.line, s.name, s.flags, s.text) for s in steps] == [
+        (1, "ARG", {}, "A=1"),
+        (2, "FROM", {}, "a:${A} AS b"),
+        (4, "RUN", {}, "one && two"),
+        (7, "COPY", {"from": "b", "chmod": "755"}, "x /y"),
+    ]
+    assert checker.expand(steps[1].text, {"A": "1"}) == "a:1 AS b"
