@@ -66,6 +66,8 @@ def test_import_of_every_public_name_brings_nothing_heavy() -> None:
         ("compare",),
         ("serve",),
         ("doctor",),
+        ("config",),
+        ("qa",),
         ("phantom",),
         ("train",),
         ("evaluate",),
@@ -83,8 +85,42 @@ def test_every_command_has_help(command: tuple[str, ...]) -> None:
 
 
 def test_every_command_says_research_use_only() -> None:
-    for command in ("analyze", "serve", "doctor", "phantom", "train", "evaluate", "demo"):
+    for command in ("analyze", "serve", "doctor", "config", "qa", "phantom", "train", "evaluate", "demo"):
         assert "esearch use only" in " ".join(bacctl(command, "--help").stdout.split()), command
+
+
+def test_completion_knows_commands_and_options_and_imports_nothing_heavy(tmp_path: Path) -> None:
+    # A settings file with a fault in it must not get in the way.
+    (tmp_path / "bacctl.toml").write_text("nonsense = ")
+
+    def completed(words: str, position: int) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "bacctl"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "_BACCTL_COMPLETE": "complete_bash",
+                "COMP_WORDS": words,
+                "COMP_CWORD": str(position),
+            },
+        )
+        assert done.returncode == 0
+        imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+        assert imported.isdisjoint(HEAVY | {"numpy"})
+        return done.stdout.split()
+
+    assert completed("bacctl an", 1) == ["analyze"]
+    assert completed("bacctl analyze --files", 2) == ["--files-from"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell: str) -> None:
+    done = bacctl(_BACCTL_COMPLETE=f"source_{shell}")
+    assert done.returncode == 0
+    assert "_BACCTL_COMPLETE" in done.stdout
 
 
 def test_version() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -145,3 +148,24 @@ def test_a_list_leaves_the_results_of_an_earlier_run_alone(tmp_path: Path) -> No
     found = find_sources([], [out], listed=[tmp_path / "a.png", out / "seg.dcm", out])
     assert found.files == (tmp_path / "a.png",)
     assert found.skipped == 0
+
+
+def test_a_terminal_sees_the_pace_and_without_colour_where_it_is_asked(films: Path, url: str) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "NO_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": "100"}
+    process = subprocess.Popen(
+        [*BACCTL, str(films), "--url", url], stdout=subprocess.PIPE, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # the other end is gone
+        while part := os.read(ours, 4096):
+            seen += part
+    os.close(ours)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"6/6 images" in seen
+    assert b"images/s" in seen
+    assert not re.search(rb"\x1b\[[0-9;]*3[0-9]", seen)  # colours of the foreground
+    assert b"\x1b" not in out  # a pipe
+    assert b"6 of 6 images analysed" in out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -211,6 +210,8 @@ def _export(
     precisions: tuple[str, ...],
 ) -> Path:
     measured = None if figures is None else _read_figures(figures)
+    import logging  # not wanted for --help
+
     # It warns of every operator of a package that this network does not use, and of a step that is of no use.
     for name in ("torch.onnx", "root"):
         logging.getLogger(name).setLevel(logging.ERROR)
