@@ -135,6 +135,8 @@ class TorchSegmenter:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(device)
         on_gpu = self.device.type == "cuda"
+        # All batches have one shape, so that trying cuDNN's algorithms once pays.
+        torch.backends.cudnn.benchmark = on_gpu
         self.batch = GPU_BATCH if on_gpu else 1
         network = HalfNet(network_from_onnx(path, shape), torch.float16 if on_gpu else torch.float32)
         network = network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -95,3 +95,11 @@ def test_the_engine_fills_the_gpu_at_every_batch() -> None:
 def test_the_file_that_is_loaded_is_here_or_built(name: str) -> None:
     file = read(FOLDER / name).default_model_filename or "model.py"
     assert file == "model.plan" or (FOLDER / "1" / file).is_file()
+
+
+@pytest.mark.parametrize("model", ["bac_preprocess", "bac_quantify"])
+def test_beside_a_gpu_only_the_number_of_instances_differs(model: str) -> None:
+    default, beside = (read(REPOSITORY / model / name) for name in ("config.pbtxt", "configs/gpu.pbtxt"))
+    assert beside.instance_group[0].count > default.instance_group[0].count == 1
+    beside.instance_group[0].count = 1
+    assert beside == default
