@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bacctl._payload import Source as Source
     from bacctl._security import Tls as Tls
     from bacctl._version import __version__ as __version__
     from bacctl.async_client import AsyncClient as AsyncClient
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _HOME = {
     "AsyncClient": "bacctl.async_client",
     "Client": "bacctl.client",
+    "Source": "bacctl._payload",
     "Tls": "bacctl._security",
     "BacctlError": "bacctl.errors",
     "ClientUsageError": "bacctl.errors",

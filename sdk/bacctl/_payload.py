@@ -9,25 +9,31 @@ import stat
 import threading
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, Union, cast
 
 from bacctl.errors import BacctlError, from_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Protocol
 
     from pydicom import Dataset
 
     from bac_imaging.header import Header
     from bacctl._origin import Origin
 
-    class Readable(Protocol):
-        """A file opened in binary mode."""
 
-        def read(self, size: int, /) -> bytes: ...
+class Readable(Protocol):
+    """A file opened in binary mode."""
 
-    Source = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable | Dataset
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, none at the end."""
+        ...
+
+
+Source = Union[  # the name of a class that is not imported yet takes no "|"
+    str, "os.PathLike[str]", bytes, bytearray, memoryview, Readable, "Dataset"
+]
+"""What an image can be given as."""
 
 T = TypeVar("T")
 

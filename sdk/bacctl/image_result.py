@@ -256,6 +256,12 @@ class ImageResult:
             "files": dict(self.files),
         }
 
+    def _repr_html_(self) -> str:
+        """Show the overlay and the amounts in a notebook; nothing that names a person or a file."""
+        from bacctl._notebook import image_html
+
+        return image_html(self)
+
 
 def as_list(pair: tuple[float, float] | None) -> list[float] | None:
     """Return a pair as JSON has it."""

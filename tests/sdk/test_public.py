@@ -31,6 +31,7 @@ PUBLIC = {
     "ServerOverloadedError",
     "ServerTimeoutError",
     "ServerUnavailableError",
+    "Source",
     "Tls",
     "TlsError",
     "Vessel",

@@ -1,0 +1,49 @@
+"""What users' type checkers say of a program that calls every public method."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bacctl
+from bacctl import AsyncClient, Client
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = Path(__file__).with_name("typing_program.py")
+
+
+def test_mypy_strict():
+    # The cache of `make types`, so that it takes seconds.
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", str(PROGRAM)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.skipif(shutil.which("basedpyright") is None, reason="basedpyright is not installed")
+def test_pyright():
+    # Pyright's own strict mode, as `# pyright: strict` in the program asks for it.
+    run = subprocess.run(
+        ["basedpyright", "--level", "error", "--pythonpath", sys.executable, str(PROGRAM)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_program_leaves_nothing_out():
+    text = PROGRAM.read_text()
+    used = set(re.findall(r"\w+", text))
+    shown_otherwise = {"Beam", "BreastComparison", "BreastResult", "Change", "Notice", "Vessel", "ViewResult"}
+    assert set(bacctl.__all__) - used == shown_otherwise
+    for kind in (Client, AsyncClient):
+        methods = {name for name in vars(kind) if not name.startswith("_")}
+        assert methods <= used, kind
+
+
+def test_the_package_says_that_it_is_typed():
+    assert Path(bacctl.__file__).with_name("py.typed").is_file()
