@@ -208,8 +208,8 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "look there for a wire, clip or lead; calcium beneath it is not counted",
         ),
         "BAC-W-METAL-TOUCHES": _warning(
-            "a vessel is somewhere denser than a calcified wall can be, as where metal touches it",
-            "look at the overlay there: what is metal was weighed as calcium, and the mass is too large",
+            "a vessel is somewhere denser than its wall, as where metal or a coarse calcification lies on it",
+            "look at the overlay there: what is no artery was weighed with it, unless it runs along the beam",
         ),
         "BAC-W-VESSEL-NOT-WEIGHED": _warning(
             "a vessel has no plain tissue beside it to be compared with and counts as 0 mg",
