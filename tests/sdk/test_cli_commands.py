@@ -7,10 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import typer.main
 
 from bacctl import doctor
+from bacctl.cli.app import app
+from bacctl.cli.settings import option_keys
 
 HEAVY = {
     "torch",
@@ -121,6 +125,22 @@ def test_completion_scripts(shell: str) -> None:
     done = bacctl(_BACCTL_COMPLETE=f"source_{shell}")
     assert done.returncode == 0
     assert "_BACCTL_COMPLETE" in done.stdout
+
+
+def test_the_page_names_every_command_and_flag() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+
+    def missing(name: str, command: Any) -> list[str]:
+        section = page.partition(f"\n## {name.split()[0]}\n")[2].partition("\n## ")[0] or page
+        # What several commands take stands once, before them.
+        place = section + page.partition("\n## analyze\n")[0]
+        gone = [f"{name} --{key}" for key in option_keys(command) if f"--{key}" not in place]
+        for below, subcommand in getattr(command, "commands", {}).items():
+            gone += missing(f"{name} {below}", subcommand)
+        return gone if f"bacctl {name}" in page or name == "export" else [name, *gone]
+
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert [entry for name, command in commands.items() for entry in missing(name, command)] == []
 
 
 def test_version() -> None:

@@ -85,6 +85,15 @@ def test_the_table_of_a_command_is_nearer_than_what_holds_for_all(
     assert Path("elsewhere/analysis.json").exists()
 
 
+def test_what_holds_for_all_is_not_for_the_server_itself(run: Run) -> None:
+    Path("bacctl.toml").write_text('url = "all:1"\ntls-cert = "client.pem"\n')
+    out = run("config")[1]
+    # Commands below others call servers too; serve is one, and has a certificate of its own.
+    assert "export.verify.url = all:1" in out
+    assert f"compare.tls-cert = {Path('client.pem').resolve()}" in out
+    assert "serve.tls-cert" not in out
+
+
 def test_the_file_is_looked_for_upwards_and_then_at_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

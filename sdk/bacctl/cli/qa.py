@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -88,7 +89,7 @@ def _run(sink: Sink, server: ServerOptions, folder: Path) -> Report:
 
     date = datetime.now(timezone.utc)
     with sink.waiting("calling the server" if server.url else "starting the server"):
-        client = connect(server)
+        client = connect(replace(server, cache=None))  # what is remembered was not weighed
     with client:
         subject = identify(client, server.url or None)
         if subject.remark:

@@ -123,36 +123,32 @@ def _parsed(path: Path, data: bytes) -> dict[str, Any]:
 
 
 def _defaults(path: Path, document: Mapping[str, Any], commands: Mapping[str, Any]) -> dict[str, Any]:
-    calling = [name for name, command in commands.items() if "url" in option_keys(command)]
-    defaults: dict[str, Any] = {name: {} for name in calling}
-    for key, value in document.items():
-        if key in SERVER_OPTIONS:
-            for name in calling:
-                keys = option_keys(commands[name])
-                if key in keys:
-                    defaults[name][keys[key].name] = _value(path, key, keys[key], value)
-        elif key in commands:
-            if not isinstance(value, Mapping):
-                raise UsageError(f"{path}: {key}: is a command; put its settings below [{key}]")
-        else:
+    for_all = {key: value for key, value in document.items() if key not in commands}
+    for key in for_all:
+        if key not in SERVER_OPTIONS:
             raise _unknown(path, key, (*SERVER_OPTIONS, *commands), "")
-    # What stands in a command's own table is nearer to it than what holds for all.
-    for name in document.keys() & commands.keys():
-        defaults.setdefault(name, {}).update(_table(path, name, document[name], commands[name]))
-    return defaults
+    return {
+        name: _of_command(path, name, document.get(name, {}), for_all, command)
+        for name, command in commands.items()
+    }
 
 
-def _table(path: Path, where: str, table: Mapping[str, Any], command: Any) -> dict[str, Any]:
+def _of_command(path: Path, where: str, own: Any, for_all: Mapping[str, Any], command: Any) -> dict[str, Any]:
+    if not isinstance(own, Mapping):
+        raise UsageError(f"{path}: {where}: is a command; put its settings below [{where}]")
     keys = option_keys(command)
     below: Mapping[str, Any] = getattr(command, "commands", {})
     values = {}
-    for key, value in table.items():
-        if key in below and isinstance(value, Mapping):
-            values[key] = _table(path, f"{where}.{key}", value, below[key])
-        elif key in keys:
-            values[keys[key].name] = _value(path, f"{where}.{key}", keys[key], value)
-        else:
-            raise _unknown(path, key, (*keys, *below), f"{where}.")
+    # Not for serve, whose options of the same names are about what it is, and not whom it calls.
+    calls = {key: value for key, value in for_all.items() if key in keys and "url" in keys}
+    for title, table in (("", calls), (f"{where}.", own)):
+        for key, value in table.items():
+            if key in keys:
+                values[keys[key].name] = _value(path, f"{title}{key}", keys[key], value)
+            elif key not in below:
+                raise _unknown(path, key, (*keys, *below), title)
+    for name, subcommand in below.items():
+        values[name] = _of_command(path, f"{where}.{name}", own.get(name, {}), for_all, subcommand)
     return values
 
 
