@@ -47,7 +47,8 @@ ENV PATH=/opt/bacctl/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
     PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 1000:1000
 WORKDIR /tmp
-EXPOSE 8001
+EXPOSE 8001 8002
 HEALTHCHECK --interval=30s --timeout=30s --start-period=120s --retries=3 \
     CMD ["python3", "/opt/bacctl/healthcheck.py"]
-CMD ["bacctl", "serve", "--host", "0.0.0.0"]
+# It sends itself a test image every half minute too, and starts the server again where that fails.
+CMD ["bacctl", "serve", "--host", "0.0.0.0", "--metrics-port", "8002"]

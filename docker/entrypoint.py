@@ -1,84 +1,73 @@
 #!/usr/bin/env python3
-"""Start NVIDIA's Triton on the bacctl models inside its container, and become it. Research use only.
+"""Run NVIDIA's Triton on the bacctl models inside its container, and look after it. Research use only.
 
 Refuses what Triton would take in silence: an unknown configuration name is served as the default one, and
 too little shared memory shows as a crash under load. Sees to the TensorRT engine where the configuration
-takes one. The repository in the image is only read; Triton gets a mirror of links in a temporary folder, as
-its Python stub writes beside the models.
+takes one. Ends, so that the container is started again, when Triton ends or measures no test image any more.
 
-Arguments after ``--`` go to ``tritonserver``.
+The repository in the image is only read: Triton gets a mirror of links in a temporary folder, in which the
+chosen configuration is the only one. Arguments after ``--`` go to ``tritonserver``.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
 import secrets
 import shutil
+import signal
+import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from bacctl import BacctlError, Client
 from bacctl._supervisor import SHARED_MEMORY
 from bacctl.embedded import NEEDED_SHM_BYTES
-from bacctl.repository import MODELS, link_repository
+from bacctl.repository import link_repository, needed_backends
 
-KEY_FILE = "key"
-CHOICE_FILE = "configuration"
 # Whoever may send images need not change what the server is or look into its memory.
 RESTRICTED = "shared-memory,model-repository,model-config,statistics,trace,logging"
 # What the Python of the server needs for a configuration, where it is not in every image.
-PACKAGES = {"default": "openvino", "torch": "torch"}
-REMEDY = "build the image with it (docker/server.Dockerfile says how) or choose another configuration"
+PACKAGES = {"cpu": "openvino", "torch": "torch"}
+EXIT_S = 20
+LOOK_S = 0.5
 
 
 class StartError(Exception):
     """The server must not start; the message is one line that says what to do."""
 
 
-def configurations(repository: Path) -> dict[str, Path]:
-    """List the configurations of the repository by the name that chooses them.
+@dataclass(frozen=True)
+class Rules:
+    """When a test image is sent, in seconds, and how many may fail in a row once one was measured."""
 
-    Parameters
-    ----------
-    repository : Path
-        Model repository.
-
-    Returns
-    -------
-    dict of str to Path
-        ``default`` is ``bac_segment/config.pbtxt``; the others are ``configs/*.pbtxt`` of any model.
-    """
-    named = {path.stem: path for model in MODELS for path in (repository / model).glob("configs/*.pbtxt")}
-    return {"default": repository / "bac_segment" / "config.pbtxt", **dict(sorted(named.items()))}
+    every_s: float = 30.0
+    again_s: float = 5.0
+    tolerated: int = 3
+    # It waits behind whatever was sent before it.
+    patience_s: float = 110.0
 
 
-def needs_engine(configuration: Path) -> bool:
-    """Tell whether a configuration file is one of the TensorRT backend."""
-    fields = re.findall(r'^\s*(?:backend|platform)\s*:\s*"(\w+)"', configuration.read_text(), re.MULTILINE)
-    return any(value.startswith("tensorrt") for value in fields)
-
-
-def command(mirror: Path, name: str, key: str, extra: list[str]) -> list[str]:
+def command(mirror: Path, key: str, extra: list[str]) -> list[str]:
     """Put together the call of ``tritonserver``.
 
     Parameters
     ----------
     mirror : Path
         The repository that it is given.
-    name : str
-        Configuration; ``default`` gives no name.
     key : str
         What the restricted calls need as a header.
     extra : list of str
         Flags of the caller. They come last, so that they win.
     """
-    chosen = [] if name == "default" else [f"--model-config-name={name}"]
     return [
         "tritonserver",
         f"--model-repository={mirror}",
-        *chosen,
         "--model-control-mode=none",
         # The configurations are complete; completing them would start every model's stub twice.
         "--disable-auto-complete-config",
@@ -89,7 +78,7 @@ def command(mirror: Path, name: str, key: str, extra: list[str]) -> list[str]:
         "--allow-metrics=true",
         "--metrics-address=0.0.0.0",
         "--metrics-port=8002",
-        "--exit-timeout-secs=20",
+        f"--exit-timeout-secs={EXIT_S}",
         "--log-format=ISO8601",
         # Large images make the shared memory grow often; in larger steps it is mapped anew less often.
         "--backend-config=python,shm-growth-byte-size=67108864",
@@ -105,7 +94,7 @@ def prepare(name: str, repository: Path, engines: Path, scratch: Path) -> Path:
     Parameters
     ----------
     name : str
-        Configuration.
+        Configuration: ``cpu`` or that of a file in ``configs/``.
     repository, engines, scratch : Path
         Model repository of the image; folder that keeps engines; temporary folder of this start.
 
@@ -116,18 +105,17 @@ def prepare(name: str, repository: Path, engines: Path, scratch: Path) -> Path:
 
     Raises
     ------
-    StartError
+    StartError, BacctlError
         The name is unknown or lacks a package, there is too little shared memory, or no engine could be had.
     """
-    known = configurations(repository)
-    if name not in known:
-        raise StartError(
-            f"BACCTL_MODEL_CONFIG={name} is no configuration of {repository}; choose {', '.join(known)}"
-        )
+    mirror = scratch / "models"
+    shutil.rmtree(mirror, ignore_errors=True)  # a container that is started again
+    link_repository(repository, mirror, name)
     package = PACKAGES.get(name)
     if package is not None and find_spec(package) is None:
         raise StartError(
-            f"configuration {name} needs the Python package {package}, which is not here; {REMEDY}"
+            f"the configuration {name} needs the Python package {package}, which is not here; build the "
+            "image with it (docker/server.Dockerfile says how) or choose another configuration"
         )
     total = shutil.disk_usage(SHARED_MEMORY).total
     if total < NEEDED_SHM_BYTES:
@@ -135,10 +123,7 @@ def prepare(name: str, repository: Path, engines: Path, scratch: Path) -> Path:
             f"{SHARED_MEMORY} has {total / 2**20:.0f} MB and {NEEDED_SHM_BYTES / 2**20:.0f} MB are needed; "
             "start the container with --shm-size=1g"
         )
-    mirror = scratch / "models"
-    shutil.rmtree(mirror, ignore_errors=True)  # a container that is started again
-    link_repository(repository, mirror)
-    if needs_engine(known[name]):
+    if "tensorrt" in needed_backends(repository, name):
         (mirror / "bac_segment" / "1" / "model.plan").symlink_to(engine(repository, engines))
     return mirror
 
@@ -154,42 +139,97 @@ def engine(repository: Path, engines: Path) -> Path:
         raise StartError(str(error)) from None
 
 
+def attend(
+    server: subprocess.Popen[bytes], ask: Callable[[], str], stop: threading.Event, rules: Rules
+) -> str | None:
+    """Send test images until the server fails or is to stop.
+
+    Before the first one that is measured nothing counts: loading may take minutes, and whoever runs the
+    container knows how long it may.
+
+    Parameters
+    ----------
+    server : Popen
+        Running.
+    ask : callable
+        Has a test image measured and says who did it; raises BacctlError.
+    stop : Event
+        Set when the container is to end.
+    rules : Rules
+        When.
+
+    Returns
+    -------
+    str or None
+        What went wrong, in one line; None where the container was to end.
+    """
+    answered, failures, due = False, 0, 0.0
+    while not stop.wait(LOOK_S):
+        if server.poll() is not None:
+            return f"Triton ended by itself ({server.returncode}); its messages above say why"
+        if time.monotonic() < due:
+            continue
+        try:
+            text = ask()
+        except BacctlError as error:
+            failures += answered
+            if failures:
+                say(f"test image {failures} of {rules.tolerated} failed: {error}")
+            if failures >= rules.tolerated:
+                return "Triton measures no test image any more"
+            due = time.monotonic() + rules.again_s
+        else:
+            if not answered:
+                say(f"{text}; research use only")
+            answered, failures = True, 0
+            due = time.monotonic() + rules.every_s
+    return None
+
+
+def ask(url: str, patience_s: float) -> str:
+    """Have a test image measured over a connection of its own."""
+    with Client(url, timeout=patience_s, max_retries=0) as client:
+        server = client.server_info()
+    return f"ready: Triton {server['triton']} measured the test image; weights {server['model'][:12]}"
+
+
 def say(text: str) -> None:
     """Write one line to the container's log, at once."""
     print(text, file=sys.stderr, flush=True)
 
 
-def main(arguments: list[str]) -> None:
-    """Prepare and become the server; leaves with 1, after one line, where it must not start."""
+def main(arguments: list[str]) -> int:
+    """Prepare, run and look after the server; 0 where it was to end, 1 after one line otherwise."""
     parser = argparse.ArgumentParser(description="Serve the bacctl models. Research use only.")
-    parser.add_argument("--model-config", default=os.environ.get("BACCTL_MODEL_CONFIG", "default"))
+    parser.add_argument("--model-config", default=os.environ.get("BACCTL_MODEL_CONFIG", "cpu"))
+    parser.add_argument("--url", default="127.0.0.1:8001", help="where test images are sent")
     parser.add_argument("--repository", type=Path, default=Path("/models"))
     parser.add_argument("--engines", type=Path, default=Path("/engines"))
     parser.add_argument("--scratch", type=Path, default=Path("/tmp/bacctl"))  # noqa: S108
-    own, extra = split(arguments)
-    options = parser.parse_args(own)
-    try:
-        options.scratch.mkdir(parents=True, exist_ok=True)
-        mirror = prepare(options.model_config, options.repository, options.engines, options.scratch)
-    except (StartError, OSError) as error:
-        say(str(error))
-        sys.exit(1)
-    key = secrets.token_hex(16)
-    for file, text in ((KEY_FILE, key), (CHOICE_FILE, options.model_config)):
-        path = options.scratch / file
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(text)
-    say(f"serving configuration {options.model_config} of {options.repository}; research use only")
-    call = command(mirror, options.model_config, key, extra)
-    os.execvp(call[0], call)  # noqa: S606
-
-
-def split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Part the arguments at ``--`` into ours and Triton's."""
     cut = arguments.index("--") if "--" in arguments else len(arguments)
-    return arguments[:cut], arguments[cut + 1 :]
+    options = parser.parse_args(arguments[:cut])
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    try:
+        mirror = prepare(options.model_config, options.repository, options.engines, options.scratch)
+        say(f"starting Triton with configuration {options.model_config}")
+        server = subprocess.Popen(command(mirror, secrets.token_hex(16), arguments[cut + 1 :]))  # noqa: S603
+    except (StartError, BacctlError, OSError) as error:
+        say(str(error))
+        return 1
+    rules = Rules()
+    wrong = attend(server, lambda: ask(options.url, rules.patience_s), stop, rules)
+    server.terminate()
+    try:
+        server.wait(EXIT_S + 5.0)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+    if wrong is not None:
+        say(f"{wrong}; the container ends, so that it is started again")
+    return int(wrong is not None)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -1,12 +1,14 @@
-"""The container's entry point and health check, the latter on the real server."""
+"""The container's entry point and health check, both on the real server too."""
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,32 +17,32 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from bacctl._triton_wheel import find_triton, link_backend
+from bacctl.errors import ServerUnavailableError
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
 REPOSITORY = ROOT / "model_repository"
+SHARED_MEMORY = Path("/dev/shm")
 
 
-def test_lists_every_configuration(entrypoint: ModuleType) -> None:
-    known = entrypoint.configurations(REPOSITORY)
-    assert known.keys() >= {"default", "gpu", "onnx"}
-    assert all(path.is_file() for path in known.values())
-
-
-@pytest.mark.parametrize(("name", "engine"), [("default", False), ("onnx", False), ("gpu", True)])
-def test_tells_which_configuration_takes_an_engine(entrypoint: ModuleType, name: str, engine: bool) -> None:
-    assert entrypoint.needs_engine(entrypoint.configurations(REPOSITORY)[name]) is engine
+def start(entrypoint: ModuleType, tmp_path: Path, name: str) -> int:
+    return entrypoint.main(
+        [
+            f"--repository={REPOSITORY}",
+            f"--scratch={tmp_path}",
+            f"--engines={tmp_path}",
+            f"--model-config={name}",
+        ]
+    )
 
 
 def test_refuses_a_name_that_triton_would_serve_as_the_default(
     entrypoint: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = [f"--repository={REPOSITORY}", f"--scratch={tmp_path}", "--model-config=gpuu"]
-    with pytest.raises(SystemExit, match="1"):
-        entrypoint.main(options)
+    assert start(entrypoint, tmp_path, "gpuu") == 1
     line = capsys.readouterr().err
-    assert line.startswith("BACCTL_MODEL_CONFIG=gpuu is no configuration")
-    assert "gpu" in line
+    assert "gpuu is unknown" in line
+    assert "the nearest is gpu" in line
     assert line.count("\n") == 1
 
 
@@ -56,8 +58,8 @@ def test_refuses_a_configuration_without_its_package(
     entrypoint: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(entrypoint, "find_spec", lambda _: None)
-    with pytest.raises(entrypoint.StartError, match="needs the Python package openvino"):
-        entrypoint.prepare("default", REPOSITORY, tmp_path, tmp_path)
+    with pytest.raises(entrypoint.StartError, match="cpu needs the Python package openvino"):
+        entrypoint.prepare("cpu", REPOSITORY, tmp_path, tmp_path)
 
 
 def test_puts_the_kept_engine_into_the_mirror(
@@ -72,6 +74,14 @@ def test_puts_the_kept_engine_into_the_mirror(
         assert (mirror / "bac_segment" / "1" / "model.plan").read_bytes() == b"engine"
     assert asked[0] == (REPOSITORY / "bac_segment" / "1", tmp_path / "engines")
     assert not (REPOSITORY / "bac_segment" / "1" / "model.plan").exists()
+    # The choice is the only configuration of the mirror, so that no name can be taken for another.
+    assert 'backend: "tensorrt"' in (mirror / "bac_segment" / "config.pbtxt").read_text()
+    assert not list(mirror.glob("*/configs"))
+
+
+def test_needs_no_engine_without_tensorrt(entrypoint: ModuleType, tmp_path: Path) -> None:
+    mirror = entrypoint.prepare("onnx", REPOSITORY, tmp_path / "engines", tmp_path)
+    assert not (mirror / "bac_segment" / "1" / "model.plan").exists()
 
 
 def test_says_in_one_line_why_there_is_no_engine(
@@ -79,32 +89,63 @@ def test_says_in_one_line_why_there_is_no_engine(
 ) -> None:
     if entrypoint.find_spec("tensorrt") is not None:
         pytest.skip("TensorRT is installed here")
-    options = [
-        f"--repository={REPOSITORY}",
-        f"--scratch={tmp_path}",
-        f"--engines={tmp_path}",
-        "--model-config=gpu",
-    ]
-    with pytest.raises(SystemExit, match="1"):
-        entrypoint.main(options)
+    assert start(entrypoint, tmp_path, "gpu") == 1
     assert capsys.readouterr().err.startswith("TensorRT is not installed")
 
 
 def test_flags_are_those_of_the_oldest_triton(entrypoint: ModuleType, tmp_path: Path) -> None:
     wheel = find_triton()
-    known = subprocess.run(
-        [wheel.server, "--help"], env=wheel.environment, capture_output=True, text=True
-    ).stderr
-    for flag in entrypoint.command(tmp_path, "gpu", "key", [])[1:]:
+    call = [str(wheel.server), "--help"]
+    known = subprocess.run(call, env=wheel.environment, capture_output=True, text=True).stderr
+    for flag in entrypoint.command(tmp_path, "key", [])[1:]:
         assert re.search(rf"^\s+{flag.split('=')[0]}\b", known, re.MULTILINE), flag
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+def attend(entrypoint: ModuleType, answers: list[bool], running: int) -> tuple[str | None, int]:
+    """Let it look `running` times at a server that answers as told; its verdict, and how often it asked."""
+    looks, asked = iter(range(running)), iter(answers)
+    count = [0]
+
+    def ask() -> str:
+        count[0] += 1
+        if not next(asked):
+            raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "no answer")
+        return "ready"
+
+    stop = SimpleNamespace(wait=lambda _: next(looks, None) is None)
+    server = SimpleNamespace(poll=lambda: None, returncode=None)
+    return entrypoint.attend(server, ask, stop, entrypoint.Rules(every_s=0.0, again_s=0.0)), count[0]
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked", "ends"),
+    [
+        ([False] * 9, 9, False),  # it is still loading
+        ([True] * 9, 9, False),
+        ([True, False, False, True, False, False, True, True, True], 9, False),
+        ([False, True, False, False, False, True], 5, True),
+    ],
+)
+def test_ends_only_when_test_images_fail_in_a_row(
+    entrypoint: ModuleType, answers: list[bool], asked: int, ends: bool
+) -> None:
+    wrong, count = attend(entrypoint, answers, 9)
+    assert (wrong == "Triton measures no test image any more") is ends
+    assert count == asked
+
+
+def test_ends_when_triton_does(entrypoint: ModuleType) -> None:
+    server = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
+    server.wait()
+    found = entrypoint.attend(server, lambda: "ready", threading.Event(), entrypoint.Rules())
+    assert found == "Triton ended by itself (3); its messages above say why"
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Iterator[SimpleNamespace]:
     """The entry point as a container runs it, with the wheel's Triton in the place of NVIDIA's."""
-    folder = tmp_path_factory.mktemp("container")
     wheel = find_triton()
-    programs = folder / "bin"
+    programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "tritonserver").symlink_to(wheel.server)
     ports = []
@@ -112,62 +153,48 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             ports.append(probe.getsockname()[1])
-    call = [sys.executable, str(DOCKER / "entrypoint.py"), f"--repository={REPOSITORY}"]
-    call += [f"--scratch={folder / 'scratch'}", f"--engines={folder}", "--"]
-    call += [f"--backend-directory={link_backend(wheel, folder / 'backends')}", "--exit-timeout-secs=2"]
+    url, prefix = f"127.0.0.1:{ports[0]}", f"bacctl_{tmp_path.name}_"
+    call = [sys.executable, str(DOCKER / "entrypoint.py"), f"--repository={REPOSITORY}", f"--url={url}"]
+    call += [f"--scratch={tmp_path / 'scratch'}", f"--engines={tmp_path}", "--model-config=cpu", "--"]
+    call += [f"--backend-directory={link_backend(wheel, tmp_path / 'backends')}", "--exit-timeout-secs=2"]
     call += ["--grpc-address=127.0.0.1", f"--grpc-port={ports[0]}"]
     call += ["--metrics-address=127.0.0.1", f"--metrics-port={ports[1]}"]
-    call += ["--backend-config=python,shm-region-prefix-name=bacctl_container_test_"]
+    call += [f"--backend-config=python,shm-region-prefix-name={prefix}"]
     environment = {**wheel.environment, "PATH": f"{programs}{os.pathsep}{wheel.environment['PATH']}"}
-    environment.pop("BACCTL_MODEL_CONFIG", None)
-    with open(folder / "log", "wb") as log:
-        server = subprocess.Popen(call, env=environment, stdout=log, stderr=log)
-        try:
-            while b"Started GRPCInferenceService" not in (folder / "log").read_bytes():
-                assert server.poll() is None, (folder / "log").read_text()
-                time.sleep(0.2)
-            yield SimpleNamespace(
-                url=f"127.0.0.1:{ports[0]}", scratch=folder / "scratch", server=server, log=folder / "log"
-            )
-        finally:
-            server.terminate()
-            server.wait(30)
+    log = tmp_path / "log"
+    with open(log, "wb") as stream:
+        process = subprocess.Popen(call, env=environment, stdout=stream, stderr=stream)
+    try:
+        while b"ready: " not in log.read_bytes():
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.2)
+        yield SimpleNamespace(url=url, process=process, log=log)
+    finally:
+        process.terminate()
+        process.wait(30)
+        for region in SHARED_MEMORY.glob(f"{prefix}*"):  # a container takes its own along
+            region.unlink()
 
 
-def check(served: SimpleNamespace, *more: str) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, str(DOCKER / "healthcheck.py"), f"--url={served.url}", "--timeout=20"]
-    call += [f"--scratch={served.scratch}", f"--repository={REPOSITORY}", *more]
+def check(url: str, timeout: float = 20.0) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, str(DOCKER / "healthcheck.py"), f"--url={url}", f"--timeout={timeout}"]
     return subprocess.run(call, capture_output=True, text=True)
 
 
 @pytest.mark.e2e
-def test_serves_and_is_healthy(served: SimpleNamespace) -> None:
-    done = check(served)
-    assert done.returncode == 0, done.stdout + done.stderr + served.log.read_text()[-2000:]
+def test_serves_and_is_healthy_until_told_to_end(container: SimpleNamespace) -> None:
+    done = check(container.url)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("Triton 2.51.0 measured the test image; weights ")
+    container.process.send_signal(signal.SIGTERM)
+    assert container.process.wait(30) == 0
+    log = container.log.read_text()
+    assert "starting Triton with configuration cpu" in log
+    assert "research use only" in log
 
 
-@pytest.mark.e2e
-def test_health_check_sees_another_configuration_than_chosen(served: SimpleNamespace) -> None:
-    choice = served.scratch / "configuration"
-    before = choice.read_text()
-    try:
-        choice.write_text("onnx")
-        done = check(served)
-    finally:
-        choice.write_text(before)
-    assert done.returncode == 1
-    assert "bac_segment is 'python'; configuration onnx says otherwise" in done.stdout
-
-
-@pytest.mark.e2e
-def test_key_is_its_owner_s_alone(served: SimpleNamespace) -> None:
-    assert (served.scratch / "key").stat().st_mode & 0o777 == 0o600
-
-
-def test_health_check_says_in_one_line_that_nobody_answers(tmp_path: Path) -> None:
-    nobody = SimpleNamespace(url="127.0.0.1:9", scratch=tmp_path)
-    done = check(nobody, "--timeout=2")
+def test_health_check_says_in_one_line_that_nobody_answers() -> None:
+    done = check("127.0.0.1:9", timeout=2)
     assert done.returncode == 1
     assert done.stdout.startswith("BAC-SERVER-UNAVAILABLE")
     assert not done.stderr
