@@ -7,17 +7,21 @@ import secrets
 _SHM_GROWTH_BYTES = 64 * 2**20
 _EXIT_TIMEOUT_S = 2
 _STUB_TIMEOUT_S = 90
+KEY_HEADER = "triton-grpc-protocol-bacctl"
+"""The header that opens what is locked, in gRPC, to who knows the key."""
 # Whoever may send images need not change what the server is or look into its memory.
 _RESTRICTED = "shared-memory,model-repository,model-config,statistics,trace,logging"
 
 
-def settings(shm_prefix: str) -> list[str]:
+def settings(shm_prefix: str, key: str) -> list[str]:
     """Return the flags that say how the models are run and what stays locked.
 
     Parameters
     ----------
     shm_prefix : str
         What the names of the models' shared memory begin with.
+    key : str
+        What opens it over gRPC.
     """
     return [
         f"--id={shm_prefix.strip('_')}",
@@ -31,7 +35,7 @@ def settings(shm_prefix: str) -> list[str]:
         f"--backend-config=python,stub-timeout-seconds={_STUB_TIMEOUT_S}",
         "--pinned-memory-pool-byte-size=0",
         "--log-format=ISO8601",
-        f"--grpc-restricted-protocol={_RESTRICTED}:bacctl={secrets.token_hex(16)}",
+        f"--grpc-restricted-protocol={_RESTRICTED}:bacctl={key}",
     ]
 
 

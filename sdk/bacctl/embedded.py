@@ -66,6 +66,8 @@ class EmbeddedServer:
     ----------
     url : str
         ``host:port`` to give to a client. Known once started.
+    key : str
+        What opens the calls that stay locked to clients, such as those for statistics.
 
     Examples
     --------
@@ -94,6 +96,7 @@ class EmbeddedServer:
         self._log = log
         self._start_timeout_s = start_timeout_s
         self._supervisor: subprocess.Popen[bytes] | None = None
+        self.key = secrets.token_hex(16)
         self.ports: dict[str, int] = {}
         self.url = ""
 
@@ -180,7 +183,7 @@ class EmbeddedServer:
                 str(wheel.server),
                 f"--model-repository={link_repository(repository, folder / 'models', self._model_config)}",
                 f"--backend-directory={link_backend(wheel, folder / 'backends')}",
-                *settings(prefix),
+                *settings(prefix, self.key),
                 *listeners(self._host, self.ports),
                 *(self._tls.flags() if self._tls is not None else ()),
             ]

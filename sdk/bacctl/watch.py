@@ -7,18 +7,23 @@ process back but a new server.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bacctl._server_flags import KEY_HEADER
 from bacctl.canary import probe
-from bacctl.errors import BacctlError, unavailable
+from bacctl.errors import BacctlError, ServerOverloadedError, ServerTimeoutError, unavailable
+from bacctl.repository import ENSEMBLE
 
 if TYPE_CHECKING:
+    from bacctl._grpc import GrpcTransport
     from bacctl._server_tls import ServerTls
     from bacctl.embedded import EmbeddedServer
 
 _PROBE_S = 60.0  # a test image waits behind whatever was sent before it
+_COUNT_S = 10.0  # no model has to work for this
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,9 @@ class Watch:
         Has the server measure a test image; raises BacctlError where it does not.
     tell : callable
         Gets one line for each thing that goes wrong and each that was done about it.
+    answered : callable
+        Returns how many requests the server has answered so far: a test image that does not come back in time
+        from a server that answers others is only waiting behind them.
     rules : WatchRules, optional
         When.
     clock : callable, optional
@@ -69,12 +77,15 @@ class Watch:
         server: EmbeddedServer,
         ask: Callable[[], object],
         tell: Callable[[str], object],
+        answered: Callable[[], int],
         rules: WatchRules | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server = server
         self._ask = ask
         self._tell = tell
+        self._answered = answered
+        self._count = 0
         self._rules = rules or WatchRules()
         self._clock = clock
         self._failures = 0
@@ -97,6 +108,9 @@ class Watch:
         try:
             self._ask()
         except BacctlError as error:
+            if isinstance(error, (ServerTimeoutError, ServerOverloadedError)) and self._moves():
+                self._well()
+                return
             self._failures += 1
             self._next = self._clock() + self._rules.again_s
             self._tell(f"test image {self._failures} of {self._rules.tolerated} failed: {error}")
@@ -104,6 +118,15 @@ class Watch:
                 self._restart("the server does not answer as it must")
         else:
             self._well()
+
+    def _moves(self) -> bool:
+        """Tell whether others have been answered since this was asked last."""
+        try:
+            count = self._answered()
+        except BacctlError:
+            return False
+        before, self._count = self._count, count
+        return count > before
 
     def _well(self) -> None:
         self._failures = 0
@@ -120,6 +143,7 @@ class Watch:
                     "run again with --log FILE to see why"
                 )
             self._restarts.append(start)
+            self._count = 0
             self._tell(f"{why}: starting it again ({len(self._restarts)} of at most {rules.restarts})")
             try:
                 self._server.restart()
@@ -152,6 +176,43 @@ def ask_public_face(server: EmbeddedServer, tls: ServerTls | None) -> dict[str, 
     BacctlError
         It does not answer, or not as it must.
     """
+    with _connection(server, tls) as transport:
+        answer = probe(transport, _PROBE_S)
+        return {"triton": transport.metadata()[1], "model": str(answer.report["weights_sha256"])}
+
+
+def count_answered(server: EmbeddedServer, tls: ServerTls | None) -> int:
+    """Ask a server how many requests it has answered since it was started, refusals included.
+
+    Parameters
+    ----------
+    server, tls
+        As for `ask_public_face`.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    BacctlError
+        It does not answer.
+    """
+    from tritonclient.grpc.service_pb2 import ModelStatisticsRequest
+
+    with _connection(server, tls, ((KEY_HEADER, server.key),)) as transport:
+        answer = transport._call("ModelStatistics", ModelStatisticsRequest(name=ENSEMBLE), _COUNT_S)
+    return sum(
+        int(entry.inference_stats.success.count + entry.inference_stats.fail.count)
+        for entry in answer.model_stats
+    )
+
+
+@contextmanager
+def _connection(
+    server: EmbeddedServer, tls: ServerTls | None, metadata: tuple[tuple[str, str], ...] = ()
+) -> Iterator[GrpcTransport]:
+    """Connect anew, as a new client does: a connection that is open proves nothing to others."""
     from bacctl._endpoints import Endpoints
     from bacctl._grpc import GrpcTransport
     from bacctl._security import Tls, make_security
@@ -165,10 +226,9 @@ def ask_public_face(server: EmbeddedServer, tls: ServerTls | None) -> dict[str, 
             key=tls.key if own else None,
             server_name=tls.server_name(),
         )
-    # A new connection each time, as that of a new client: one that is open proves nothing to others.
-    transport = GrpcTransport(Endpoints([server.url]), make_security([server.url], None, trust, None, False))
+    security = make_security([server.url], None, trust, None, False)
+    transport = GrpcTransport(Endpoints([server.url]), replace(security, metadata=metadata))
     try:
-        answer = probe(transport, _PROBE_S)
-        return {"triton": transport.metadata()[1], "model": str(answer.report["weights_sha256"])}
+        yield transport
     finally:
         transport.close()

@@ -11,12 +11,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import trustme
 
 from bacctl.canary import canary_image
 from bacctl.embedded import EmbeddedServer
+from bacctl.errors import PermissionDeniedError
+from bacctl.watch import ask_public_face, count_answered
 
 pytestmark = pytest.mark.e2e
 
@@ -176,6 +180,15 @@ def test_a_pipeline_of_a_shell(films: Path, server: EmbeddedServer) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == ['{"schema": "bacctl.lines/1"'] * 9
+
+
+def test_what_a_server_has_answered_is_counted_for_who_has_the_key(server: EmbeddedServer) -> None:
+    before = count_answered(server, None)
+    ask_public_face(server, None)
+    assert count_answered(server, None) == before + 1
+    stranger: Any = SimpleNamespace(url=server.url, key="guessed")
+    with pytest.raises(PermissionDeniedError):
+        count_answered(stranger, None)
 
 
 def _descendants(pid: int) -> Iterator[int]:

@@ -228,3 +228,23 @@ def test_the_token_is_in_a_file_or_the_environment(
     code, _, err = run("analyze", "a.png", "--token", "x")
     assert code == 2
     assert "No such option: --token" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--tls-ca", "a.png"), "a.png: is no certificate of an authority in PEM"),
+        (
+            ("--token-file", "token"),
+            "a token is not sent without TLS, where anybody on the way can read it; give --tls",
+        ),
+        (("--token-file", "token", "--tls-ca", "a.png"), "a.png: is no certificate"),
+    ],
+)
+def test_a_client_that_cannot_be_made_is_wrong_usage(run: Run, args: tuple[str, ...], said: str) -> None:
+    Path("a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    Path("token").write_text("abc\n")
+    code, out, err = run("analyze", "a.png", "--url", "host.example.org:1", *args)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1

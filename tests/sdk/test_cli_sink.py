@@ -189,3 +189,17 @@ def test_summary_in_words_and_numbers() -> None:
     assert summary.to_dict()["seconds_per_image"] == 2.0
     nothing = Summary.of([], skipped=0, seconds=0.0, interrupted=True).to_dict()
     assert (nothing["images"], nothing["seconds_per_image"], nothing["interrupted"]) == (0, None, True)
+
+
+def test_a_table_for_a_reader_who_has_gone() -> None:
+    reader, writer = os.pipe()
+    kept = os.dup(1)
+    os.dup2(writer, 1)
+    os.close(writer)
+    os.close(reader)
+    try:
+        with pytest.raises(BrokenPipeError), Sink() as sink:
+            sink.render(lambda _: Table("title"))
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

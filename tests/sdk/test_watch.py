@@ -25,12 +25,17 @@ class World:
         self.restarted = 0
         self.said: list[str] = []
         server: Any = self
-        self.watch = Watch(server, self.ask, self.said.append, RULES, clock=lambda: self.now)
+        self.code = "BAC-SERVER-FAULT"
+        self.answers = 0
+        self.watch = Watch(server, self.ask, self.said.append, self.answered, RULES, clock=lambda: self.now)
 
     def ask(self) -> None:
         self.asked += 1
         if not self.well:
-            raise from_catalogue("BAC-SERVER-FAULT", "a model of the server has died")
+            raise from_catalogue(self.code, "a model of the server has died")
+
+    def answered(self) -> int:
+        return self.answers
 
     def restart(self) -> None:
         self.restarted += 1
@@ -76,6 +81,17 @@ def test_two_failures_are_answered_with_a_new_start() -> None:
     ]
     assert all("\n" not in line for line in world.said)
     world.pass_time(100.0)
+    assert world.restarted == 1
+
+
+def test_a_busy_server_is_left_alone_and_a_stuck_one_is_not() -> None:
+    world = World()
+    world.well, world.code = False, "BAC-SERVER-TIMEOUT"
+    for _ in range(10):
+        world.answers += 3
+        world.pass_time(30.0)
+    assert (world.restarted, world.said) == (0, [])
+    world.pass_time(62.0)
     assert world.restarted == 1
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bacctl.cli.guard import complain, describe_unexpected
+from bacctl.cli.guard import UsageError, complain, describe_unexpected
 from bacctl.cli.options import ServerOptions
 from bacctl.cli.saver import Saver
 from bacctl.cli.sink import Sink
@@ -99,7 +99,8 @@ class Batch:
             More of them, from a list.
         """
         leave_out = () if self.out is None else [self.out]
-        sources = find_sources(paths, leave_out, listed=listed)
+        with self._sink.waiting("looking at the files"):
+            sources = find_sources(paths, leave_out, listed=listed)
         self.skipped = sources.skipped
         for path, reason in sources.faults:
             self.fail(path, "BAC-FILE-UNREADABLE", reason)
@@ -113,7 +114,7 @@ class Batch:
                     self._add(result)
         except KeyboardInterrupt:
             self.interrupted = True
-        except BrokenPipeError:  # nobody reads on, so that there is nothing more to do
+        except (BrokenPipeError, UsageError):  # nobody reads on; or nothing was begun
             raise
         except Exception as error:
             # Whatever it was, the images that have no result yet must not vanish from the document.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bacctl.cli.guard import UsageError
 from bacctl.cli.options import ServerOptions
 
 if TYPE_CHECKING:
@@ -25,10 +26,13 @@ def connect(server: ServerOptions) -> Client:
 
     Raises
     ------
+    UsageError
+        The options cannot work, such as a file that is no certificate.
     BacctlError
         The server does not answer or cannot be started.
     """
     from bacctl.client import Client
+    from bacctl.errors import ClientUsageError
 
     # What is not given is left to the client, which documents its own defaults.
     given: dict[str, Any] = {
@@ -43,4 +47,12 @@ def connect(server: ServerOptions) -> Client:
 
         given["tls"] = Tls(ca=server.tls_ca, certificate=server.tls_cert, key=server.tls_key)
     urls = [part.strip() for part in server.url.split(",")]
-    return Client(urls, token=server.token(), **given)
+    try:
+        return Client(urls, token=server.token(), **given)
+    except ClientUsageError as error:
+        if "token" in error.reason and "without TLS" in error.reason:
+            raise UsageError(
+                "a token is not sent without TLS, where anybody on the way can read it; give --tls-ca, or "
+                "grpcs:// before the address"
+            ) from None
+        raise UsageError(error.reason) from None

@@ -72,7 +72,7 @@ def serve(
 
     from bacctl._notify import notify
     from bacctl.embedded import EmbeddedServer
-    from bacctl.watch import Watch, WatchRules, ask_public_face
+    from bacctl.watch import Watch, WatchRules, ask_public_face, count_answered
 
     if host not in _LOOPBACK and (tls is None or tls.client_ca is None):
         lacks = "neither login nor encryption" if tls is None else "no login"
@@ -98,7 +98,13 @@ def serve(
             sink.text(_how_to_call(ready))
             notify("READY=1\nSTATUS=measured the test image; watching")
             rules = WatchRules(every_s=check_every)
-            watch = Watch(server, lambda: ask_public_face(server, tls), _tell, rules)
+            watch = Watch(
+                server,
+                ask=lambda: ask_public_face(server, tls),
+                tell=_tell,
+                answered=lambda: count_answered(server, tls),
+                rules=rules,
+            )
             while not asked_to_stop.wait(_LOOK_S):
                 watch.step()
         finally:

@@ -109,9 +109,12 @@ class Sink:
 
         # Whoever reads a pipe wants the words: colours are for terminals, and for them only without NO_COLOR.
         console = Console(file=self._stream, highlight=False, width=None if self.is_terminal else PIPED_WIDTH)
-        made = make(console)
-        if made is not None:
-            console.print(made)
+        # Made first and written here: where the reader is gone, rich would leave the process by itself.
+        with console.capture() as captured:
+            made = make(console)
+            if made is not None:
+                console.print(made)
+        self._write(captured.get())
 
     def document(self, document: Mapping[str, Any]) -> None:
         """Write the one JSON document of the command; nothing in another form.
