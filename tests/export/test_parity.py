@@ -123,6 +123,15 @@ def test_quantised_convolutions_are_what_tensorrt_takes(
         assert zeros[node.input[2]].data_type == kind
         assert not stored[node.input[2]].astype(np.float32).any()
     made = {name: node.op_type for node in model.graph.node for name in node.output}
+    single = {v.name: onnx.numpy_helper.to_array(v) for v in onnx.load(exported).graph.initializer}
+    for node in pairs:
+        if node.input[0] in stored:
+            weight = single[node.input[0].removesuffix("_quantized")]
+            scale = stored[node.input[1]].reshape(-1, *[1] * (weight.ndim - 1))
+            # Half a step of INT8; of E4M3, whose mantissa has three bits, a sixteenth of the value.
+            step = scale / 2 if precision == "int8" else np.maximum(np.abs(weight) / 16, scale * 2.0**-10)
+            error = np.abs(stored[node.input[0]].astype(np.float32) * scale - weight)
+            assert (error <= step * 1.001).all()
     *convolutions, head = [node for node in model.graph.node if node.op_type == "Conv"]
     assert convolutions
     for node in convolutions:
