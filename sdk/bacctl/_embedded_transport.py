@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from bacctl._endpoints import Endpoints
+from bacctl._faults import model_has_died
 from bacctl._grpc import GrpcTransport
 from bacctl._grpc_aio import AsyncGrpcTransport
 from bacctl._security import Security
 from bacctl._transport import DEFAULT_TIMEOUT_S, Answer
 from bacctl.embedded import EmbeddedServer
-from bacctl.errors import ServerUnavailableError, from_catalogue
+from bacctl.errors import BacctlError, ServerFaultError, ServerUnavailableError, from_catalogue
 
 T = TypeVar("T")
 
@@ -64,8 +65,8 @@ class EmbeddedTransport:
         inner = self._connected()
         try:
             return call(inner)
-        except ServerUnavailableError:
-            self._let_go(inner)
+        except (ServerUnavailableError, ServerFaultError) as error:
+            self._let_go(inner, error)
             raise
 
     def _connected(self) -> GrpcTransport:
@@ -78,12 +79,14 @@ class EmbeddedTransport:
                 self._inner = GrpcTransport(Endpoints([self._server.url]), Security(tls=False))
             return self._inner
 
-    def _let_go(self, inner: GrpcTransport) -> None:
-        """Make the next attempt start the server again, if it has died."""
+    def _let_go(self, inner: GrpcTransport, error: BacctlError) -> None:
+        """Make the next attempt start the server again, if it has died or one of its models has."""
         with self._changing:
-            if self._inner is inner and not self._closed and _has_ended(self._server):
+            if self._inner is not inner or self._closed:
+                return
+            if model_has_died(error) or _has_ended(self._server):
                 self._server.stop()
-                inner.close()
+                # Not closed: calls of other threads that break off now are to be tried again.
                 self._inner = None
 
 
@@ -129,8 +132,8 @@ class AsyncEmbeddedTransport:
         inner = await self._connected()
         try:
             return await call(inner)
-        except ServerUnavailableError:
-            await self._let_go(inner)
+        except (ServerUnavailableError, ServerFaultError) as error:
+            await self._let_go(inner, error)
             raise
 
     async def _connected(self) -> AsyncGrpcTransport:
@@ -153,13 +156,12 @@ class AsyncEmbeddedTransport:
             await asyncio.to_thread(self._server.stop)
             raise
 
-    async def _let_go(self, inner: AsyncGrpcTransport) -> None:
+    async def _let_go(self, inner: AsyncGrpcTransport, error: BacctlError) -> None:
         async with self._changing:
             if self._inner is not inner or self._closed:
                 return
-            if await asyncio.to_thread(_has_ended, self._server):
+            if model_has_died(error) or await asyncio.to_thread(_has_ended, self._server):
                 await asyncio.to_thread(self._server.stop)
-                await inner.close()
                 self._inner = None
 
 

@@ -24,6 +24,7 @@ _MISMATCHES = {
     (False, "tls"): "the server at {url} speaks TLS and this client does not",
 }
 _LONGEST_QUOTE = 200
+MODEL_DIED = "a model of the server has died; restart the server"
 
 
 def translated(status: str, message: str, url: str, *, tls: bool = False) -> BacctlError:
@@ -75,6 +76,11 @@ def tls_mismatch(url: str, found: str, *, tls: bool) -> BacctlError | None:
     return error
 
 
+def model_has_died(error: BacctlError) -> bool:
+    """Tell whether the server is there and will never answer again until it is started anew."""
+    return error.message == MODEL_DIED
+
+
 def is_connecting(message: str) -> bool:
     """Tell whether a call failed before there was a connection."""
     return any(sign in message for sign in _CONNECTING)
@@ -87,7 +93,7 @@ def _judged(status: str, message: str, url: str, tls: bool) -> BacctlError:
     if "protocol is restricted" in message or status in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
         return from_catalogue("BAC-SERVER-PERMISSION")
     if "Stub process" in message:
-        return from_catalogue("BAC-SERVER-FAULT", "a model of the server has died; restart the server")
+        return from_catalogue("BAC-SERVER-FAULT", MODEL_DIED)
     if status == "DEADLINE_EXCEEDED":
         return from_catalogue("BAC-SERVER-TIMEOUT")
     if status == "RESOURCE_EXHAUSTED" and "larger than max" in message:

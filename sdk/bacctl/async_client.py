@@ -62,6 +62,7 @@ class AsyncClient:
         security = make_security(addresses, scheme, tls, token, allow_plain_token)
         self._core = Core(timeout, max_retries, cache)
         self._transport: AsyncTransport = AsyncGrpcTransport(Endpoints(addresses), security)
+        self._asking = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._starts = False
 
@@ -99,7 +100,7 @@ class AsyncClient:
     def _over(cls, transport: AsyncTransport, core: Core) -> AsyncClient:
         """Make a client of any transport."""
         client = cls.__new__(cls)
-        client._core, client._transport = core, transport
+        client._core, client._transport, client._asking = core, transport, asyncio.Lock()
         client._loop, client._starts = None, False
         return client
 
@@ -235,14 +236,15 @@ class AsyncClient:
     ) -> dict[str, Any]:
         """Say what answers at the other end, as `bacctl.Client.server_info`."""
         retry = self._retry(timeout, max_retries)
-        known = self._core.known_info()
-        if known is not None:
-            return known
         from bacctl.canary import probe_async
 
-        metadata = await retry.run_async(self._transport.metadata)
-        canary = await retry.run_async(lambda left: probe_async(self._transport, left))
-        return self._core.keep_info(metadata, canary)
+        async with self._asking:
+            known = self._core.known_info()
+            if known is not None:
+                return known
+            metadata = await retry.run_async(self._transport.metadata)
+            canary = await retry.run_async(lambda left: probe_async(self._transport, left))
+            return self._core.keep_info(metadata, canary)
 
     def _retry(self, timeout: float | None, max_retries: int | None) -> Retry:
         loop = asyncio.get_running_loop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
@@ -77,6 +78,7 @@ class Client:
         security = make_security(addresses, scheme, tls, token, allow_plain_token)
         self._core = Core(timeout, max_retries, cache)
         self._transport: Transport = GrpcTransport(Endpoints(addresses), security)
+        self._asking = threading.Lock()
         self._server: EmbeddedServer | None = None
 
     @classmethod
@@ -91,7 +93,7 @@ class Client:
     ) -> Client:
         """Start a server on this machine and return its client; the server ends with it.
 
-        A server that dies is started again by the next retry.
+        A server that dies is started again by the next attempt, which takes its own time.
 
         Parameters
         ----------
@@ -132,7 +134,8 @@ class Client:
     def _over(cls, transport: Transport, core: Core) -> Client:
         """Make a client of any transport."""
         client = cls.__new__(cls)
-        client._core, client._transport, client._server = core, transport, None
+        client._core, client._transport = core, transport
+        client._asking, client._server = threading.Lock(), None
         return client
 
     def __enter__(self) -> Client:
@@ -373,10 +376,11 @@ class Client:
             The server does not answer, or not as it must.
         """
         retry = self._core.retry(timeout, max_retries)
-        known = self._core.known_info()
-        if known is not None:
-            return known
         from bacctl.canary import probe
 
-        metadata = retry.run(self._transport.metadata)
-        return self._core.keep_info(metadata, retry.run(lambda left: probe(self._transport, left)))
+        with self._asking:  # many threads at once need not all measure the test image
+            known = self._core.known_info()
+            if known is not None:
+                return known
+            metadata = retry.run(self._transport.metadata)
+            return self._core.keep_info(metadata, retry.run(lambda left: probe(self._transport, left)))

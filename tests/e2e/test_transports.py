@@ -165,16 +165,26 @@ def test_cache_gives_the_same_result(
         assert cached.analyze(raw_mammogram).timings_ms == first  # those of the measurement
 
 
-def test_dead_server_of_ones_own_is_started_again(embedded: Client) -> None:
-    assert embedded._server is not None
-    assert embedded._server._supervisor is not None
-    supervisor = embedded._server._supervisor.pid
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    for child in children:
+def kill(server: EmbeddedServer | None) -> None:
+    assert server is not None
+    assert server._supervisor is not None
+    supervisor = server._supervisor.pid
+    for child in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
         os.kill(int(child), signal.SIGKILL)
+
+
+def test_dead_server_of_ones_own_is_started_again(embedded: Client) -> None:
+    kill(embedded._server)
     with pytest.raises(ServerUnavailableError):
         embedded.analyze(canary_image(), FILM_MM, max_retries=0)
     assert embedded.analyze(canary_image(), FILM_MM).status == "ok"
+
+
+def test_server_that_dies_under_many_images_costs_none(embedded: Client) -> None:
+    results = embedded.analyze_many([canary_image()] * 8, FILM_MM, max_in_flight=3)
+    states = [next(results).status]
+    kill(embedded._server)
+    assert [*states, *(result.status for result in results)] == ["ok"] * 8
 
 
 def test_own_server_in_a_loop_starts_and_ends_with_its_client() -> None:

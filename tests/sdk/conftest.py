@@ -59,6 +59,7 @@ def serve() -> Iterator[Callable[..., str]]:
         infer: Callable[[Any, grpc.ServicerContext], Any] = _answer,
         *,
         credentials: grpc.ServerCredentials | None = None,
+        host: str = "127.0.0.1",
         port: int = 0,
         service: str = "inference.GRPCInferenceService",
         serialise: Callable[[Any], bytes] = lambda message: message.SerializeToString(),
@@ -78,7 +79,7 @@ def serve() -> Iterator[Callable[..., str]]:
         }
         server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, handlers)])
-        address = f"127.0.0.1:{port}"
+        address = f"{host}:{port}"
         if credentials is None:
             port = server.add_insecure_port(address)
         else:

@@ -316,6 +316,34 @@ def test_several_servers_take_turns_and_a_dead_one_is_left_out(serve, triton_res
     assert abs(seen.count("a") - seen.count("b")) <= 1
 
 
+def test_name_with_several_addresses(serve, triton_response):
+    """localhost is 127.0.0.1 and ::1, at which two different servers listen."""
+    seen = []
+
+    def named(name):
+        def infer(request, context):
+            seen.append(name)
+            return triton_response()
+
+        return infer
+
+    port = int(serve(named("v4")).rpartition(":")[2])
+    try:
+        serve(named("v6"), host="[::1]", port=port)
+    except RuntimeError:
+        pytest.skip("there is no IPv6 on this machine")
+    with Client(f"localhost:{port}", max_retries=2) as client:
+        deadline = time.monotonic() + 20
+        while set(seen) != {"v4", "v6"} and time.monotonic() < deadline:
+            client.analyze(b"x")
+        assert set(seen) == {"v4", "v6"}
+        serve.last.stop(None).wait()
+        seen.clear()
+        for _ in range(4):
+            client.analyze(b"x")
+    assert set(seen) == {"v4"}
+
+
 def test_queue_that_is_full(analyze, serve):
     def infer(request, context):
         context.abort(grpc.StatusCode.UNAVAILABLE, "Request in model 'bac' exceeds maximum queue size")

@@ -13,8 +13,9 @@ import time
 import pytest
 
 from bacctl import AsyncClient, Client, ClientUsageError, ServerUnavailableError, errors
+from bacctl._core import Core
 from bacctl.embedded import EmbeddedServer
-from bacctl.testing import FakeServer, make_report, refusal
+from bacctl.testing import FakeServer, Request, make_report, refusal
 
 CALLS = [
     lambda client: client.analyze(b"x"),
@@ -137,7 +138,6 @@ def test_fork_leaves_the_parents_server_alone(monkeypatch):
         def stop(self):
             stopped.append(os.getpid())
 
-    from bacctl._core import Core
     from bacctl._embedded_transport import EmbeddedTransport
 
     client = Client._over(EmbeddedTransport(Server()), Core(5.0, 0, None))
@@ -289,12 +289,10 @@ def test_never_more_in_flight_than_allowed_in_a_loop():
                 most[0] = max(most[0], running[0])
             await asyncio.sleep(0.01)
             running[0] -= 1
-            return FakeServer().answer(type("R", (), {"data": data, "options": options})())
+            return FakeServer().answer(Request(data, options, timeout))
 
         async def close(self):
             pass
-
-    from bacctl._core import Core
 
     async def main():
         client = AsyncClient._over(Slow(), Core(5.0, 0, None))
@@ -302,6 +300,43 @@ def test_never_more_in_flight_than_allowed_in_a_loop():
 
     assert asyncio.run(main()) == ["ok"] * 12
     assert most[0] == 3
+
+
+def test_folder_that_holds_itself(tmp_path):
+    (tmp_path / "a.dcm").write_bytes(b"content")
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "loop").symlink_to(tmp_path)
+    (tmp_path / "nowhere.dcm").symlink_to("nowhere.dcm")
+    fake = FakeServer()
+    with fake.client() as client:
+        exam = client.analyze_exam(tmp_path)
+    assert [request.data for request in fake.requests] == [b"content"]
+    assert [image.path for image in exam.images] == [tmp_path / "a.dcm"]
+
+
+def test_many_threads_ask_once_what_the_server_is(tmp_path):
+    counted = []
+
+    class Counting:
+        url = "counting:1"
+
+        def __init__(self):
+            self._fake = FakeServer()
+
+        def infer(self, data, options, timeout=1.0):
+            return self._fake.answer(Request(data, options, timeout))
+
+        def metadata(self, timeout=1.0):
+            counted.append(1)
+            time.sleep(0.05)
+            return "counting", "1"
+
+        def close(self):
+            pass
+
+    with Client._over(Counting(), Core(5.0, 0, tmp_path / "cache")) as client:
+        assert len(list(client.analyze_many([b"a", b"b", b"c", b"d"], max_in_flight=4))) == 4
+    assert len(counted) == 1
 
 
 def test_open_file_as_source(tmp_path):
