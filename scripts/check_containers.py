@@ -14,9 +14,8 @@ Needs root, and gigabytes in the work folder. Research use only.
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import json
-import re
+import os
 import shlex
 import shutil
 import signal
@@ -26,35 +25,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dockerfile import Step, context_files, expand, parse
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 _HEALTH_ATTEMPTS = 40
-
-
-@dataclass(frozen=True)
-class Step:
-    """One instruction of a Dockerfile.
-
-    Attributes
-    ----------
-    line : int
-        Where it begins, from 1.
-    name : str
-        ``RUN``, ``COPY`` and so on.
-    flags : dict of str to str
-        ``--from=build`` as ``{"from": "build"}``.
-    text : str
-        What follows the flags, continuation lines joined.
-    """
-
-    line: int
-    name: str
-    flags: dict[str, str]
-    text: str
-
-    @property
-    def words(self) -> list[str]:
-        """The arguments, of the JSON form or parted at spaces."""
-        return list(json.loads(self.text)) if self.text.startswith("[") else shlex.split(self.text)
+_GRACE_S = 30.0
 
 
 @dataclass
@@ -69,83 +44,6 @@ class Stage:
     command: list[str] = field(default_factory=list)
     entry: list[str] = field(default_factory=list)
     health: list[str] = field(default_factory=list)
-
-
-def parse(text: str) -> list[Step]:
-    """Read a Dockerfile.
-
-    Parameters
-    ----------
-    text : str
-        Its content; no heredocs, no other escape character than the backslash.
-
-    Returns
-    -------
-    list of Step
-        In order, comments left out.
-    """
-    steps = []
-    lines = iter(enumerate(text.splitlines(), 1))
-    for number, line in lines:
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        whole = line.strip()
-        while whole.endswith("\\"):
-            _, more = next(lines)
-            if not more.lstrip().startswith("#"):
-                whole = whole[:-1].rstrip() + " " + more.strip()
-        name, _, rest = whole.partition(" ")
-        flags = {}
-        while match := re.match(r"--([a-z-]+)=(\S+)\s+", rest):
-            flags[match[1]] = match[2]
-            rest = rest[match.end() :]
-        steps.append(Step(number, name.upper(), flags, rest.strip()))
-    return steps
-
-
-def expand(text: str, values: dict[str, str]) -> str:
-    """Put values in for ``$NAME`` and ``${NAME}``; a name without a value is an empty string."""
-    return re.sub(r"\$\{?(\w+)\}?", lambda match: values.get(match[1], ""), text)
-
-
-def context_files(root: Path, source: str) -> list[Path]:
-    """List the files that ``COPY source`` takes from the build context.
-
-    Parameters
-    ----------
-    root : Path
-        The context, with its .dockerignore.
-    source : str
-        File or folder, relative to it.
-
-    Returns
-    -------
-    list of Path
-        Relative to the context, sorted.
-    """
-    rules = ignore_rules(root)
-    start = root / source
-    found = [start] if start.is_file() else sorted(path for path in start.rglob("*") if path.is_file())
-    relative = [path.relative_to(root) for path in found]
-    return [path for path in relative if not ignored(path, rules)]
-
-
-def ignore_rules(root: Path) -> list[str]:
-    """Read the .dockerignore of a build context."""
-    lines = (line.strip() for line in (root / ".dockerignore").read_text().splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
-
-
-def ignored(path: Path, rules: list[str]) -> bool:
-    """Tell whether a path of the context stays out of the build; the last rule that fits decides."""
-    out = False
-    ours = [str(part) for part in (path, *path.parents) if str(part) != "."]
-    for rule in rules:
-        pattern = rule.removeprefix("!").strip("/")
-        patterns = (pattern, pattern.removeprefix("**/"), pattern.replace("**/", "*/"))
-        if any(fnmatch.fnmatch(part, one) for part in ours for one in patterns):
-            out = not rule.startswith("!")
-    return out
 
 
 def carry_out(
@@ -263,11 +161,11 @@ class Outside:
     environment: dict[str, str]
     files: list[Path]
 
-    def start(self, stage: Stage, command: list[str]) -> subprocess.Popen[bytes]:
+    def start(self, stage: Stage, command: list[str], sealed: bool = False) -> subprocess.Popen[bytes]:
         """Start a command under the root of a stage, as its user.
 
         It gets namespaces of its own, so that nothing stays mounted or running after it, and a /dev of its
-        own, with as much shared memory as the images ask for.
+        own, with as much shared memory as the images ask for. `sealed` is ``--read-only --tmpfs /tmp``.
         """
         inside = stage.root / "run" / "outside"
         inside.mkdir(parents=True, exist_ok=True)
@@ -275,7 +173,12 @@ class Outside:
             shutil.copy(file, inside)
         shutil.copy("/etc/resolv.conf", stage.root / "etc" / "resolv.conf")
         root = shlex.quote(str(stage.root))
-        mounts = [f"mount -t proc none {root}/proc", f"mount -t tmpfs none {root}/dev"]
+        mounts = []
+        if sealed:
+            scratch = f"{root}/tmp"  # noqa: S108
+            mounts += [f"mount --bind {root} {root}", f"mount -o remount,ro,bind {root}"]
+            mounts += [f"mount -t tmpfs -o mode=1777,noexec,nosuid none {scratch}"]
+        mounts += [f"mount -t proc none {root}/proc", f"mount -t tmpfs none {root}/dev"]
         for device in ("null", "zero", "full", "random", "urandom", "tty"):
             mounts.append(f"touch {root}/dev/{device} && mount --bind /dev/{device} {root}/dev/{device}")
         memory = f"{root}/dev/shm"  # noqa: S108
@@ -286,8 +189,7 @@ class Outside:
         inner = ["env", "-i", f"--chdir={stage.folder}", *setting, *command]
         enter = ["exec", "chroot", f"--userspec={stage.user}", str(stage.root), *inner]
         script = " && ".join([*mounts, shlex.join(enter)])
-        # The killed child takes its whole PID namespace along.
-        namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+        namespaces = ["unshare", "--mount", "--pid", "--fork"]
         return subprocess.Popen([*namespaces, "sh", "-c", script])  # noqa: S603
 
     def run(self, stage: Stage, command: list[str]) -> None:
@@ -305,19 +207,33 @@ def serve(stage: Stage, outside: Outside) -> None:
     SystemExit
         It ended by itself or never became healthy.
     """
-    server = outside.start(stage, [*stage.entry, *stage.command])
+    server = outside.start(stage, [*stage.entry, *stage.command], sealed=True)
     try:
         for _ in range(_HEALTH_ATTEMPTS):
             time.sleep(3.0)
             if server.poll() is not None:
                 raise SystemExit(f"the command ended with {server.returncode}")
-            if outside.start(stage, stage.health).wait() == 0:
+            if outside.start(stage, stage.health, sealed=True).wait() == 0:
                 print("healthy", flush=True)
                 return
         raise SystemExit("never became healthy")
     finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait()
+        _stop(server)
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """End it as an engine does: SIGTERM to its first process, and SIGKILL to what does not end."""
+    # What was started is `unshare`, which lets no SIGTERM through. Its child is the first process of the
+    # namespace, with which all others end.
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for child in children:
+            os.kill(int(child), number)
+        try:
+            print(f"ended with {server.wait(_GRACE_S)}", flush=True)
+            return
+        except subprocess.TimeoutExpired:
+            print("does not end", flush=True)
 
 
 def main() -> None:

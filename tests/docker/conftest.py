@@ -30,5 +30,5 @@ def entrypoint() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def checker() -> ModuleType:
-    return load(ROOT / "scripts" / "check_containers.py")
+def dockerfiles() -> ModuleType:
+    return load(ROOT / "scripts" / "dockerfile.py")

@@ -30,30 +30,30 @@ def dockerfile(request: pytest.FixtureRequest) -> Path:
     return request.param
 
 
-def test_every_source_of_a_copy_reaches_the_build(dockerfile: Path, checker: ModuleType) -> None:
-    for step in checker.parse(dockerfile.read_text()):
+def test_every_source_of_a_copy_reaches_the_build(dockerfile: Path, dockerfiles: ModuleType) -> None:
+    for step in dockerfiles.parse(dockerfile.read_text()):
         if step.name == "COPY" and "from" not in step.flags:
             for source in step.words[:-1]:
-                assert checker.context_files(ROOT, source), f"line {step.line}: {source}"
+                assert dockerfiles.context_files(ROOT, source), f"line {step.line}: {source}"
 
 
-def test_the_build_gets_no_more_than_it_needs(checker: ModuleType) -> None:
-    rules = checker.ignore_rules(ROOT)
+def test_the_build_gets_no_more_than_it_needs(dockerfiles: ModuleType) -> None:
+    rules = dockerfiles.ignore_rules(ROOT)
     for name in ("tests/conftest.py", "training/weights/bac_segment.pt", "runs/x", ".git/config", "Makefile"):
-        assert checker.ignored(Path(name), rules), name
+        assert dockerfiles.ignored(Path(name), rules), name
     for name in ("sdk/bacctl/cli/__pycache__/app.pyc", "imaging/__pycache__/x.pyc", "docker/compose.yaml"):
-        assert checker.ignored(Path(name), rules), name
+        assert dockerfiles.ignored(Path(name), rules), name
     for name in ("sdk/bacctl/cli/app.py", "pyproject.toml", "docker/requirements/cpu.txt", "LICENSE"):
-        assert not checker.ignored(Path(name), rules), name
+        assert not dockerfiles.ignored(Path(name), rules), name
 
 
-def test_base_images_are_pinned(dockerfile: Path, checker: ModuleType) -> None:
-    steps = checker.parse(dockerfile.read_text())
+def test_base_images_are_pinned(dockerfile: Path, dockerfiles: ModuleType) -> None:
+    steps = dockerfiles.parse(dockerfile.read_text())
     values = dict(step.text.split("=", 1) for step in steps if step.name == "ARG")
     stages = set()
     for step in steps:
         if step.name == "FROM":
-            image, *alias = checker.expand(step.text, values).split()
+            image, *alias = dockerfiles.expand(step.text, values).split()
             assert image in stages or re.search(r":[\w.-]*\d+\.\d+[\w.-]*$", image), step.text
             stages.update(alias[1:])
 
@@ -66,8 +66,8 @@ def test_triton_is_no_older_than_its_security_fixes() -> None:
     assert (int(tag[1]), int(tag[2])) >= (26, 6)
 
 
-def test_nobody_runs_as_root(dockerfile: Path, checker: ModuleType) -> None:
-    users = [step.text for step in checker.parse(dockerfile.read_text()) if step.name == "USER"]
+def test_nobody_runs_as_root(dockerfile: Path, dockerfiles: ModuleType) -> None:
+    users = [step.text for step in dockerfiles.parse(dockerfile.read_text()) if step.name == "USER"]
     assert users[-1:] == ["1000:1000"]
 
 
@@ -78,8 +78,8 @@ def test_every_output_says_research_use(dockerfile: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["cpu", "server"])
-def test_health_is_asked_of_the_models(name: str, checker: ModuleType) -> None:
-    steps = checker.parse((DOCKER / f"{name}.Dockerfile").read_text())
+def test_health_is_asked_of_the_models(name: str, dockerfiles: ModuleType) -> None:
+    steps = dockerfiles.parse((DOCKER / f"{name}.Dockerfile").read_text())
     (health,) = [step.text for step in steps if step.name == "HEALTHCHECK"]
     assert health.endswith('CMD ["python3", "/opt/bacctl/healthcheck.py"]')
 
@@ -157,16 +157,16 @@ def test_compose_config() -> None:
     subprocess.run(call, check=True, env=environment)
 
 
-def test_checker_reads_a_dockerfile(checker: ModuleType) -> None:
+def test_reads_a_dockerfile(dockerfiles: ModuleType) -> None:
     text = (
         "ARG A=1\nFROM a:${A} AS b\n# no\nRUN one \\\n    # within\n    && two\n"
         "COPY --from=b --chmod=755 x /y\n"
     )
-    steps = checker.parse(text)
+    steps = dockerfiles.parse(text)
     assert [(s.line, s.name, s.flags, s.text) for s in steps] == [
         (1, "ARG", {}, "A=1"),
         (2, "FROM", {}, "a:${A} AS b"),
         (4, "RUN", {}, "one && two"),
         (7, "COPY", {"from": "b", "chmod": "755"}, "x /y"),
     ]
-    assert checker.expand(steps[1].text, {"A": "1"}) == "a:1 AS b"
+    assert dockerfiles.expand(steps[1].text, {"A": "1"}) == "a:1 AS b"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import signal
 import socket
 import subprocess
@@ -99,6 +100,14 @@ def test_flags_are_those_of_the_oldest_triton(entrypoint: ModuleType, tmp_path: 
     known = subprocess.run(call, env=wheel.environment, capture_output=True, text=True).stderr
     for flag in entrypoint.command(tmp_path, "key", [])[1:]:
         assert re.search(rf"^\s+{flag.split('=')[0]}\b", known, re.MULTILINE), flag
+
+
+def test_bindings_answer_to_the_name_that_the_export_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    bindings = ModuleType("tensorrt_bindings")
+    bindings.__version__, bindings.Builder = "11.4.0", object
+    monkeypatch.setitem(sys.modules, "tensorrt_bindings", bindings)
+    found = runpy.run_path(str(DOCKER / "tensorrt_module.py"))
+    assert (found["__version__"], found["Builder"]) == ("11.4.0", object)
 
 
 def attend(entrypoint: ModuleType, answers: list[bool], running: int) -> tuple[str | None, int]:
