@@ -44,6 +44,7 @@ class FakeClient:
         self, sources: Sequence[Path], pixel_spacing_mm: object = None, *, ordered: bool = False
     ) -> Iterator[ImageResult]:
         self.spacings.append(pixel_spacing_mm)
+        sources = sources if ordered else sources[::-1]
         os.write(1, b"a library talks to file descriptor 1\n")
         for path in sources:
             yield self.result(path)
@@ -176,6 +177,17 @@ def test_out_alone_saves_and_save_alone_goes_to_the_default_folder(
     assert sorted(os.listdir("res")) == ["a.mask.png", "a.overlay.png", "analysis.json"]
     assert run("analyze", image, "--save", "csv")[0] == 0
     assert os.listdir("bacctl-out") == ["analysis.csv"]
+
+
+def test_lines_come_as_they_do_and_files_in_order(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        film(tmp_path / "in", name)
+    out = run("analyze", tmp_path / "in", "--jsonl", "--save", "json", "--out", "res")[1]
+    lines = [json.loads(line) for line in out.splitlines()]
+    names = [Path(line["image"]["path"]).stem for line in lines if line["type"] == "image"]
+    assert names == ["c", "b", "a"]
+    document = json.loads(Path("res/analysis.json").read_text())
+    assert [Path(image["path"]).stem for image in document["images"]] == ["a", "b", "c"]
 
 
 def test_unexpected_faults_lose_no_image(client: FakeClient, run: Run, tmp_path: Path) -> None:

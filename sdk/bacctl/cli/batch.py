@@ -70,6 +70,7 @@ class Batch:
         self._server: dict[str, Any] | None = None
         self._saver = Saver(out or Path(), () if out is None else kinds, pixel_spacing_mm)
         self._seconds = 0.0
+        self._order: dict[Path | None, int] = {}
         self._told: Counter[tuple[str | None, str | None]] = Counter()
 
     @property
@@ -107,6 +108,7 @@ class Batch:
         if not sources.files:
             return
         self._saver.prepare()
+        self._order = {path: number for number, path in enumerate(sources.files)}
         try:
             # Closed at once, and the server with it, whatever happens to a result.
             with closing(self._measure(sources.files, server)) as results:
@@ -131,6 +133,8 @@ class Batch:
         for (code, _), count in self._told.items():
             if count > _TOLD_OF_EACH_FAULT:
                 complain(f"{code}: {count - _TOLD_OF_EACH_FAULT} more images, for the same reason")
+        # Files say the same of the same images, in whatever order their results came.
+        self.images.sort(key=lambda image: self._order.get(image.path, -1))
         self.exams = build_exams(self.images)
         if self.images:
             self._saver.finish(self.document(), self.images)
