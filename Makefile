@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint types format unit picture wheel pins clean
+.PHONY: help demo test lint types format unit docs picture wheel pins clean
 
 help:
 	@echo "make demo     analyse a phantom exam of known calcium mass on a real Triton server"
 	@echo "make test     lint, types and all tests, the real server included"
+	@echo "make docs     the documentation as a site in out/site"
 	@echo "make lint | types | unit | format | wheel | picture | pins | clean"
 
 # One stamp a set of extras; dev holds server, so that it serves for both.
@@ -25,6 +26,13 @@ $(VENV)/.dev: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) --editable ".[dev]"
 	@touch $(VENV)/.server $@
+
+$(VENV)/.docs: pyproject.toml
+	@$(PYTHON) scripts/check_python.py
+	@echo "installing bacctl[docs] into $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable ".[docs]"
+	@touch $@
 
 demo: $(VENV)/.server
 	@$(BIN)/bacctl demo --out out/demo
@@ -44,6 +52,12 @@ unit: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The theme's notice about its successors is no warning about these pages.
+docs: $(VENV)/.docs
+	@$(BIN)/python scripts/schema_page.py --check
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "out/site/index.html"
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel --no-isolation
