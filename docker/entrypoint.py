@@ -121,7 +121,7 @@ def prepare(name: str, repository: Path, engines: Path, scratch: Path) -> Path:
     if total < NEEDED_SHM_BYTES:
         raise StartError(
             f"{SHARED_MEMORY} has {total / 2**20:.0f} MB and {NEEDED_SHM_BYTES / 2**20:.0f} MB are needed; "
-            "start the container with --shm-size=1g"
+            "start the container with --shm-size=2g"
         )
     if "tensorrt" in needed_backends(repository, name):
         (mirror / "bac_segment" / "1" / "model.plan").symlink_to(engine(repository, engines))
@@ -201,7 +201,7 @@ def say(text: str) -> None:
 def main(arguments: list[str]) -> int:
     """Prepare, run and look after the server; 0 where it was to end, 1 after one line otherwise."""
     parser = argparse.ArgumentParser(description="Serve the bacctl models. Research use only.")
-    parser.add_argument("--model-config", default=os.environ.get("BACCTL_MODEL_CONFIG", "cpu"))
+    parser.add_argument("--model-config", default=os.environ.get("BACCTL_SERVE_MODEL_CONFIG", "cpu"))
     parser.add_argument("--url", default="127.0.0.1:8001", help="where test images are sent")
     parser.add_argument("--repository", type=Path, default=Path("/models"))
     parser.add_argument("--engines", type=Path, default=Path("/engines"))

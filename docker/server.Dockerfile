@@ -3,14 +3,14 @@
 # Never built nor run by its authors, who had no GPU and no container engine: see docs/deploy.md.
 #
 #   docker build -f docker/server.Dockerfile -t bacctl-server .
-#   docker run --rm --gpus 1 --read-only --tmpfs /tmp --shm-size 1g -v bacctl-engines:/engines \
+#   docker run --rm --gpus 1 --read-only --tmpfs /tmp --shm-size 2g -v bacctl-engines:/engines \
 #       -p 127.0.0.1:8001:8001 bacctl-server
 #
 # The first start on a kind of GPU builds the TensorRT engine, which takes minutes, and keeps it in /engines.
-# --shm-size: server and models pass images through /dev/shm, where Docker gives 64 MB; two large mammograms on
-# their way through three steps take 512 MB.
+# --shm-size: server and models pass images through /dev/shm, where Docker gives 64 MB. A large mammogram takes
+# up to 192 MB of it in each of the seven Python instances of this configuration, which keep it.
 #
-# --build-arg TORCH=2.13 adds PyTorch, for -e BACCTL_MODEL_CONFIG=torch: half precision without TensorRT.
+# --build-arg TORCH=2.13 adds PyTorch, for -e BACCTL_SERVE_MODEL_CONFIG=torch: half precision without TensorRT.
 #
 # 26.06 is the oldest release to be used: earlier ones have published weaknesses that are mended in it.
 ARG DEBIAN=debian:12.15-slim
@@ -71,7 +71,7 @@ COPY docker/entrypoint.py docker/healthcheck.py /opt/bacctl/
 COPY --from=materials /tmp/python.cdx.json /opt/bacctl/sbom/python.cdx.json
 RUN install -d -o 1000 -g 1000 /engines
 VOLUME ["/engines"]
-ENV BACCTL_MODEL_CONFIG=gpu PYTHONUNBUFFERED=1
+ENV BACCTL_SERVE_MODEL_CONFIG=gpu PYTHONUNBUFFERED=1
 USER 1000:1000
 WORKDIR /tmp
 EXPOSE 8001 8002

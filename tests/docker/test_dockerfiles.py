@@ -129,7 +129,7 @@ def test_compose_pins_images_and_publishes_on_loopback_only() -> None:
             assert service["image"].endswith(f":{version}")
             assert (DOCKER / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
             assert service["read_only"]
-            assert service["shm_size"] == "1g"
+            assert service["shm_size"] == ("2g" if name == "server" else "1g")
         for volume in service.get("volumes", []):
             if volume.startswith("."):
                 assert (DOCKER / volume.split(":")[0]).exists()

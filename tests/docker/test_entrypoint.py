@@ -51,7 +51,7 @@ def test_refuses_too_little_shared_memory(
     entrypoint: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(entrypoint.shutil, "disk_usage", lambda _: SimpleNamespace(total=64 * 2**20))
-    with pytest.raises(entrypoint.StartError, match=r"64 MB .* --shm-size=1g"):
+    with pytest.raises(entrypoint.StartError, match=r"64 MB .* --shm-size=2g"):
         entrypoint.prepare("onnx", REPOSITORY, tmp_path, tmp_path)
 
 
