@@ -153,7 +153,7 @@ def test_compose_config() -> None:
         pytest.skip("docker compose is not installed")
     profiles = [word for name in ("gpu", "cpu", "orthanc") for word in ("--profile", name)]
     call = [*command, "-f", str(DOCKER / "compose.yaml"), *profiles, "config", "-q"]
-    environment = {"PATH": "/usr/bin:/usr/local/bin", "BACCTL_PASSWORD": "secret"}
+    environment = {"PATH": "/usr/bin:/usr/local/bin", "DEPLOY_PASSWORD": "secret"}
     subprocess.run(call, check=True, env=environment)
 
 
