@@ -5,7 +5,7 @@ root folder (one that ``debootstrap`` made), RUN is a shell under ``chroot`` in 
 honours .dockerignore. With --serve the result is started as the user of the image, and its health check has
 to pass. Not an image builder: layers, caches and what an engine isolates are not there.
 
-    debootstrap --variant=minbase bookworm /srv/base http://deb.debian.org/debian
+    debootstrap --variant=minbase bookworm /srv/base
     python scripts/check_containers.py docker/cpu.Dockerfile --base debian=/srv/base --work /srv/work --serve
 
 Needs root, and gigabytes in the work folder. Research use only.
