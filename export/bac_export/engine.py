@@ -95,7 +95,8 @@ def keep_engine(
         if if_needed and _fits(plan, _key(facts)):
             notice(f"{plan} fits this machine")
         else:
-            _build(source, facts, plan, wanted, cache / "timing", notice)
+            timings = cache / f"{facts['tensorrt']}-{facts['compute_capability']}.timing"
+            _build(source, facts, plan, wanted, timings, notice)
     return plan
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from pathlib import Path
 
 __all__ = ["digest_of", "replace_file"]
@@ -12,7 +13,8 @@ __all__ = ["digest_of", "replace_file"]
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file such that a reader sees the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    # Containers that share a folder have the same process ids.
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:
         partial.write_bytes(data)
         os.replace(partial, path)

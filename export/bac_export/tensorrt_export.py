@@ -33,7 +33,7 @@ class Profile:
     Attributes
     ----------
     typical : int
-        What the engine is tuned for: a mammogram has 9 to 30 tiles.
+        What the engine is tuned for: most mammograms have 10 to 20 tiles.
     largest : int
         ``max_batch_size`` of ``configs/gpu.pbtxt``: an ensemble never splits a batch.
     """

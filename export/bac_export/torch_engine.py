@@ -30,7 +30,7 @@ __all__ = ["TorchSegmenter", "network_from_onnx"]
 FloatArray = npt.NDArray[np.float32]
 
 GPU_BATCH = 16
-"""Tiles of one replay: a mammogram has 9 to 30, and a part-filled batch costs as much as a full one."""
+"""Tiles of one replay. Most mammograms have 10 to 20; a part-filled batch costs as much as a full one."""
 _LANES = 2
 _WARM_UPS = 3
 

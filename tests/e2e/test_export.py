@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from bac_export import parity
-from bac_export.served import verify
 from bacctl import Client
 from bacctl.cli.app import app
 from bacctl.embedded import EmbeddedServer
@@ -51,7 +50,13 @@ def test_an_exported_repository_is_served_with_the_same_results(
     ours = client.analyze(raw_mammogram)
     with EmbeddedServer(exported) as server, Client(server.url) as other:
         theirs = other.analyze(raw_mammogram)
-        verify(server.url, exported / "bac_segment" / "1", (FAINT,))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(parity, "CASES", (FAINT,))
+            done = CliRunner().invoke(
+                app, ["export", "verify", f"--url={server.url}", f"--repository={exported}"]
+            )
+    assert done.exit_code == 0, done.output
+    assert "agrees with model.onnx" in done.stdout
     assert theirs.calcium_mass_mg == pytest.approx(ours.calcium_mass_mg, rel=1e-6)
     assert np.array_equal(theirs.mask, ours.mask)
     written = json.loads((exported / "bac_segment" / "1" / "model_card.json").read_text())
