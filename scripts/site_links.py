@@ -1,7 +1,8 @@
 """Hook of the site: links that lead from docs/ to other files of the repository work there too.
 
 Pages are written to be read in the repository as well, where ``../docker/server.Dockerfile`` is a file. The
-site gets a copy of every file that a page links to.
+site gets a copy of every file that a page links to. Docstrings name each other in single backticks; where
+such a name has a place in the reference, it becomes a link.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from mkdocs.structure.pages import Page
 _ROOT = Path(__file__).resolve().parents[1]
 _LINK = re.compile(r"(?<=\]\()(?:\.\./)+[^)#\s]+")
 _COPIES = "repository"
+_NAME = re.compile(r"<code>((?:bacctl\.)?[A-Z]\w*(?:\.\w+)*)</code>")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -40,6 +42,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return posixpath.relpath(f"{_COPIES}/{target}", posixpath.dirname(page.file.src_uri) or ".")
 
     return _LINK.sub(lead, markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Make names in docstrings references, which become links where the name is known."""
+
+    def refer(name: re.Match[str]) -> str:
+        full = f"bacctl.{name[1].removeprefix('bacctl.')}"
+        return f'<autoref identifier="{full}" optional>{name.group()}</autoref>'
+
+    return _NAME.sub(refer, html) if page.file.src_uri.startswith("reference/") else html
 
 
 def _targets(markdown: str, src_uri: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ of their own.
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import re
 import shutil
@@ -102,7 +103,7 @@ def test_python(
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(code, f"{snippet.page}: {snippet.heading}", "exec"), names)
     printed = capsys.readouterr().out
-    check = CHECKS.get(snippet.heading)
+    check = CHECKS.get((snippet.heading, snippet.number))
     if check is not None:
         check(names, printed)
 
@@ -127,6 +128,12 @@ def test_shell(snippet: Snippet, folder: Path, environment: dict[str, str]) -> N
 # What a snippet says it does, where running without an error does not show it.
 
 
+def _refused(_names: dict[str, Any], printed: str) -> None:
+    told = "BAC-SPACING-MISSING the file does not say how large its pixels are give the spacing "
+    assert printed.startswith(told)
+    assert told in (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+
+
 def _table(names: dict[str, Any], _printed: str) -> None:
     assert set(names["table"]["laterality"]) == {"L", "R"}
     assert len(names["measured"]) == 2
@@ -139,6 +146,11 @@ def _change(names: dict[str, Any], _printed: str) -> None:
     assert mass.prior == pytest.approx(16, rel=0.25)
     assert mass.current == pytest.approx(80, rel=0.25)
     assert names["exam"].missing_views == ("LMLO", "RMLO")
+
+
+def _defaults(_names: dict[str, Any], _printed: str) -> None:
+    told = inspect.signature(bacctl.Client).parameters
+    assert (told["timeout"].default, told["max_retries"].default) == (300, 2)
 
 
 def _mask(names: dict[str, Any], _printed: str) -> None:
@@ -176,13 +188,15 @@ def _jsonl(folder: Path) -> None:
     assert [line["type"] for line in lines].count("image") == 2
 
 
-CHECKS: dict[str, Callable[[dict[str, Any], str], None]] = {
-    "A table of pandas or polars": _table,
-    "Many files in an event loop": _two_lines,
-    "A server with TLS and a token": _secure,
-    "Several servers": _lines("exam/LCC.dcm ok", "exam/RCC.dcm ok"),
-    "An exam, and the change between two": _change,
-    "Mask and overlay as files": _mask,
+CHECKS: dict[tuple[str, int], Callable[[dict[str, Any], str], None]] = {
+    ("In Python", 1): _refused,
+    ("A table of pandas or polars", 0): _table,
+    ("Many files in an event loop", 0): _two_lines,
+    ("A server with TLS and a token", 0): _secure,
+    ("Several servers", 0): _lines("exam/LCC.dcm ok", "exam/RCC.dcm ok"),
+    ("Time limits and retries", 0): _defaults,
+    ("An exam, and the change between two", 0): _change,
+    ("Mask and overlay as files", 0): _mask,
 }
 SHELL_CHECKS: dict[tuple[str, int], Callable[[Path], None]] = {
     ("A folder to CSV", 0): _csv,
