@@ -8,14 +8,12 @@ from bacctl.errors import BacctlError, error_class, from_catalogue
 
 _CODED = re.compile(r"(BAC-[A-Z0-9-]+): (.+)", re.DOTALL)
 _CONNECTING = ("failed to connect to all addresses", "connections to all backends failing")
-# What the TLS library and gRPC say of a handshake, and what it means. In this order: the first that fits.
-_TLS_FAULTS = (
-    ("WRONG_VERSION_NUMBER", "plain"),
-    ("CERTIFICATE_VERIFY_FAILED", "other authority"),
-    ("Hostname Verification", "other name"),
-    ("handshake", "tls"),
-    ("Socket closed", "tls"),
-)
+# What the TLS library and gRPC say of a handshake where it is certain what it means.
+_TLS_FAULTS = {
+    "WRONG_VERSION_NUMBER": "plain",
+    "CERTIFICATE_VERIFY_FAILED": "other authority",
+    "Hostname Verification": "other name",
+}
 _MISMATCHES = {
     (True, "plain"): "the server at {url} speaks no TLS",
     (True, "other authority"): "the certificate of the server at {url} is not of the given authority",
@@ -96,7 +94,10 @@ def _judged(status: str, message: str, url: str, tls: bool) -> BacctlError:
         return from_catalogue("BAC-SERVER-FAULT", MODEL_DIED)
     if status == "DEADLINE_EXCEEDED":
         return from_catalogue("BAC-SERVER-TIMEOUT")
-    if status == "RESOURCE_EXHAUSTED" and "larger than max" in message:
+    # Of gRPC itself, and of a gateway that speaks HTTP.
+    if (
+        status == "RESOURCE_EXHAUSTED" and "larger than max" in message
+    ) or "header with status: 413" in message:
         return from_catalogue("BAC-FILE-TOO-LARGE", f"the file is larger than the server at {url} takes")
     if status == "RESOURCE_EXHAUSTED" or "maximum queue size" in message:
         return from_catalogue("BAC-SERVER-OVERLOADED")
@@ -119,7 +120,7 @@ def _unreachable(message: str, url: str, tls: bool) -> BacctlError:
         return from_catalogue("BAC-SERVER-UNAVAILABLE", f"the connection to {url} broke during the call")
     if "Failed parsing HTTP/2" in message:
         return from_catalogue("BAC-SERVER-INCOMPATIBLE", f"what answers at {url} does not speak gRPC")
-    said = next((found for sign, found in _TLS_FAULTS if sign in message), "nobody") if tls else "nobody"
+    said = next((found for sign, found in _TLS_FAULTS.items() if sign in message), "nobody")
     return tls_mismatch(url, said, tls=tls) or from_catalogue(
         "BAC-SERVER-UNAVAILABLE", f"no server answers at {url}"
     )

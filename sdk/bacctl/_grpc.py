@@ -65,6 +65,8 @@ class GrpcTransport:
         except grpc.RpcError as fault:
             raise connections.error(fault, address) from None
         except ValueError:  # how gRPC says that the channel has been closed in between
+            if not connections.closed:
+                raise
             raise from_catalogue("BAC-CLIENT-CLOSED") from None
         connections.endpoints.answered(address)
         return response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +54,10 @@ class Security:
     """
 
     tls: bool
-    pem: tuple[bytes | None, bytes | None, bytes | None] = (None, None, None)
+    # Neither keys nor tokens are for logs.
+    pem: tuple[bytes | None, bytes | None, bytes | None] = field(default=(None, None, None), repr=False)
     server_name: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def credentials(self) -> Any:
         """Return gRPC's credentials; None for a connection in the clear."""

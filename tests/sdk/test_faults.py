@@ -103,6 +103,20 @@ CONNECTING = "failed to connect to all addresses; last error: "
             "BAC-FILE-TOO-LARGE",
             False,
         ),
+        (
+            "UNKNOWN",
+            "Received http2 header with status: 413",
+            errors.RefusedError,
+            "BAC-FILE-TOO-LARGE",
+            False,
+        ),
+        (
+            "UNAVAILABLE",
+            "Received http2 header with status: 503",
+            errors.ServerUnavailableError,
+            "BAC-SERVER-UNAVAILABLE",
+            True,
+        ),
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", errors.ServerTimeoutError, "BAC-SERVER-TIMEOUT", False),
         (
             "INTERNAL",
@@ -129,8 +143,6 @@ def test_fault_becomes_error(status, message, kind, code, again):
         ("Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: WRONG_VERSION_NUMBER", "speaks no TLS"),
         ("Tls handshake failed: CERTIFICATE_VERIFY_FAILED: self signed", "is not of the given authority"),
         ("Custom verification check failed: Hostname Verification Check failed.", "is for another name"),
-        ("Ssl handshake failed: SSL_ERROR_SSL", "lets no TLS connection come about"),
-        ("UNAVAILABLE: ipv4:127.0.0.1:1: Socket closed", "client certificate"),
     ],
 )
 def test_what_tls_cannot_agree_on(message, found):

@@ -161,6 +161,23 @@ def test_token_that_cannot_be_sent(token):
     assert "secret" not in str(caught.value)
 
 
+def test_token_and_key_show_nowhere(tls_server, ca_file, own_certificate):
+    client = Client(tls_server, token="secret", tls=Tls(ca=ca_file, **own_certificate))
+    client.analyze(b"x")
+    security = client._transport._connections.security
+    assert "secret" not in repr(vars(client._transport._connections)) + repr(security)
+    assert "PRIVATE KEY" not in repr(security)
+    client.close()
+
+
+def test_tls_server_that_is_away_for_a_moment(analyze, ca_file):
+    """A proxy takes the connection and lets it go: this may be over soon, and is no fault of TLS."""
+    talker, url = talking(b"")
+    with talker, pytest.raises(errors.ServerUnavailableError) as caught:
+        analyze(url, tls=Tls(ca=ca_file))
+    assert not isinstance(caught.value, errors.TlsError)
+
+
 def test_scheme_and_tls_contradict_each_other():
     with pytest.raises(errors.ClientUsageError, match="contradict"):
         Client("grpcs://a", tls=False)
@@ -383,6 +400,26 @@ def test_close_ends_a_call_under_way_in_a_loop(serve):
         await client.close()
         with pytest.raises(errors.ClientUsageError, match="closed during the call"):
             await call
+
+    asyncio.run(main())
+    release.set()
+
+
+def test_cancelled_task_is_cancelled(serve):
+    called, release = threading.Event(), threading.Event()
+
+    def infer(request, context):
+        called.set()
+        release.wait(20)
+
+    async def main():
+        async with AsyncClient(serve(infer)) as client:
+            call = asyncio.ensure_future(client.analyze(b"x"))
+            assert await asyncio.to_thread(called.wait, 20)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            assert call.cancelled()
 
     asyncio.run(main())
     release.set()

@@ -125,3 +125,16 @@ def test_refusal_of_a_measure():
 
     with FakeServer(measure).client() as client, pytest.raises(errors.RefusedError, match="BAC-VIEW-SPOT"):
         client.analyze(b"x")
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
+def test_what_is_no_error_of_ours_goes_straight_through(kind):
+    called = []
+
+    def call(left):
+        called.append(left)
+        raise kind
+
+    with pytest.raises(kind):
+        Retry(9.0, 9).run(call)
+    assert len(called) == 1
