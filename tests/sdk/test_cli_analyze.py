@@ -119,6 +119,13 @@ def test_all_well(client: FakeClient, run: Run, tmp_path: Path) -> None:
     assert os.listdir() == []
 
 
+def test_values_beside_a_long_path_are_whole_in_a_pipe(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    image = film(tmp_path / "in", "n" * 200)
+    _, out, _ = run("analyze", image, "--pixel-spacing", "0.1")
+    row = next(line for line in out.splitlines() if line.startswith(str(image)))
+    assert row.removeprefix(str(image)).split() == ["-", "yes", "-", "none", "10.0", "10.0"]
+
+
 def test_one_refused_among_others(client: FakeClient, run: Run, tmp_path: Path) -> None:
     film(tmp_path / "in", "a")
     refused = film(tmp_path / "in", "refused")

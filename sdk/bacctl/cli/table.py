@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _ALL_COLUMNS = 100
 _GAP = 2  # a space of the border and one of the padding
 _SHORTEST_NAME = 12
+_WIDEST = 10_000
 
 
 def print_results(sink: Sink, images: Sequence[ImageResult], exams: Sequence[ExamResult]) -> None:
@@ -40,6 +42,10 @@ def print_results(sink: Sink, images: Sequence[ImageResult], exams: Sequence[Exa
         folder, table = _images(images, console.width, cut=sink.is_terminal)
         if folder:
             console.print(Text(f"images in {folder}/"), soft_wrap=True)
+        if not sink.is_terminal:
+            # Whole paths may be wider than the console; the values beside them must not be cut for it.
+            anything = console.options.update(max_width=_WIDEST)
+            console.width = max(console.width, Measurement.get(console, anything, table).maximum)
         console.print(table)
         for line in _notices(images):
             console.print(Text(line, style="dim"), soft_wrap=True)
