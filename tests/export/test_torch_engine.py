@@ -39,20 +39,20 @@ def test_it_answers_as_the_file_does_whatever_the_batch(
         np.testing.assert_allclose(segmenter(tiles), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("block", ["plain", "residual", "depthwise", "dilated"])
-def test_weights_of_every_block_are_found(block: str, tmp_path: Path) -> None:
+def test_weights_of_residual_blocks_are_found(tmp_path: Path) -> None:
+    """Plain blocks are those of the exported network, depthwise ones those of the checked-in one."""
     from bac_export.graph import export_network
     from bac_training.unet import ProbabilityNet, UNet
 
     torch.manual_seed(1)
-    network = UNet((4, 6), block).eval()
+    network = UNet((4, 6), "residual").eval()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-0.5, 0.5)
             module.running_var.uniform_(0.5, 2.0)
     path = tmp_path / "model.onnx"
     export_network(ProbabilityNet(network).eval(), path, 2)
-    found = network_from_onnx(path, {"widths": [4, 6], "block": block})
+    found = network_from_onnx(path, {"widths": [4, 6], "block": "residual"})
     tile = torch.randn(1, 1, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(found(tile), network(tile), atol=1e-4, rtol=1e-4)
