@@ -219,7 +219,8 @@ class Client:
         Parameters
         ----------
         sources : iterable
-            As for `analyze`. Taken only as fast as results are.
+            As for `analyze`. Taken only as fast as results are; one that is slow to come keeps results that
+            are there waiting, unlike with `AsyncClient`.
         pixel_spacing_mm : float or tuple of float, optional
             For all of them.
         max_in_flight : int, optional
