@@ -160,7 +160,7 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         ),
         "BAC-SERVER-TLS": _failed(
             "the client and the server do not agree on TLS",
-            "write grpcs:// before the address of a server with TLS (tls= in Python), and not for one without",
+            "write grpcs:// before the address of a server with TLS (tls= in Python), and of no other",
         ),
         "BAC-SERVER-INCOMPATIBLE": _failed(
             "what answers is no bacctl server of this release",
