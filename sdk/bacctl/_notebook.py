@@ -10,6 +10,7 @@ import io
 from html import escape
 from typing import TYPE_CHECKING
 
+from bacctl._discreet import discreet
 from bacctl.outputs.wording import milligrams, number
 from bacctl.results import INTENDED_USE
 
@@ -82,12 +83,11 @@ def _overlay(result: ImageResult) -> Image | None:
         from bacctl.outputs.overlay import overlay_png
 
         # With the spacing of the result, which only an image that has none of its own needs.
-        image = read_mammogram(result.path.read_bytes(), result.pixel_spacing_mm)
+        with discreet():
+            image = read_mammogram(result.path.read_bytes(), result.pixel_spacing_mm)
         flatten = image.signal_kind == "log_exposure"
         return Image.open(io.BytesIO(overlay_png(image.signal, image.valid, result, flatten=flatten)))
-    except (
-        Exception
-    ):  # the file is gone or has changed, a decoder is missing: a notebook still shows a result
+    except Exception:  # the file is gone or has changed, a decoder is missing: there is still a result
         return None
 
 

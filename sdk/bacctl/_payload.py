@@ -6,11 +6,10 @@ import copy
 import io
 import os
 import stat
-import threading
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, Union, cast
 
+from bacctl._discreet import discreet
 from bacctl.errors import BacctlError, from_catalogue
 
 if TYPE_CHECKING:
@@ -43,7 +42,6 @@ _HEADER_BYTES = 1 << 20  # the identifiers stand near the start; no more of a ba
 _PART_BYTES = 1 << 24  # of a file that is open already, whose size nobody knows
 _META_BYTES = 1 << 12  # the transfer syntax stands among the first few hundred
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
-_quiet = threading.Lock()
 
 
 def read_source(source: Source) -> bytes:
@@ -115,9 +113,7 @@ def _from_header(data: bytes, keywords: Sequence[str], read: Callable[[Header], 
     # A deflated header cannot be cut off: half a stream does not inflate.
     head = data if _DEFLATED in data[:_META_BYTES] else data[:_HEADER_BYTES]
     try:
-        # Filters of warnings are the process's, so that two threads must not change them at a time.
-        with _quiet, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with discreet():
             dataset = dcmread(io.BytesIO(head), stop_before_pixels=True, specific_tags=list(keywords))
             return read(Header(dataset))
     except Exception:  # a broken header fails in many ways; the image itself is judged by the server
@@ -126,9 +122,12 @@ def _from_header(data: bytes, keywords: Sequence[str], read: Callable[[Header], 
 
 def _read_file(path: Path) -> bytes:
     try:
-        # A named pipe that nobody writes to would keep us waiting already at being opened.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as stream:
-            before = os.fstat(stream.fileno())
+        # A named pipe that nobody writes to would keep us waiting already at being opened. Windows knows no
+        # such flag, and needs another one to leave the bytes as they are.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        try:
+            before = os.fstat(handle)
+            # Before Python's own file is made of it, which takes no folder and would leave the handle open.
             if stat.S_ISDIR(before.st_mode):
                 raise from_catalogue(
                     "BAC-FILE-UNREADABLE", "this is a folder, and only analyze_exam takes one"
@@ -137,8 +136,11 @@ def _read_file(path: Path) -> bytes:
                 raise from_catalogue("BAC-FILE-UNREADABLE", "this is a pipe or a device and no file")
             if before.st_size > MAX_BYTES:
                 raise from_catalogue("BAC-FILE-TOO-LARGE")
-            data = stream.read(before.st_size + 1)
-            after = os.fstat(stream.fileno())
+            with open(handle, "rb", closefd=False) as stream:
+                data = stream.read(before.st_size + 1)
+            after = os.fstat(handle)
+        finally:
+            os.close(handle)
     except OSError as error:
         raise from_catalogue("BAC-FILE-UNREADABLE", f"the file could not be read: {error.strerror}") from None
     except ValueError:  # a path with a zero byte

@@ -1,6 +1,7 @@
 """From a path, bytes or a dataset to the bytes that are sent."""
 
 import io
+import logging
 import os
 import tracemalloc
 
@@ -9,7 +10,7 @@ import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
 from bacctl import _payload
-from bacctl._payload import identified, read_source
+from bacctl._payload import identified, origin_of, read_source
 from bacctl.errors import BacctlError, RefusedError
 
 
@@ -71,7 +72,10 @@ def test_empty(tmp_path):
 
 def test_missing_file_and_folder(tmp_path):
     assert code_of(tmp_path / "none.dcm") == "BAC-FILE-UNREADABLE"
-    assert code_of(tmp_path) == "BAC-FILE-UNREADABLE"
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(BacctlError, match="BAC-FILE-UNREADABLE: this is a folder"):
+        read_source(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
@@ -172,3 +176,28 @@ def test_pipe_that_nobody_writes_to(tmp_path):
 def test_name_that_no_file_can_have():
     assert code_of("a\0b") == "BAC-FILE-UNREADABLE"
     assert code_of("n" * 300) == "BAC-FILE-UNREADABLE"
+
+
+def test_file_where_there_are_no_pipes_to_wait_for(tmp_path, monkeypatch):
+    """As on Windows, which has no such flag."""
+    (tmp_path / "a.dcm").write_bytes(b"a\r\nb")
+    monkeypatch.delattr(os, "O_NONBLOCK")
+    assert read_source(tmp_path / "a.dcm") == b"a\r\nb"
+
+
+def test_odd_values_of_a_header_reach_no_log_and_no_warning(caplog, recwarn):
+    odd = dataset()
+    with pydicom.config.disable_value_validation():
+        odd.StudyInstanceUID = "DOE^JANE"
+        odd.AcquisitionDate = "JANE1950"
+        data = read_source(odd)
+    caplog.set_level(logging.DEBUG)
+    caplog.clear()
+    recwarn.clear()
+    identified(RefusedError("BAC-MODALITY", "no mammogram"), data)
+    origin_of(data)
+    assert caplog.text == ""
+    assert not recwarn.list
+    # pydicom itself does say it, and goes on saying it to whoever reads with it.
+    pydicom.dcmread(io.BytesIO(data)).to_json()
+    assert "DOE^JANE" in caplog.text
