@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bacctl._checked import parsed
 from bacctl._transport import Answer
 from bacctl.errors import BacctlError, from_catalogue
 from bacctl.repository import ENSEMBLE
@@ -69,7 +70,7 @@ def read_answer(response: Any) -> Answer:
     raw = dict(zip(names, response.raw_output_contents, strict=True))
     shapes = {output.name: tuple(output.shape) for output in response.outputs}
     try:
-        report = json.loads(raw["REPORT"])
+        report = parsed(raw["REPORT"])
     except ValueError:
         raise _unreadable() from None
     if not isinstance(report, dict) or report.get("schema", SCHEMA) != SCHEMA:
@@ -81,7 +82,7 @@ def read_answer(response: Any) -> Answer:
         if packed.size != -(-shape[0] * shape[1] // 8) or density.shape not in (shape, (0, 0)):
             raise ValueError
         mask = np.unpackbits(packed, count=shape[0] * shape[1]).reshape(shape).view(np.bool_)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):  # JSON's 1e999 is no whole number
         raise _unreadable() from None
     return Answer(report, mask, density if density.size else None)
 

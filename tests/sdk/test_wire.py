@@ -91,3 +91,13 @@ def test_answer_that_was_cut_short():
 def test_other_model_or_other_schema(message):
     with pytest.raises(errors.IncompatibleServerError):
         read_answer(message)
+
+
+@pytest.mark.parametrize(
+    "report", [b'{"rows": 1e999, "columns": 5}', b'{"rows": NaN, "columns": 5}', b"[" * 100_000]
+)
+def test_json_that_is_none_or_holds_no_size(report):
+    message = response({}, [0], np.zeros((0, 0)))
+    message.raw_output_contents[0] = report
+    with pytest.raises(errors.ServerFaultError):
+        read_answer(message)
