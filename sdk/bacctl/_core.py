@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bacctl._payload import identified, origin_of, path_of, read_source
 from bacctl._retry import Retry
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bacctl._transport import Answer
 
 Spacing = float | tuple[float, float]
+Many = TypeVar("Many")
 
 
 class Call:
@@ -177,6 +178,24 @@ def failed(error: Exception, source: Source) -> ImageResult:
     return ImageResult.from_error(error, path=path_of(source))
 
 
+def several(sources: Many) -> Many:
+    """Return what is given for several images, unless it is one.
+
+    Paths, bytes, files and datasets can all be gone through, letter by letter and line by line.
+
+    Raises
+    ------
+    ClientUsageError
+        It is one image.
+    """
+    one = isinstance(sources, (str, os.PathLike, bytes, bytearray, memoryview))
+    if one or hasattr(sources, "read") or hasattr(sources, "save_as"):
+        raise ClientUsageError(
+            "BAC-CLIENT-OPTIONS", "one image was given in place of several; put it in a list"
+        )
+    return sources
+
+
 def exam_sources(
     sources: str | os.PathLike[str] | Iterable[Source],
 ) -> tuple[Iterable[Source], list[ImageResult]]:
@@ -198,9 +217,11 @@ def exam_sources(
     ------
     FailedError
         BAC-FILE-UNREADABLE: the folder cannot be read.
+    ClientUsageError
+        It is one image.
     """
     if not isinstance(sources, (str, os.PathLike)):
-        return sources, []
+        return several(sources), []
     from bacctl.sources import find_sources
 
     try:
@@ -246,6 +267,8 @@ def one_exam(results: Sequence[ImageResult]) -> ExamResult:
 
 def _pair(spacing: Spacing) -> list[float]:
     try:
+        if isinstance(spacing, (str, bytes, bool)):  # "12" would pass for 1 mm by 2 mm, and True for 1 mm
+            raise TypeError
         row, column = (spacing, spacing) if isinstance(spacing, (int, float)) else spacing
         return [float(row), float(column)]
     except (TypeError, ValueError):

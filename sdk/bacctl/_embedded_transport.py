@@ -59,6 +59,8 @@ class EmbeddedTransport:
         if self._inner is not None:
             self._inner.close()
         with self._changing:
+            if self._inner is not None:  # made in between, by a call that was starting the server
+                self._inner.close()
             self._server.stop()
 
     def _supervised(self, call: Callable[[GrpcTransport], T]) -> T:
@@ -110,6 +112,10 @@ class AsyncEmbeddedTransport:
         """``host:port`` of the server; empty before it is started."""
         return self._server.url
 
+    async def start(self) -> None:
+        """Start the server, as the first call does too."""
+        await self._connected()
+
     async def infer(
         self, data: bytes, options: Mapping[str, Any] | None, timeout: float = DEFAULT_TIMEOUT_S
     ) -> Answer:
@@ -126,6 +132,8 @@ class AsyncEmbeddedTransport:
         if self._inner is not None:
             await self._inner.close()
         async with self._changing:
+            if self._inner is not None:
+                await self._inner.close()
             await asyncio.to_thread(self._server.stop)
 
     async def _supervised(self, call: Callable[[AsyncGrpcTransport], Awaitable[T]]) -> T:

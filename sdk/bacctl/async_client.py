@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bacctl._core import Call, Core, Spacing, exam_sources, failed, one_exam
+from bacctl._core import Call, Core, Spacing, exam_sources, failed, one_exam, several
 from bacctl._endpoints import Endpoints, parse_urls
 from bacctl._many import in_flight, in_tasks
 from bacctl._retry import DEFAULT_MAX_RETRIES, Retry
@@ -19,6 +19,7 @@ from bacctl.errors import BacctlError, ClientUsageError, FailedError, from_catal
 from bacctl.results import ExamComparison, ExamResult, ImageResult
 
 if TYPE_CHECKING:
+    from bacctl._embedded_transport import AsyncEmbeddedTransport
     from bacctl._payload import Source
 
 
@@ -64,7 +65,7 @@ class AsyncClient:
         self._transport: AsyncTransport = AsyncGrpcTransport(Endpoints(addresses), security)
         self._asking = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._starts = False
+        self._own: AsyncEmbeddedTransport | None = None
 
     @classmethod
     def embedded(
@@ -91,9 +92,9 @@ class AsyncClient:
         from bacctl._embedded_transport import AsyncEmbeddedTransport
         from bacctl.embedded import EmbeddedServer
 
-        core = Core(timeout, max_retries, cache)
-        client = cls._over(AsyncEmbeddedTransport(EmbeddedServer(repository, log=log)), core)
-        client._starts = True
+        transport = AsyncEmbeddedTransport(EmbeddedServer(repository, log=log))
+        client = cls._over(transport, Core(timeout, max_retries, cache))
+        client._own = transport
         return client
 
     @classmethod
@@ -101,12 +102,13 @@ class AsyncClient:
         """Make a client of any transport."""
         client = cls.__new__(cls)
         client._core, client._transport, client._asking = core, transport, asyncio.Lock()
-        client._loop, client._starts = None, False
+        client._loop, client._own = None, None
         return client
 
     async def __aenter__(self) -> AsyncClient:
-        if self._starts:
+        if self._own is not None:
             try:
+                await self._own.start()  # once: what keeps it from starting is not over in a second
                 await self.server_info()
             except BaseException:
                 await self.close()
@@ -177,7 +179,7 @@ class AsyncClient:
                 return failed(error, source)
 
         self._retry(timeout, max_retries)
-        results = in_tasks(measure, sources, in_flight(max_in_flight), ordered)
+        results = in_tasks(measure, several(sources), in_flight(max_in_flight), ordered)
         try:
             async for result in results:
                 yield result

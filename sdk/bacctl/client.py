@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bacctl._core import Call, Core, Spacing, exam_sources, failed, one_exam
+from bacctl._core import Call, Core, Spacing, exam_sources, failed, one_exam, several
 from bacctl._endpoints import Endpoints, parse_urls
 from bacctl._many import in_flight, in_threads
 from bacctl._retry import DEFAULT_MAX_RETRIES
@@ -119,11 +119,11 @@ class Client:
         from bacctl._embedded_transport import EmbeddedTransport
         from bacctl.embedded import EmbeddedServer
 
-        core = Core(timeout, max_retries, cache)
-        server = EmbeddedServer(repository, log=log).start()
-        client = cls._over(EmbeddedTransport(server), core)
+        server = EmbeddedServer(repository, log=log)
+        client = cls._over(EmbeddedTransport(server), Core(timeout, max_retries, cache))
         client._server = server
         try:
+            server.start()
             client.server_info()
         except BaseException:
             client.close()
@@ -238,7 +238,7 @@ class Client:
         Raises
         ------
         ClientUsageError
-            The client is closed or of another process.
+            The client is closed or of another process; or one image was given.
         """
 
         def measure(source: Source) -> ImageResult:
@@ -248,7 +248,7 @@ class Client:
                 return failed(error, source)
 
         self._core.retry(timeout, max_retries)
-        return in_threads(measure, sources, in_flight(max_in_flight), ordered)
+        return in_threads(measure, several(sources), in_flight(max_in_flight), ordered)
 
     def analyze_exam(
         self,

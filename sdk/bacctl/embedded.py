@@ -218,10 +218,13 @@ class EmbeddedServer:
         # The log is asked and not the port, at which somebody else may answer.
         awaited = {_STARTED[name] for name in self.ports}
         deadline = time.monotonic() + self._start_timeout_s
+        line = b""
         while awaited:
-            line = log.readline()
+            # What is being written may come in two halves.
+            rest = log.readline()
+            line = rest if line.endswith(b"\n") else line + rest
             awaited = {start for start in awaited if start not in line}
-            if not line:
+            if not rest:
                 if not self.running:
                     raise unavailable("the embedded Triton ended while starting")
                 if time.monotonic() > deadline:

@@ -85,7 +85,7 @@ def test_spacing_is_a_number_or_a_pair(client, spacing, sent):
     assert json.loads(json.dumps(client._transport.options[0])) == {"pixel_spacing_mm": sent}
 
 
-@pytest.mark.parametrize("spacing", [(0.1,), (0.1, 0.1, 0.1), "0.1", (None, None), {}])
+@pytest.mark.parametrize("spacing", [(0.1,), (0.1, 0.1, 0.1), "0.1", "12", True, (None, None), {}])
 def test_spacing_that_is_none(client, spacing):
     with pytest.raises(RefusedError, match="BAC-OPTIONS-INVALID"):
         client.analyze(b"L CC 1", pixel_spacing_mm=spacing)

@@ -10,6 +10,7 @@ import pickle
 import threading
 import time
 
+import pydicom
 import pytest
 
 from bacctl import AsyncClient, Client, ClientUsageError, ServerUnavailableError, errors
@@ -353,3 +354,23 @@ def test_errors_of_servers_survive_the_way_between_processes():
     error.triton_status = "UNAVAILABLE"
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), copy.triton_status, copy.hint) == (errors.TlsError, "UNAVAILABLE", error.hint)
+
+
+@pytest.mark.parametrize("one", ["a.dcm", b"x", bytearray(b"x"), io.BytesIO(b"x"), pydicom.Dataset()])
+def test_one_image_in_place_of_several(one):
+    """Each of them can be gone through: letters, bytes, lines, elements."""
+    fake = FakeServer()
+
+    async def main(call):
+        async with fake.async_client() as client:
+            with pytest.raises(ClientUsageError, match="put it in a list"):
+                await finished(call(client))
+
+    # A path stands for the folder of an exam.
+    calls = [lambda client: client.analyze_many(one)]
+    calls += [] if isinstance(one, str) else [lambda client: client.analyze_exam(one)]
+    for call in calls:
+        with fake.client() as client, pytest.raises(ClientUsageError, match="put it in a list"):
+            call(client)
+        asyncio.run(main(call))
+    assert not fake.requests

@@ -1,0 +1,87 @@
+"""The client's own server without Triton: starts that fail, lines in two halves, closing in between."""
+
+import asyncio
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from bacctl import AsyncClient, Client, ClientUsageError, ServerUnavailableError
+from bacctl._cache import ResultCache
+from bacctl._embedded_transport import EmbeddedTransport
+from bacctl.embedded import EmbeddedServer
+from bacctl.errors import unavailable
+
+
+def test_start_that_fails_leaves_the_cache_closed(tmp_path, monkeypatch):
+    closed = []
+
+    def start(self):
+        raise unavailable("no room; make some")
+
+    close = ResultCache.close
+    monkeypatch.setattr(EmbeddedServer, "start", start)
+    monkeypatch.setattr(ResultCache, "close", lambda self: (closed.append(self), close(self)))
+    with pytest.raises(ServerUnavailableError, match="no room"):
+        Client.embedded(cache=tmp_path / "cache")
+    assert len(closed) == 1
+
+
+def test_start_that_fails_is_not_tried_again(monkeypatch):
+    started = []
+
+    def start(self):
+        started.append(1)
+        raise unavailable("no room; make some")
+
+    async def main():
+        async with AsyncClient.embedded():
+            raise AssertionError("it cannot have started")
+
+    monkeypatch.setattr(EmbeddedServer, "start", start)
+    with pytest.raises(ServerUnavailableError, match="no room"):
+        asyncio.run(main())
+    assert len(started) == 1
+
+
+class Halves:
+    """A log that is read while it is written."""
+
+    def __init__(self, *parts):
+        self._parts = list(parts)
+
+    def readline(self):
+        return self._parts.pop(0) if self._parts else b""
+
+
+def test_line_of_the_log_that_comes_in_two_halves():
+    server = EmbeddedServer(start_timeout_s=0.5)
+    server.ports = {"grpc": 1}
+    server._supervisor = SimpleNamespace(poll=lambda: None)
+    server._wait_until_listening(Halves(b"first\n", b"I1 Started GRPCInf", b"", b"erenceService at 127\n"))
+    with pytest.raises(ServerUnavailableError, match="did not start within"):
+        server._wait_until_listening(Halves(b"Started GRPCInf\n", b"erenceService\n"))
+
+
+def test_close_while_the_server_is_being_started():
+    class Server:
+        url = "127.0.0.1:1"
+        running = False
+        stopped = 0
+
+        def start(self):
+            closing.start()
+            while not transport._closed:
+                closing.join(0.01)
+
+        def stop(self):
+            self.stopped += 1
+
+    server = Server()
+    transport = EmbeddedTransport(server)
+    closing = threading.Thread(target=transport.close)
+    with pytest.raises((ClientUsageError, ServerUnavailableError)):
+        transport.infer(b"x", None, 5.0)
+    closing.join(20)
+    assert server.stopped == 1
+    assert transport._inner._connections.closed
