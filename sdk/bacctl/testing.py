@@ -132,7 +132,7 @@ class FakeServer:
         return AsyncClient._over(_AsyncFakeTransport(self), Core(DEFAULT_TIMEOUT_S, max_retries, cache))
 
     def fail_next(self, code: str, times: int = 1) -> None:
-        """Answer the next calls with a fault.
+        """Answer the next calls with a fault, those of ``ready`` and ``server_info`` among them.
 
         Parameters
         ----------
@@ -146,13 +146,15 @@ class FakeServer:
 
     def answer(self, request: Request) -> Answer:
         """Answer one request."""
-        if request.data == canary_image() and request.options == OPTIONS:
+        is_test_image = request.data == canary_image() and request.options == OPTIONS
+        with self._lock:
+            if not is_test_image:
+                self.requests.append(request)
+            if self._faults:
+                raise self._faults.popleft()
+        if is_test_image:
             report = make_report(rows=SHAPE[0], columns=SHAPE[1], mass_basis="none", calcium_mass_mg=None)
         else:
-            with self._lock:
-                self.requests.append(request)
-                if self._faults:
-                    raise self._faults.popleft()
             report = dict(self._measure(request))
         shape = (report["rows"], report["columns"])
         mask = report.pop("mask", None)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bacctl.testing
-from bacctl import ImageResult, RefusedError, ServerOverloadedError
+from bacctl import ImageResult, RefusedError, ServerOverloadedError, ServerUnavailableError
 from bacctl._schemas import analysis_schema
 from bacctl.testing import FakeServer, make_report, refusal
 
@@ -76,3 +76,14 @@ def test_faults_and_refusals_reach_both_clients():
     asyncio.run(main())
     with fake.client(max_retries=0) as client, pytest.raises(RefusedError):
         client.analyze(b"x")
+
+
+def test_a_fault_reaches_whoever_asks_for_the_server():
+    fake = FakeServer()
+    with fake.client(max_retries=0) as client:
+        fake.fail_next("BAC-SERVER-UNAVAILABLE", times=2)
+        assert not client.ready()
+        with pytest.raises(ServerUnavailableError):
+            client.server_info()
+        assert client.ready()
+    assert not fake.requests
