@@ -48,8 +48,9 @@ class HalfNet(nn.Module):
 
     def __init__(self, network: UNet, dtype: torch.dtype) -> None:
         super().__init__()
-        head = network.head
         self.dtype = dtype
+        # The head is taken out first: rounded once, its weights would stay rounded.
+        head, network.head = network.head, nn.Identity()  # type: ignore[assignment]
         self.network = network.to(dtype)
         self.network.head = _SingleHead(head.float())  # type: ignore[assignment]
 

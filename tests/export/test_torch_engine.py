@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -68,6 +69,11 @@ def test_half_precision_leaves_the_head_in_float32(exported: Path, shape: dict[s
     types = {name: value.dtype for name, value in network.named_parameters()}
     assert {dtype for name, dtype in types.items() if ".head." in name} == {torch.float32}
     assert {dtype for name, dtype in types.items() if ".head." not in name} == {torch.float16}
+    stored = {
+        value.name: onnx.numpy_helper.to_array(value) for value in onnx.load(exported).graph.initializer
+    }
+    head = dict(network.named_parameters())["network.head.head.weight"].detach().numpy()
+    np.testing.assert_array_equal(head, stored["network.head.weight"])
     tile = torch.randn(1, 1, 64, 64)
     single = HalfNet(network_from_onnx(exported, shape), torch.float32)
     with torch.no_grad():
