@@ -18,10 +18,9 @@ from bac_export.files import replace_file
 from bac_export.graph import INPUT
 from bac_imaging.tiles import MAX_TILES, TILE_PX
 
-__all__ = ["COMPATIBILITIES", "Compatibility", "Profile", "build", "load_tensorrt"]
+__all__ = ["Compatibility", "Profile", "build", "load_tensorrt"]
 
 Compatibility = Literal["none", "same-compute-capability", "ampere-plus"]
-COMPATIBILITIES: tuple[Compatibility, ...] = ("none", "same-compute-capability", "ampere-plus")
 
 WORKSPACE_BYTES = 2 << 30
 
@@ -143,6 +142,7 @@ def _read_timing(config: Any, path: Path | None) -> None:
     if path is None:
         return
     earlier = path.read_bytes() if path.is_file() else b""
-    # Of another GPU or version it is not taken, and TensorRT says so.
-    if not config.set_timing_cache(config.create_timing_cache(earlier), False):
+    timings = config.create_timing_cache(earlier)
+    # What is no such file gives none; of another GPU or version it is not taken, and TensorRT says so.
+    if timings is None or not config.set_timing_cache(timings, False):
         config.set_timing_cache(config.create_timing_cache(b""), False)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from google.protobuf import text_format
@@ -18,7 +19,9 @@ from bac_export import engine
 from bac_export.device import Device, find_device
 from bac_export.engine import Wanted, keep_engine, make_engine, refuse_foreign
 from bac_export.errors import ExportError
-from bac_export.tensorrt_export import Profile, build, load_tensorrt
+from bac_export.precision import Precision
+from bac_export.tensorrt_export import Compatibility, Profile, build, load_tensorrt
+from bacctl.cli import export as cli_export
 from bacctl.cli.app import app
 
 TEN, ELEVEN = RELEASES
@@ -117,6 +120,18 @@ def test_timings_are_read_and_written_and_foreign_ones_left(
     assert release.asked("IBuilderConfig.create_timing_cache")[-1] == (b"",)
 
 
+def test_a_file_that_holds_no_timings_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    timings = tmp_path / "timing"
+    timings.write_bytes(b"cut short")
+    kept = object()
+    release = install(
+        monkeypatch,
+        **{"IBuilderConfig.create_timing_cache": lambda blob: kept if blob == b"" else None},
+    )
+    build(FOLDER / "model.onnx", profile=Profile(), timing_cache=timings)
+    assert release.asked("IBuilderConfig.set_timing_cache") == [(kept, False)]
+
+
 def test_an_engine_that_fits_is_kept_and_another_built(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -183,6 +198,23 @@ def test_the_command_builds_keeps_and_checks(monkeypatch: pytest.MonkeyPatch, tm
     assert CliRunner().invoke(app, [*command, plan, "--cache", str(tmp_path)]).exit_code == 2
     done = CliRunner().invoke(app, [*command[:3], "int8", *command[4:], plan])
     assert "--precision int8" in done.stderr
+
+
+def test_the_command_knows_every_precision_and_compatibility() -> None:
+    assert [choice.value for choice in cli_export.Precision] == list(get_args(Precision))
+    assert [choice.value for choice in cli_export.Compatibility] == list(get_args(Compatibility))
+
+
+def test_a_build_that_fails_is_no_missing_tensorrt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "bac_segment" / "1"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr("bac_export.onnx_export.run", lambda *given, **options: folder / "model.onnx")
+    monkeypatch.setattr("bac_export.device.find_device", lambda: Device("NVIDIA L4", "8.9"))
+    install(monkeypatch, **{"Builder.build_serialized_network": None})
+    done = CliRunner().invoke(app, ["export", "all", str(folder / "model.onnx"), f"--repository={tmp_path}"])
+    assert done.exit_code == 1
+    assert "built no engine" in done.stderr
+    assert "ready" not in done.stdout
 
 
 def test_missing_tensorrt_driver_or_network_is_one_clear_line(

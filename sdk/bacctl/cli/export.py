@@ -25,7 +25,7 @@ export_app = typer.Typer(
 
 
 class Precision(str, Enum):
-    """Precisions of the network, as `bac_export.precision.PRECISIONS` has them."""
+    """Precisions of the network, as `bac_export.precision.Precision` has them."""
 
     FP32 = "fp32"
     FP16 = "fp16"
@@ -34,7 +34,7 @@ class Precision(str, Enum):
 
 
 class Compatibility(str, Enum):
-    """What an engine runs on, as `bac_export.tensorrt_export.COMPATIBILITIES` has it."""
+    """What an engine runs on, as `bac_export.tensorrt_export.Compatibility` has it."""
 
     NONE = "none"
     SAME = "same-compute-capability"
@@ -165,15 +165,19 @@ def everything(
         path = _export(sink, checkpoint, target, threshold, settings, figures, (Precision.FP16.value,))
         sink.text(str(path))
         with _explained("export"):
+            from bac_export.device import find_device
             from bac_export.engine import make_engine
             from bac_export.errors import ExportError
+            from bac_export.tensorrt_export import load_tensorrt
 
-            plan = path.with_name("model.plan")
             try:
-                make_engine(path.parent, plan, notice=sink.talk)
+                load_tensorrt()
+                find_device()
             except ExportError as error:
                 sink.talk(f"no engine: {error}")
             else:
+                plan = path.with_name("model.plan")
+                make_engine(path.parent, plan, notice=sink.talk)
                 sink.text(str(plan))
         sink.text(f"{target} is ready to be served; research use only")
 
