@@ -124,7 +124,9 @@ def prepare(name: str, repository: Path, engines: Path, scratch: Path) -> Path:
             "start the container with --shm-size=2g"
         )
     if "tensorrt" in needed_backends(repository, name):
-        (mirror / "bac_segment" / "1" / "model.plan").symlink_to(engine(repository, engines))
+        plan = mirror / "bac_segment" / "1" / "model.plan"
+        plan.unlink(missing_ok=True)  # one that lies in the repository may be of another machine
+        plan.symlink_to(engine(repository, engines))
     return mirror
 
 
@@ -172,6 +174,8 @@ def attend(
         try:
             text = ask()
         except BacctlError as error:
+            if stop.is_set():
+                break
             failures += answered
             if failures:
                 say(f"test image {failures} of {rules.tolerated} failed: {error}")
@@ -218,6 +222,14 @@ def main(arguments: list[str]) -> int:
     except (StartError, BacctlError, OSError) as error:
         say(str(error))
         return 1
+
+    def end(*_: object) -> None:
+        # At once: a test image may be under way, for longer than the container is given to end.
+        stop.set()
+        server.terminate()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
     rules = Rules()
     wrong = attend(server, lambda: ask(options.url, rules.patience_s), stop, rules)
     server.terminate()
@@ -226,9 +238,10 @@ def main(arguments: list[str]) -> int:
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
-    if wrong is not None:
-        say(f"{wrong}; the container ends, so that it is started again")
-    return int(wrong is not None)
+    if wrong is None or stop.is_set():
+        return 0
+    say(f"{wrong}; the container ends, so that it is started again")
+    return 1
 
 
 if __name__ == "__main__":

@@ -39,7 +39,12 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_BREAK_SYSTEM_PACKAGES
 # The server's own Python, since that is the one which its stub takes. NumPy is not bound here: the stubs of
 # this release were built for NumPy 2.
 COPY docker/requirements/server.txt /tmp/requirements/
-RUN pip install -r /tmp/requirements/server.txt
+# Ubuntu's own Python packages list no files, so that pip cannot take them away and would end there: the pinned
+# ones are laid before them, into /usr/local.
+RUN ubuntu="$(pip list --path /usr/lib/python3/dist-packages --format freeze | cut -d = -f 1 | tr _ - | paste -s -d '|')" \
+    && { grep -i -E "^(${ubuntu})==" /tmp/requirements/server.txt || true; } > /tmp/requirements/ubuntu.txt \
+    && pip install --ignore-installed --no-deps -r /tmp/requirements/ubuntu.txt \
+    && pip install -r /tmp/requirements/server.txt
 ARG TORCH=
 RUN if [ -n "$TORCH" ]; then pip install "torch==$TORCH.*"; fi
 # TensorRT's Python bindings in the version of the libraries that Triton is linked with, for the same CUDA.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
@@ -80,6 +81,20 @@ def test_puts_the_kept_engine_into_the_mirror(
     assert not list(mirror.glob("*/configs"))
 
 
+def test_an_engine_that_lies_in_the_repository_is_not_served(
+    entrypoint: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = tmp_path / "repository"
+    shutil.copytree(REPOSITORY, repository, ignore=shutil.ignore_patterns("__pycache__"))
+    (repository / "bac_segment" / "1" / "model.plan").write_bytes(b"of another machine")
+    plan = tmp_path / "kept.plan"
+    plan.write_bytes(b"engine")
+    monkeypatch.setattr("bac_export.engine.keep_engine", lambda *args, **_: plan)
+    mirror = entrypoint.prepare("gpu", repository, tmp_path, tmp_path / "scratch")
+    assert (mirror / "bac_segment" / "1" / "model.plan").read_bytes() == b"engine"
+    assert (repository / "bac_segment" / "1" / "model.plan").read_bytes() == b"of another machine"
+
+
 def test_needs_no_engine_without_tensorrt(entrypoint: ModuleType, tmp_path: Path) -> None:
     mirror = entrypoint.prepare("onnx", REPOSITORY, tmp_path / "engines", tmp_path)
     assert not (mirror / "bac_segment" / "1" / "model.plan").exists()
@@ -121,7 +136,7 @@ def attend(entrypoint: ModuleType, answers: list[bool], running: int) -> tuple[s
             raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "no answer")
         return "ready"
 
-    stop = SimpleNamespace(wait=lambda _: next(looks, None) is None)
+    stop = SimpleNamespace(wait=lambda _: next(looks, None) is None, is_set=lambda: False)
     server = SimpleNamespace(poll=lambda: None, returncode=None)
     return entrypoint.attend(server, ask, stop, entrypoint.Rules(every_s=0.0, again_s=0.0)), count[0]
 
@@ -141,6 +156,24 @@ def test_ends_only_when_test_images_fail_in_a_row(
     wrong, count = attend(entrypoint, answers, 9)
     assert (wrong == "Triton measures no test image any more") is ends
     assert count == asked
+
+
+def test_a_test_image_that_is_cut_off_by_the_end_is_no_failure(
+    entrypoint: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entrypoint, "LOOK_S", 0.0)
+    stop, asked = threading.Event(), []
+
+    def ask() -> str:
+        asked.append(1)
+        if len(asked) < 4:
+            return "ready"
+        stop.set()
+        raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "Triton is ending")
+
+    server = SimpleNamespace(poll=lambda: None, returncode=None)
+    assert entrypoint.attend(server, ask, stop, entrypoint.Rules(every_s=0.0, tolerated=1)) is None
+    assert "failed" not in capsys.readouterr().err
 
 
 def test_ends_when_triton_does(entrypoint: ModuleType) -> None:
