@@ -86,6 +86,16 @@ def test_ports_meet_those_of_the_container() -> None:
     assert policy["egress"] == []
 
 
+def test_kserve_lets_in_whom_the_deployment_lets_in() -> None:
+    service = of_kind(manifests("kserve"), "InferenceService")["metadata"]["name"]
+    base, kserve = (of_kind(manifests(folder), "NetworkPolicy")["spec"] for folder in ("base", "kserve"))
+    assert kserve["podSelector"] == {"matchLabels": {"serving.kserve.io/inferenceservice": service}}
+    assert [rule["from"] for rule in kserve["ingress"]] == [rule["from"] for rule in base["ingress"]]
+    assert [rule["ports"] for rule in kserve["ingress"]] == [[{"port": 8001}], [{"port": 8002}]]
+    assert kserve["egress"] == []
+    assert of_kind(manifests("base"), "Namespace") == of_kind(manifests("kserve"), "Namespace")
+
+
 def test_autoscaler_and_adapter_name_the_same_metric() -> None:
     (metric,) = of_kind(manifests("base"), "HorizontalPodAutoscaler")["spec"]["metrics"]
     (rule,) = yaml.safe_load((KUBERNETES / "metrics-adapter.yaml").read_text())["rules"]
@@ -124,7 +134,12 @@ def test_shared_memory_is_memory_and_counts(pod: dict[str, Any]) -> None:
 
 def test_both_ways_to_run_a_pod_are_the_same() -> None:
     deployment, kserve = (spec["containers"][0] for spec in pod_specs())
-    for part in ("image", "env", "resources", "securityContext", "volumeMounts", "startupProbe"):
+    for part in ("image", "env", "resources", "securityContext", "volumeMounts"):
+        assert deployment[part] == kserve[part], part
+    for part in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert deployment[part] == kserve[part], part
+    deployment, kserve = pod_specs()
+    for part in ("volumes", "tolerations", "securityContext", "terminationGracePeriodSeconds"):
         assert deployment[part] == kserve[part], part
 
 
