@@ -50,7 +50,9 @@ class GrpcTransport:
 
     def close(self) -> None:
         """Close all connections. Calls under way come back at once."""
-        for channel in self._connections.take_all():
+        with self._making:  # a connection that is being made belongs to it
+            channels = self._connections.take_all()
+        for channel in channels:
             channel.close()
 
     def _call(self, method: str, request: Any, timeout: float) -> Any:

@@ -39,7 +39,10 @@ def look(address: str, security: Security) -> Found:
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
     authority = security.pem[0]
-    context = ssl.create_default_context(cadata=None if authority is None else authority.decode("latin-1"))
+    # PEM is ASCII; the names that bundles of authorities have between their certificates need not be.
+    context = ssl.create_default_context(
+        cadata=None if authority is None else authority.decode("ascii", "ignore")
+    )
     if not security.tls:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

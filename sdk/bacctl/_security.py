@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,6 @@ from bacctl.errors import BacctlError, ClientUsageError, from_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_LOOPBACK = re.compile(r"localhost:|127\.|\[::1\]:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +67,12 @@ class Security:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether an address is on this machine itself."""
-    return _LOOPBACK.match(address) is not None
+    """Tell whether an address, ``host:port``, is on this machine itself."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, and be it 127.example.org
+        return False
 
 
 def make_security(

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -149,6 +150,9 @@ def test_token_is_not_sent_in_the_clear():
             make("gpu-host:8001", token="secret")
         with pytest.raises(errors.ClientUsageError, match="not sent without TLS"):
             make(["localhost:8001", "gpu-host:8001"], token="secret")
+        with pytest.raises(errors.ClientUsageError, match="not sent without TLS"):
+            make("127.example.org:8001", token="secret")
+        make(["127.0.0.2", "[::1]", "localhost"], token="secret")
         make("gpu-host:8001", token="secret", tls=True)
         make("grpcs://gpu-host:8001", token="secret")
         make("gpu-host:8001", token="secret", allow_plain_token=True)
@@ -437,3 +441,31 @@ def test_nothing_is_read_for_a_client_that_is_closed(tmp_path: Path):
     client.close()
     with pytest.raises(errors.ClientUsageError, match="BAC-CLIENT-CLOSED"):
         client.analyze(tmp_path / "there is no such file")
+
+
+def test_authorities_with_names_between_them(analyze, unused_port, tmp_path, authority):
+    """Bundles of authorities have comments, and these are not all in ASCII."""
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes("# Főtanúsítvány\n".encode() + authority.cert_pem.bytes())
+    with pytest.raises(errors.ServerUnavailableError, match="no server answers"):
+        analyze(f"localhost:{unused_port}", tls=Tls(ca=bundle))
+
+
+def test_close_while_a_connection_is_being_made(serve, monkeypatch):
+    client = Client(serve())
+    transport = client._transport
+    make, made, closing = transport._channel, [], []
+
+    def slow(address, options):
+        closing.append(threading.Thread(target=client.close))
+        closing[0].start()
+        closing[0].join(0.1)
+        made.append(make(address, options))
+        return made[0]
+
+    monkeypatch.setattr(transport, "_channel", slow)
+    with suppress(errors.ClientUsageError):
+        client.analyze(b"x")
+    closing[0].join(20)
+    with pytest.raises(ValueError, match="closed"):
+        made[0].unary_unary("/any")(b"")
