@@ -136,6 +136,8 @@ def test_the_file_is_looked_for_upwards_and_then_at_home(
         ("url = ", "Invalid value (at "),
         ("timeout = 'soon'", "Invalid value for '--timeout'"),
         ("timeout = -3", "--timeout: give seconds"),
+        ("timeout = true", "timeout: takes a value, and not true or false"),
+        ("[analyze]\npixel-spacing = true", "analyze.pixel-spacing: takes a value"),
     ],
 )
 def test_a_file_with_a_fault_is_one_line(run: Run, asked: list[ServerOptions], text: str, said: str) -> None:
@@ -161,6 +163,9 @@ def test_a_file_of_another_user_is_not_taken_unasked(
     assert "belongs to another user" in err
     run("--config", file, "analyze", "a.png")
     assert asked[0].url == "elsewhere:1"
+    monkeypatch.delattr(os, "geteuid")  # as on Windows
+    run("analyze", "a.png")
+    assert asked[1].url == "elsewhere:1"
 
 
 def test_a_file_that_is_named_must_be_there(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,8 @@ def read_settings(given: Path | None, commands: Mapping[str, Any]) -> Settings:
     if path is None:
         return Settings()
     try:
-        if given is None and _owner(path) not in (0, os.geteuid()):
+        # Windows has no such owners.
+        if given is None and hasattr(os, "geteuid") and _owner(path) not in (0, os.geteuid()):
             # Whoever wrote it would choose the server that images are sent to.
             raise UsageError(f"{path}: belongs to another user; give it with --config if you trust it")
         data = path.read_bytes()
@@ -159,6 +160,8 @@ def _unknown(path: Path, key: str, known: Iterable[str], where: str) -> UsageErr
 def _value(path: Path, where: str, parameter: Any, value: Any) -> Any:
     """Give a value the form that it has on the command line, so that one place checks both."""
     if isinstance(value, bool):
+        if not parameter.is_flag:  # it would pass for the number 1
+            raise UsageError(f"{path}: {where}: takes a value, and not true or false")
         return value
     if isinstance(value, list) and parameter.multiple:
         return [_value(path, where, parameter, one) for one in value]
