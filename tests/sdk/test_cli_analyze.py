@@ -205,6 +205,19 @@ def test_unexpected_faults_lose_no_image(client: FakeClient, run: Run, tmp_path:
     images = json.loads(out)["images"]
     assert [image["code"] for image in images] == [None, "BAC-INTERNAL", "BAC-INTERNAL"]
     assert len(err.splitlines()) == 3
+    # The text of an error may quote a header; its kind does not.
+    assert "a fault of ours" not in out + err
+    assert "RuntimeError" in images[1]["reason"]
+
+
+def test_unexpected_faults_keep_their_traceback_where_it_is_asked_for(
+    client: FakeClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BACCTL_TRACEBACK", "1")
+    monkeypatch.setattr(sys, "argv", ["bacctl", "analyze", str(film(tmp_path / "in", "broken")), "--json"])
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        main()
+    assert client.closed
 
 
 def test_ctrl_c_keeps_what_is_done(client: FakeClient, run: Run, tmp_path: Path) -> None:
@@ -416,6 +429,26 @@ def test_an_overlay_that_cannot_be_drawn_costs_no_mask(client: FakeClient, run: 
     assert code == 1
     assert "no overlay" in err
     assert os.listdir("res") == ["a.mask.png"]
+
+
+def test_what_is_said_of_an_overlay_quotes_no_header(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: object) -> None:
+        raise LookupError("DOE^JANE")
+
+    monkeypatch.setattr("bac_imaging.mammogram.read_mammogram", read)
+    _, out, err = run("analyze", film(tmp_path / "in", "a"), "--save", "overlay", "--json")
+    assert "no overlay: LookupError" in err
+    assert "DOE" not in out + err
+
+
+def test_an_overlay_of_a_file_that_has_changed(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    image = film(tmp_path / "in", "a")
+    Image.fromarray(np.tile(np.linspace(0, 255, 250), (400, 1)).astype(np.uint8)).save(image)
+    code, _, err = run("analyze", image, "--save", "overlay", "--pixel-spacing", "0.1")
+    assert code == 1
+    assert "no overlay: the file is not what it was when it was measured" in err
 
 
 def test_an_overlay_without_its_extra_says_which(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
@@ -10,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bacctl.cli.guard import UsageError, complain, describe_unexpected
+from bacctl.cli.guard import UsageError, complain
 from bacctl.cli.options import ServerOptions
 from bacctl.cli.saver import Saver
 from bacctl.cli.sink import Sink
 from bacctl.cli.summary import Summary
-from bacctl.errors import BacctlError, FailedError
+from bacctl.errors import BacctlError, FailedError, from_catalogue
 from bacctl.exam import build_exams
 from bacctl.outputs.document import analysis_document
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
@@ -119,10 +120,12 @@ class Batch:
         except (BrokenPipeError, UsageError):  # nobody reads on; or nothing was begun
             raise
         except Exception as error:
+            if not isinstance(error, BacctlError) and os.environ.get("BACCTL_TRACEBACK"):
+                raise
             # Whatever it was, the images that have no result yet must not vanish from the document.
             fault = error if isinstance(error, BacctlError) else None
             code = fault.code if fault else "BAC-INTERNAL"
-            reason = fault.reason if fault else describe_unexpected(error).removeprefix("BAC-INTERNAL: ")
+            reason = fault.reason if fault else _without_its_text(error)
             done = {image.path for image in self.images}
             for path in sources.files:
                 if path not in done:
@@ -191,3 +194,8 @@ class Batch:
             self._sink.line(
                 {"schema": LINES_SCHEMA, "intended_use": INTENDED_USE, "type": kind, kind: dict(content)}
             )
+
+
+def _without_its_text(error: Exception) -> str:
+    """Put a fault of ours into words for the document: its own may quote a header."""
+    return from_catalogue("BAC-INTERNAL", f"an error in bacctl itself ({type(error).__name__})").reason

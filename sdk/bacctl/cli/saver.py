@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bacctl.cli.guard import complain, describe_os_error
+from bac_imaging.errors import ImagingError
+from bacctl.cli.guard import CommandError, complain, describe_os_error
 from bacctl.outputs.document import analysis_csv, document_text
 from bacctl.outputs.files import NameTable, write_atomic
 from bacctl.outputs.mask import mask_png
@@ -109,7 +110,7 @@ class Saver:
 
     def _mask(self, result: ImageResult) -> bytes:
         if result.mask is None:
-            raise ValueError("the server sent no mask")
+            raise CommandError("the server sent no mask")
         return mask_png(result.mask)
 
     def _overlay(self, result: ImageResult) -> bytes:
@@ -117,8 +118,10 @@ class Saver:
         from bacctl.outputs.overlay import overlay_png
 
         if result.path is None:
-            raise ValueError("the image is no file")
+            raise CommandError("the image is no file")
         image = read_mammogram(result.path.read_bytes(), self._spacing)
+        if result.mask is not None and image.signal.shape != result.mask.shape:
+            raise CommandError("the file is not what it was when it was measured")
         raw = image.signal_kind == "log_exposure"
         return overlay_png(image.signal, image.valid, result, flatten=raw)
 
@@ -126,4 +129,8 @@ class Saver:
 def _why_not(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f'{error.name} is not installed; run: pip install "bacctl[dicom]"'
-    return str(error)
+    if isinstance(error, (CommandError, ImagingError)):
+        return str(error)
+    if isinstance(error, OSError):
+        return describe_os_error(error)
+    return type(error).__name__  # its text may quote a header
