@@ -56,7 +56,7 @@ def test_no_configuration_is_untested() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [*sorted(REPOSITORY.glob("*/config.pbtxt")), FOLDER / "configs" / "torch.pbtxt"],
+    [*sorted(REPOSITORY.glob("*/config.pbtxt")), *sorted(REPOSITORY.glob("*/configs/torch.pbtxt"))],
     ids=lambda path: str(path.relative_to(REPOSITORY)),
 )
 def test_what_the_embedded_server_loads_holds_nothing_newer(path: Path) -> None:
@@ -99,7 +99,10 @@ def test_the_file_that_is_loaded_is_here_or_built(name: str) -> None:
 
 @pytest.mark.parametrize("model", ["bac_preprocess", "bac_quantify"])
 def test_beside_a_gpu_only_the_number_of_instances_differs(model: str) -> None:
-    default, beside = (read(REPOSITORY / model / name) for name in ("config.pbtxt", "configs/gpu.pbtxt"))
+    folder = REPOSITORY / model
+    default, beside = (read(folder / name) for name in ("config.pbtxt", "configs/gpu.pbtxt"))
+    # Whatever the network runs on there.
+    assert read(folder / "configs" / "torch.pbtxt") == beside
     assert beside.instance_group[0].count > default.instance_group[0].count == 1
     beside.instance_group[0].count = 1
     assert beside == default

@@ -38,7 +38,7 @@ def serve(
         typer.Option(min=0, max=65535, help="Port for Prometheus metrics, which are off without it."),
     ] = None,
     model_config: Annotated[
-        str, typer.Option(metavar="NAME", help="How the models are run: cpu, gpu, onnx.")
+        str, typer.Option(metavar="NAME", help="How the models are run: cpu, or torch, by PyTorch.")
     ] = "cpu",
     tls_cert: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Certificate (PEM) of the server: gRPC is encrypted.")
