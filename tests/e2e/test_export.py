@@ -18,7 +18,7 @@ from bacctl.repository import default_repository
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
-FAINT = 17
+FAINT, CLEAR = 17, 9
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_an_exported_repository_is_served_with_the_same_results(
     with EmbeddedServer(exported) as server, Client(server.url) as other:
         theirs = other.analyze(raw_mammogram)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(parity, "CASES", (FAINT,))
+            patch.setattr(parity, "CASES", (FAINT, CLEAR))
             done = CliRunner().invoke(
                 app, ["export", "verify", f"--url={server.url}", f"--repository={exported}"]
             )

@@ -17,14 +17,14 @@ from bac_training.unet import UNet
 from bacctl.cli.app import app
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
-FAINT = 17
-"""Phantom of 2 mg in 7 cm."""
+FAINT, CLEAR = 17, 9
+"""Phantoms of 2 mg in 7 cm and of 12 mg in 5 cm: the gate's figure over all views takes more than one."""
 FIGURES = {"schema": "s", "model": {}, "data": {"women": 2}, "bootstrap": {}, "targets": []}
 
 
 @dataclass(frozen=True)
 class Served:
-    """The checked-in network with its answers on the faint phantom."""
+    """The checked-in network with its answers on a faint and a clear phantom."""
 
     path: Path
     card: dict[str, object]
@@ -36,7 +36,7 @@ class Served:
 def served() -> Served:
     path = REPOSITORY / "bac_segment" / "1" / "model.onnx"
     card = json.loads(path.with_name("model_card.json").read_text())
-    cases = phantom_cases((FAINT,))
+    cases = phantom_cases((FAINT, CLEAR))
     reference = Reference(onnxruntime_engine(path), cases, card["threshold"], card["post_processing"])
     return Served(path, card, cases[0], reference)
 
