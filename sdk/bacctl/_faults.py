@@ -8,6 +8,8 @@ from bacctl.errors import BacctlError, error_class, from_catalogue
 
 _CODED = re.compile(r"(BAC-[A-Z0-9-]+): (.+)", re.DOTALL)
 _CONNECTING = ("failed to connect to all addresses", "connections to all backends failing")
+# Of gRPC itself and of the resolver that it is built with.
+_RESOLVING = ("errors resolving", "DNS resolution failed")
 # What the TLS library and gRPC say of a handshake where it is certain what it means.
 _TLS_FAULTS = {
     "WRONG_VERSION_NUMBER": "plain",
@@ -114,6 +116,8 @@ def _judged(status: str, message: str, url: str, tls: bool) -> BacctlError:
 
 
 def _unreachable(message: str, url: str, tls: bool) -> BacctlError:
+    if any(sign in message for sign in _RESOLVING):
+        return from_catalogue("BAC-SERVER-UNAVAILABLE", f"no server at {url}: its name could not be resolved")
     if not is_connecting(message):
         if "unknown model" in message or "not ready" in message:
             return from_catalogue("BAC-SERVER-UNAVAILABLE", f"the server at {url} is not ready")

@@ -138,6 +138,22 @@ def test_fault_becomes_error(status, message, kind, code, again):
 
 
 @pytest.mark.parametrize(
+    "message",
+    [  # as gRPC 1.85 and 1.62 word it
+        "errors resolving host:1: [field:hostname lookup error:address lookup failed for host:1: "
+        "Domain name not found]",
+        "DNS resolution failed for host:1: C-ares status is not ARES_SUCCESS qtype=A name=host: "
+        "Domain name not found",
+    ],
+)
+def test_a_name_that_nobody_knows_is_no_broken_connection(message):
+    error = translated("UNAVAILABLE", message, "host:1")
+    assert type(error) is errors.ServerUnavailableError
+    assert error.message == "no server at host:1: its name could not be resolved"
+    assert can_help(error)  # names come and go with the pods of a cluster
+
+
+@pytest.mark.parametrize(
     ("message", "found"),
     [
         ("Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: WRONG_VERSION_NUMBER", "speaks no TLS"),
