@@ -186,6 +186,26 @@ def test_out_alone_saves_and_save_alone_goes_to_the_default_folder(
     assert os.listdir("bacctl-out") == ["analysis.csv"]
 
 
+@pytest.mark.parametrize("flags", [(), ("--json",), ("--jsonl",), ("--quiet",)])
+def test_files_of_an_earlier_run_are_not_replaced_in_silence(
+    flags: tuple[str, ...], client: FakeClient, run: Run, tmp_path: Path
+) -> None:
+    where = ("--save", "mask,json", "--out", "res", *flags)
+    # Within a run the second of a name gets another one, and nothing is replaced.
+    women = [film(tmp_path / "first", "LCC"), film(tmp_path / "second", "LCC")]
+    assert "replaced" not in run("analyze", *women, *where)[2]
+    Path("res/analysis.json").unlink()
+    code, out, err = run("analyze", film(tmp_path / "third", "LCC"), *where)
+    assert code == 0
+    assert "replaced" not in out
+    assert err.splitlines()[-1] == (
+        "1 file of an earlier run in res/ was replaced; give every run a folder of its own with --out"
+    )
+    err = run("analyze", *women, *where)[2]
+    assert err.splitlines()[-1].startswith("3 files of an earlier run in res/ were replaced;")
+    assert run("analyze", women[0], *flags)[2].count("replaced") == 0
+
+
 def test_lines_come_as_they_do_and_files_in_order(client: FakeClient, run: Run, tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         film(tmp_path / "in", name)

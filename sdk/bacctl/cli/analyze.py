@@ -136,3 +136,10 @@ def _show(batch: Batch, sink: Sink, *, table: bool) -> None:
             sink.text(f"{count_of(batch.saved, 'file')} written to {batch.out}/")
     elif batch.images and sink.form != "human" and sys.stderr.isatty():
         sink.talk(summary.text())  # a program has the document, or the last line
+    if batch.replaced:
+        # Told to --quiet too: they may have been another woman's.
+        were = "was" if batch.replaced == 1 else "were"
+        complain(
+            f"{count_of(batch.replaced, 'file')} of an earlier run in {batch.out}/ {were} replaced; "
+            "give every run a folder of its own with --out"
+        )

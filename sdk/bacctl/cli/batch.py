@@ -84,6 +84,11 @@ class Batch:
         """How many files were written."""
         return self._saver.written
 
+    @property
+    def replaced(self) -> int:
+        """How many of them took the place of files of an earlier run."""
+        return self._saver.replaced
+
     def fail(self, path: Path, code: str, reason: str) -> None:
         """Add an image that could not even be tried."""
         self._add(ImageResult.from_error(FailedError(code, reason), path=path))

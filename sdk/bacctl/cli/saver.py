@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,8 @@ class Saver:
         Whether a file that was asked for is missing.
     written : int
         Files that stand in the folder.
+    replaced : int
+        How many of them took the place of a file that was there before.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Saver:
     ) -> None:
         self.failed = False
         self.written = 0
+        self.replaced = 0
         self._out = out
         self._kinds = kinds
         self._spacing = pixel_spacing_mm
@@ -92,12 +96,15 @@ class Saver:
     def _write(self, path: Path, data: bytes) -> bool:
         if not self._open:
             return False
+        # Names are unique within a run, so that whatever stands there is older than it.
+        replaces = os.path.lexists(path)
         try:
             write_atomic(path, data)
         except OSError as error:
             self._give_up(error)
             return False
         self.written += 1
+        self.replaced += replaces
         return True
 
     def _give_up(self, error: OSError) -> None:
