@@ -206,6 +206,9 @@ def test_config_shows_what_holds_and_whence(run: Run, monkeypatch: pytest.Monkey
         (("--token-file", "empty", "--url", "h:1"), ""),
         (("--max-retries", "-1", "--url", "h:1"), "--max-retries"),
         (("--timeout", "0", "--url", "h:1"), "--timeout: give seconds"),
+        (("--url", "http://127.0.0.1:8001", "--json"), "--url: 'http://127.0.0.1:8001' is no gRPC address"),
+        (("--url", "h:1, ,i:1"), "--url: '' is no gRPC address"),
+        (("--url", "grpc://h:1,grpcs://i:1"), "--url: the servers of one client all speak TLS or none does"),
     ],
 )
 def test_wrong_ways_to_a_server(

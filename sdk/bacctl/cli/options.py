@@ -131,10 +131,12 @@ class ServerOptions:
         Raises
         ------
         UsageError
-            They cannot hold together.
+            They cannot hold together, or what should be an address is none.
         """
         if self.timeout is not None and not (math.isfinite(self.timeout) and self.timeout > 0):
             raise UsageError("--timeout: give seconds, a number above 0 such as 120")
+        if self.url:
+            _check_addresses(self.url)
         if (self.tls_cert is None) != (self.tls_key is None):
             raise UsageError("--tls-cert and --tls-key: give both, the certificate and its key, or neither")
         for flag, value in (
@@ -150,6 +152,17 @@ class ServerOptions:
             if not os.path.isfile(value):
                 raise UsageError(f"{flag} {value}: there is no such file; check the path")
         return self
+
+
+def _check_addresses(url: str) -> None:
+    """Refuse what is no address before an image is read: it would fail every one of them."""
+    from bacctl._endpoints import parse_urls  # not wanted for --help
+    from bacctl.errors import BacctlError
+
+    try:
+        parse_urls([part.strip() for part in url.split(",")])
+    except BacctlError as error:
+        raise UsageError(f"--url: {error.reason}") from None
 
 
 SERVER_OPTIONS = tuple(entry.name.replace("_", "-") for entry in fields(ServerOptions))
