@@ -43,6 +43,9 @@ class Connections(Generic[C]):
     """
 
     def __init__(self, endpoints: Endpoints, security: Security) -> None:
+        # Before anything imports gRPC, as tritonclient does: its C core reads this once, and would write
+        # lines of its own to stderr beside errors.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         self.security = security
         self.endpoints = endpoints
         self.closed = False
@@ -98,8 +101,7 @@ class Connections(Generic[C]):
 
 
 def load_grpc() -> Any:
-    """Import gRPC, without the lines that its C core writes to stderr beside every error."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    """Import gRPC, which takes long, once it is needed."""
     import grpc.aio
 
     return grpc

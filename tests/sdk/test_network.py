@@ -6,7 +6,10 @@ Each case is run with both clients, which must give the same errors.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +79,23 @@ def test_one_image(analyze, serve):
 def test_tls(analyze, tls_server, ca_file):
     assert analyze(tls_server, tls=Tls(ca=ca_file)).status == "ok"
     assert analyze(f"grpcs://{tls_server}", tls=Tls(ca=str(ca_file))).status == "ok"
+
+
+def test_grpc_writes_nothing_of_its_own_beside_an_error(serve):
+    program = (
+        "import sys, bacctl\n"
+        "try: bacctl.Client(sys.argv[1], max_retries=0).analyze(b'x')\n"
+        "except bacctl.TlsError as error: print(error.code)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GRPC_")}
+    done = subprocess.run(  # a process that has not loaded gRPC yet
+        [sys.executable, "-c", program, f"grpcs://{serve()}"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("BAC-SERVER-TLS\n", "")
 
 
 def test_plain_client_tls_server(analyze, tls_server):
