@@ -185,6 +185,10 @@ def test_the_demo_compares_with_the_truth(tmp_path: Path) -> None:
     assert len(list((out / "exam").glob("*.dcm"))) == 4
     (exam,) = json.loads((out / "analysis.json").read_text())["exams"]
     assert exam["complete"]
+    # Every place that is told of exists.
+    told = [line.split(maxsplit=1)[1] for line in done.stdout.splitlines() if " out/demo/" in line]
+    assert len(told) == 5
+    assert all(list(tmp_path.glob(place)) for place in told)
 
 
 def _descendants(pid: int) -> Iterator[int]:

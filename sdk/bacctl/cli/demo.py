@@ -44,7 +44,8 @@ def demo(
         sink.render(lambda _: _table(rows))
         sink.text(f"A digital phantom, {INTENDED_USE}. Breast = mean of CC and MLO; woman = left + right.\n")
         for what, where in (
-            ("exam", "exam/*.dcm, truth.json"),
+            ("exam", "exam/*.dcm"),
+            ("truth", "truth.json"),
             ("masks", "*.mask.png"),
             ("overlays", "*.overlay.png"),
             ("JSON", "analysis.json"),
