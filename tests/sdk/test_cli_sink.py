@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from bacctl.cli.guard import UsageError
 from bacctl.cli.pace import PlainLines, duration, pace
 from bacctl.cli.sink import Sink, form_of, shortened
 from bacctl.cli.summary import Summary
+from bacctl.exam import build_exams
 from bacctl.results import ImageResult, Notice
 
 
@@ -172,6 +174,21 @@ def test_warnings_are_told_once_with_their_number() -> None:
         "BAC-W-LOSSY (4x): compressed 12:1",
         "BAC-W-CLIPPED (1x): cut off",
     ]
+
+
+def test_one_breast_is_no_woman_and_its_mass_is_measured_all_the_same() -> None:
+    measured = replace(images_of("exam")[0], study_instance_uid="1.2")
+    (exam,) = build_exams([measured])
+    assert str(tables._exam("woman: ", exam)) == (
+        "woman: no mass without the right breast; missing: LCC, RCC, RMLO"
+    )
+    # A film has no mass in any view.
+    film = replace(measured, calcium_mass_mg=None, calcium_mass_interval_mg=None, mass_basis="none")
+    (exam,) = build_exams([film])
+    assert str(tables._exam("woman: ", exam)) == "woman: mass not measured; without LCC, RCC, RMLO"
+    (exam,) = build_exams([measured, replace(measured, laterality="R")])
+    assert str(tables._exam("woman: ", exam)).startswith("woman: 224.6 [")
+    assert str(tables._exam("woman: ", exam)).endswith("; without LCC, RCC")
 
 
 def test_summary_in_words_and_numbers() -> None:

@@ -23,6 +23,7 @@ _ALL_COLUMNS = 100
 _GAP = 2  # a space of the border and one of the padding
 _SHORTEST_NAME = 12
 _WIDEST = 10_000
+_BREASTS = {"L": "left", "R": "right"}
 
 
 def print_results(sink: Sink, images: Sequence[ImageResult], exams: Sequence[ExamResult]) -> None:
@@ -115,7 +116,11 @@ def _notices(images: Sequence[ImageResult]) -> list[str]:
 
 def _exam(whose: str, exam: ExamResult) -> Text:
     text = Text(whose, style="bold")
-    if exam.calcium_mass_mg is None:
+    without = [side for side, breast in exam.breasts.items() if breast.calcium_mass_mg is None]
+    half = not exam.complete and len(without) == 1
+    if half:  # "not measured" would contradict the row of the view that was
+        text.append(f"no mass without the {_BREASTS[without[0]]} breast", style="not bold")
+    elif exam.calcium_mass_mg is None:
         text.append("mass not measured", style="not bold")
     else:
         text.append(f"{milligrams(exam.calcium_mass_mg, exam.calcium_mass_interval_mg)} mg calcium")
@@ -124,7 +129,8 @@ def _exam(whose: str, exam: ExamResult) -> Text:
     if exam.area_mm2 is not None:
         text.append(f", area {number(exam.area_mm2)} mm2", style="not bold")
     if exam.missing_views:
-        text.append(f"; without {', '.join(exam.missing_views)}", style="not bold")
+        word = "missing:" if half else "without"
+        text.append(f"; {word} {', '.join(exam.missing_views)}", style="not bold")
     for alarm in exam.alarms:
         text.append(f"; {alarm.code}: {one_line(alarm.text)}", style="red")
     return text
