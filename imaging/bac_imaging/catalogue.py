@@ -56,7 +56,8 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-FILE-EMPTY": _refused("the file holds no bytes", _EXPORT_AGAIN),
         "BAC-FILE-NOT-IMAGE": _refused(
             "the file is no DICOM, PNG, TIFF or JPEG image",
-            "send the image itself, unpacked and in one of these formats",
+            "send the image itself, unpacked, as DICOM, PNG, TIFF or JPEG, and copy it again if it is "
+            "damaged or cut off",
         ),
         "BAC-FILE-TRUNCATED": _refused("the file ends before its image does", _EXPORT_AGAIN),
         "BAC-FILE-TOO-LARGE": _refused(
