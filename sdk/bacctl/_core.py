@@ -229,7 +229,7 @@ def exam_sources(
     except OSError as error:
         raise from_catalogue(
             "BAC-FILE-UNREADABLE", f"the folder could not be read: {error.strerror}"
-        ) from None
+        ) from error
     return found.files, [
         ImageResult.from_error(FailedError("BAC-FILE-UNREADABLE", reason), path=path)
         for path, reason in found.faults

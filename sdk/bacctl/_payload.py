@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, Union, cast
 
 from bacctl._discreet import discreet
-from bacctl.errors import BacctlError, from_catalogue
+from bacctl.errors import BacctlError, FailedError, from_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,8 +129,9 @@ def _read_file(path: Path) -> bytes:
             before = os.fstat(handle)
             # Before Python's own file is made of it, which takes no folder and would leave the handle open.
             if stat.S_ISDIR(before.st_mode):
-                raise from_catalogue(
-                    "BAC-FILE-UNREADABLE", "this is a folder, and only analyze_exam takes one"
+                raise FailedError(
+                    "BAC-FILE-UNREADABLE",
+                    "this is a folder; give one of its files, or the folder to analyze_exam",
                 )
             if not stat.S_ISREG(before.st_mode):
                 raise from_catalogue("BAC-FILE-UNREADABLE", "this is a pipe or a device and no file")
@@ -142,7 +143,10 @@ def _read_file(path: Path) -> bytes:
         finally:
             os.close(handle)
     except OSError as error:
-        raise from_catalogue("BAC-FILE-UNREADABLE", f"the file could not be read: {error.strerror}") from None
+        # A path may hold a patient's name and stays out of our own text; the cause, in a traceback, has it.
+        raise from_catalogue(
+            "BAC-FILE-UNREADABLE", f"the file could not be read: {error.strerror}"
+        ) from error
     except ValueError:  # a path with a zero byte
         raise from_catalogue("BAC-FILE-UNREADABLE", "no file can have this name") from None
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(

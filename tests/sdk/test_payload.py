@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import traceback
 import tracemalloc
 
 import pydicom
@@ -73,9 +74,17 @@ def test_empty(tmp_path):
 def test_missing_file_and_folder(tmp_path):
     assert code_of(tmp_path / "none.dcm") == "BAC-FILE-UNREADABLE"
     before = len(os.listdir("/proc/self/fd"))
-    with pytest.raises(BacctlError, match="BAC-FILE-UNREADABLE: this is a folder"):
+    with pytest.raises(BacctlError, match="BAC-FILE-UNREADABLE: this is a folder") as caught:
         read_source(tmp_path)
+    assert caught.value.hint == "give one of its files, or the folder to analyze_exam"
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_traceback_names_the_missing_file_and_our_text_does_not(tmp_path):
+    with pytest.raises(BacctlError) as caught:
+        read_source(tmp_path / "DOE_JANE.dcm")
+    assert "DOE" not in str(caught.value)
+    assert "DOE_JANE.dcm" in "".join(traceback.format_exception(caught.value))
 
 
 def test_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
