@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +18,7 @@ from PIL import Image
 from bacctl.cli import main
 from bacctl.cli.options import ServerOptions
 from bacctl.errors import ServerUnavailableError
+from bacctl.image_result import Laterality
 from bacctl.results import ImageResult
 
 Run = Callable[..., tuple[int, str, str]]
@@ -247,6 +249,34 @@ def test_ctrl_c_keeps_what_is_done(client: FakeClient, run: Run, tmp_path: Path)
     assert code == 130
     assert len(json.loads(out)["images"]) == 1
     assert client.closed
+
+
+def test_a_study_that_ctrl_c_cut_in_two_is_no_woman_yet(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = client.result
+
+    def with_header(path: Path) -> ImageResult:
+        study, side, view = path.stem.split("-")
+        if (study, side, view) == ("2", "R", "CC"):
+            raise KeyboardInterrupt
+        laterality: Laterality = "L" if side == "L" else "R"
+        return replace(measure(path), study_instance_uid=study, laterality=laterality, view=view)
+
+    monkeypatch.setattr(client, "result", with_header)
+    for study in "123":
+        for side in "LR":
+            for view in ("CC", "MLO"):
+                film(tmp_path / "in", f"{study}-{side}-{view}")
+    code, out, _ = run("analyze", tmp_path / "in")
+    assert code == 130
+    women = [line for line in out.splitlines() if line.startswith("woman")]
+    # Of the first all four were analysed: (10 + 10) mm2. Of the second only the left breast.
+    assert women == [
+        "woman of study 1: mass not measured, area 20.0 mm2",
+        "woman of study 2: not finished, without RCC, RMLO so far",
+    ]
+    assert "6 of 12 images analysed, stopped" in out
 
 
 def test_ctrl_c_during_the_imports(monkeypatch: pytest.MonkeyPatch) -> None:

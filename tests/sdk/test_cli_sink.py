@@ -204,6 +204,8 @@ def test_summary_in_words_and_numbers() -> None:
         "failed 1 (BAC-SERVER-TIMEOUT 1); skipped, since no image: 3 files; 2 s an image, 22 s in all"
     )
     assert summary.to_dict()["seconds_per_image"] == 2.0
+    stopped = Summary.of(images[:5], skipped=0, seconds=0.0, interrupted=True, unreached=7)
+    assert stopped.text() == "5 of 12 images analysed, stopped"
     nothing = Summary.of([], skipped=0, seconds=0.0, interrupted=True).to_dict()
     assert (nothing["images"], nothing["seconds_per_image"], nothing["interrupted"]) == (0, None, True)
 

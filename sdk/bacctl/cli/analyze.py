@@ -130,7 +130,7 @@ def _show(batch: Batch, sink: Sink, *, table: bool) -> None:
     if sink.form == "human" and table and batch.images:
         from bacctl.cli.table import print_results
 
-        print_results(sink, batch.images, batch.exams)
+        print_results(sink, batch.images, batch.exams, unfinished=batch.unreached > 0)
         sink.text(summary.text())
         if batch.saved:
             sink.text(f"{count_of(batch.saved, 'file')} written to {batch.out}/")

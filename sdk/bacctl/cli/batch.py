@@ -49,6 +49,8 @@ class Batch:
         The exams put together from them, once finished.
     skipped : int
         Files in folders that are no image.
+    unreached : int
+        Images that have no result, since the run ended early.
     interrupted : bool
         Whether Ctrl-C ended the run.
     """
@@ -64,6 +66,7 @@ class Batch:
         self.images: list[ImageResult] = []
         self.exams: list[ExamResult] = []
         self.skipped = 0
+        self.unreached = 0
         self.interrupted = False
         self.out = out
         self._sink = sink
@@ -122,6 +125,7 @@ class Batch:
                     self._add(result)
         except KeyboardInterrupt:
             self.interrupted = True
+            self.unreached = len(sources.faults) + len(sources.files) - len(self.images)
         except (BrokenPipeError, UsageError):  # nobody reads on; or nothing was begun
             raise
         except Exception as error:
@@ -154,7 +158,11 @@ class Batch:
     def summary(self) -> Summary:
         """Return the run in numbers."""
         return Summary.of(
-            self.images, skipped=self.skipped, seconds=self._seconds, interrupted=self.interrupted
+            self.images,
+            skipped=self.skipped,
+            seconds=self._seconds,
+            interrupted=self.interrupted,
+            unreached=self.unreached,
         )
 
     def document(self) -> dict[str, Any]:

@@ -28,6 +28,8 @@ class Summary:
         From the first image to the last, without the start of the server.
     interrupted : bool
         Whether Ctrl-C ended the run.
+    unreached : int
+        Images that were asked for and have no result, since the run ended early.
     """
 
     analysed: int
@@ -36,9 +38,18 @@ class Summary:
     skipped: int
     seconds: float
     interrupted: bool
+    unreached: int = 0
 
     @classmethod
-    def of(cls, images: Sequence[ImageResult], *, skipped: int, seconds: float, interrupted: bool) -> Summary:
+    def of(
+        cls,
+        images: Sequence[ImageResult],
+        *,
+        skipped: int,
+        seconds: float,
+        interrupted: bool,
+        unreached: int = 0,
+    ) -> Summary:
         """Count the images of a run."""
 
         def codes(status: str) -> dict[str, int]:
@@ -46,11 +57,11 @@ class Summary:
             return dict(found.most_common())
 
         analysed = sum(image.status == "ok" for image in images)
-        return cls(analysed, codes("refused"), codes("failed"), skipped, seconds, interrupted)
+        return cls(analysed, codes("refused"), codes("failed"), skipped, seconds, interrupted, unreached)
 
     @property
     def images(self) -> int:
-        """How many images there were."""
+        """How many images have a result, be it that they were refused."""
         return self.analysed + sum(self.refused.values()) + sum(self.failed.values())
 
     @property
@@ -60,7 +71,8 @@ class Summary:
 
     def text(self) -> str:
         """Put it into one line, such as ``"3 of 4 images analysed; refused 1 (BAC-CONTRAST 1); ..."``."""
-        parts = [f"{self.analysed} of {count_of(self.images, 'image')} analysed"]
+        asked = count_of(self.images + self.unreached, "image")
+        parts = [f"{self.analysed} of {asked} analysed{', stopped' if self.interrupted else ''}"]
         for word, codes in (("refused", self.refused), ("failed", self.failed)):
             if codes:
                 named = ", ".join(f"{code} {count}" for code, count in codes.items())

@@ -26,7 +26,9 @@ _WIDEST = 10_000
 _BREASTS = {"L": "left", "R": "right"}
 
 
-def print_results(sink: Sink, images: Sequence[ImageResult], exams: Sequence[ExamResult]) -> None:
+def print_results(
+    sink: Sink, images: Sequence[ImageResult], exams: Sequence[ExamResult], *, unfinished: bool = False
+) -> None:
     """Print the images, the exams and what should be known of them.
 
     Parameters
@@ -37,6 +39,8 @@ def print_results(sink: Sink, images: Sequence[ImageResult], exams: Sequence[Exa
         One row each.
     exams : sequence of ExamResult
         One line each, where there is a view to go by.
+    unfinished : bool
+        Whether images of these exams may be among those that were not reached.
     """
 
     def make(console: Console) -> None:
@@ -53,7 +57,10 @@ def print_results(sink: Sink, images: Sequence[ImageResult], exams: Sequence[Exa
         measured = [exam for exam in exams if any(breast.views for breast in exam.breasts.values())]
         for exam in measured:
             study = f" of study {exam.study_instance_uid}" if len(measured) > 1 else ""
-            console.print(_exam(f"woman{study}: ", exam), soft_wrap=True)
+            whose = f"woman{study}: "
+            # Which study an image belongs to is known once it was analysed; four views are a whole exam.
+            cut = unfinished and exam.missing_views
+            console.print(_cut_exam(whose, exam) if cut else _exam(whose, exam), soft_wrap=True)
         console.print(Text(f"{INTENDED_USE.capitalize()}, not for diagnosis.", style="bold"))
 
     sink.render(make)
@@ -112,6 +119,11 @@ def _notices(images: Sequence[ImageResult]) -> list[str]:
             first.setdefault(code, text)
             count[code] = count.get(code, 0) + 1
     return [f"{code} ({count[code]}x): {one_line(text)}" for code, text in first.items()]
+
+
+def _cut_exam(whose: str, exam: ExamResult) -> Text:
+    text = Text(whose, style="bold")
+    return text.append(f"not finished, without {', '.join(exam.missing_views)} so far", style="not bold")
 
 
 def _exam(whose: str, exam: ExamResult) -> Text:
