@@ -9,7 +9,7 @@ from bac_export.errors import ExportError
 from bac_export.files import digest_of
 from bac_export.graph import INPUT, OUTPUT
 from bac_export.parity import (
-    REDUCED,
+    SERVED,
     Engine,
     FloatArray,
     Parity,
@@ -39,7 +39,7 @@ def verify(url: str, version_folder: Path, cases: tuple[int, ...]) -> Parity:
     Returns
     -------
     Parity
-        Within `bac_export.parity.REDUCED`.
+        Within `bac_export.parity.SERVED`.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def verify(url: str, version_folder: Path, cases: tuple[int, ...]) -> Parity:
     single = onnxruntime_engine(path)
     reference = Reference(single, phantom_cases(cases), card["threshold"], card.get("post_processing", {}))
     found = reference.compare(served_engine(url))
-    found.require(f"{_MODEL} at {url}", REDUCED)
+    found.require(f"{_MODEL} at {url}", SERVED)
     return found
 
 
