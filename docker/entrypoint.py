@@ -209,7 +209,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--url", default="127.0.0.1:8001", help="where test images are sent")
     parser.add_argument("--repository", type=Path, default=Path("/models"))
     parser.add_argument("--engines", type=Path, default=Path("/engines"))
-    parser.add_argument("--scratch", type=Path, default=Path("/tmp/bacctl"))  # noqa: S108
+    parser.add_argument("--scratch", type=Path, default=Path("/tmp/bacctl"))  # noqa: S108  # the container's own
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser.parse_args(arguments[:cut])
     stop = threading.Event()
@@ -218,6 +218,7 @@ def main(arguments: list[str]) -> int:
     try:
         mirror = prepare(options.model_config, options.repository, options.engines, options.scratch)
         say(f"starting Triton with configuration {options.model_config}")
+        # Triton, with what the container's own start line gives it.
         server = subprocess.Popen(command(mirror, secrets.token_hex(16), arguments[cut + 1 :]))  # noqa: S603
     except (StartError, BacctlError, OSError) as error:
         say(str(error))

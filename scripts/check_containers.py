@@ -104,7 +104,7 @@ def _begin(image: str, stages: dict[str, Stage], bases: dict[str, Path], root: P
 
 def _copy_tree(source: Path, target: Path) -> None:
     # Devices, owners and links as they are, which shutil does not do.
-    subprocess.run(["/bin/cp", "-a", str(source), str(target)], check=True)  # noqa: S603
+    subprocess.run(["/bin/cp", "-a", str(source), str(target)], check=True)  # noqa: S603  # fixed words
 
 
 def _do(step: Step, stage: Stage, stages: dict[str, Stage], outside: Outside) -> None:
@@ -174,22 +174,22 @@ class Outside:
         root = shlex.quote(str(stage.root))
         mounts = []
         if sealed:
-            scratch = f"{root}/tmp"  # noqa: S108
+            scratch = f"{root}/tmp"  # noqa: S108  # within the root that is checked
             mounts += [f"mount --bind {root} {root}", f"mount -o remount,ro,bind {root}"]
             mounts += [f"mount -t tmpfs -o mode=1777,noexec,nosuid none {scratch}"]
         mounts += [f"mount -t proc none {root}/proc", f"mount -t tmpfs none {root}/dev"]
         for device in ("null", "zero", "full", "random", "urandom", "tty"):
             mounts.append(f"touch {root}/dev/{device} && mount --bind /dev/{device} {root}/dev/{device}")
-        memory = f"{root}/dev/shm"  # noqa: S108
+        memory = f"{root}/dev/shm"  # noqa: S108  # likewise
         mounts += [f"mkdir {memory}", f"mount -t tmpfs -o size=1g,mode=1777 none {memory}"]
-        variables = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp"}  # noqa: S108
+        variables = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp"}  # noqa: S108  # likewise
         variables |= stage.environment | self.environment
         setting = [f"{name}={value}" for name, value in variables.items()]
         inner = ["env", "-i", f"--chdir={stage.folder}", *setting, *command]
         enter = ["exec", "chroot", f"--userspec={stage.user}", str(stage.root), *inner]
         script = " && ".join([*mounts, shlex.join(enter)])
         namespaces = ["unshare", "--mount", "--pid", "--fork"]
-        return subprocess.Popen([*namespaces, "sh", "-c", script])  # noqa: S603
+        return subprocess.Popen([*namespaces, "sh", "-c", script])  # noqa: S603  # the Dockerfile's
 
     def run(self, stage: Stage, command: list[str]) -> None:
         """Run a command to its end; SystemExit when it fails."""

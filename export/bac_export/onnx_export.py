@@ -128,6 +128,7 @@ def run(
 
 
 def _pytorch(network: ProbabilityNet) -> parity.Engine:
+    # torch's annotations leave this keyword out.
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(tiles: parity.FloatArray) -> parity.FloatArray:

@@ -50,6 +50,7 @@ class HalfNet(nn.Module):
         super().__init__()
         self.dtype = dtype
         # The head is taken out first: rounded once, its weights would stay rounded.
+        # What stands in for the convolution is another module, which torch allows and its type does not.
         head, network.head = network.head, nn.Identity()  # type: ignore[assignment]
         self.network = network.to(dtype)
         self.network.head = _SingleHead(head.float())  # type: ignore[assignment]
@@ -140,6 +141,7 @@ class TorchSegmenter:
         torch.backends.cudnn.benchmark = on_gpu
         self.batch = GPU_BATCH if on_gpu else 1
         network = HalfNet(network_from_onnx(path, shape), torch.float16 if on_gpu else torch.float32)
+        # torch's annotations leave this keyword out.
         network = network.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._lanes: list[_Lane] = [
             _GpuLane(network, self.device, self.batch) if on_gpu else _CpuLane(network) for _ in range(_LANES)

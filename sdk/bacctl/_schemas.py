@@ -14,7 +14,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from bacctl.comparison_results import BreastComparison, Change, ExamComparison
+from bacctl.comparison_results import SUMMARY, BreastComparison, Change, ExamComparison
 from bacctl.exam_results import VIEWS, BreastResult, ExamResult, ViewResult
 from bacctl.image_parts import Beam, Notice, Vessel
 from bacctl.image_result import ImageResult
@@ -129,18 +129,6 @@ _CONDITIONS: Mapping[type, Schema] = {
         },
     },
 }
-_SUMMARY = (
-    "study_instance_uid",
-    "complete",
-    "calcium_mass_mg",
-    "calcium_mass_interval_mg",
-    "mass_category",
-    "area_mm2",
-    "area_class",
-    "csbi_grade",
-    "missing_views",
-    "alarms",
-)
 
 
 def analysis_schema() -> Schema:
@@ -184,7 +172,7 @@ def comparison_schema() -> Schema:
     """Return the schema of what ``bacctl compare --json`` prints."""
     exam = _record(ExamResult)["properties"]
     software = {"bacctl": {"type": ["string", "null"]}, "model": _DIGEST}
-    summary = _object({**{name: exam[name] for name in _SUMMARY}, "software": _object(software)})
+    summary = _object({**{name: exam[name] for name in SUMMARY}, "software": _object(software)})
     whole = _record(ExamComparison)["properties"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -180,21 +180,24 @@ class ExamComparison:
             raise ValueError(f"no comparison: {missing} is missing") from None
 
 
+SUMMARY = (
+    "study_instance_uid",
+    "complete",
+    "calcium_mass_mg",
+    "calcium_mass_interval_mg",
+    "mass_category",
+    "area_mm2",
+    "area_class",
+    "csbi_grade",
+    "missing_views",
+    "alarms",
+)
+"""Fields of an exam that its place in a comparison keeps."""
+
+
 def _summary(exam: ExamResult) -> dict[str, Any]:
     whole = exam.to_dict()
-    names = (
-        "study_instance_uid",
-        "complete",
-        "calcium_mass_mg",
-        "calcium_mass_interval_mg",
-        "mass_category",
-        "area_mm2",
-        "area_class",
-        "csbi_grade",
-        "missing_views",
-        "alarms",
-    )
-    return {**{name: whole[name] for name in names}, "software": dict(exam.software)}
+    return {**{name: whole[name] for name in SUMMARY}, "software": dict(exam.software)}
 
 
 def _read_summary(value: Any) -> ExamResult:
