@@ -171,6 +171,10 @@ class EmbeddedServer:
         """Whether the server process is there (not whether it answers: see `bacctl.canary`)."""
         return self._supervisor is not None and self._supervisor.poll() is None
 
+    @property
+    def _local(self) -> str:
+        return _LOOPBACK if self._host in ("0.0.0.0", "::") else self._host  # noqa: S104
+
     def _start_once(self, wheel: TritonWheel, repository: Path) -> None:
         folder = Path(tempfile.mkdtemp(prefix="bacctl-"))
         try:
@@ -211,8 +215,7 @@ class EmbeddedServer:
         finally:
             if self._supervisor is None:
                 shutil.rmtree(folder, ignore_errors=True)
-        local = _LOOPBACK if self._host in ("0.0.0.0", "::") else self._host  # noqa: S104
-        self.url = f"{local}:{self.ports['grpc']}"
+        self.url = f"{self._local}:{self.ports['grpc']}"
 
     def _wait_until_listening(self, log: BinaryIO) -> None:
         # The log is asked and not the port, at which somebody else may answer.
@@ -232,6 +235,17 @@ class EmbeddedServer:
                         f"the embedded Triton did not start within {self._start_timeout_s:.0f} s"
                     )
                 time.sleep(0.03)
+        # Triton announces HTTP and metrics a moment before it binds them.
+        for port in self.ports.values():
+            while not self._accepts(port):
+                if not self.running or time.monotonic() > deadline:
+                    raise unavailable(f"the embedded Triton does not accept connections at port {port}")
+                time.sleep(0.03)
+
+    def _accepts(self, port: int) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection((self._local, port), timeout=1.0):
+            return True
+        return False
 
 
 class _PortTakenError(Exception):
