@@ -7,7 +7,7 @@ everywhere, arteries from barely visible to heavy, and a breast without calcium.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +167,7 @@ class Reference:
         self, network: Engine, cases: Sequence[Case], threshold: float, post_processing: Mapping[str, float]
     ) -> None:
         self._cases = cases
-        self._parameters = replace(PostProcessing(outline=threshold), **post_processing)
+        self._parameters = PostProcessing(**post_processing).with_outline(threshold)
         self._probabilities = [network(case.tiles) for case in cases]
         self._reported = [self._report(*pair) for pair in zip(cases, self._probabilities, strict=True)]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -194,7 +194,7 @@ def _with_threshold(parameters: PostProcessing, context: Mapping[str, Any]) -> P
     threshold = context.get("threshold")
     if threshold is None:
         return parameters
-    return replace(parameters, outline=float(threshold), seed=max(float(threshold), parameters.seed))
+    return parameters.with_outline(float(threshold))
 
 
 def _to_stored(
@@ -234,11 +234,11 @@ def bac_probability(found: Segmentation, parameters: PostProcessing) -> float:
     Returns
     -------
     float
-        The peak evidence, mapped linearly so that the outline's threshold is one half, then held at or
+        The peak evidence, mapped linearly so that a core's least probability is one half, then held at or
         above one half where a vessel was found and below it where none was. It rises with the evidence; it
         is not calibrated.
     """
-    low = parameters.outline
+    low = parameters.core
     peak = found.peak
     value = 0.5 * peak / low if peak < low else 0.5 + 0.5 * (peak - low) / max(1.0 - low, 1e-6)
     return max(value, 0.5) if found.lengths_mm else min(value, 0.499)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,10 @@ class PostProcessing:
     Attributes
     ----------
     outline : float
-        Probability from which on a pixel lies in a vessel.
+        Probability from which on a pixel lies in a vessel, if it is no farther than 0.2 mm from its core.
+    core : float
+        Probability from which on pixels make up the pieces that the demands below are held against. With
+        a core above the outline, caution about what is a vessel does not make vessels thin.
     seed : float
         Probability that a piece must reach somewhere.
     min_area_mm2 : float
@@ -41,11 +44,17 @@ class PostProcessing:
     """
 
     outline: float = 0.5
+    core: float = 0.5
     seed: float = 0.6
     min_area_mm2: float = 2.0
     min_length_mm: float = 5.0
     min_elongation: float = 2.0
     bridge_mm: float = 2.0
+
+    def with_outline(self, outline: float) -> PostProcessing:
+        """Return these with another outline; a core below it, or a seed below that, is raised to it."""
+        core = max(self.core, outline)
+        return replace(self, outline=outline, core=core, seed=max(self.seed, core))
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,7 @@ class Segmentation:
 
 _EVIDENCE_PX = 50  # 0.5 mm2: less than any vessel, more than a speck
 _SMOOTH_PX = 2.0
+_BEYOND_MM = 0.2  # the farthest that an outline runs from its core: the blur of an edge
 _SPUR_RADII = 1.6  # into the corner of a square end: the square root of 2, and some play
 
 
@@ -99,17 +109,17 @@ def find_vessels(
     zones = np.zeros(shape, dtype=np.int32)
     pixel_mm = float(np.sqrt(spacing_mm[0] * spacing_mm[1]))
     steps = max(1, round(parameters.bridge_mm / 2 / pixel_mm))
-    window = window_of(probability >= parameters.outline, steps + 1)
+    window = window_of(probability >= parameters.core, steps + 1)
     if window is None:
         return Segmentation(mask, zones, (), _peak(probability))
     inside = probability[window]
-    outline = inside >= parameters.outline
-    groups, _ = ndimage.label(_grow(outline, steps), structure=np.ones((3, 3)))
+    core = inside >= parameters.core
+    groups, _ = ndimage.label(_grow(core, steps), structure=np.ones((3, 3)))
     lengths: list[float] = []
     pixel_area = spacing_mm[0] * spacing_mm[1]
     for number, box in enumerate(ndimage.find_objects(groups), start=1):
         zone = groups[box] == number
-        piece = outline[box] & zone
+        piece = core[box] & zone
         if inside[box][piece].max() < parameters.seed or piece.sum() * pixel_area < parameters.min_area_mm2:
             continue
         length = _length(_shrink(zone, steps) | piece, spacing_mm)
@@ -119,7 +129,39 @@ def find_vessels(
         lengths.append(length)
         mask[window][box] |= piece
         zones[window][box][zone] = len(lengths)
-    return Segmentation(mask, zones, tuple(lengths), _peak(probability[mask] if lengths else probability))
+    found = Segmentation(mask, zones, tuple(lengths), _peak(probability[mask] if lengths else probability))
+    return outlined(found, probability, spacing_mm, parameters.outline)
+
+
+def outlined(
+    found: Segmentation, probability: FloatArray, spacing_mm: tuple[float, float], outline: float
+) -> Segmentation:
+    """Let vessels run from their cores to their outlines.
+
+    Parameters
+    ----------
+    found : Segmentation
+        Vessels whose mask is their cores.
+    probability : ndarray of float32, shape (h, w)
+        Probability on the working grid.
+    spacing_mm : tuple of float
+        Working spacing (between rows, between columns) in mm.
+    outline : float
+        Probability from which on a pixel within 0.2 mm of a core belongs to it.
+
+    Returns
+    -------
+    Segmentation
+        The same vessels with wider masks; lengths and evidence are those of the cores.
+    """
+    steps = round(_BEYOND_MM / float(np.sqrt(spacing_mm[0] * spacing_mm[1])))
+    window = window_of(found.mask, steps + 1)
+    if window is None or not steps:
+        return found
+    mask = found.mask.copy()
+    beside = ndimage.binary_dilation(mask[window], np.ones((3, 3)), iterations=steps)
+    mask[window] |= beside & (probability[window] >= outline) & (found.zones[window] > 0)
+    return replace(found, mask=mask)
 
 
 def leave_out(found: Segmentation, numbers: Collection[int], probability: FloatArray) -> Segmentation:

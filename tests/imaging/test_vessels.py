@@ -76,6 +76,27 @@ def test_a_weak_stretch_is_kept_where_it_hangs_on_a_seed() -> None:
     assert found.mask[103, 50:350].all()
 
 
+def test_an_outline_is_wider_than_its_core_and_finds_nothing_by_itself() -> None:
+    """A core 6 pixels wide in a halo of 0.3: the outline takes 0.2 mm of it, and no piece without a core."""
+    image = np.zeros((300, 400), dtype=np.float32)
+    image[90:116, 40:360] = 0.3
+    image[100:106, 50:350] = 0.95
+    image[200:206, 50:350] = 0.8
+    cautious = PostProcessing(core=0.9, seed=0.9).with_outline(0.25)
+    found = find_vessels(image, SPACING, cautious)
+    expected = np.zeros(image.shape, dtype=bool)
+    expected[98:108, 48:352] = True
+    np.testing.assert_array_equal(found.mask, expected)
+    narrow = find_vessels(image, SPACING, PostProcessing(core=0.9, seed=0.9).with_outline(0.9))
+    assert narrow.mask.sum() == 6 * 300
+    assert (narrow.lengths_mm, narrow.peak) == (found.lengths_mm, found.peak)
+
+
+def test_an_outline_raises_what_lies_below_it() -> None:
+    assert PostProcessing().with_outline(0.7) == PostProcessing(0.7, 0.7, 0.7)
+    assert PostProcessing(core=0.9).with_outline(0.2) == PostProcessing(0.2, 0.9, 0.9)
+
+
 def test_image_probability_rises_with_the_evidence_and_agrees_with_the_finding() -> None:
     parameters = PostProcessing()
     values = []

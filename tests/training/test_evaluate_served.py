@@ -86,10 +86,10 @@ def test_pieces_to_choose_settings_on_hold_no_metal(folder: Path, taken: Segment
     woman = Woman("a", (VIEW,))
     rows = collect(Dataset(folder, (woman,), None, "0" * 64), Path("any.onnx"), taken)
     pieces = rows["a.dcm"]["pieces"]
-    assert set(pieces) == {f"{threshold:g}" for threshold in GRID["threshold"]}
-    for (peak, area, length, found, both, false), *more in pieces.values():
+    assert set(pieces) == {f"{core:g}" for core in GRID["core"]}
+    for (peak, area, length, false, *outlined), *more in pieces.values():
         assert not more
-        assert (peak, found, both, false) == (1.0, 3000, 3000, 0)
+        assert (peak, false, outlined) == (1.0, 0, 2 * len(GRID["outline"]) * [3000])
         assert (area, length) == (pytest.approx(30.0), pytest.approx(25.0, abs=0.5))
     # The network did take the wire for an artery: without its weight there would be two.
     prepared, _, stitched = look(folder, VIEW, taken)

@@ -15,15 +15,16 @@ from bac_training.errors import TrainingError
 from bac_training.evaluation import tuning
 from bac_training.evaluation.choosing import choose
 from bac_training.evaluation.geometry import shapes_of
-from bac_training.evaluation.pieces import describe_pieces
+from bac_training.evaluation.pieces import GRID, describe_pieces
 from bac_training.evaluation.settings import Settings, read_settings
 from bac_training.evaluation.vessels import compare
 
-Piece = list[float]  # peak, mm2, mm, pixels, true pixels, false
+Piece = list[float]  # peak, mm2, mm, false; by outline: pixels, true pixels
 
-ARTERY: Piece = [0.99, 20.0, 20.0, 2000, 1800, 0]
+ARTERY: Piece = [0.99, 20.0, 20.0, 0, 2000, 1800]
 USUAL = {
-    "threshold": (0.5,),
+    "outline": (0.5,),
+    "core": (0.5,),
     "seed": (0.6,),
     "min_area_mm2": (2.0,),
     "min_length_mm": (4.0,),
@@ -32,17 +33,17 @@ USUAL = {
 
 
 def image(true_px: int, pieces: list[Piece], lower: list[Piece] | None = None) -> dict[str, Any]:
-    """Describe an image whose pieces change below a threshold of 0.6, if they do."""
+    """Describe an image whose pieces change below a core of 0.6, if they do."""
     wide = pieces if lower is None else lower
     return {
         "true_px": true_px,
-        "pieces": {"0.4": wide, "0.5": wide, "0.6": pieces, "0.7": pieces, "0.8": pieces},
+        "pieces": {"0.5": wide, "0.6": pieces, "0.7": pieces, "0.8": pieces},
     }
 
 
 def test_the_score_by_hand() -> None:
-    stump: Piece = [0.8, 4.0, 4.0, 400, 300, 0]
-    alarm: Piece = [0.7, 4.0, 4.5, 400, 0, 1]
+    stump: Piece = [0.8, 4.0, 4.0, 0, 400, 300]
+    alarm: Piece = [0.7, 4.0, 4.5, 1, 400, 0]
     women = [
         [image(2400, [ARTERY, stump]), image(0, [])],
         [image(0, [alarm])],
@@ -64,8 +65,8 @@ def test_the_score_by_hand() -> None:
 
 def test_a_plateau_wins_over_a_spike() -> None:
     """A length of 4 mm is best by itself; that of 5 loses a piece and keeps another, which 6 turns down."""
-    stump: Piece = [0.99, 4.0, 4.5, 400, 400, 0]
-    bulge: Piece = [0.99, 4.0, 5.5, 400, 0, 0]
+    stump: Piece = [0.99, 4.0, 4.5, 0, 400, 400]
+    bulge: Piece = [0.99, 4.0, 5.5, 0, 400, 0]
     women = [[image(2400, [ARTERY, stump, bulge])], [image(0, [])]]
     choice = choose(women, USUAL | {"min_length_mm": (4.0, 5.0, 6.0, 7.0, 8.0)})
     spike, hole, plateau = 2 * 2200 / 5200, 2 * 1800 / 4800, 2 * 1800 / 4400
@@ -77,8 +78,8 @@ def test_a_plateau_wins_over_a_spike() -> None:
 
 def test_false_vessels_cost_though_no_woman_changes() -> None:
     """False vessels beside an artery: F1 does not move, and Dice only a little."""
-    alarm: Piece = [0.85, 2.5, 6.0, 20, 0, 1]
-    faint: Piece = [0.85, 3.0, 6.0, 60, 60, 0]
+    alarm: Piece = [0.85, 2.5, 6.0, 1, 20, 0]
+    faint: Piece = [0.85, 3.0, 6.0, 0, 60, 60]
     women = [[image(2400, [ARTERY, alarm, faint])], [image(0, [])]]
     grid = USUAL | {"seed": (0.6, 0.7, 0.8, 0.9, 0.95)}
     assert choose(women, grid).settings.post_processing["seed"] == 0.95
@@ -87,16 +88,27 @@ def test_false_vessels_cost_though_no_woman_changes() -> None:
     assert choose(women, grid).settings.post_processing["seed"] == 0.6
 
 
-def test_the_threshold_is_chosen_too() -> None:
-    wide: Piece = [0.99, 30.0, 20.0, 2600, 2350, 0]
+def test_the_core_is_chosen_too() -> None:
+    wide: Piece = [0.99, 30.0, 20.0, 0, 2600, 2350]
+    cores = {"core": (0.5, 0.6, 0.7, 0.8)}
     women = [[image(2400, [ARTERY], [wide])], [image(0, [])]]
-    choice = choose(women, USUAL | {"threshold": (0.4, 0.5, 0.6, 0.7, 0.8)})
-    assert choice.settings.threshold == 0.4
+    choice = choose(women, USUAL | cores)
+    assert choice.settings.post_processing["core"] == 0.5
     assert choice.score.dice == pytest.approx(2 * 2350 / 5000)
-    # A seed that demands less than the threshold is written as what it is.
+    # A seed that demands less than the core is written as what it is.
     women = [[image(2400, [wide], [ARTERY])], [image(0, [])]]
-    choice = choose(women, USUAL | {"threshold": (0.4, 0.5, 0.6, 0.7, 0.8)})
-    assert (choice.settings.threshold, choice.settings.post_processing["seed"]) == (0.7, 0.7)
+    chosen = choose(women, USUAL | cores).settings
+    assert chosen.threshold == 0.5
+    assert (chosen.post_processing["core"], chosen.post_processing["seed"]) == (0.7, 0.7)
+
+
+def test_the_outline_is_chosen_by_dice_alone() -> None:
+    """Of outlines the one nearest to the truth, as is its neighbour; they keep the same pieces."""
+    piece: Piece = [0.99, 20.0, 20.0, 0, 2400, 2200, 2380, 2190, 2000, 1800]
+    choice = choose([[image(2400, [piece])], [image(0, [])]], USUAL | {"outline": (0.2, 0.3, 0.5)})
+    assert choice.settings.threshold == 0.2
+    assert choice.score.dice == pytest.approx(2 * 2200 / 4800)
+    assert choice.default.dice == pytest.approx(2 * 1800 / 4400)
 
 
 def test_women_of_one_kind_say_nothing() -> None:
@@ -117,15 +129,19 @@ def test_pieces_pass_as_they_do_in_the_pipeline() -> None:
     spacing = (0.1, 0.1)
     find = partial(find_vessels, probability, spacing)
     described = {"true_px": int(true.sum()), "pieces": describe_pieces(find, probability, true, spacing)}
+    outlines = GRID["outline"]
     for demands in (
-        {"seed": 0.6, "min_area_mm2": 2.0, "min_length_mm": 5.0, "min_elongation": 2.0},
-        {"seed": 0.9, "min_area_mm2": 4.0, "min_length_mm": 5.0, "min_elongation": 1.5},
-        {"seed": 0.6, "min_area_mm2": 2.0, "min_length_mm": 10.0, "min_elongation": 4.0},
+        {"core": 0.5, "seed": 0.6, "min_area_mm2": 2.0, "min_length_mm": 5.0, "min_elongation": 2.0},
+        {"core": 0.8, "seed": 0.9, "min_area_mm2": 4.0, "min_length_mm": 5.0, "min_elongation": 1.5},
+        {"core": 0.9, "seed": 0.6, "min_area_mm2": 2.0, "min_length_mm": 10.0, "min_elongation": 4.0},
     ):
-        mask = find_vessels(probability, spacing, PostProcessing(0.5, **demands)).mask
-        grid = {"threshold": (0.5,), **{name: (value,) for name, value in demands.items()}}
-        none = {"true_px": 0, "pieces": {"0.5": []}}
+        grid = {"outline": outlines, **{name: (value,) for name, value in demands.items()}}
+        none = {"true_px": 0, "pieces": {f"{demands['core']:g}": []}}
+        if demands["core"] != 0.5:  # of which the defaults are made
+            described["pieces"]["0.5"] = none["pieces"]["0.5"] = []
         choice = choose([[described], [none]], grid)
+        chosen = PostProcessing(**demands).with_outline(choice.settings.threshold)
+        mask = find_vessels(probability, spacing, chosen).mask
         assert choice.score.dice == pytest.approx(2 * (mask & true).sum() / (mask.sum() + true.sum()))
 
 
@@ -140,7 +156,7 @@ def test_a_piece_is_false_by_the_rule_of_the_evaluation() -> None:
         find = partial(find_vessels, probability, spacing)
         (piece,) = describe_pieces(find, probability, true, spacing)["0.9"]
         assert piece[:2] == pytest.approx([0.95, 16.0])
-        assert piece[3:] == [1600, 8 * known_px, int(false)]
+        assert piece[3:6] == [int(false), 1600, 8 * known_px]
         found, truth = (shapes_of(mask, spacing, 2.0) for mask in (probability > 0.9, true))
         assert compare(truth, found, [None], 1.0)[1][0].false == false
 

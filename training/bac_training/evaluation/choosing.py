@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ class Choice:
     score : Score
         On the working grid, so that its Dice differs a little from an evaluation's.
     default : Score
-        Of the pipeline's default post-processing at a threshold of one half.
+        Of the pipeline's default post-processing.
     women : int
         They were chosen on.
     """
@@ -89,7 +89,8 @@ def choose(women: Sequence[Sequence[Mapping[str, Any]]], grid: Mapping[str, Sequ
     women : sequence of sequence of mapping
         For each woman her images, as `bac_training.evaluation.pieces.collect` describes them.
     grid : mapping of str to sequence of float
-        Values of each setting in rising order, by the names of `bac_training.evaluation.pieces.GRID`.
+        Values of each setting in rising order, by the names of `bac_training.evaluation.pieces.GRID`; the
+        last outline is the default's.
 
     Returns
     -------
@@ -110,26 +111,27 @@ def choose(women: Sequence[Sequence[Mapping[str, Any]]], grid: Mapping[str, Sequ
         raise TrainingError(
             "the validation women all have BAC, or none has; add some of the other kind to choose settings on"
         )
-    names = [name for name in grid if name != "threshold"]
-    thresholds = grid["threshold"]
-    combinations = [
+    names = [name for name in grid if name not in ("outline", "core")]
+    demanded = [
         dict(zip(names, values, strict=True)) for values in itertools.product(*(grid[n] for n in names))
     ]
-    scores = []
-    for threshold in thresholds:
-        pieces = _Pieces.of(images, threshold, owner)
-        scores += [pieces.score(demands, true_px, truth) for demands in combinations]
-    size = [len(thresholds), *(len(grid[name]) for name in names)]
+    scores, tried = [], []
+    for core in grid["core"]:
+        pieces = _Pieces.of(images, core, owner, len(grid["outline"]))
+        for number, outline in enumerate(grid["outline"]):
+            scores += [pieces.score(number, demands, true_px, truth) for demands in demanded]
+            tried += [{"outline": outline, "core": core, **demands} for demands in demanded]
+    size = [len(grid["core"]), len(grid["outline"]), *(len(grid[name]) for name in names)]
     smoothed = _with_neighbours(np.array([score.value for score in scores]).reshape(size)).ravel()
-    tried = list(itertools.product(thresholds, combinations))
-    best = min(range(len(scores)), key=lambda number: (-smoothed[number], _distance(*tried[number]), number))
-    threshold, demands = tried[best]
-    default = PostProcessing()
-    usual = {name: getattr(default, name) for name in names}
+    best = min(range(len(scores)), key=lambda number: (-smoothed[number], _distance(tried[number]), number))
+    parameters = PostProcessing(**tried[best])
+    parameters = parameters.with_outline(parameters.outline)
+    usual = asdict(PostProcessing())
+    last = len(grid["outline"]) - 1
     return Choice(
-        settings=Settings(threshold, {**demands, "seed": max(demands["seed"], threshold)}),
+        settings=Settings(parameters.outline, {name: getattr(parameters, name) for name in ("core", *names)}),
         score=scores[best],
-        default=_Pieces.of(images, default.outline, owner).score(usual, true_px, truth),
+        default=_Pieces.of(images, usual["core"], owner, last + 1).score(last, usual, true_px, truth),
         women=len(women),
     )
 
@@ -142,43 +144,44 @@ def _with_neighbours(values: DoubleArray) -> DoubleArray:
     return np.round(sums / counts, _DECIMALS)
 
 
-def _distance(threshold: float, demands: Mapping[str, float]) -> float:
+def _distance(parameters: Mapping[str, float]) -> float:
     default = PostProcessing()
-    ratios = [
-        threshold / default.outline,
-        *(value / getattr(default, name) for name, value in demands.items()),
-    ]
+    ratios = [value / getattr(default, name) for name, value in parameters.items()]
     return float(np.abs(np.log(ratios)).sum().round(_DECIMALS))
 
 
 @dataclass(frozen=True)
 class _Pieces:
-    """The pieces of all images at one threshold, and whose they are."""
+    """The pieces of all images at one core, and whose they are."""
 
     columns: Mapping[str, DoubleArray]
+    outlined: DoubleArray
+    """Pixels and true pixels by outline, [outline, 2, piece]."""
     image: npt.NDArray[np.int_]
     owner: npt.NDArray[np.int_]
 
     @classmethod
     def of(
-        cls, images: Sequence[Mapping[str, Any]], threshold: float, owner: npt.NDArray[np.int_]
+        cls, images: Sequence[Mapping[str, Any]], core: float, owner: npt.NDArray[np.int_], outlines: int
     ) -> _Pieces:
-        found = [image["pieces"][f"{threshold:g}"] for image in images]
+        found = [image["pieces"][f"{core:g}"] for image in images]
         table = np.array([piece for pieces in found for piece in pieces], dtype=np.float64)
-        columns = dict(zip(COLUMNS, table.reshape(-1, len(COLUMNS)).T, strict=True))
+        known, outlined = np.split(table.reshape(-1, len(COLUMNS) + 2 * outlines).T, [len(COLUMNS)])
         image = np.repeat(np.arange(len(images)), [len(pieces) for pieces in found])
-        return cls(columns, image, owner)
+        columns = dict(zip(COLUMNS, known, strict=True))
+        return cls(columns, outlined.reshape(outlines, 2, -1), image, owner)
 
-    def score(self, demands: Mapping[str, float], true_px: DoubleArray, truth: BoolArray) -> Score:
+    def score(
+        self, outline: int, demands: Mapping[str, float], true_px: DoubleArray, truth: BoolArray
+    ) -> Score:
         peak, area, length = (self.columns[name] for name in ("peak", "area_mm2", "length_mm"))
-        # A seed below the threshold demands nothing: every pixel of a piece has at least the threshold.
+        # A seed below the core demands nothing: every pixel of a piece has at least that.
         kept = (peak >= demands["seed"]) & (area >= demands["min_area_mm2"])
         # As in the pipeline: the width is the area over the length.
         kept &= (length >= demands["min_length_mm"]) & (length**2 >= demands["min_elongation"] * area)
         images = len(true_px)
         found, both = (
-            np.bincount(self.image[kept], self.columns[name][kept], images)
-            for name in ("found_px", "both_px")
+            np.bincount(self.image[kept], pixels[kept], images) for pixels in self.outlined[outline]
         )
         positive = true_px > 0
         said = np.bincount(self.owner, found, len(truth)) > 0

@@ -211,14 +211,13 @@ def _compare(
 def _candidates(
     prepared: Prepared, stitched: FloatArray, parameters: PostProcessing
 ) -> list[tuple[Shape, float]]:
-    """Return everything that might be a vessel, each with its score.
+    """Return the core of everything that might be a vessel, each with its score.
 
     The score is the factor by which the demands on area, length and elongation could be raised together
     before the piece is turned down: 1 is the rule that serves, which is one point of the curve.
     """
-    loose = PostProcessing(
-        parameters.outline, parameters.outline, min_area_mm2=0.5, min_length_mm=1.0, min_elongation=1.0
-    )
+    core = parameters.core
+    loose = PostProcessing(core, core, core, min_area_mm2=0.5, min_length_mm=1.0, min_elongation=1.0)
     spacing_mm = spacing_of(prepared)
     found = served_vessels(prepared, stitched, loose)
     candidates = []

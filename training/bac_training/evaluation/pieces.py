@@ -1,8 +1,9 @@
-"""The pieces that each threshold leaves of a probability map, described so that demands can be tried on them.
+"""The pieces that a probability map is made of, described so that demands can be tried on them.
 
-Each image goes through the network once. Its probability map is cut at every threshold of a grid, and of each
-piece only what the demands and the score look at is kept, so that all their combinations can be tried
-afterwards without it. What is too heavy to be calcium is no piece: the pipeline leaves it out.
+Each image goes through the network once. Its probability map is cut at every core of a grid, each piece is
+outlined at every outline, and of each only what the demands and the score look at is kept, so that all their
+combinations can be tried afterwards without it. What is too heavy to be calcium is no piece: the pipeline
+leaves it out.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from scipy import ndimage
 from bac_imaging.errors import ImagingError
 from bac_imaging.grid import window_of
 from bac_imaging.pipeline import to_working_mask
-from bac_imaging.vessels import PostProcessing, Segmentation
+from bac_imaging.vessels import PostProcessing, Segmentation, outlined
 from bac_training.backends import Segmenter
 from bac_training.evaluation.dataset import Dataset, View
 from bac_training.evaluation.geometry import shape_of
@@ -35,13 +36,15 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
 
 GRID: Mapping[str, tuple[float, ...]] = {
-    "threshold": (0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9),
+    "outline": (0.1, 0.2, 0.3, 0.4, 0.5),
+    "core": (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95),
     "seed": (0.8, 0.9, 0.95, 0.98, 0.99, 0.995),
     "min_area_mm2": (2.0, 3.0, 4.0, 5.0, 6.0, 8.0),
     "min_length_mm": (4.0, 5.0, 6.0, 7.0, 8.0),
     "min_elongation": (1.5, 2.0, 2.5, 3.0, 4.0),
 }
-COLUMNS = ("peak", "area_mm2", "length_mm", "found_px", "both_px", "false")
+COLUMNS = ("peak", "area_mm2", "length_mm", "false")
+"""What is known of a piece; then come, for each outline of the grid, its pixels and the true ones of them."""
 
 
 def collect(
@@ -51,7 +54,7 @@ def collect(
     processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Segment every image and describe the pieces that each threshold of `GRID` leaves.
+    """Segment every image and describe the pieces that each core of `GRID` leaves.
 
     Parameters
     ----------
@@ -69,13 +72,13 @@ def collect(
     Returns
     -------
     dict of str to dict
-        By the image's path: ``true_px`` on the working grid, and by threshold the ``pieces``, each as
-        `COLUMNS` says; of an image that was refused or failed also the ``code``.
+        By the image's path: ``true_px`` on the working grid, and by core the ``pieces``, each as `COLUMNS`
+        says; of an image that was refused or failed also the ``code``.
     """
     described = {}
     views = dataset.views
     for row in over_views(
-        _describe, dataset.folder, views, model, segmenter, Settings(GRID["threshold"][0]), processes
+        _describe, dataset.folder, views, model, segmenter, Settings(GRID["outline"][0]), processes
     ):
         described[row["path"]] = row
         if progress:
@@ -89,7 +92,7 @@ def describe_pieces(
     true: BoolArray,
     spacing_mm: tuple[float, float],
 ) -> dict[str, list[list[float]]]:
-    """Describe the pieces of one probability map at every threshold of `GRID`.
+    """Describe the pieces of one probability map at every core and outline of `GRID`.
 
     Parameters
     ----------
@@ -105,22 +108,27 @@ def describe_pieces(
     Returns
     -------
     dict of str to list of list of float
-        By threshold, for each piece that meets the mildest demands: largest probability, area in mm2 and
-        length in mm at the detector, pixels, true pixels, and 1 where it is a false vessel, else 0.
+        By core, for each piece that meets the mildest demands: largest probability, area in mm2 and length
+        in mm of its core at the detector, 1 where it is a false vessel, else 0; then for each outline its
+        pixels, and the true ones among them.
     """
     close = _close(true, spacing_mm)
-    least = {name: min(values) for name, values in GRID.items() if name not in ("threshold", "seed")}
+    least = {name: min(values) for name, values in GRID.items() if name.startswith("min_")}
     return {
-        f"{threshold:g}": _pieces_of(
-            find(PostProcessing(threshold, threshold, **least)), probability, true, close, spacing_mm
+        f"{core:g}": _pieces_of(
+            find(PostProcessing(outline=core, core=core, seed=core, **least)),
+            probability,
+            true,
+            close,
+            spacing_mm,
         )
-        for threshold in GRID["threshold"]
+        for core in GRID["core"]
     }
 
 
 def _describe(folder: Path, view: View, segmenter: Segmenter, settings: Settings) -> dict[str, Any]:
     """Describe the pieces of one image; one that is refused or fails has none."""
-    empty: dict[str, list[list[float]]] = {f"{threshold:g}": [] for threshold in GRID["threshold"]}
+    empty: dict[str, list[list[float]]] = {f"{core:g}": [] for core in GRID["core"]}
     mask = read_mask(folder / view.mask)
     try:
         prepared, _, stitched = look(folder, view, segmenter)
@@ -157,9 +165,15 @@ def _pieces_of(
     pieces = []
     for number, box in enumerate(ndimage.find_objects(found.zones), start=1):
         piece = found.mask[box] & (found.zones[box] == number)
-        pixels, both = int(piece.sum()), int((piece & true[box]).sum())
         line = shape_of(piece, (1.0, 1.0)).line.astype(int)
         false = close[box][line[:, 0], line[:, 1]].mean() < MATCHED_SHARE
         peak = float(probability[box][piece].max())
-        pieces.append([peak, pixels * pixel_area, found.lengths_mm[number - 1], pixels, both, int(false)])
+        pieces.append([peak, int(piece.sum()) * pixel_area, found.lengths_mm[number - 1], int(false)])
+    for outline in GRID["outline"]:
+        mask = outlined(found, probability, spacing_mm, outline).mask
+        pixels, both = (
+            np.bincount(found.zones[part], minlength=len(pieces) + 1) for part in (mask, mask & true)
+        )
+        for number, described in enumerate(pieces, start=1):
+            described += [int(pixels[number]), int(both[number])]
     return pieces

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ class Settings:
     Attributes
     ----------
     threshold : float
-        Probability from which a pixel counts as BAC.
+        Probability from which a pixel beside a vessel's core counts as BAC.
     post_processing : mapping of str to float
         Fields of `bac_imaging.vessels.PostProcessing` other than ``outline``; what is left out has the
         pipeline's default.
@@ -56,9 +56,7 @@ class Settings:
 
     def parameters(self) -> PostProcessing:
         """Return them as the pipeline takes them."""
-        chosen = replace(PostProcessing(outline=self.threshold), **self.post_processing)
-        # A piece holds nothing less than the outline, so that a lower seed says the same.
-        return replace(chosen, seed=max(chosen.seed, self.threshold))
+        return PostProcessing(**self.post_processing).with_outline(self.threshold)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
