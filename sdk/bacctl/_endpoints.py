@@ -11,6 +11,9 @@ from bacctl.errors import from_catalogue, unavailable
 
 DEFAULT_PORT = 8001
 _REST_S = 10.0
+_LAST_PORT = 65535
+# An IPv6 address stands in brackets: its colons are not the port's.
+_ADDRESS = re.compile(r"(\[[\w:.%]+\]|[^\s/:\[\]]+)(:(?P<port>\d{1,5}))?")
 _SCHEMES = {"grpc://": False, "grpcs://": True}
 
 
@@ -53,10 +56,11 @@ def parse_urls(urls: str | Sequence[str]) -> tuple[list[str], bool | None]:
 
 
 def _with_port(url: str, address: str) -> str:
-    if not address or "/" in address or address != address.strip():
+    parts = _ADDRESS.fullmatch(address)
+    port = parts["port"] if parts else None
+    if parts is None or (port is not None and not 1 <= int(port) <= _LAST_PORT):
         raise unavailable(f"{url!r} is no gRPC address; give host:port, such as localhost:{DEFAULT_PORT}")
-    has_port = re.search(r":\d+$", address) and (address.count(":") == 1 or "]" in address)
-    return address if has_port else f"{address}:{DEFAULT_PORT}"
+    return address if port is not None else f"{address}:{DEFAULT_PORT}"
 
 
 class Endpoints:

@@ -23,7 +23,13 @@ def test_address(urls, addresses, tls):
     assert parse_urls(urls) == (addresses, tls)
 
 
-@pytest.mark.parametrize("url", ["", "http://localhost:8000", "https://x", "grpc://", " a", ["a", ""]])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "http://localhost:8000", "https://x", "grpc://", " a", ["a", ""]),
+        *("gpu-host:http", "gpu-host:", "gpu-host:0", "gpu-host:65536", ":8001", "::1", "[::1", "a:1:2"),
+    ],
+)
 def test_what_is_no_grpc_address(url):
     with pytest.raises(errors.ServerUnavailableError, match="host:port"):
         parse_urls(url)
