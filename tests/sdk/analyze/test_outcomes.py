@@ -1,0 +1,82 @@
+"""``bacctl analyze``: exit codes, streams, lines."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from tests.sdk.analyze.conftest import FakeClient, Run, film
+
+
+def test_all_well(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    code, out, err = run("analyze", film(tmp_path / "in", "a"), "--pixel-spacing", "0.1")
+    assert code == 0
+    assert "esearch use only" in out
+    assert "1 of 1 image analysed" in out
+    assert err == "a library talks to file descriptor 1\n"
+    assert client.spacings == [(0.1, 0.1)]
+    assert client.closed
+    assert os.listdir() == []
+
+
+def test_values_beside_a_long_path_are_whole_in_a_pipe(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    image = film(tmp_path / "in", "n" * 200)
+    _, out, _ = run("analyze", image, "--pixel-spacing", "0.1")
+    row = next(line for line in out.splitlines() if line.startswith(str(image)))
+    assert row.removeprefix(str(image)).split() == ["-", "yes", "-", "none", "10.0", "10.0"]
+
+
+def test_one_refused_among_others(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    film(tmp_path / "in", "a")
+    refused = film(tmp_path / "in", "refused")
+    film(tmp_path / "in", "z")
+    code, out, err = run("analyze", tmp_path / "in", "--json")
+    assert code == 1
+    assert err.splitlines() == [
+        "a library talks to file descriptor 1",
+        f"{refused}: BAC-SPACING-MISSING: no spacing; give one",
+    ]
+    document = json.loads(out)
+    assert [image["status"] for image in document["images"]] == ["ok", "refused", "ok"]
+    assert document["software"]["model"] == "ab" * 32
+    assert document["intended_use"] == "research use only"
+
+
+def test_files_are_skipped_in_folders_but_not_when_named(
+    client: FakeClient, run: Run, tmp_path: Path
+) -> None:
+    film(tmp_path / "in", "a")
+    readme = tmp_path / "in" / "README"
+    readme.write_text("words")
+    document = json.loads(run("analyze", tmp_path / "in", "--json")[1])
+    assert document["skipped"] == 1
+    assert len(document["images"]) == 1
+    document = json.loads(run("analyze", readme, "--json")[1])
+    assert document["skipped"] == 0
+    assert document["images"][0]["path"] == str(readme)
+
+
+def test_lines_come_as_they_do_and_files_in_order(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        film(tmp_path / "in", name)
+    out = run("analyze", tmp_path / "in", "--jsonl", "--save", "json", "--out", "res")[1]
+    lines = [json.loads(line) for line in out.splitlines()]
+    names = [Path(line["image"]["path"]).stem for line in lines if line["type"] == "image"]
+    assert names == ["c", "b", "a"]
+    document = json.loads(Path("res/analysis.json").read_text())
+    assert [Path(image["path"]).stem for image in document["images"]] == ["a", "b", "c"]
+
+
+def test_quiet_leaves_the_table_and_the_errors(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film(tmp_path / "in", "a")
+    film(tmp_path / "in", "refused")
+    # Short names: the table folds long ones.
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run("analyze", Path("in"), "--quiet")
+    assert code == 1
+    assert "refused.png" in out
+    assert "BAC-SPACING-MISSING" in err
