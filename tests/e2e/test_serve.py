@@ -114,7 +114,11 @@ def test_mutual_tls(films: Path, tmp_path: Path) -> None:
         own = ("--tls-cert", files["client"], "--tls-key", files["client key"])
         done = analyze(film, *trust, *own)
         assert done.returncode == 0, done.stderr
+        number = ("--url", url.replace("localhost", "127.0.0.1"), "--tls-ca", files["ca"], *own)
+        done = analyze(film, *number, "--tls-server-name", "localhost")
+        assert done.returncode == 0, done.stderr
         for wrong in (
+            number,
             ("--url", url),
             trust,
             (*trust, "--tls-cert", files["stranger"], "--tls-key", files["stranger key"]),

@@ -42,10 +42,15 @@ def connect(server: ServerOptions) -> Client:
     }
     if not server.url:
         return Client.embedded(**given)
-    if server.tls_ca is not None or server.tls_cert is not None:
+    if any(value is not None for value in (server.tls_ca, server.tls_cert, server.tls_server_name)):
         from bacctl import Tls
 
-        given["tls"] = Tls(ca=server.tls_ca, certificate=server.tls_cert, key=server.tls_key)
+        given["tls"] = Tls(
+            ca=server.tls_ca,
+            certificate=server.tls_cert,
+            key=server.tls_key,
+            server_name=server.tls_server_name,
+        )
     urls = [part.strip() for part in server.url.split(",")]
     try:
         return Client(urls, token=server.token(), **given)

@@ -23,6 +23,7 @@ AsJson = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk.")]
+_NO_ADDRESS = "{}: is for a server that runs already; give its address with --url"
 TOKEN_VARIABLE = "BACCTL_TOKEN"  # noqa: S105  # the name of the variable, not what is in it
 
 
@@ -36,6 +37,8 @@ class ServerOptions:
         ``host:port``, or several with commas between; None starts a server of one's own.
     tls_ca, tls_cert, tls_key : Path or None
         PEM files: whom to trust, and whom to be.
+    tls_server_name : str or None
+        The name in the server's certificate, where the address says another; asks for TLS.
     token_file : Path or None
         File that holds the token. A token itself is never an argument: every user of a machine sees those.
     timeout : float or None
@@ -71,6 +74,15 @@ class ServerOptions:
     tls_key: Annotated[
         Path | None,
         typer.Option("--tls-key", envvar="BACCTL_TLS_KEY", metavar="FILE", help="Its private key (PEM)."),
+    ] = None
+    tls_server_name: Annotated[
+        str | None,
+        typer.Option(
+            "--tls-server-name",
+            envvar="BACCTL_TLS_SERVER_NAME",
+            metavar="NAME",
+            help="The name in the server's certificate, where the address says another.",
+        ),
     ] = None
     token_file: Annotated[
         Path | None,
@@ -139,6 +151,8 @@ class ServerOptions:
             _check_addresses(self.url)
         if (self.tls_cert is None) != (self.tls_key is None):
             raise UsageError("--tls-cert and --tls-key: give both, the certificate and its key, or neither")
+        if self.tls_server_name is not None and not self.url:
+            raise UsageError(_NO_ADDRESS.format("--tls-server-name"))
         for flag, value in (
             ("--tls-ca", self.tls_ca),
             ("--tls-cert", self.tls_cert),
@@ -148,7 +162,7 @@ class ServerOptions:
             if value is None:
                 continue
             if not self.url:
-                raise UsageError(f"{flag}: is for a server that runs already; give its address with --url")
+                raise UsageError(_NO_ADDRESS.format(flag))
             if not os.path.isfile(value):
                 raise UsageError(f"{flag} {value}: there is no such file; check the path")
         return self
