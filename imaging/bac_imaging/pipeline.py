@@ -210,7 +210,10 @@ def _to_stored(
         return labels
     kept = np.zeros(probability.shape, dtype=np.float32)
     beside = ndimage.binary_dilation(found.mask[near], np.ones((3, 3))) & (found.zones[near] > 0)
-    kept[near] = np.where(beside, probability[near], np.float32(0))
+    # What is too far from a core is outside, however probable.
+    below = np.nextafter(np.float32(outline), np.float32(0))
+    inside = np.where(found.mask[near], probability[near], np.minimum(probability[near], below))
+    kept[near] = np.where(beside, inside, np.float32(0))
     coarser = out_shape[0] < probability.shape[0] or out_shape[1] < probability.shape[1]
     smooth = (resample_area if coarser else resample_linear)(kept, out_shape, window)[window]
     rows, columns = (

@@ -18,6 +18,7 @@ from bac_imaging.calibration import Calibration, calibrate
 from bac_imaging.errors import RefusedError
 from bac_imaging.pipeline import Prepared, Quantified, prepare, quantify, to_working_mask
 from bac_imaging.tiles import cut_tiles
+from bac_imaging.vessels import PostProcessing
 
 ROW_MM, COLUMN_MM = 0.1, 0.08
 SHAPE = (900, 1000)  # 90 mm x 80 mm
@@ -122,6 +123,18 @@ def test_prepared_arrays_and_context(prepared: Prepared) -> None:
     assert len(prepared.tiles) >= 1
     assert len(json.dumps(prepared.context)) < 60_000
     assert np.isfinite(prepared.tiles).all()
+
+
+def test_a_mask_ends_a_fifth_of_a_mm_beyond_its_core(prepared: Prepared) -> None:
+    """A network that holds all of the breast for a little probable: the outline does not run away."""
+    working = to_working_mask(_truth(), prepared.context)
+    answer = np.where(working, 0.97, 0.4).astype(np.float32)
+    tiles, _ = cut_tiles(answer, prepared.breast)
+    context = {**prepared.context, "threshold": 0.3}
+    mask = quantify(tiles, prepared.signal, context, PostProcessing(core=0.9, seed=0.9)).mask
+    for axis, spacing_mm, part in zip((1, 0), (ROW_MM, COLUMN_MM), VESSEL, strict=True):
+        span_mm = mask.any(axis).sum() * spacing_mm
+        assert span_mm == pytest.approx((part.stop - part.start) * spacing_mm + 2 * 0.2, abs=1.01 * spacing_mm)
 
 
 def test_mass_of_a_wedge_of_known_calcium(result: Quantified) -> None:
