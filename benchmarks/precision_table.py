@@ -135,7 +135,7 @@ def main() -> None:
     logging.getLogger().setLevel(logging.ERROR)
     folder = default_repository() / "bac_segment" / "1"
     card = json.loads((folder / "model_card.json").read_text())
-    parameters = PostProcessing(**card["post_processing"]).with_outline(card["threshold"])
+    parameters = PostProcessing.of(card["threshold"], card["post_processing"])
     true_mg: list[float] = []
     with TemporaryDirectory() as scratch:
         rows = engines(folder / "model.onnx", Path(scratch))

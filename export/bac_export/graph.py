@@ -71,7 +71,7 @@ def describe(
     checkpoint_sha256 : str
         Digest of the checkpoint that the weights are from.
     threshold : float
-        Probability from which a pixel counts as BAC.
+        Probability from which a pixel beside a core counts as BAC.
     post_processing : mapping of str to float
         As in the model card.
     """

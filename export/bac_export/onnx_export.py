@@ -52,7 +52,7 @@ def run(
     repository : Path
         Triton model repository; the model goes to ``bac_segment/1`` in it.
     threshold : float, default 0.5
-        Probability from which a pixel counts as BAC, written into the card.
+        Probability from which a pixel beside a core counts as BAC, written into the card.
     post_processing : mapping of str to float, optional
         Fields of `bac_imaging.vessels.PostProcessing` that differ from its defaults, written into the card.
     figures : mapping, optional

@@ -158,7 +158,7 @@ class Reference:
     cases : sequence of Case
         The views.
     threshold : float
-        Probability from which a pixel counts as BAC.
+        Probability from which a pixel beside a core counts as BAC.
     post_processing : mapping of str to float
         Fields of `bac_imaging.vessels.PostProcessing` that differ from its defaults.
     """
@@ -167,7 +167,7 @@ class Reference:
         self, network: Engine, cases: Sequence[Case], threshold: float, post_processing: Mapping[str, float]
     ) -> None:
         self._cases = cases
-        self._parameters = PostProcessing(**post_processing).with_outline(threshold)
+        self._parameters = PostProcessing.of(threshold, post_processing)
         self._probabilities = [network(case.tiles) for case in cases]
         self._reported = [self._report(*pair) for pair in zip(cases, self._probabilities, strict=True)]
 

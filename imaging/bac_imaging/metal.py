@@ -63,7 +63,8 @@ def find_metal(
         Their numbers, from 1.
     """
     pixel_area = spacing_mm[0] * spacing_mm[1] / magnification**2
-    counts = np.bincount(found.zones[found.mask], minlength=len(found.lengths_mm) + 1)[1:]
+    # Of the cores: a halo of doubt around a wire must not make room for calcium.
+    counts = np.bincount(found.zones[found.core], minlength=len(found.lengths_mm) + 1)[1:]
     slack = 1.0 if scale_known else _ASSUMED_SCALE
     metal = []
     for number, (count, length, mass) in enumerate(

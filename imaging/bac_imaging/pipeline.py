@@ -176,7 +176,11 @@ def quantify(
     shape = (int(context["grid"][0]), int(context["grid"][1]))
     if signal.shape != shape:
         raise ValueError(f"the signal is {signal.shape}, its context says {shape}")
-    parameters = _with_threshold(PostProcessing() if parameters is None else parameters, context)
+    threshold = context.get("threshold")
+    if parameters is None:
+        parameters = PostProcessing() if threshold is None else PostProcessing.of(float(threshold), {})
+    elif threshold is not None:
+        parameters = parameters.with_outline(float(threshold))
     breast = unpack(context["breast"], shape)
     origins = np.asarray(context["origins"], dtype=np.int32).reshape(-1, 2)
     stitched = stitch(probability, origins, shape)
@@ -188,13 +192,6 @@ def quantify(
     image_probability = bac_probability(found, parameters)
     report = make_report(context, labels, found.lengths_mm, image_probability, mass)
     return Quantified(report, labels > 0, density)
-
-
-def _with_threshold(parameters: PostProcessing, context: Mapping[str, Any]) -> PostProcessing:
-    threshold = context.get("threshold")
-    if threshold is None:
-        return parameters
-    return parameters.with_outline(float(threshold))
 
 
 def _to_stored(
@@ -210,17 +207,21 @@ def _to_stored(
         return labels
     kept = np.zeros(probability.shape, dtype=np.float32)
     beside = ndimage.binary_dilation(found.mask[near], np.ones((3, 3))) & (found.zones[near] > 0)
-    # What is too far from a core is outside, however probable.
-    below = np.nextafter(np.float32(outline), np.float32(0))
-    inside = np.where(found.mask[near], probability[near], np.minimum(probability[near], below))
-    kept[near] = np.where(beside, inside, np.float32(0))
+    kept[near] = np.where(beside, probability[near], np.float32(0))
     coarser = out_shape[0] < probability.shape[0] or out_shape[1] < probability.shape[1]
-    smooth = (resample_area if coarser else resample_linear)(kept, out_shape, window)[window]
+    resample = resample_area if coarser else resample_linear
+    inside = resample(kept, out_shape, window)[window] >= outline
+    too_far = (kept[near] >= outline) & ~found.mask[near]
+    if too_far.any():
+        # What is too far from a core is outside, however probable.
+        share = np.ones(probability.shape, dtype=np.float32)
+        share[near] = ~too_far
+        inside &= resample(share, out_shape, window)[window] >= 0.5
     rows, columns = (
         (np.arange(n)[part] * m + m // 2) // n
         for n, m, part in zip(out_shape, probability.shape, window, strict=True)
     )
-    labels[window] = np.where(smooth >= outline, found.zones[np.ix_(rows, columns)], 0)
+    labels[window] = np.where(inside, found.zones[np.ix_(rows, columns)], 0)
     return labels
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,7 +40,12 @@ class PostProcessing:
     min_elongation : float
         Smallest length over mean width; round things have about 1.
     bridge_mm : float
-        Gaps along a vessel that are narrower than this are bridged (the mask convention).
+        Gaps between cores along a vessel that are narrower than this are bridged (the mask convention).
+
+    Raises
+    ------
+    ValueError
+        When the outline lies above the core.
     """
 
     outline: float = 0.5
@@ -50,6 +55,25 @@ class PostProcessing:
     min_length_mm: float = 5.0
     min_elongation: float = 2.0
     bridge_mm: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.outline > self.core:
+            raise ValueError(f"the outline, {self.outline:g}, lies above the core, {self.core:g}")
+
+    @classmethod
+    def of(cls, threshold: float, chosen: Mapping[str, float]) -> PostProcessing:
+        """Return what a model card says: its threshold is the outline.
+
+        Parameters
+        ----------
+        threshold : float
+            Probability.
+        chosen : mapping of str to float
+            Other fields. Without a core among them, the threshold is that too.
+        """
+        core = max(threshold, chosen.get("core", threshold))
+        seed = max(core, chosen.get("seed", cls.seed))
+        return cls(**{**chosen, "outline": threshold, "core": core, "seed": seed})
 
     def with_outline(self, outline: float) -> PostProcessing:
         """Return these with another outline; a core below it, or a seed below that, is raised to it."""
@@ -63,8 +87,8 @@ class Segmentation:
 
     Attributes
     ----------
-    mask : ndarray of bool, shape (h, w)
-        Pixels of accepted vessels.
+    mask, core : ndarray of bool, shape (h, w)
+        Pixels of accepted vessels, and of their cores.
     zones : ndarray of int32, shape (h, w)
         Number of the vessel (from 1) whose bridged surroundings a pixel lies in, 0 for none.
     lengths_mm : tuple of float
@@ -74,6 +98,7 @@ class Segmentation:
     """
 
     mask: BoolArray
+    core: BoolArray
     zones: IntArray
     lengths_mm: tuple[float, ...]
     peak: float
@@ -105,15 +130,16 @@ def find_vessels(
         Accepted vessels, in order of their first row.
     """
     shape = probability.shape
-    mask = np.zeros(shape, dtype=bool)
+    mask, cores = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     zones = np.zeros(shape, dtype=np.int32)
     pixel_mm = float(np.sqrt(spacing_mm[0] * spacing_mm[1]))
     steps = max(1, round(parameters.bridge_mm / 2 / pixel_mm))
     window = window_of(probability >= parameters.core, steps + 1)
     if window is None:
-        return Segmentation(mask, zones, (), _peak(probability))
+        return Segmentation(mask, cores, zones, (), _peak(probability))
     inside = probability[window]
     core = inside >= parameters.core
+    outlined = outline_of(core, inside, spacing_mm, parameters.outline)
     groups, _ = ndimage.label(_grow(core, steps), structure=np.ones((3, 3)))
     lengths: list[float] = []
     pixel_area = spacing_mm[0] * spacing_mm[1]
@@ -126,42 +152,38 @@ def find_vessels(
         width = piece.sum() * pixel_area / max(length, pixel_mm)
         if length < parameters.min_length_mm or length < parameters.min_elongation * width:
             continue
-        lengths.append(length)
-        mask[window][box] |= piece
+        whole = outlined[box] & zone
+        widened = whole.sum() > piece.sum()
+        lengths.append(_length(_shrink(zone, steps) | whole, spacing_mm) if widened else length)
+        mask[window][box] |= whole
+        cores[window][box] |= piece
         zones[window][box][zone] = len(lengths)
-    found = Segmentation(mask, zones, tuple(lengths), _peak(probability[mask] if lengths else probability))
-    return outlined(found, probability, spacing_mm, parameters.outline)
+    peak = _peak(probability[cores] if lengths else probability)
+    return Segmentation(mask, cores, zones, tuple(lengths), peak)
 
 
-def outlined(
-    found: Segmentation, probability: FloatArray, spacing_mm: tuple[float, float], outline: float
-) -> Segmentation:
-    """Let vessels run from their cores to their outlines.
+def outline_of(
+    core: BoolArray, probability: FloatArray, spacing_mm: tuple[float, float], outline: float
+) -> BoolArray:
+    """Return cores with what lies around them from a lower probability on.
 
     Parameters
     ----------
-    found : Segmentation
-        Vessels whose mask is their cores.
+    core : ndarray of bool, shape (h, w)
+        Cores.
     probability : ndarray of float32, shape (h, w)
         Probability on the working grid.
     spacing_mm : tuple of float
         Working spacing (between rows, between columns) in mm.
     outline : float
-        Probability from which on a pixel within 0.2 mm of a core belongs to it.
+        Probability from which on a pixel within 0.2 mm of a core is taken.
 
     Returns
     -------
-    Segmentation
-        The same vessels with wider masks; lengths and evidence are those of the cores.
+    ndarray of bool, shape (h, w)
     """
     steps = round(_BEYOND_MM / float(np.sqrt(spacing_mm[0] * spacing_mm[1])))
-    window = window_of(found.mask, steps + 1)
-    if window is None or not steps:
-        return found
-    mask = found.mask.copy()
-    beside = ndimage.binary_dilation(mask[window], np.ones((3, 3)), iterations=steps)
-    mask[window] |= beside & (probability[window] >= outline) & (found.zones[window] > 0)
-    return replace(found, mask=mask)
+    return core | (_grow(core, steps) & (probability >= outline))
 
 
 def leave_out(found: Segmentation, numbers: Collection[int], probability: FloatArray) -> Segmentation:
@@ -187,10 +209,10 @@ def leave_out(found: Segmentation, numbers: Collection[int], probability: FloatA
     kept = [number for number in range(1, len(found.lengths_mm) + 1) if number not in numbers]
     renumbered = np.zeros(len(found.lengths_mm) + 1, dtype=np.int32)
     renumbered[kept] = np.arange(1, len(kept) + 1)
-    mask = found.mask & ~out
-    evidence = probability[mask] if kept else np.where(out, np.float32(0), probability)
+    core = found.core & ~out
+    evidence = probability[core] if kept else np.where(out, np.float32(0), probability)
     lengths = tuple(found.lengths_mm[number - 1] for number in kept)
-    return Segmentation(mask, renumbered[found.zones], lengths, _peak(evidence))
+    return Segmentation(found.mask & ~out, core, renumbered[found.zones], lengths, _peak(evidence))
 
 
 def _peak(values: FloatArray) -> float:

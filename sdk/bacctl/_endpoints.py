@@ -13,7 +13,7 @@ DEFAULT_PORT = 8001
 _REST_S = 10.0
 _LAST_PORT = 65535
 # An IPv6 address stands in brackets: its colons are not the port's.
-_ADDRESS = re.compile(r"(\[[\w:.%]+\]|[^\s/:\[\]]+)(:(?P<port>\d{1,5}))?")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.~-]+)?\]|[^\s/:,\[\]]+)(:(?P<port>[0-9]{1,5}))?")
 _SCHEMES = {"grpc://": False, "grpcs://": True}
 
 

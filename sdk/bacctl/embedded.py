@@ -173,7 +173,7 @@ class EmbeddedServer:
 
     @property
     def _local(self) -> str:
-        return _LOOPBACK if self._host in ("0.0.0.0", "::") else self._host  # noqa: S104
+        return _LOOPBACK if self._host == "0.0.0.0" else self._host  # noqa: S104
 
     def _start_once(self, wheel: TritonWheel, repository: Path) -> None:
         folder = Path(tempfile.mkdtemp(prefix="bacctl-"))

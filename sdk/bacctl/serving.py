@@ -36,7 +36,7 @@ class ModelCard:
     sha256 : str
         Digest of ``model.onnx``.
     threshold : float
-        Probability from which on a pixel counts as calcified artery.
+        Probability from which on a pixel beside a vessel's core counts as calcified artery.
     post_processing : mapping of str to float
         Fields of `bac_imaging.vessels.PostProcessing` that were chosen with it; what is left out has the
         pipeline's default.
@@ -64,7 +64,7 @@ class ModelCard:
                 f"model_card.json: post_processing names {unknown}, which this version does not know; "
                 "export the model again"
             )
-        return PostProcessing(**self.post_processing)
+        return PostProcessing.of(self.threshold, self.post_processing)
 
 
 def read_model_card(folder: Path) -> ModelCard:

@@ -134,7 +134,9 @@ def test_a_mask_ends_a_fifth_of_a_mm_beyond_its_core(prepared: Prepared) -> None
     mask = quantify(tiles, prepared.signal, context, PostProcessing(core=0.9, seed=0.9)).mask
     for axis, spacing_mm, part in zip((1, 0), (ROW_MM, COLUMN_MM), VESSEL, strict=True):
         span_mm = mask.any(axis).sum() * spacing_mm
-        assert span_mm == pytest.approx((part.stop - part.start) * spacing_mm + 2 * 0.2, abs=1.01 * spacing_mm)
+        assert span_mm == pytest.approx(
+            (part.stop - part.start) * spacing_mm + 2 * 0.2, abs=1.01 * spacing_mm
+        )
 
 
 def test_mass_of_a_wedge_of_known_calcium(result: Quantified) -> None:

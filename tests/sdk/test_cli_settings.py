@@ -202,6 +202,7 @@ def test_config_shows_what_holds_and_whence(run: Run, monkeypatch: pytest.Monkey
     [
         (("--tls-ca", "nowhere.pem", "--url", "h:1"), "--tls-ca nowhere.pem: there is no such file"),
         (("--tls-ca", "a.png"), "--tls-ca: is for a server that runs already"),
+        (("--tls-server-name", "x"), "--tls-server-name: is for a server that runs already"),
         (("--tls-cert", "a.png", "--url", "h:1"), "give both"),
         (("--token-file", "empty", "--url", "h:1"), ""),
         (("--max-retries", "-1", "--url", "h:1"), "--max-retries"),

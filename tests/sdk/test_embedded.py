@@ -1,6 +1,7 @@
 """The client's own server without Triton: starts that fail, lines in two halves, closing in between."""
 
 import asyncio
+import socket
 import threading
 from types import SimpleNamespace
 
@@ -56,11 +57,32 @@ class Halves:
 
 def test_line_of_the_log_that_comes_in_two_halves():
     server = EmbeddedServer(start_timeout_s=0.5)
-    server.ports = {"grpc": 1}
     server._supervisor = SimpleNamespace(poll=lambda: None)
-    server._wait_until_listening(Halves(b"first\n", b"I1 Started GRPCInf", b"", b"erenceService at 127\n"))
-    with pytest.raises(ServerUnavailableError, match="did not start within"):
-        server._wait_until_listening(Halves(b"Started GRPCInf\n", b"erenceService\n"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server.ports = {"grpc": listener.getsockname()[1]}
+        server._wait_until_listening(
+            Halves(b"first\n", b"I1 Started GRPCInf", b"", b"erenceService at 127\n")
+        )
+        with pytest.raises(ServerUnavailableError, match="did not start within"):
+            server._wait_until_listening(Halves(b"Started GRPCInf\n", b"erenceService\n"))
+
+
+def test_a_port_that_is_announced_before_it_listens():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    server = EmbeddedServer(start_timeout_s=0.3)
+    server._supervisor = SimpleNamespace(poll=lambda: None)
+    server.ports = {"metrics": port}
+    with pytest.raises(ServerUnavailableError, match=f"does not accept connections at port {port}"):
+        server._wait_until_listening(Halves(b"Started Metrics Service at\n"))
+    server._start_timeout_s = 30.0
+    late: list[socket.socket] = []
+    timer = threading.Timer(0.2, lambda: late.append(socket.create_server(("127.0.0.1", port))))
+    timer.start()
+    server._wait_until_listening(Halves(b"Started Metrics Service at\n"))
+    timer.join()
+    (listener,) = late
+    listener.close()
 
 
 def test_close_while_the_server_is_being_started():

@@ -15,6 +15,7 @@ from bacctl._endpoints import Endpoints, parse_urls
         ("grpcs://gpu-host", ["gpu-host:8001"], True),
         ("[::1]:7", ["[::1]:7"], None),
         ("[::1]", ["[::1]:8001"], None),
+        ("[fe80::1%br-1a2b]:9000", ["[fe80::1%br-1a2b]:9000"], None),
         (["a", "b:2", "a:8001"], ["a:8001", "b:2"], None),
         (("grpcs://a", "grpcs://b"), ["a:8001", "b:8001"], True),
     ],
@@ -27,7 +28,18 @@ def test_address(urls, addresses, tls):
     "url",
     [
         *("", "http://localhost:8000", "https://x", "grpc://", " a", ["a", ""]),
-        *("gpu-host:http", "gpu-host:", "gpu-host:0", "gpu-host:65536", ":8001", "::1", "[::1", "a:1:2"),
+        *(
+            "gpu-host:http",
+            "gpu-host:",
+            "gpu-host:0",
+            "gpu-host:65536",
+            ":8001",
+            "::1",
+            "[::1",
+            "a:1:2",
+            "a,b",
+            "[zzz]:1",
+        ),
     ],
 )
 def test_what_is_no_grpc_address(url):

@@ -106,7 +106,7 @@ def test_card_must_describe_the_weights_beside_it(tmp_path):
     (tmp_path / "model_card.json").write_text(json.dumps(chosen))
     card = read_model_card(tmp_path)
     assert card == ModelCard(digest, 0.4, {"min_length_mm": 8.0})
-    assert card.parameters() == PostProcessing(min_length_mm=8.0)
+    assert card.parameters() == PostProcessing(0.4, 0.4, 0.6, min_length_mm=8.0)
     (tmp_path / "model.onnx").write_bytes(b"other weights")
     with pytest.raises(ValueError, match="export the model again"):
         read_model_card(tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from bac_imaging.pipeline import prepare, to_working_mask
 from bac_imaging.tiles import cut_tiles
@@ -94,6 +95,22 @@ def test_pieces_to_choose_settings_on_hold_no_metal(folder: Path, taken: Segment
     # The network did take the wire for an artery: without its weight there would be two.
     prepared, _, stitched = look(folder, VIEW, taken)
     assert len(find_vessels(stitched, spacing_of(prepared), Settings(0.5).parameters()).lengths_mm) == 2
+
+
+def test_a_halo_around_a_wire_makes_no_room_for_calcium(folder: Path, taken: Segmenter) -> None:
+    """A network that outlines what is beside the wire, in doubt: metal still, and the same candidates."""
+    prepared = prepare((folder / "a.dcm").read_bytes())
+    sure, unsure = np.zeros(SHAPE, dtype=bool), np.zeros(SHAPE, dtype=bool)
+    sure[ARTERY] = sure[WIRE] = True
+    unsure[WIRE] = True
+    beside = ndimage.binary_dilation(to_working_mask(unsure, prepared.context), iterations=2)
+    answer = np.where(to_working_mask(sure, prepared.context), 1.0, np.where(beside, 0.35, 0.0))
+    tiles, _ = cut_tiles(answer.astype(np.float32), prepared.breast)
+    doubtful = Segmenter("0" * 64, 0.5, "made", lambda _: tiles)
+    row = measure(folder, VIEW, doubtful, Settings(0.3, {"core": 0.9}))
+    assert [warning["code"] for warning in row.result["warnings"]] == ["BAC-W-METAL"]
+    assert [candidate.false for candidate in row.candidates] == [False]
+    assert [vessel.false for vessel in row.found_vessels] == [False]
 
 
 def test_candidates_of_the_curve_hold_no_metal(folder: Path, taken: Segmenter) -> None:

@@ -30,7 +30,7 @@ class Segmenter:
     sha256 : str
         Of the file.
     threshold : float
-        Probability from which a pixel counts as BAC: of the model card, or 0.5.
+        Probability from which a pixel beside a vessel's core counts as BAC: of the model card, or 0.5.
     engine : str
         "pytorch", "openvino" or "onnxruntime".
     probability : callable

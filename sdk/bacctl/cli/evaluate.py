@@ -31,7 +31,7 @@ def evaluate(
         ),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(metavar="P", help="Probability for BAC.  [default: the model's own]")
+        float | None, typer.Option(metavar="P", help="Probability at outlines.  [default: the model's own]")
     ] = None,
     settings: Annotated[
         Path | None,
@@ -79,7 +79,8 @@ def evaluate(
         data_set, network = found.data, found.model
         sink.text(
             f"{data_set['women']} women, {data_set['views']} views, {data_set['positive_views']} with BAC; "
-            f"model {network['sha256'][:12]}, threshold {network['threshold']:g}"
+            f"model {network['sha256'][:12]}, threshold {network['threshold']:g}, "
+            f"core {network['post_processing'].get('core', network['threshold']):g}"
         )
         sink.text(found.unmeasured())
         sink.text(as_text(found.figures))

@@ -50,7 +50,7 @@ _Repository = Annotated[
 ]
 _Threshold = Annotated[
     float | None,
-    typer.Option(metavar="P", help="Probability from which a pixel counts as BAC.  [default: 0.5]"),
+    typer.Option(metavar="P", help="Probability at outlines.  [default: the settings', or 0.5]"),
 ]
 _Settings = Annotated[
     Path | None,

@@ -20,7 +20,7 @@ from scipy import ndimage
 from bac_imaging.errors import ImagingError
 from bac_imaging.grid import window_of
 from bac_imaging.pipeline import to_working_mask
-from bac_imaging.vessels import PostProcessing, Segmentation, outlined
+from bac_imaging.vessels import PostProcessing, Segmentation, outline_of
 from bac_training.backends import Segmenter
 from bac_training.evaluation.dataset import Dataset, View
 from bac_training.evaluation.geometry import shape_of
@@ -169,10 +169,14 @@ def _pieces_of(
         false = close[box][line[:, 0], line[:, 1]].mean() < MATCHED_SHARE
         peak = float(probability[box][piece].max())
         pieces.append([peak, int(piece.sum()) * pixel_area, found.lengths_mm[number - 1], int(false)])
+    window = window_of(found.core, round(1.0 / min(spacing_mm)))
+    if window is None:
+        return pieces
+    zones = found.zones[window]
     for outline in GRID["outline"]:
-        mask = outlined(found, probability, spacing_mm, outline).mask
+        mask = outline_of(found.core[window], probability[window], spacing_mm, outline)
         pixels, both = (
-            np.bincount(found.zones[part], minlength=len(pieces) + 1) for part in (mask, mask & true)
+            np.bincount(zones[part], minlength=len(pieces) + 1) for part in (mask, mask & true[window])
         )
         for number, described in enumerate(pieces, start=1):
             described += [int(pixels[number]), int(both[number])]

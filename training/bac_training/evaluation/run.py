@@ -57,7 +57,7 @@ def run(
     settings : Settings, optional
         Threshold and post-processing, by default the model's own.
     threshold : float, optional
-        In place of theirs.
+        Outline in place of theirs; their core stays, or is raised to it.
     processes : int, optional
         Worker processes, by default one for each core; each computes with one thread.
     resume : bool, default False

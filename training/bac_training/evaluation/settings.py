@@ -51,12 +51,12 @@ class Settings:
 
     @classmethod
     def of(cls, segmenter: Segmenter) -> Settings:
-        """Return those of a network's card."""
-        return cls(segmenter.threshold, dict(segmenter.post_processing))
+        """Return those of a network's card, its core among them even where it is the threshold itself."""
+        return cls(segmenter.threshold, {"core": segmenter.threshold, **segmenter.post_processing})
 
     def parameters(self) -> PostProcessing:
         """Return them as the pipeline takes them."""
-        return PostProcessing(**self.post_processing).with_outline(self.threshold)
+        return PostProcessing.of(self.threshold, self.post_processing)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
