@@ -161,7 +161,8 @@ def test_resume_refuses_rows_of_something_else(
     out = tmp_path / "out"
     out.mkdir()
     empty = Dataset(dataset, (), 7, read_dataset(dataset).sha256)
-    measure_all(empty, ANY, Segmenter("0" * 64, 0.5, "made", bright), Settings(0.5), out / "rows.jsonl")
+    first = Segmenter("0" * 64, 0.5, "made", bright)
+    measure_all(empty, ANY, first, Settings.of(first), out / "rows.jsonl")
 
     def refused(*options: str) -> str:
         before = (out / "rows.jsonl").read_bytes()
