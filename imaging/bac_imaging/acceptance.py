@@ -12,13 +12,13 @@ from bac_imaging.header import Header
 
 Intent = Literal["FOR PROCESSING", "FOR PRESENTATION"]
 
-LARGEST_IMAGE_PX = 120_000_000
-"""Pixels. A 35 cm x 43 cm film scanned at 0.05 mm has half of it."""
+LARGEST_IMAGE_PX = 64_000_000
+"""Pixels. A 35 cm x 43 cm film scanned at 0.05 mm has 60 million."""
 SMALLEST_SIDE_PX = 64
 LARGEST_SIDE_PX = 30_000
 
 _MAMMOGRAPHY = "1.2.840.10008.5.1.4.1.1.1.2"
-_MAMMOGRAPHY_RAW = "1.2.840.10008.5.1.4.1.1.1.2.1"
+MAMMOGRAPHY_RAW = "1.2.840.10008.5.1.4.1.1.1.2.1"
 _TOMOSYNTHESIS = frozenset(f"1.2.840.10008.5.1.4.1.1.13.1.{n}" for n in (3, 4, 5))
 _FILM_MODALITIES = frozenset({"RG", "CR", "DX", "SC", "OT", "FILM"})
 
@@ -28,8 +28,12 @@ _SYNTHETIC_TEXT = re.compile(
 )
 _DESCRIPTIONS = ("SeriesDescription", "AcquisitionDeviceProcessingDescription", "DerivationDescription")
 _TOMOSYNTHESIS_TERM = re.compile(r"\bTOMO")
-_CONTRAST_TERM = re.compile(r"\b(SUBTRACTION|SUBTRACTED|RECOMBINED|HIGH_ENERGY|LOW_ENERGY|DUAL_ENERGY)\b")
+_CONTRAST_TERM = re.compile(
+    r"\b(SUBTRACTION|SUBTRACTED|ADDITION|RECOMBINED|HIGH_ENERGY|LOW_ENERGY|DUAL_ENERGY|POST_?CONTRAST)\b"
+)
+_AGENT_TEXTS = ("ContrastBolusRoute", "ContrastBolusIngredient")
 _NO_AGENT = frozenset({"", "NO", "NONE", "N/A", "UNKNOWN"})
+_REGION = "AnatomicRegionSequence"
 _BREAST = re.compile(r"BREAST|MAMM|AXILLA")
 
 
@@ -90,7 +94,7 @@ def check_kind(header: Header) -> Kind:
     """
     sop_class = header.uid("SOPClassUID")
     modality = header.text("Modality")
-    is_mammography_class = sop_class in (_MAMMOGRAPHY, _MAMMOGRAPHY_RAW)
+    is_mammography_class = sop_class in (_MAMMOGRAPHY, MAMMOGRAPHY_RAW)
     if modality == "MG" or (not modality and (is_mammography_class or sop_class in _TOMOSYNTHESIS)):
         is_film = not is_mammography_class and not header.text("PresentationIntentType")
     elif modality in _FILM_MODALITIES:
@@ -104,7 +108,8 @@ def check_kind(header: Header) -> Kind:
     if frames is not None and frames != 1:
         raise RefusedError("BAC-MULTIFRAME")
     body_part = header.text("BodyPartExamined")
-    if is_film and body_part and not _BREAST.search(body_part):
+    regions = [body_part] if body_part else [item.text("CodeMeaning") for item in header.items(_REGION)]
+    if is_film and any(region and not _BREAST.search(region) for region in regions):
         raise RefusedError("BAC-MODALITY", "the image does not show a breast")
     if "YES" in (header.text("QualityControlImage"), header.text("CalibrationImage")):
         raise RefusedError("BAC-QC-IMAGE")
@@ -122,13 +127,20 @@ def _refuse_derived(header: Header, sop_class: str | None) -> None:
         or header.text("VolumeBasedCalculationTechnique") == "TOMOSYNTHESIS"
     ):
         raise RefusedError("BAC-TOMOSYNTHESIS")
-    if _CONTRAST_TERM.search(image_type) or header.text("ContrastBolusAgent") not in _NO_AGENT:
+    agents = [header.text("ContrastBolusAgent"), *map(header.text, _AGENT_TEXTS)]
+    volume = header.number("ContrastBolusVolume")
+    if (
+        _CONTRAST_TERM.search(image_type)
+        or not _NO_AGENT.issuperset(agents)
+        or header.items("ContrastBolusAgentSequence")
+        or (volume is not None and volume != 0)
+    ):
         raise RefusedError("BAC-CONTRAST")
 
 
 def _intent(header: Header, sop_class: str | None) -> Intent:
     written = header.text("PresentationIntentType")
-    is_raw = written == "FOR PROCESSING" or (not written and sop_class == _MAMMOGRAPHY_RAW)
+    is_raw = written == "FOR PROCESSING" or (not written and sop_class == MAMMOGRAPHY_RAW)
     return "FOR PROCESSING" if is_raw else "FOR PRESENTATION"
 
 

@@ -19,7 +19,10 @@ _MATERIALS = {
     "W": "TUNGSTEN",
 }
 PHOTON_COUNTING = "PHOTON_COUNTING"
-"""Detector that weighs every photon alike, whatever its energy. DICOM has no term for it: names tell it."""
+"""Detector that weighs every photon alike, whatever its energy, or scans a slot.
+
+DICOM has no term for the first: names tell it.
+"""
 
 _COUNTERS = re.compile(r"MICRO ?DOSE|\bSECTRA\b|\bPHILIPS\b.*\bL[35]0\b")
 _KVP_RANGE = (15.0, 60.0)
@@ -73,21 +76,24 @@ def read_beam(header: Header) -> Beam:
     Beam
         What the header tells, in mm and kV.
     """
-    grid = header.text("Grid")
+    grid = {term for term in header.texts("Grid") if term}
     return Beam(
         anode=_materials(header.texts("AnodeTargetMaterial")),
         filter_material=_materials(header.texts("FilterMaterial")),
         filter_thickness_mm=_filter_thickness(header),
         kvp=header.positive("KVP", *_KVP_RANGE),
         thickness_mm=header.positive("BodyPartThickness", *_THICKNESS_RANGE_MM),
-        grid=grid != "NONE" if grid else None,
+        grid=grid != {"NONE"} if grid else None,
         detector=_detector(header),
     )
 
 
 def _detector(header: Header) -> str | None:
     names = f"{header.text('Manufacturer')} {header.text('ManufacturerModelName')}"
-    return PHOTON_COUNTING if _COUNTERS.search(names) else header.text("DetectorType") or None
+    # Scanned slots let as little scatter through, and most of them count.
+    if _COUNTERS.search(names) or header.text("DetectorConfiguration") == "SLOT":
+        return PHOTON_COUNTING
+    return header.text("DetectorType") or None
 
 
 def _materials(names: tuple[str, ...]) -> str | None:

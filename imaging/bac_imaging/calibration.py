@@ -152,7 +152,9 @@ def calibrate(beam: Beam | None) -> Calibration | Notice:
     if beam is None or beam.anode is None or beam.filter_material is None or beam.kvp is None:
         return Notice.of("BAC-W-MASS-NONE-BEAM")
     if beam.detector == PHOTON_COUNTING:
-        return _outside("no calcium mass: a detector that counts photons is not calibrated")
+        return _outside("no calcium mass: a detector that counts photons or scans a slot is not calibrated")
+    if beam.detector == "FILM":
+        return _outside("no calcium mass: film is not calibrated")
     if beam.thickness_mm is None:
         return Notice.of("BAC-W-MASS-NONE-THICKNESS")
     grid = _table().get((beam.anode, beam.filter_material))

@@ -204,6 +204,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "the calcium mass is an estimate: pixel values are not proportional to exposure",
             "send the FOR PROCESSING image for a calibrated mass",
         ),
+        "BAC-W-GRID-ASSUMED": _warning(
+            "the header does not say whether a grid stood in the beam; one is assumed",
+            "find out: without a grid the calcium mass may be up to twice as large as given",
+        ),
         "BAC-W-METAL": _warning(
             "a long find is heavier than solid calcium salt, taken for metal and left out",
             "look there for a wire, clip or lead; calcium beneath it is not counted",

@@ -24,6 +24,8 @@ _FRAMES: dict[Family, frozenset[int]] = {
     "jpeg-lossless": frozenset({0xC3}),
     "jpeg-ls": frozenset({0xF7}),
 }
+_COD, _SOT = 0x52, 0x90
+_WAVELET = 9  # place of the transformation in a coding style: Scod, four of SGcod, four of SPcod before it
 _QUANTISATION, _LS_PARAMETERS, _COMMENT = 0xDB, 0xF8, 0xFE
 _ADOBE = 0xEE
 _APPLICATION = frozenset(range(0xE0, 0xF0))
@@ -75,6 +77,39 @@ def check_codestream(stream: bytes, family: Family, expected: Expected) -> None:
             _check_jpeg(stream, family, expected)
     except (struct.error, IndexError):
         raise RefusedError("BAC-FILE-TRUNCATED") from None
+
+
+def loses(stream: bytes, family: Family) -> bool:
+    """Tell whether a compressed frame says of itself that it lost something.
+
+    Parameters
+    ----------
+    stream : bytes
+        One frame that `check_codestream` has passed.
+    family : {"jpeg", "jpeg-lossless", "jpeg-ls", "jpeg2000"}
+        What it is.
+
+    Returns
+    -------
+    bool
+        True for an irreversible wavelet (T.800 A.6.1) and a near-lossless scan (T.87 C.2.3).
+    """
+    if family == "jpeg":
+        return True
+    if family not in ("jpeg-ls", "jpeg2000"):
+        return False
+    position = stream.find(b"\xff\x4f\xff\x51") + 2 if family == "jpeg2000" else 2
+    while position + 4 <= len(stream):
+        marker, length = stream[position + 1], struct.unpack_from(">H", stream, position + 2)[0]
+        body = stream[position + 4 : position + 2 + length]
+        if family == "jpeg2000" and marker == _COD:
+            return len(body) > _WAVELET and body[_WAVELET] == 0
+        if family == "jpeg-ls" and marker == _SOS:
+            return body[1 + 2 * body[0]] != 0
+        if marker == _SOT:
+            break
+        position += 2 + length
+    return False
 
 
 def _damaged(found: str) -> FailedError:

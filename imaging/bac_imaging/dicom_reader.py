@@ -78,7 +78,7 @@ def _read(dataset: Dataset, given: Spacing | None) -> Mammogram:
     padding = padding_mask(stored, header)
     to_signal = log_exposure if kind.intent == "FOR PROCESSING" else display
     intensity = to_signal(stored, padding, header)
-    lossy = (Notice.of("BAC-W-LOSSY"),) if is_lossy(dataset.file_meta.TransferSyntaxUID, header) else ()
+    lossy = (Notice.of("BAC-W-LOSSY"),) if is_lossy(dataset, header) else ()
     return Mammogram(
         signal=intensity.signal,
         valid=intensity.valid,

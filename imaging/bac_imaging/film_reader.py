@@ -23,10 +23,12 @@ BoolArray = npt.NDArray[np.bool_]
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 _FORMATS = ("PNG", "TIFF", "JPEG")
-_WITH_ALPHA = ("LA", "RGBA", "PA")
+_WITH_ALPHA = ("LA", "RGBA")
 _JPEG_ROUNDING = 2
 """Difference of channels up to which a JPEG counts as grey: its colour conversion rounds."""
-_ORIENTATION, _PHOTOMETRIC, _MIN_IS_WHITE = 274, 262, 0
+_ORIENTATION, _PHOTOMETRIC, _MIN_IS_WHITE, _PALETTE = 274, 262, 0, 3
+_BITS, _PLANES, _APART, _FORMAT, _SIGNED = 258, 284, 2, 339, 2
+_PILLOW_BITS = 8  # of samples that it puts together from planes
 
 
 def read_film(data: bytes, given: Spacing | None) -> Mammogram:
@@ -65,7 +67,7 @@ def read_film(data: bytes, given: Spacing | None) -> Mammogram:
         geometry, notices = given_geometry(given, *stored_shape)
     signal, valid = _scaled(grey, opaque)
     intensity = with_clipping(Intensity(signal, valid, False, notices))
-    is_lossy = image.format == "JPEG"
+    is_lossy = image.format == "JPEG" or "jpeg" in str(image.info.get("compression"))
     return Mammogram(
         signal=intensity.signal,
         valid=intensity.valid,
@@ -100,8 +102,13 @@ def _open(data: bytes) -> Image.Image:
         raise RefusedError("BAC-MULTIFRAME")
     if image.mode == "1":
         raise RefusedError("BAC-DIMENSIONS", "the image is black and white without greys")
-    if image.mode in ("CMYK", "LAB", "HSV"):
+    tags = getattr(image, "tag_v2", {})
+    is_palette = tags.get(_PHOTOMETRIC) == _PALETTE and image.mode not in ("P", "PA")
+    if image.mode in ("CMYK", "LAB", "HSV") or is_palette:
         raise RefusedError("BAC-COLOUR")
+    deep = max(tags.get(_BITS, (8,))) > _PILLOW_BITS and len(tags.get(_BITS, (8,))) > 1
+    if tags.get(_FORMAT, (1,))[0] == _SIGNED or (deep and tags.get(_PLANES) == _APART):
+        raise RefusedError("BAC-DIMENSIONS", "the TIFF's samples are signed, or deep ones plane by plane")
     return image
 
 
@@ -134,8 +141,9 @@ def _pixels(image: Image.Image) -> tuple[FloatArray, BoolArray]:
     except Exception:  # damaged streams
         raise FailedError("BAC-DECODE-FAILED") from None
     tolerance = _JPEG_ROUNDING if image.format == "JPEG" else 0
-    if image.mode == "P":
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    if image.mode in ("P", "PA"):
+        has_alpha = image.mode == "PA" or "transparency" in image.info
+        image = image.convert("RGBA" if has_alpha else "RGB")
     elif image.mode == "YCbCr":
         image = image.convert("RGB")
     array = np.asarray(image)

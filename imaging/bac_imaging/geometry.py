@@ -4,8 +4,9 @@ The spacing rule, in this order; the first that applies is used and named in `Ge
 
 1. ``ImagerPixelSpacing``: by the standard the spacing at the front plane of the detector.
 2. ``PixelSpacing`` with a ``PixelSpacingCalibrationType``: it holds in the object's plane, so it is
-   multiplied by ``EstimatedRadiographicMagnificationFactor`` (what GEOMETRY divides by) or, where that is
-   absent, by the magnification below, so that lengths in the breast stay what the calibration says.
+   multiplied by ``EstimatedRadiographicMagnificationFactor`` (what GEOMETRY divides by) or, for FIDUCIAL
+   or where that is absent, by the magnification below, so that lengths in the breast stay what the
+   calibration says.
 3. ``NominalScannedPixelSpacing``: the film's plane, for digitised films.
 4. ``PixelSpacing`` without a calibration type: taken at the detector, with a warning.
 5. ``given``: the spacing that the caller gives. It never replaces one that the header has: if the two
@@ -23,12 +24,23 @@ counted from that plane.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.header import Header
 from bac_imaging.magnification import assumed_magnification, read_magnification
-from bac_imaging.spacing import Spacing, agree, check_extent, check_range, header_spacing, in_mm, reduction
+from bac_imaging.spacing import (
+    AGREEMENT,
+    Spacing,
+    agree,
+    check_extent,
+    check_range,
+    check_size,
+    header_spacing,
+    in_mm,
+    reduction,
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +111,9 @@ def read_geometry(
         raise RefusedError(
             "BAC-SPACING-CONFLICT", f"the spacing given contradicts the header's ({source} {in_mm(spacing)})"
         )
+    _check_aspect(header, spacing)
     check_extent(spacing, rows, columns)
+    check_size(header, spacing, rows, columns)
     if source == "PixelSpacing":
         notices.append(Notice.of("BAC-W-SPACING-DETECTOR-ASSUMED"))
     reduced = reduction(header, spacing, rows, columns) if source == "ImagerPixelSpacing" else 1.0
@@ -134,6 +148,17 @@ def given_geometry(given: Spacing | None, rows: int, columns: int) -> tuple[Geom
     check_extent(spacing, rows, columns)
     magnification, how, notices = assumed_magnification()
     return Geometry(spacing, "given", magnification, how), notices
+
+
+def _check_aspect(header: Header, spacing: Spacing) -> None:
+    aspect = header.numbers("PixelAspectRatio")
+    if len(aspect) != 2 or not all(math.isfinite(side) and side > 0 for side in aspect):
+        return
+    if abs(aspect[0] / aspect[1] / (spacing[0] / spacing[1]) - 1) > AGREEMENT:
+        raise RefusedError(
+            "BAC-SPACING-CONFLICT",
+            f"the spacing is {in_mm(spacing)} but PixelAspectRatio is {aspect[0]:g} to {aspect[1]:g}",
+        )
 
 
 def _given(given: Spacing | None) -> Spacing:

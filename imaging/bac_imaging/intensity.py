@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from bac_imaging.acceptance import MAMMOGRAPHY_RAW
 from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.header import Header
 from bac_imaging.lut import apply_modality_lut, display_scale
@@ -21,6 +22,12 @@ LOG_DECADES = 4.0
 
 Storage phosphor readers record four decades; DICOM has no attribute for it.
 """
+_BRIGHT_AIR = 0.6
+"""Place of the border's median between the 1st and 99th percentile from which on air is held for bright."""
+_EVERY = 7  # pixels looked at
+_TURNED = "the header makes air bright and tissue dark; the image was turned round"
+_DISPLAY_BITS = 8
+_IDLE_BITS = 2  # more than a dim exposure leaves unused
 _CLIPPED_SHARE = 2e-4
 """Share of pixels at the bright end from which on clipping inside the image is worth a warning."""
 
@@ -61,7 +68,9 @@ def log_exposure(stored: IntArray, padding: BoolArray, header: Header) -> Intens
     """Give minus the logarithm of the exposure of a FOR PROCESSING image.
 
     For a LIN relationship the values are taken proportional to exposure: an offset of the detector, which no
-    attribute states, is not subtracted. For LOG, `LOG_DECADES` over the full range are assumed.
+    attribute states, is not subtracted. For LOG, `LOG_DECADES` over the full range are assumed. What is told
+    is told of the stored values (PS3.3 C.8.11.3), whatever a modality LUT makes of them; it is followed only
+    where it turns values round that fall with exposure.
 
     Parameters
     ----------
@@ -85,21 +94,28 @@ def log_exposure(stored: IntArray, padding: BoolArray, header: Header) -> Intens
     values, falls = apply_modality_lut(stored, header)
     relationship = header.text("PixelIntensityRelationship")
     sign = header.number("PixelIntensityRelationshipSign")
+    is_told = relationship in ("LIN", "LOG")
+    is_stored = is_told and not (sign == -1 and _is_turned_round(values, header))
+    if is_stored:
+        values = stored.astype(np.float32)
     notices: list[Notice] = []
     # The sign is that of the stored values, which the modality LUT may turn round.
-    rises = (sign == 1) != falls
+    rises = (sign == 1) != (falls and not is_stored)
     if sign not in (1, -1):
         # High values of MONOCHROME1, after the modality LUT, are dark, which is where the exposure is high.
-        rises = header.text("PhotometricInterpretation") == "MONOCHROME1"
-        relationship = ""
+        rises = (header.text("PhotometricInterpretation") == "MONOCHROME1") != (falls and is_stored)
+    full_scale = _full_scale(stored, header)
     if not rises:
-        values = _full_scale(header) - values
+        values = full_scale - values
+    is_sure = is_told and sign in (1, -1) and _is_raw(header)
     if relationship == "LOG":
         notices.append(Notice.of("BAC-W-LOG-SLOPE-ASSUMED"))
-        scale = np.float32(LOG_DECADES * np.log(10.0) / (_full_scale(header) + 1.0))
+        if not is_sure:
+            notices.append(Notice.of("BAC-W-INTENSITY-ASSUMED"))
+        scale = np.float32(LOG_DECADES * np.log(10.0) / (full_scale + 1.0))
         signal, lit = values * -scale, np.ones(values.shape, dtype=np.bool_)
     else:
-        if relationship != "LIN" or not rises:
+        if not is_sure or not rises:
             notices.append(Notice.of("BAC-W-INTENSITY-ASSUMED"))
         lit = values > 0
         signal = -np.log(np.where(lit, values, np.float32(1.0)))
@@ -137,6 +153,9 @@ def display(stored: IntArray, padding: BoolArray, header: Header) -> Intensity:
     if shape in ("IDENTITY", "INVERSE") and (shape == "INVERSE") != dark_high:
         notices.append(Notice.of("BAC-W-POLARITY-CONFLICT"))
         dark_high = _border(signal) > float(np.median(signal))
+    elif _has_bright_air(1 - signal if dark_high else signal, padding):
+        notices.append(Notice.of("BAC-W-POLARITY-CONFLICT", _TURNED))
+        dark_high = not dark_high
     if dark_high:
         signal = 1 - signal
     return with_clipping(_finish(signal, ~padding, False, notices))
@@ -183,13 +202,43 @@ def _finish(
     )
 
 
+def _has_bright_air(signal: FloatArray, padding: BoolArray) -> bool:
+    """Tell whether what surrounds the breast is brighter than most of it can be: air is dark."""
+    seen = signal[~padding][::_EVERY]
+    if padding.any() or not seen.size:
+        return False  # padding takes the place of air
+    low, high = np.percentile(seen, [1, 99])
+    return bool(_border(signal) > low + _BRIGHT_AIR * (high - low))
+
+
 def _border(signal: FloatArray) -> float:
     return float(np.median(np.concatenate([signal[0], signal[-1], signal[:, 0], signal[:, -1]])))
 
 
-def _full_scale(header: Header) -> np.float32:
-    bits = header.number("BitsStored") or header.number("BitsAllocated") or 16
-    return np.float32(2.0**bits - 1.0)
+def _is_turned_round(values: FloatArray, header: Header) -> bool:
+    """Tell whether rescaled values are the stored ones counted down from their top."""
+    is_table = bool(header.items("ModalityLUTSequence"))
+    return not is_table and header.number("RescaleSlope") == -1 and float(values.min()) >= 0
+
+
+def _is_raw(header: Header) -> bool:
+    """Tell whether an image that says FOR PROCESSING is one that a detector gives.
+
+    No detector stores 8 bits or negative exposures, and the class of images for processing is one of its own.
+    """
+    stored_bits = header.number("BitsStored")
+    return (
+        (stored_bits is None or stored_bits > _DISPLAY_BITS)
+        and header.number("PixelRepresentation") != 1
+        and header.uid("SOPClassUID") in (None, MAMMOGRAPHY_RAW)
+    )
+
+
+def _full_scale(stored: IntArray, header: Header) -> np.float32:
+    """Give the largest value that can be stored; of the bits in use where most of the range never is."""
+    bits = int(header.number("BitsStored") or header.number("BitsAllocated") or 16)
+    used = int(stored.max()).bit_length()
+    return np.float32(2.0 ** (used if 0 < used <= bits - _IDLE_BITS else bits) - 1.0)
 
 
 def _padding(header: Header, keyword: str) -> float | None:

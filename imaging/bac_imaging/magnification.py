@@ -13,7 +13,11 @@ _ASSUMED_GAP_MM = 20.0
 _ASSUMED_THICKNESS_MM = 50.0
 _SID_RANGE_MM = (400.0, 1000.0)
 _LARGEST_GAP_MM = 40.0
+_THICKNESS_RANGE_MM = (10.0, 115.0)  # beyond it no breast was compressed, whatever the readout says
 _FACTOR_TOLERANCE = 0.02
+
+
+_NO_GAP = "the header's distances or factor fit no breast on its support; the gap is assumed"
 
 
 def support_magnification(header: Header) -> float | None:
@@ -21,7 +25,11 @@ def support_magnification(header: Header) -> float | None:
     factor = header.positive("EstimatedRadiographicMagnificationFactor", 0.5, 20.0)
     sid = header.positive("DistanceSourceToDetector", *_SID_RANGE_MM)
     sod = header.positive("DistanceSourceToPatient", 50.0, _SID_RANGE_MM[1])
-    return max((f for f in (factor, sid / sod if sid and sod else None) if f is not None), default=None)
+    entrance = header.positive("DistanceSourceToEntrance", 50.0, _SID_RANGE_MM[1])
+    thickness = header.positive("BodyPartThickness", *_THICKNESS_RANGE_MM)
+    support = entrance + thickness if entrance and thickness else None
+    told = (factor, *(sid / d if sid and d else None for d in (sod, support)))
+    return max((value for value in told if value is not None), default=None)
 
 
 def assumed_magnification() -> tuple[float, str, tuple[Notice, ...]]:
@@ -60,6 +68,8 @@ def read_magnification(header: Header, thickness_mm: float | None) -> tuple[floa
         Assumptions and contradictions.
     """
     sid = header.positive("DistanceSourceToDetector", *_SID_RANGE_MM)
+    if thickness_mm is not None and not _THICKNESS_RANGE_MM[0] <= thickness_mm <= _THICKNESS_RANGE_MM[1]:
+        thickness_mm = None
     thickness = _ASSUMED_THICKNESS_MM if thickness_mm is None else thickness_mm
     gap = _support_gap(header, sid, thickness_mm) if sid else None
     magnification = _mid_breast(
@@ -77,7 +87,12 @@ def read_magnification(header: Header, thickness_mm: float | None) -> tuple[floa
     if sid is None or thickness_mm is None:
         notices.append(Notice.of("BAC-W-MAGNIFICATION-ASSUMED"))
     factor = header.number("EstimatedRadiographicMagnificationFactor")
-    if factor is not None and not 1 - _FACTOR_TOLERANCE <= factor <= magnification * (1 + _FACTOR_TOLERANCE):
+    told = support_magnification(header)
+    if gap is None and told is not None and told > magnification * (1 + _FACTOR_TOLERANCE):
+        notices.append(Notice.of("BAC-W-MAGNIFICATION-CONFLICT", _NO_GAP))
+    elif factor is not None and not 1 - _FACTOR_TOLERANCE <= factor <= magnification * (
+        1 + _FACTOR_TOLERANCE
+    ):
         notices.append(Notice.of("BAC-W-MAGNIFICATION-CONFLICT"))
     return magnification, how, tuple(notices)
 

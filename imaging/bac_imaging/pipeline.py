@@ -251,6 +251,8 @@ def bac_probability(found: Segmentation, parameters: PostProcessing) -> float:
 def _spacing_option(options: Mapping[str, Any] | None) -> tuple[float, float] | None:
     if options is None:
         return None
+    if not isinstance(options, Mapping):
+        raise RefusedError("BAC-OPTIONS-INVALID", "the options are no object with names")
     unknown = set(options) - {"pixel_spacing_mm"}
     if unknown:
         named = ", ".join(sorted(_option_name(name) for name in unknown))
@@ -268,6 +270,10 @@ def _spacing_option(options: Mapping[str, Any] | None) -> tuple[float, float] | 
         raise RefusedError("BAC-OPTIONS-INVALID", "pixel_spacing_mm is not a pair of numbers") from None
 
 
-def _option_name(name: str) -> str:
+def _option_name(name: object) -> str:
     """Write an option's name into a message only if it looks like one."""
-    return repr(name) if re.fullmatch(r"\w{1,40}", name, re.ASCII) else "that is no name"
+    return (
+        repr(name)
+        if isinstance(name, str) and re.fullmatch(r"\w{1,40}", name, re.ASCII)
+        else "that is no name"
+    )

@@ -16,7 +16,7 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from bac_imaging.codestream import Expected, Family, check_codestream
+from bac_imaging.codestream import Expected, Family, check_codestream, loses
 from bac_imaging.errors import FailedError, RefusedError
 from bac_imaging.header import Header
 
@@ -40,6 +40,8 @@ _DECODERS: tuple[tuple[frozenset[str], Family | None, str], ...] = (
 # pydicom's own correction overlooks HighBit, and BitsStored is not always what the stream holds.
 _DECODE_OPTIONS: dict[str, Any] = {"correct_unused_bits": False}
 _USUAL = {"PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0, "SamplesPerPixel": 1}
+
+_METHOD = "LossyImageCompressionMethod"
 
 _STDERR_LOCK = threading.Lock()
 
@@ -84,6 +86,8 @@ def decode(dataset: Dataset, header: Header, expected: Expected) -> npt.NDArray[
         needed = expected.rows * expected.columns * expected.samples * expected.bits_allocated // 8
         if len(data) < needed:
             raise RefusedError("BAC-FILE-TRUNCATED", "the file holds fewer pixels than its header says")
+        if len(data) >= 2 * needed:
+            raise RefusedError("BAC-MULTIFRAME", "the file holds more pixels than its header says")
         array = _call_decoder(dataset, syntax, "")
     if array.shape[:2] != (expected.rows, expected.columns):
         raise FailedError("BAC-DECODE-FAILED", "the decoded image has another size than the header says")
@@ -92,22 +96,28 @@ def decode(dataset: Dataset, header: Header, expected: Expected) -> npt.NDArray[
     return _stored_values(array, header, is_native=not syntax.is_encapsulated or syntax in _RLE)
 
 
-def is_lossy(syntax: UID, header: Header) -> bool:
+def is_lossy(dataset: Dataset, header: Header) -> bool:
     """Tell whether an image was ever compressed with loss.
 
     Parameters
     ----------
-    syntax : pydicom.uid.UID
-        Transfer syntax of the file.
+    dataset : pydicom.Dataset
+        The object, decoded before.
     header : Header
         Header of the image.
 
     Returns
     -------
     bool
-        True if the syntax always loses or the header admits a loss.
+        True if the syntax always loses, or the header or the compressed stream admits a loss.
     """
-    return syntax in _LOSSY or header.text("LossyImageCompression") == "01"
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax in _LOSSY or header.text("LossyImageCompression") == "01" or header.text(_METHOD):
+        return True
+    if any(ratio > 1 for ratio in header.numbers("LossyImageCompressionRatio")):
+        return True
+    family = next((family for uids, family, _ in _DECODERS if syntax in uids), None)
+    return family is not None and loses(get_frame(dataset.PixelData, 0, number_of_frames=1), family)
 
 
 def _decode_compressed(

@@ -12,6 +12,8 @@ AGREEMENT = 0.01
 """Relative difference up to which two statements of the same spacing agree."""
 SPACING_RANGE_MM = (0.02, 0.5)
 """Plausible spacings at the detector: finer than any film scanner's, coarser than any CR plate's."""
+_RESIZED = 1.2  # GE's spacing of a plane above the detector is within 1.15
+_LARGEST_ASPECT = 1.5  # no detector's or scanner's pixels are farther from square
 EXTENT_RANGE_MM = (10.0, 450.0)
 """Plausible sides of an image; the largest film (35 cm x 43 cm) is below the upper end."""
 
@@ -56,12 +58,18 @@ def header_spacing(header: Header, magnification: float) -> tuple[Spacing | None
             "BAC-SPACING-CONFLICT",
             f"ImagerPixelSpacing is {in_mm(imager)} but PixelSpacing is {in_mm(pixel)}",
         )
+    if imager and scanned and not agree(imager, scanned):
+        raise RefusedError(
+            "BAC-SPACING-CONFLICT",
+            f"ImagerPixelSpacing is {in_mm(imager)} but NominalScannedPixelSpacing is {in_mm(scanned)}",
+        )
     if imager:
         return imager, "ImagerPixelSpacing"
     if pixel and calibrated:
+        # A fiducial's size is true in its own plane, whatever the factor says.
         scale, by = (
             (factor, "EstimatedRadiographicMagnificationFactor")
-            if factor
+            if factor and header.text("PixelSpacingCalibrationType") == "GEOMETRY"
             else (magnification, "magnification")
         )
         return (pixel[0] * scale, pixel[1] * scale), f"PixelSpacing x {by}"
@@ -122,6 +130,33 @@ def check_range(spacing: Spacing, name: str) -> None:
     low, high = SPACING_RANGE_MM
     if not all(low <= value <= high for value in spacing):
         raise RefusedError("BAC-SPACING-INVALID", f"{name} is {in_mm(spacing)}, outside {low} to {high} mm")
+    if max(spacing) > _LARGEST_ASPECT * min(spacing):
+        raise RefusedError("BAC-SPACING-INVALID", f"{name} is {in_mm(spacing)}, far from square")
+
+
+def check_size(header: Header, spacing: Spacing, rows: int, columns: int) -> None:
+    """Refuse an image that was made smaller or larger after its header was written.
+
+    Its field of view is that of the stored pixels (PS3.3 C.8.11.4). Makers round it and leave it as it was
+    where an image is cut, so only a field that is larger or smaller by the same factor on both sides tells.
+
+    Raises
+    ------
+    RefusedError
+        ``BAC-SPACING-CONFLICT``.
+    """
+    view = header.numbers("FieldOfViewDimensions")
+    if len(view) != 2 or not all(math.isfinite(side) and side > 0 for side in view):
+        return
+    sides = (rows * spacing[0], columns * spacing[1])
+    for field in (view, view[::-1]):
+        by = (field[0] / sides[0], field[1] / sides[1])
+        if abs(by[0] / by[1] - 1) <= AGREEMENT and not 1 / _RESIZED < by[0] < _RESIZED:
+            raise RefusedError(
+                "BAC-SPACING-CONFLICT",
+                f"with a spacing of {in_mm(spacing)} the image measures {sides[0]:.0f} x {sides[1]:.0f} mm, "
+                f"but its FieldOfViewDimensions are {field[0]:.0f} x {field[1]:.0f} mm",
+            )
 
 
 def check_extent(spacing: Spacing, rows: int, columns: int) -> None:

@@ -46,7 +46,7 @@ def read_tiff(data: bytes) -> Image.Image:
                 raise RefusedError("BAC-MULTIFRAME")
             page = file.pages[0]
             check_dimensions(page.imagelength, page.imagewidth)
-            if page.ndim != 2:
+            if page.ndim != 2 or page.photometric == tifffile.PHOTOMETRIC.PALETTE:
                 raise RefusedError("BAC-COLOUR")
             if page.dtype is None or page.dtype.name not in _DTYPES:
                 raise RefusedError("BAC-DIMENSIONS", "the pixels are not of 8 or 16 bits")

@@ -33,6 +33,9 @@ _VIEW_CODES = {
     "R-40AAA": "ISO",
     "399192008": "XCCL",
     "R-1024A": "XCCL",
+    # Retired, and to be understood: notes of the context group.
+    "Y-X1770": "XCCL",
+    "R-102CF": "XCC",
     "399101009": "XCCM",
     "R-1024B": "XCCM",
 }
@@ -66,7 +69,8 @@ _MODIFIER_CODES = {
     "R-40ABE": "IMF",
 }
 
-_BIOPSY_TERMS = frozenset({"STEREO", "BIOPSY", "SCOUT", "PREFIRE", "POSTFIRE"})
+_LATERALITIES = ("ImageLaterality", "FrameLaterality", "Laterality")
+_BIOPSY_TERMS = frozenset({"STEREO", "BIOPSY", "SCOUT", "PREFIRE", "POSTFIRE", "POSTBIOPSY", "POSTMARKER"})
 _BIOPSY_TEXT = re.compile(r"STEREO|BIOPS|NEEDLE|LOCALI[SZ]")
 _STEREO_TEXT = re.compile(r"STEREO|PRE-?FIRE|POST-?FIRE")
 
@@ -119,6 +123,7 @@ def read_view(header: Header) -> tuple[View, tuple[Notice, ...]]:
         for code in (item.code() for item in holder.items("ViewModifierCodeSequence"))
         if code
     }
+    modifiers |= codes & (_MAGNIFICATION_CODES | _SPOT_CODES)  # written in the wrong place
     # Digitised film sets (CBIS-DDSM) keep the view in PatientOrientation.
     position = parse_position(header.text("ViewPosition") or header.text("PatientOrientation"))
     _refuse_biopsy(header)
@@ -127,12 +132,18 @@ def read_view(header: Header) -> tuple[View, tuple[Notice, ...]]:
     _refuse_spot(header, modifiers, position)
 
     notices: list[Notice] = []
-    coded = next((_VIEW_CODES[code] for code in sorted(codes) if code in _VIEW_CODES), None)
+    named = sorted({_VIEW_CODES[code] for code in codes if code in _VIEW_CODES})
+    coded = named[0] if named else None
     view = coded or position.view or None
     if view is None:
         notices.append(Notice.of("BAC-W-VIEW-UNKNOWN"))
+    elif len(named) > 1:
+        notices.append(Notice.of("BAC-W-VIEW-CONFLICT", f"the view is coded {' and '.join(named)}"))
     elif coded and position.view and coded != position.view:
         found = f"the view is coded {coded} but written {position.view}"
+        notices.append(Notice.of("BAC-W-VIEW-CONFLICT", found))
+    elif codes and not coded:
+        found = f"the view's code is none that is known, and written is {view}"
         notices.append(Notice.of("BAC-W-VIEW-CONFLICT", found))
     suffixes = {_MODIFIER_CODES.get(code, "") for code in modifiers} | {position.modifier}
     if view is not None and any(suffixes):
@@ -148,14 +159,15 @@ def read_view(header: Header) -> tuple[View, tuple[Notice, ...]]:
 
 
 def _laterality(header: Header, position: Position, notices: list[Notice]) -> Laterality | None:
-    written = next(
-        (text for text in map(header.text, ("ImageLaterality", "FrameLaterality", "Laterality")) if text), ""
-    )
+    sides = [text for text in map(header.text, _LATERALITIES) if text]
+    written = sides[0] if sides else ""
     if written == "B":
         raise RefusedError("BAC-DIMENSIONS", "the image shows both breasts")
     side: Laterality | None = "L" if written == "L" else "R" if written == "R" else position.side or None
     if side is None:
         notices.append(Notice.of("BAC-W-LATERALITY-UNKNOWN"))
+    elif set(sides) >= {"L", "R"}:
+        notices.append(Notice.of("BAC-W-VIEW-CONFLICT", f"the header names both sides; {side} is used"))
     elif position.side and position.side != side:
         found = f"the side is {side} but the view is written for {position.side}"
         notices.append(Notice.of("BAC-W-VIEW-CONFLICT", found))

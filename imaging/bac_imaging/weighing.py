@@ -79,7 +79,8 @@ def weigh(
     nothing = np.zeros((0, 0), dtype=np.float32)
     if context["signal_kind"] != "log_exposure" or context["presentation_intent"] != "FOR PROCESSING":
         return Weighed(MassResult("none", (), None, (_no_exposure_scale(context),)), nothing, found)
-    calibration = calibrate(read_beam(context))
+    beam = read_beam(context)
+    calibration = calibrate(beam)
     if isinstance(calibration, Notice):
         return Weighed(MassResult("none", (), None, (calibration,)), nothing, found)
     scale_known = bool(context["exposure_scale_known"])
@@ -99,6 +100,8 @@ def weigh(
     notices = []
     if not scale_known:
         notices.append(Notice.of("BAC-W-MASS-ESTIMATED"))
+    if beam is not None and beam.grid is None:
+        notices.append(Notice.of("BAC-W-GRID-ASSUMED"))
     if metal:
         notices.append(Notice.of("BAC-W-METAL", _too_heavy(len(metal))))
     if _is_clipped(signal, found.mask):

@@ -6,6 +6,7 @@ import io
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,6 +124,31 @@ def test_prepared_arrays_and_context(prepared: Prepared) -> None:
     assert len(prepared.tiles) >= 1
     assert len(json.dumps(prepared.context)) < 60_000
     assert np.isfinite(prepared.tiles).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "basis", "code"),
+    [
+        ({"Grid": None}, "calibrated", "BAC-W-GRID-ASSUMED"),
+        ({"DetectorConfiguration": "SLOT"}, "none", "BAC-W-MASS-NONE-BEAM"),
+        ({"DetectorType": "FILM"}, "none", "BAC-W-MASS-NONE-BEAM"),
+    ],
+)
+def test_what_a_mass_does_not_rest_on_is_told(changes: dict[str, Any], basis: str, code: str) -> None:
+    report = _quantify(prepare(_dicom(**changes)), _truth()).report
+    assert report["mass_basis"] == basis
+    assert code in {warning["code"] for warning in report["warnings"]}
+
+
+def test_no_grid_said_twice_is_no_grid() -> None:
+    once, twice = (prepare(_dicom(Grid=said)).context["beam"]["grid"] for said in ("NONE", ["NONE", "NONE"]))
+    assert once is twice is False
+
+
+@pytest.mark.parametrize("options", [{1: 2}, {None: 1}, [1]])
+def test_options_that_are_no_names(options: Any) -> None:
+    with pytest.raises(RefusedError, match="BAC-OPTIONS-INVALID"):
+        prepare(_dicom(), options)
 
 
 def test_a_mask_ends_a_fifth_of_a_mm_beyond_its_core(prepared: Prepared) -> None:
@@ -259,7 +285,9 @@ def test_a_detector_that_counts_photons_is_not_calibrated(maker: str, model: str
     assert found.report["beam"]["detector"] == "PHOTON_COUNTING"
     (warning,) = found.report["warnings"]
     assert warning["code"] == "BAC-W-MASS-NONE-BEAM"
-    assert warning["text"].startswith("no calcium mass: a detector that counts photons is not calibrated")
+    assert warning["text"].startswith(
+        "no calcium mass: a detector that counts photons or scans a slot is not"
+    )
 
 
 # The exposure is that of the true header; each value of it may be told a tenth too small or too large.

@@ -193,3 +193,31 @@ def test_truncated(kind, grey8):
         with pytest.raises(ImagingError) as caught:
             read_mammogram(data[:length], SPACING)
         assert "\n" not in str(caught.value)
+
+
+def test_a_palette_with_alpha_is_followed(grey8):
+    """A palette that counts down: index 0 is white."""
+    image = Image.merge("PA", (Image.fromarray(255 - grey8), Image.new("L", grey8.shape[::-1], 255)))
+    image.putpalette([value for index in range(256) for value in (255 - index,) * 3])
+    check(encode(image, "TIFF"), grey8, 255)
+
+
+def test_tiffs_that_would_decode_to_something_else(grey16):
+    tifffile = pytest.importorskip("tifffile")
+    apart = {"photometric": "rgb", "planarconfig": "separate"}
+    table = np.stack([np.arange(65535, -1, -1)] * 3).astype(np.uint16)
+    for pixels, options, code in (
+        (grey16, {"photometric": "palette", "colormap": table}, "BAC-COLOUR"),
+        (np.stack([grey16] * 3), apart, "BAC-DIMENSIONS"),
+        ((grey16 // 256).astype(np.int8), {}, "BAC-DIMENSIONS"),
+    ):
+        buffer = io.BytesIO()
+        tifffile.imwrite(buffer, pixels, **options)
+        with pytest.raises(RefusedError) as caught:
+            read_mammogram(buffer.getvalue(), SPACING)
+        assert caught.value.code == code
+
+
+def test_a_tiff_may_hold_a_jpeg(grey8):
+    assert "BAC-W-LOSSY" in codes(read_mammogram(encode(grey8, "TIFF", compression="jpeg"), SPACING))
+    assert "BAC-W-LOSSY" not in codes(read_mammogram(encode(grey8, "TIFF"), SPACING))

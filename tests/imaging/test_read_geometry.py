@@ -212,3 +212,49 @@ def test_spacing_that_holds_above_the_detector(read):
     assert witnessed.magnification_source.endswith(", spacing already reduced")
     # One witness alone does not overrule the attribute's definition.
     assert read(**ge).geometry.magnification == pytest.approx(660 / 615)
+
+
+def test_a_fiducial_is_true_in_its_own_plane(read):
+    calibrated = {
+        "ImagerPixelSpacing": None,
+        "PixelSpacing": [0.1, 0.1],
+        "PixelSpacingCalibrationType": "FIDUCIAL",
+    }
+    plain = read(**calibrated).geometry
+    geometry = read(**calibrated, EstimatedRadiographicMagnificationFactor=1.03).geometry
+    assert geometry == plain
+    assert geometry.pixel_spacing_mm[0] / geometry.magnification == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "code"),
+    [
+        # 140 x 120 pixels of 0.1 mm: the detector's field was twice as large.
+        ({"FieldOfViewDimensions": [28, 24]}, "BAC-SPACING-CONFLICT"),
+        ({"FieldOfViewDimensions": [24, 28]}, "BAC-SPACING-CONFLICT"),
+        ({"NominalScannedPixelSpacing": [0.05, 0.05]}, "BAC-SPACING-CONFLICT"),
+        ({"PixelAspectRatio": [2, 1]}, "BAC-SPACING-CONFLICT"),
+        ({"ImagerPixelSpacing": [0.05, 0.1]}, "BAC-SPACING-INVALID"),
+        ({"DistanceSourceToPatient": None, "DistanceSourceToEntrance": 380}, "BAC-VIEW-MAGNIFICATION"),
+    ],
+)
+def test_statements_that_the_spacing_cannot_meet(attributes, code, refusal):
+    assert refusal(**attributes) == code
+
+
+@pytest.mark.parametrize("field", [[14, 12], [12, 14], [14.4, 11.8], [24, 30]])
+def test_a_field_of_view_that_is_rounded_or_of_the_whole_detector(field, read):
+    assert read(FieldOfViewDimensions=field).geometry == read().geometry
+
+
+def test_distances_that_fit_no_breast_are_told(read):
+    image = read(DistanceSourceToDetector=650, DistanceSourceToPatient=505)
+    assert "BAC-W-MAGNIFICATION-CONFLICT" in codes(image)
+    assert image.geometry.magnification_source == "mid-breast, support gap assumed"
+
+
+@pytest.mark.parametrize("thickness_mm", [5.3, 120, 195])
+def test_a_thickness_that_no_breast_has_is_not_believed(thickness_mm, read):
+    image = read(BodyPartThickness=thickness_mm)
+    assert "BAC-W-MAGNIFICATION-ASSUMED" in codes(image)
+    assert image.geometry.magnification == read(BodyPartThickness=None).geometry.magnification

@@ -257,3 +257,58 @@ def test_beam_that_is_not_told(read):
     # 50 can only be micrometres.
     assert beam.filter_thickness_mm == pytest.approx(0.05)
     assert read().beam.grid is None
+
+
+@pytest.mark.parametrize("relationship", ["LIN", "LOG"])
+@pytest.mark.parametrize(
+    "rescaled",
+    [{"RescaleSlope": 3, "RescaleIntercept": -150}, {"RescaleSlope": 0.1, "RescaleIntercept": 1000}],
+)
+def test_what_is_told_of_exposure_is_told_of_the_stored_values(relationship, rescaled, read):
+    told = RAW | {"PixelIntensityRelationship": relationship}
+    image, plain = read(**told | rescaled), read(**told)
+    np.testing.assert_array_equal(image.signal, plain.signal)
+    assert image.exposure_scale_known == plain.exposure_scale_known
+
+
+def test_a_modality_lut_does_not_change_what_is_told(read):
+    image = read(ModalityLUTSequence=lut(np.round(np.sqrt(np.arange(4096.0)) * 64)), **RAW)
+    np.testing.assert_array_equal(image.signal, read(**RAW).signal)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.2"}, {"PixelIntensityRelationshipSign": None}]
+)
+def test_raw_that_contradicts_itself_is_an_assumption(changes, read):
+    image = read(**RAW | changes)
+    assert not image.exposure_scale_known
+    assert "BAC-W-INTENSITY-ASSUMED" in codes(image)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16])
+def test_no_detector_stores_bytes_or_negative_values(kind, read, ramp):
+    image = read((ramp // 16).astype(kind), **RAW)
+    assert not image.exposure_scale_known
+
+
+def test_a_logarithm_without_a_sign_is_one_still(read):
+    told = RAW | {"PixelIntensityRelationship": "LOG"}
+    image = read(**told | {"PixelIntensityRelationshipSign": None})
+    np.testing.assert_array_equal(image.signal, read(**told).signal)
+    assert codes(image) >= {"BAC-W-INTENSITY-ASSUMED", "BAC-W-LOG-SLOPE-ASSUMED"}
+
+
+def test_bits_that_are_never_used_hold_no_decades(read):
+    told = RAW | {"PixelIntensityRelationship": "LOG"}
+    image = read(**told | {"BitsStored": 16, "HighBit": 15})
+    np.testing.assert_array_equal(image.signal, read(**told).signal)
+
+
+def test_air_is_dark_whatever_the_header_says(read):
+    row, column = np.mgrid[:200, :160]
+    breast = (row - 100) ** 2 + column**2 < 80**2
+    grey = np.where(breast, 2000 + 5 * column, 20).astype(np.uint16)
+    image, inverted = read(grey), read((4095 - grey).astype(np.uint16))
+    assert "BAC-W-POLARITY-CONFLICT" not in codes(image)
+    assert "BAC-W-POLARITY-CONFLICT" in codes(inverted)
+    assert inverted.signal[100, 10] > inverted.signal[0, 0]

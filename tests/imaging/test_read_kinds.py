@@ -74,6 +74,11 @@ def test_a_modality_that_is_no_code_is_not_repeated(dataset, to_bytes):
         ({"SamplesPerPixel": 4}, "BAC-COLOUR"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "BAC-COLOUR"),
         ({"ImageLaterality": "B"}, "BAC-DIMENSIONS"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "POST_CONTRAST"]}, "BAC-CONTRAST"),
+        ({"ImageType": ["DERIVED", "PRIMARY", "", "ADDITION"]}, "BAC-CONTRAST"),
+        ({"ContrastBolusVolume": 80}, "BAC-CONTRAST"),
+        ({"ContrastBolusRoute": "IV"}, "BAC-CONTRAST"),
+        ({"ContrastBolusAgentSequence": [Dataset()]}, "BAC-CONTRAST"),
     ],
 )
 def test_refused(attributes, code, refusal):
@@ -186,3 +191,16 @@ def test_errors_say_one_thing_in_one_line(refusal, dataset, to_bytes):
     assert str(caught.value) == (
         "BAC-MODALITY: the modality is CT, not MG; send digital mammograms or film scans"
     )
+
+
+def test_another_region_of_the_body(refusal):
+    region = Dataset()
+    region.CodeValue, region.CodingSchemeDesignator, region.CodeMeaning = "85562004", "SCT", "Hand"
+    assert refusal((0.1, 0.1), Modality="DX", AnatomicRegionSequence=[region]) == "BAC-MODALITY"
+
+
+def test_two_frames_that_are_not_told(dataset, to_bytes, ramp):
+    twice = dataset()
+    twice.PixelData = ramp.tobytes() * 2
+    with pytest.raises(RefusedError, match="BAC-MULTIFRAME"):
+        read_mammogram(to_bytes(twice))

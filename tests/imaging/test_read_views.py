@@ -172,3 +172,24 @@ def test_implants(read, coded):
 def test_partial_view(read):
     assert "BAC-W-PARTIAL-VIEW" in codes(read(PartialView="YES"))
     assert codes(read(PartialView="NO")) == []
+
+
+def test_codes_that_contradict_each_other_or_say_nothing(read, code):
+    image = read(ViewCodeSequence=[code("399162004", "SCT"), code("399368009", "SCT")])
+    assert "BAC-W-VIEW-CONFLICT" in codes(image)
+    image = read(ViewCodeSequence=[code("12345", "SCT")])
+    assert image.view == "CC"
+    assert "BAC-W-VIEW-CONFLICT" in codes(image)
+    image = read(ImageLaterality="L", Laterality="R")
+    assert image.laterality == "L"
+    assert "BAC-W-VIEW-CONFLICT" in codes(image)
+
+
+def test_retired_codes_of_exaggerated_views(read, coded):
+    assert read(**coded("Y-X1770", scheme="SRT")).view == "XCCL"
+    assert read(**coded("R-102CF", scheme="SRT")).view == "XCC"
+
+
+def test_a_modifier_among_the_views_is_one_still(read, code):
+    with pytest.raises(RefusedError, match="BAC-VIEW-MAGNIFICATION"):
+        read(ViewCodeSequence=[code("399162004", "SCT"), code("399163009", "SCT")])
