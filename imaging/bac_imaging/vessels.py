@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from skimage.morphology import skeletonize
 
+from bac_imaging.centre_line import line_length_mm
 from bac_imaging.grid import window_of
 
 FloatArray = npt.NDArray[np.float32]
@@ -105,9 +105,7 @@ class Segmentation:
 
 
 _EVIDENCE_PX = 50  # 0.5 mm2: less than any vessel, more than a speck
-_SMOOTH_PX = 2.0
 _BEYOND_MM = 0.2  # the farthest that an outline runs from its core: the blur of an edge
-_SPUR_RADII = 1.6  # into the corner of a square end: the square root of 2, and some play
 
 
 def find_vessels(
@@ -148,13 +146,13 @@ def find_vessels(
         piece = core[box] & zone
         if inside[box][piece].max() < parameters.seed or piece.sum() * pixel_area < parameters.min_area_mm2:
             continue
-        length = _length(_shrink(zone, steps) | piece, spacing_mm)
+        length = line_length_mm(_shrink(zone, steps) | piece, spacing_mm)
         width = piece.sum() * pixel_area / max(length, pixel_mm)
         if length < parameters.min_length_mm or length < parameters.min_elongation * width:
             continue
         whole = outlined[box] & zone
         widened = whole.sum() > piece.sum()
-        lengths.append(_length(_shrink(zone, steps) | whole, spacing_mm) if widened else length)
+        lengths.append(line_length_mm(_shrink(zone, steps) | whole, spacing_mm) if widened else length)
         mask[window][box] |= whole
         cores[window][box] |= piece
         zones[window][box][zone] = len(lengths)
@@ -245,62 +243,3 @@ def _shrink(mask: BoolArray, radius: int) -> BoolArray:
     if crosses:
         padded = ndimage.binary_erosion(padded, iterations=crosses)
     return np.asarray(padded[1:-1, 1:-1])
-
-
-def _length(vessel: BoolArray, spacing_mm: tuple[float, float]) -> float:
-    """Length of a vessel's centre line in mm, branches included.
-
-    Counting the skeleton's steps overstates slanting lines by up to 8 %, so its pixels are first moved to
-    the mean of their neighbourhood, which runs through the staircase.
-    """
-    vessel = np.pad(vessel, 1)
-    distance = ndimage.distance_transform_edt(vessel)
-    skeleton = _without_spurs(skeletonize(vessel), distance)  # type: ignore[no-untyped-call]
-    if not skeleton.any():
-        return 0.0
-    weight = skeleton.astype(np.float64)
-    share = ndimage.gaussian_filter(weight, _SMOOTH_PX, mode="constant")
-    rows, columns = (
-        ndimage.gaussian_filter(weight * axis, _SMOOTH_PX, mode="constant") / np.maximum(share, 1e-9)
-        for axis in np.ogrid[: skeleton.shape[0], : skeleton.shape[1]]
-    )
-    total = 0.0
-    for row, column in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        first = (
-            slice(0, skeleton.shape[0] - row),
-            slice(max(0, -column), skeleton.shape[1] - max(0, column)),
-        )
-        second = (slice(row, None), slice(max(0, column), skeleton.shape[1] + min(0, column)))
-        linked = skeleton[first] & skeleton[second]
-        if row and column:
-            # A corner that an orthogonal step already walks around is not a link of its own.
-            side_a = skeleton[first[0], second[1]]
-            side_b = skeleton[second[0], first[1]]
-            linked &= ~(side_a | side_b)
-        step_rows = (rows[second] - rows[first])[linked] * spacing_mm[0]
-        step_columns = (columns[second] - columns[first])[linked] * spacing_mm[1]
-        total += float(np.hypot(step_rows, step_columns).sum())
-    # Thinning and smoothing take about half a width off each end.
-    pixel_mm = float(np.sqrt(spacing_mm[0] * spacing_mm[1]))
-    return total + 2.0 * float(np.median(distance[skeleton])) * pixel_mm
-
-
-def _without_spurs(skeleton: BoolArray, distance: npt.NDArray[np.float64]) -> BoolArray:
-    """Cut the branches that thinning leaves from the centre line into corners and bumps of the outline.
-
-    A spur reaches from the centre to the outline, so it is about as long as the vessel is wide.
-    """
-    block = np.ones((3, 3))
-    neighbours = ndimage.convolve(skeleton.astype(np.uint8), block.astype(np.uint8), mode="constant") - 1
-    junctions = skeleton & (neighbours >= 3)
-    branches, count = ndimage.label(skeleton & ~junctions, structure=block)
-    if count < 2:
-        return skeleton
-    owner = branches[skeleton]
-    sizes = np.bincount(owner, minlength=count + 1)
-    ends = np.bincount(owner, neighbours[skeleton] == 1, minlength=count + 1)
-    radii = np.zeros(count + 1)
-    np.maximum.at(radii, owner, distance[skeleton])
-    spurs = np.flatnonzero((ends > 0) & (sizes <= _SPUR_RADII * radii))
-    spurs = spurs[spurs > 0]  # number 0 holds the junctions
-    return np.asarray(skeleton & ~np.isin(branches, spurs))
