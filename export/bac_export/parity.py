@@ -68,9 +68,9 @@ FLOAT32 = Limits(difference=1e-3)
 """Both sides compute in float32."""
 REDUCED = Limits(difference=0.1)
 """The engine rounds. Single pixels at an outline may move; masks and masses may not."""
-SERVED = Limits(difference=0.1, mass=0.01)
-"""What a server answers, in bfloat16 on CPUs that have it. That does not keep the 0.5 % of `REDUCED` on the
-faintest phantom, where a dozen pixels of an outline are 0.011 mg of 2 mg: 0.54 %."""
+SERVED = Limits(difference=0.2)
+"""What a server answers, in bfloat16 on CPUs that have it. That keeps masks and masses, and does not keep
+the 0.1 of `REDUCED`: the checked-in network's largest difference of a single pixel is 0.16."""
 
 
 @dataclass(frozen=True)
