@@ -33,7 +33,10 @@ _CONTRAST_TERM = re.compile(
 )
 _AGENT_TEXTS = ("ContrastBolusRoute", "ContrastBolusIngredient")
 _NO_AGENT = frozenset({"", "NO", "NONE", "N/A", "UNKNOWN"})
-_REGION = "AnatomicRegionSequence"
+# SNOMED CT and its retired forms: breast, right, left, both.
+_BREAST_CODES = frozenset(
+    {"76752008", "73056007", "80248007", "63762007", "T-04000", "T-04020", "T-04030", "T-04080"}
+)
 _BREAST = re.compile(r"BREAST|MAMM|AXILLA")
 
 
@@ -108,12 +111,22 @@ def check_kind(header: Header) -> Kind:
     if frames is not None and frames != 1:
         raise RefusedError("BAC-MULTIFRAME")
     body_part = header.text("BodyPartExamined")
-    regions = [body_part] if body_part else [item.text("CodeMeaning") for item in header.items(_REGION)]
-    if is_film and any(region and not _BREAST.search(region) for region in regions):
+    if is_film and not _shows_breast(body_part, header):
         raise RefusedError("BAC-MODALITY", "the image does not show a breast")
     if "YES" in (header.text("QualityControlImage"), header.text("CalibrationImage")):
         raise RefusedError("BAC-QC-IMAGE")
     return Kind(is_film, None if is_film else _intent(header, sop_class))
+
+
+def _shows_breast(body_part: str, header: Header) -> bool:
+    """Tell whether a header that names a part of the body names the breast; one that names none does."""
+    if body_part:
+        return bool(_BREAST.search(body_part))
+    return all(
+        code is None or code.value in _BREAST_CODES or _BREAST.search(item.text("CodeMeaning"))
+        for item in header.items("AnatomicRegionSequence")
+        for code in [item.code()]
+    )
 
 
 def _refuse_derived(header: Header, sop_class: str | None) -> None:

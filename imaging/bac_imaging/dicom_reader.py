@@ -76,8 +76,10 @@ def _read(dataset: Dataset, given: Spacing | None) -> Mammogram:
     )
     stored = decode(dataset, header, expected)
     padding = padding_mask(stored, header)
-    to_signal = log_exposure if kind.intent == "FOR PROCESSING" else display
-    intensity = to_signal(stored, padding, header)
+    if kind.intent == "FOR PROCESSING":
+        intensity = log_exposure(stored, padding, header)
+    else:
+        intensity = display(stored, padding, header, is_film=kind.is_film)
     lossy = (Notice.of("BAC-W-LOSSY"),) if is_lossy(dataset, header) else ()
     return Mammogram(
         signal=intensity.signal,

@@ -22,8 +22,8 @@ LOG_DECADES = 4.0
 
 Storage phosphor readers record four decades; DICOM has no attribute for it.
 """
-_BRIGHT_AIR = 0.6
-"""Place of the border's median between the 1st and 99th percentile from which on air is held for bright."""
+_BRIGHT_AIR, _EVEN = 0.6, 0.1
+"""Place between the 1st and 99th percentile from which on an even side is bright, and how even it is."""
 _EVERY = 7  # pixels looked at
 _TURNED = "the header makes air bright and tissue dark; the image was turned round"
 _DISPLAY_BITS = 8
@@ -122,7 +122,7 @@ def log_exposure(stored: IntArray, padding: BoolArray, header: Header) -> Intens
     return _finish(signal, ~padding & lit, not notices, notices)
 
 
-def display(stored: IntArray, padding: BoolArray, header: Header) -> Intensity:
+def display(stored: IntArray, padding: BoolArray, header: Header, *, is_film: bool) -> Intensity:
     """Give the brightness of an image made to be looked at, without clipping it.
 
     Parameters
@@ -133,6 +133,8 @@ def display(stored: IntArray, padding: BoolArray, header: Header) -> Intensity:
         bool, (rows, columns), True on padding.
     header : Header
         Header of the image.
+    is_film : bool
+        Films have white frames, so that nothing can be told from a bright border.
 
     Returns
     -------
@@ -153,7 +155,7 @@ def display(stored: IntArray, padding: BoolArray, header: Header) -> Intensity:
     if shape in ("IDENTITY", "INVERSE") and (shape == "INVERSE") != dark_high:
         notices.append(Notice.of("BAC-W-POLARITY-CONFLICT"))
         dark_high = _border(signal) > float(np.median(signal))
-    elif _has_bright_air(1 - signal if dark_high else signal, padding):
+    elif not is_film and _has_bright_air(1 - signal if dark_high else signal, padding):
         notices.append(Notice.of("BAC-W-POLARITY-CONFLICT", _TURNED))
         dark_high = not dark_high
     if dark_high:
@@ -203,12 +205,18 @@ def _finish(
 
 
 def _has_bright_air(signal: FloatArray, padding: BoolArray) -> bool:
-    """Tell whether what surrounds the breast is brighter than most of it can be: air is dark."""
+    """Tell whether the side away from the chest, which is even, is bright: there is air, and air is dark.
+
+    A breast may fill more than half of the border, but not evenly.
+    """
     seen = signal[~padding][::_EVERY]
     if padding.any() or not seen.size:
         return False  # padding takes the place of air
     low, high = np.percentile(seen, [1, 99])
-    return bool(_border(signal) > low + _BRIGHT_AIR * (high - low))
+    span = high - low
+    ends = [np.percentile(side, [10, 90]) for side in (signal[:, 0], signal[:, -1])]
+    even = [dark for dark, bright in ends if bright - dark < _EVEN * span]
+    return bool(even) and min(even) > low + _BRIGHT_AIR * span
 
 
 def _border(signal: FloatArray) -> float:

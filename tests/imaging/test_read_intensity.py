@@ -312,3 +312,10 @@ def test_air_is_dark_whatever_the_header_says(read):
     assert "BAC-W-POLARITY-CONFLICT" not in codes(image)
     assert "BAC-W-POLARITY-CONFLICT" in codes(inverted)
     assert inverted.signal[100, 10] > inverted.signal[0, 0]
+    # A digitised film with a white frame stays as it is.
+    film = {"Modality": "RG", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "PresentationIntentType": None}
+    framed = grey.copy()
+    framed[:8] = framed[-8:] = framed[:, :8] = framed[:, -8:] = 4095
+    image = read(framed, **film)
+    assert "BAC-W-POLARITY-CONFLICT" not in codes(image)
+    assert image.signal[100, 20] > image.signal[20, 140]

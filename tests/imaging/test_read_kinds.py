@@ -199,6 +199,13 @@ def test_another_region_of_the_body(refusal):
     assert refusal((0.1, 0.1), Modality="DX", AnatomicRegionSequence=[region]) == "BAC-MODALITY"
 
 
+def test_the_breast_in_another_language(dataset, to_bytes):
+    region = Dataset()
+    region.CodeValue, region.CodingSchemeDesignator, region.CodeMeaning = "76752008", "SCT", "Seno"
+    file = to_bytes(dataset(Modality="CR", SOPClassUID=CR_CLASS, AnatomicRegionSequence=[region]))
+    assert read_mammogram(file).presentation_intent is None
+
+
 def test_two_frames_that_are_not_told(dataset, to_bytes, ramp):
     twice = dataset()
     twice.PixelData = ramp.tobytes() * 2
