@@ -102,14 +102,20 @@ def _open(data: bytes) -> Image.Image:
         raise RefusedError("BAC-MULTIFRAME")
     if image.mode == "1":
         raise RefusedError("BAC-DIMENSIONS", "the image is black and white without greys")
-    tags = getattr(image, "tag_v2", {})
-    is_palette = tags.get(_PHOTOMETRIC) == _PALETTE and image.mode not in ("P", "PA")
+    is_palette = _PALETTE in _tag(image, _PHOTOMETRIC) and image.mode not in ("P", "PA")
     if image.mode in ("CMYK", "LAB", "HSV") or is_palette:
         raise RefusedError("BAC-COLOUR")
-    deep = max(tags.get(_BITS, (8,))) > _PILLOW_BITS and len(tags.get(_BITS, (8,))) > 1
-    if tags.get(_FORMAT, (1,))[0] == _SIGNED or (deep and tags.get(_PLANES) == _APART):
+    bits = _tag(image, _BITS)
+    is_deep = len(bits) > 1 and max(bits) > _PILLOW_BITS
+    if _SIGNED in _tag(image, _FORMAT) or (is_deep and _APART in _tag(image, _PLANES)):
         raise RefusedError("BAC-DIMENSIONS", "the TIFF's samples are signed, or deep ones plane by plane")
     return image
+
+
+def _tag(image: Image.Image, number: int) -> tuple[int, ...]:
+    """Give the whole numbers that a tag of a TIFF holds, none where it has another kind of value."""
+    value = getattr(image, "tag_v2", {}).get(number, ())
+    return tuple(v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, int))
 
 
 def _turn(image: Image.Image) -> int:

@@ -12,7 +12,7 @@ AGREEMENT = 0.01
 """Relative difference up to which two statements of the same spacing agree."""
 SPACING_RANGE_MM = (0.02, 0.5)
 """Plausible spacings at the detector: finer than any film scanner's, coarser than any CR plate's."""
-_RESIZED = 1.2  # GE's spacing of a plane above the detector is within 1.15
+_RESIZED = (1.2, 8.0)  # GE's spacing of a plane above the detector is within 1.15; a field in cm is a tenth
 _LARGEST_ASPECT = 1.5  # no detector's or scanner's pixels are farther from square
 EXTENT_RANGE_MM = (10.0, 450.0)
 """Plausible sides of an image; the largest film (35 cm x 43 cm) is below the upper end."""
@@ -151,7 +151,7 @@ def check_size(header: Header, spacing: Spacing, rows: int, columns: int) -> Non
     sides = (rows * spacing[0], columns * spacing[1])
     for field in (view, view[::-1]):
         by = (field[0] / sides[0], field[1] / sides[1])
-        if abs(by[0] / by[1] - 1) <= AGREEMENT and not 1 / _RESIZED < by[0] < _RESIZED:
+        if abs(by[0] / by[1] - 1) <= AGREEMENT and _RESIZED[0] < max(by[0], 1 / by[0]) < _RESIZED[1]:
             raise RefusedError(
                 "BAC-SPACING-CONFLICT",
                 f"with a spacing of {in_mm(spacing)} the image measures {sides[0]:.0f} x {sides[1]:.0f} mm, "

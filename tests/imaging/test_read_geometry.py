@@ -242,7 +242,7 @@ def test_statements_that_the_spacing_cannot_meet(attributes, code, refusal):
     assert refusal(**attributes) == code
 
 
-@pytest.mark.parametrize("field", [[14, 12], [12, 14], [14.4, 11.8], [24, 30]])
+@pytest.mark.parametrize("field", [[14, 12], [12, 14], [14.4, 11.8], [24, 30], [1.4, 1.2]])
 def test_a_field_of_view_that_is_rounded_or_of_the_whole_detector(field, read):
     assert read(FieldOfViewDimensions=field).geometry == read().geometry
 
