@@ -69,8 +69,8 @@ FLOAT32 = Limits(difference=1e-3)
 REDUCED = Limits(difference=0.1)
 """The engine rounds. Single pixels at an outline may move; masks and masses may not."""
 SERVED = Limits(difference=0.2)
-"""What a server answers, in bfloat16 on CPUs that have it. On `CASES` it keeps masks and masses, but not the 0.1
-of `REDUCED`: the checked-in network's largest difference of a pixel is 0.16."""
+"""What a server answers, in bfloat16 on CPUs that have it. On `CASES` it keeps masks and masses, but not the
+0.1 of `REDUCED`: the checked-in network's largest difference of a pixel is 0.16."""
 
 
 @dataclass(frozen=True)
