@@ -258,6 +258,33 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "neither time nor number tells which that is, or an earlier one that alone gives the better mass",
             "leave out the one that is not wanted",
         ),
+        "BAC-W-STUDY-UNKNOWN": _warning(
+            "the header names no study, so that the image is put into no exam",
+            "where each exam lies in a folder of its own, give --exam-per-folder (per_folder in Python)",
+        ),
+        "BAC-W-UID-INVALID": _warning(
+            "what stands for a UID in the header is none; it is taken as it is",
+            "make sure that images that share it are of one exam, since only UIDs are made once in the world",
+        ),
+        "BAC-W-UID-REPEATED": _warning(
+            "images of different content share one SOP Instance UID",
+            "each counts as an image of its own: leave out the one that is not wanted, and find out which "
+            "system gave a UID twice",
+        ),
+        "BAC-W-EXAM-MIXED": _warning(
+            "the headers of an exam's images contradict each other on whose they are or when they were "
+            "taken; no sum is given",
+            "correct what is wrong in the headers, or analyse each group for itself",
+        ),
+        "BAC-W-EXAM-UNTIED": _warning(
+            "a view is there several times, and no study UID and no patient's identifier says that the "
+            "images are of one woman's exam; no sum is given",
+            "leave out the images that are not wanted",
+        ),
+        "BAC-W-EXAM-STUDIES": _warning(
+            "the images that were put together into an exam name several studies",
+            "make sure that they are of one woman and one visit",
+        ),
         "BAC-W-ONE-VIEW": _warning(
             "BAC was found on one of the two views of a breast only",
             "an artery shows on both: look at both overlays for one that was missed or cut off by the field, "

@@ -22,6 +22,7 @@ from bac_imaging.beam import read_beam
 from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.geometry import read_geometry
 from bac_imaging.header import Header
+from bac_imaging.identifiers import is_uid, names_nothing
 from bac_imaging.intensity import display, log_exposure, padding_mask
 from bac_imaging.mammogram import MAX_FILE_BYTES, Mammogram
 from bac_imaging.pixels import decode, is_lossy
@@ -89,12 +90,27 @@ def _read(dataset: Dataset, given: Spacing | None) -> Mammogram:
         presentation_intent=kind.intent,
         geometry=geometry,
         beam=beam,
-        sop_instance_uid=header.uid("SOPInstanceUID"),
-        study_instance_uid=header.uid("StudyInstanceUID"),
+        sop_instance_uid=header.identifier("SOPInstanceUID"),
+        study_instance_uid=header.identifier("StudyInstanceUID"),
         laterality=view.laterality,
         view=view.view,
-        warnings=(*view_notices, *scale_notices, *intensity.notices, *lossy),
+        warnings=(*view_notices, *_identifier_notices(header), *scale_notices, *intensity.notices, *lossy),
     )
+
+
+def _identifier_notices(header: Header) -> list[Notice]:
+    """Tell of what hinders putting an exam together."""
+    study, image = (header.written(keyword) for keyword in ("StudyInstanceUID", "SOPInstanceUID"))
+    odd = [
+        name
+        for name, text in (("study", study), ("image", image))
+        if not names_nothing(text) and not is_uid(text)
+    ]
+    notices = [Notice.of("BAC-W-STUDY-UNKNOWN")] if names_nothing(study) else []
+    if odd:
+        found = f"what stands for the UID of the {' and of the '.join(odd)} is none; it is taken as it is"
+        notices.append(Notice.of("BAC-W-UID-INVALID", found))
+    return notices
 
 
 def _parse(data: bytes) -> Dataset:

@@ -17,6 +17,8 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
+from bac_imaging.identifiers import is_shown, names_nothing
+
 
 class Code(NamedTuple):
     """A coded term: value and coding scheme, as written."""
@@ -62,6 +64,11 @@ class Header:
         """Give the values of an attribute as one upper-case text, empty where there is none."""
         return " ".join(part for part in self.texts(keyword) if part)
 
+    def written(self, keyword: str) -> str:
+        """Give the values of an attribute as one text, in the case in which they are written."""
+        parts = (str(v).strip(" \0") for v in self._values(keyword) if isinstance(v, str))
+        return " ".join(part for part in parts if part)
+
     def numbers(self, keyword: str) -> tuple[float, ...]:
         """Give all values of an attribute as numbers: none where absent, NaN where unreadable."""
         return tuple(_number(value) for value in self._values(keyword))
@@ -93,6 +100,15 @@ class Header:
         numbers = self.numbers(keyword)
         usable = all(math.isfinite(number) for number in numbers)
         return np.asarray(numbers if usable else (), dtype=np.float64).astype(np.uint16)
+
+    def identifier(self, keyword: str) -> str | None:
+        """Give what stands in place of a UID, as it is written.
+
+        Public sets have other numbers there, such as 32 hexadecimal digits. None where it identifies nothing,
+        or may be a name.
+        """
+        value = self.written(keyword)
+        return value if is_shown(value) and not names_nothing(value) else None
 
     def uid(self, keyword: str) -> str | None:
         """Give a UID, or None where it is absent or not made of digits and dots."""

@@ -253,16 +253,17 @@ def one_exam(results: Sequence[ImageResult]) -> ExamResult:
     RefusedError
         BAC-OPTIONS-INVALID: there are no images, or images of several studies.
     """
-    from bacctl.exam import build_exam
+    from bacctl.exam import build_exam, only_study
+    from bacctl.exam_choice import study_of
 
-    studies = {result.study_instance_uid for result in results} - {None}
+    studies = {study_of(result) for result in results} - {None}
     if not results or len(studies) > 1:
         raise RefusedError(
             "BAC-OPTIONS-INVALID",
             f"an exam is the images of one study, and these are {len(results)} images of "
             f"{len(studies)} studies; analyze_many and bacctl.exam.build_exams take any number",
         )
-    return build_exam(results, next(iter(studies), None))
+    return build_exam(results, only_study(results))
 
 
 def _pair(spacing: Spacing) -> list[float]:

@@ -1,5 +1,8 @@
 """Of whom and when an image was taken: to order repeated views and to tell two women apart, and no more.
 
+An `Origin` is read from a header alone, without pixels and without a result, so that whoever only looks
+through headers can ask the same questions: `latest` here, whose images they are in `bacctl.exam_identity`.
+
 Nothing of it may reach an output. It is no field of the JSON, has no text of its own, and copies and pickles
 of it are empty, so that it cannot leave the process with a result either.
 """
@@ -10,7 +13,10 @@ import hashlib
 import math
 import os
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING
+
+from bac_imaging.identifiers import names_nobody, names_nothing
 
 if TYPE_CHECKING:
     from bac_imaging.header import Header
@@ -24,18 +30,28 @@ ORIGIN_TAGS = (
     "SeriesInstanceUID",
     "InstanceNumber",
     "PatientID",
+    "IssuerOfPatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyInstanceUID",
+    "StudyDate",
+    "PresentationIntentType",
 )
 _DAY_DIGITS = 8
 _SECOND_DIGITS = 6
 _WHOLE_SECONDS = _DAY_DIGITS + _SECOND_DIGITS
 # Identifiers are short enough to be guessed from a plain digest.
 _KEY = os.urandom(32)
-# What `Header.text` makes of a value that cannot be read; it must not make one patient of two.
-_UNREADABLE = "NAN"
+_DIGITS = "0123456789"
+_SEXES = ("F", "M", "O")  # PS3.3 C.7.1.1
 
 
 class Origin:
     """What a header says of an image's origin; None for what it does not say.
+
+    Whatever could name a person is a digest with a key of this process: no digest of an identifier or a date
+    can be found by trying all there are, and none means anything elsewhere.
 
     Parameters
     ----------
@@ -50,9 +66,32 @@ class Origin:
     of_content : bool, optional
         Whether `taken` is the time of the content, which processing may move, for want of that of the
         exposure.
+    issuer, name, birth, sex : bytes, optional
+        Digests of who gave the identifier, the patient's family and given name, date of birth and sex.
+    study : bytes, optional
+        Digest of what stands for the study's UID, as it is written.
+    day, study_day : int, optional
+        Day of the exposure and of the study, counted as `datetime.date.toordinal` does.
+    pixels : tuple of (str, bytes), optional
+        How the pixels are encoded, and a digest of them as they are stored. Not of the header, so that
+        `read_origin` leaves it out.
     """
 
-    __slots__ = ("number", "of_content", "patient", "series", "taken")
+    __slots__ = (
+        "birth",
+        "day",
+        "issuer",
+        "name",
+        "number",
+        "of_content",
+        "patient",
+        "pixels",
+        "series",
+        "sex",
+        "study",
+        "study_day",
+        "taken",
+    )
 
     def __init__(
         self,
@@ -62,12 +101,28 @@ class Origin:
         patient: bytes | None = None,
         *,
         of_content: bool = False,
+        issuer: bytes | None = None,
+        name: bytes | None = None,
+        birth: bytes | None = None,
+        sex: bytes | None = None,
+        study: bytes | None = None,
+        day: int | None = None,
+        study_day: int | None = None,
+        pixels: tuple[str, bytes] | None = None,
     ) -> None:
         self.taken = taken
         self.series = series
         self.number = number
         self.patient = patient
         self.of_content = of_content
+        self.issuer = issuer
+        self.name = name
+        self.birth = birth
+        self.sex = sex
+        self.study = study
+        self.day = day
+        self.study_day = study_day
+        self.pixels = pixels
 
     def __reduce__(self) -> tuple[type[Origin], tuple[()]]:
         return Origin, ()
@@ -89,13 +144,22 @@ def read_origin(header: Header) -> Origin:
         header.text("AcquisitionDate"), header.text("AcquisitionTime")
     )
     number = header.number("InstanceNumber")
-    patient = header.text("PatientID")
+    birth = _day(header.text("PatientBirthDate"))
+    sex = header.text("PatientSex")
+    study = header.written("StudyInstanceUID")
     return Origin(
         exposed or _moment(header.text("ContentDate"), header.text("ContentTime")),
         header.uid("SeriesInstanceUID"),
         number if number is not None and math.isfinite(number) else None,
-        _digest(patient) if patient not in ("", _UNREADABLE) else None,
+        _named(header.text("PatientID")),
         of_content=exposed is None,
+        issuer=_named(header.text("IssuerOfPatientID")),
+        name=_named(_family_and_given(header.text("PatientName"))),
+        birth=None if birth is None else digest(str(birth)),
+        sex=digest(sex) if sex in _SEXES else None,
+        study=None if names_nothing(study) else digest(study),
+        day=_day_of_exposure(header),
+        study_day=_day(header.text("StudyDate")),
     )
 
 
@@ -156,8 +220,39 @@ def _exposed(origin: Origin | None) -> str | None:
     return origin.taken[:_WHOLE_SECONDS]
 
 
-def _digest(patient: str) -> bytes:
-    return hashlib.blake2b(patient.encode(errors="surrogatepass"), key=_KEY, digest_size=32).digest()
+def digest(value: str | bytes) -> bytes:
+    """Digest a value with the key of this process."""
+    data = value if isinstance(value, bytes) else value.encode(errors="surrogatepass")
+    return hashlib.blake2b(data, key=_KEY, digest_size=32).digest()
+
+
+def _named(text: str) -> bytes | None:
+    """Digest what names somebody; the words that de-identification writes name nobody."""
+    return None if names_nobody(text) else digest(text)
+
+
+def _family_and_given(name: str) -> str:
+    """Take of a name what is written alike throughout: no middle name, no title, one alphabet."""
+    return "^".join(part.strip() for part in name.partition("=")[0].split("^")[:2]).strip("^ ")
+
+
+def _day_of_exposure(header: Header) -> int | None:
+    day = _day(header.text("AcquisitionDateTime")[:_DAY_DIGITS]) or _day(header.text("AcquisitionDate"))
+    if day is None and header.text("PresentationIntentType") == "FOR PROCESSING":
+        # The content of these is the exposure; only what is made of it may be made again years later.
+        day = _day(header.text("ContentDate"))
+    return day
+
+
+def _day(text: str) -> int | None:
+    """Count the day that a date names; None for what is no date."""
+    digits = "".join(char for char in text if char in _DIGITS)
+    if len(digits) != _DAY_DIGITS:
+        return None
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:])).toordinal()
+    except ValueError:
+        return None
 
 
 def _moment(day: str, time: str | None = None) -> str | None:
@@ -167,7 +262,7 @@ def _moment(day: str, time: str | None = None) -> str | None:
     """
     if time is None:
         day, time = day[:_DAY_DIGITS], day[_DAY_DIGITS:].partition("+")[0].partition("-")[0]
-    digits = ["".join(char for char in part if char in "0123456789") for part in (day, time)]
+    digits = ["".join(char for char in part if char in _DIGITS) for part in (day, time)]
     if len(digits[0]) != _DAY_DIGITS or len(digits[1]) < _SECOND_DIGITS:
         return None
     return "".join(digits)

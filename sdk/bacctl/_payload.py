@@ -87,11 +87,10 @@ def path_of(source: Source) -> Path | None:
 
 def identified(error: BacctlError, data: bytes) -> BacctlError:
     """Add the identifiers of the image, where its header can be read, to an error about it."""
-    # Read as the server reads them: what is no UID may be anything, a name included.
+    # Read as the server reads them: what is not written as a number is may be anything, a name included.
+    keywords = ("SOPInstanceUID", "StudyInstanceUID")
     found = _from_header(
-        data,
-        ("SOPInstanceUID", "StudyInstanceUID"),
-        lambda header: (header.uid("SOPInstanceUID"), header.uid("StudyInstanceUID")),
+        data, keywords, lambda header: (header.identifier(keywords[0]), header.identifier(keywords[1]))
     )
     if found is not None:
         error.sop_instance_uid, error.study_instance_uid = found
@@ -102,7 +101,24 @@ def origin_of(data: bytes) -> Origin | None:
     """Read of whom and when an image was taken; None where there is no header that can be read."""
     from bacctl._origin import ORIGIN_TAGS, read_origin
 
-    return _from_header(data, ORIGIN_TAGS, read_origin)
+    origin = _from_header(data, ORIGIN_TAGS, read_origin)
+    if origin is not None:
+        origin.pixels = _digest_of_pixels(data)
+    return origin
+
+
+def _digest_of_pixels(data: bytes) -> tuple[str, bytes] | None:
+    """Digest the pixels as a DICOM file holds them, and say how they are encoded."""
+    from pydicom import dcmread
+
+    from bacctl._origin import digest
+
+    try:
+        with discreet():
+            dataset = dcmread(io.BytesIO(data), specific_tags=["PixelData"])
+            return str(dataset.file_meta.get("TransferSyntaxUID")), digest(dataset["PixelData"].value)
+    except Exception:  # as above
+        return None
 
 
 def _from_header(data: bytes, keywords: Sequence[str], read: Callable[[Header], T]) -> T | None:

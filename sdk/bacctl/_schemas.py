@@ -70,6 +70,7 @@ _MORE: Mapping[tuple[type, str], Schema] = {
         "properties": {view: {"$ref": "#/$defs/view"} for view in VIEWS},
     },
     (ExamResult, "study_instance_uid"): _UID,
+    (ExamResult, "folder"): _UID,
     (ExamResult, "missing_views"): _MISSING,
     (ExamResult, "category_probabilities"): {"additionalProperties": {"maximum": 1}},
     (Change, "difference"): {"minimum": None},

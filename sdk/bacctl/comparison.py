@@ -29,10 +29,11 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from bac_imaging.errors import CATALOGUE
-from bacctl.comparison_notices import comparison_notices, other_basis, patients
+from bacctl.comparison_notices import comparison_notices, other_basis
 from bacctl.comparison_results import BreastComparison, Change, ExamComparison, Obstacle, Verdict
 from bacctl.errors import RefusedError
-from bacctl.exam_alarms import CC_FROM_MLO
+from bacctl.exam_alarms import CC_FROM_MLO, NO_SUM
+from bacctl.exam_identity import different_patients
 from bacctl.exam_results import BreastResult, ExamResult
 from bacctl.exam_scales import NORMAL_95, standard_deviation
 from bacctl.image_result import Laterality
@@ -62,7 +63,7 @@ def compare_exams(prior: ExamResult, current: ExamResult) -> ExamComparison:
     RefusedError
         BAC-COMPARE-SAME: both are the same study. BAC-COMPARE-PATIENT: the headers of the two exams, or of
         one of them, name different patients. BAC-COMPARE-FAILED: an image of one of them could not be
-        analysed.
+        analysed. BAC-COMPARE-EXAM: the images of one of them are not of one woman and one visit.
     """
     _refuse_strangers(prior, current)
     _refuse_half_measured(prior, current)
@@ -214,8 +215,11 @@ def _area_factor(prior: ExamResult, current: ExamResult) -> tuple[float, float] 
 def _refuse_strangers(prior: ExamResult, current: ExamResult) -> None:
     if prior.study_instance_uid is not None and prior.study_instance_uid == current.study_instance_uid:
         raise _refusal("BAC-COMPARE-SAME")
-    if len(patients(prior) | patients(current)) > 1:
+    if different_patients([image.origin for exam in (prior, current) for image in exam.images]):
         raise _refusal("BAC-COMPARE-PATIENT")
+    for name, exam in (("prior", prior), ("current", current)):
+        if any(alarm.code in NO_SUM for alarm in exam.alarms):
+            raise _refusal("BAC-COMPARE-EXAM", f"the {name} exam: ")
 
 
 def _refuse_half_measured(prior: ExamResult, current: ExamResult) -> None:

@@ -2,12 +2,15 @@
 
 Rules
 -----
+* Images whose headers contradict that they are of one woman and one visit have no sum
+  (`bacctl.exam_identity`), nor have repeats of a view that nothing ties to one exam.
 * An image is *accepted* when its status is "ok", its side is known, its view is CC or MLO and it shows the
   whole view (a partial view, "BAC-W-PARTIAL-VIEW", holds an unknown share of the arteries). Other views
   never enter a sum.
 * Of several accepted images of one side and view the one of strongest mass basis counts (a study often
   holds the same exposure both for processing and for presentation), then the one without an implant in the
-  way. The same SOP instance twice is one image. Of the repeats that remain the latest counts, by the time of
+  way. The same SOP instance twice is one image; where its content differs, it is two (`bacctl.exam_choice`).
+  Of the repeats that remain the latest counts, by the time of
   exposure, then by the instance number; the mean of those that neither tells apart. An alarm says so, and
   also where an image counts that is not the latest, because later ones have a weaker basis.
 * Breast = mean of CC and MLO: they show the same arteries twice. A view without a mass leaves the mass to
@@ -26,13 +29,14 @@ interval is never too narrow for this reason.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
-from bacctl._origin import latest, taken_after
 from bacctl._version import __version__
-from bacctl.exam_alarms import earlier_view, inconsistencies, repeated_view
+from bacctl.exam_alarms import earlier_view, inconsistencies, mixed, notice_of, repeated_view, untied
+from bacctl.exam_choice import STRENGTH, Choice, choose, study_of, view_of, warns, with_repeated_uids
+from bacctl.exam_identity import contradiction
 from bacctl.exam_results import SIDES, VIEWS, BreastResult, ExamResult, ViewResult
 from bacctl.exam_scales import (
     MASS_CATEGORIES,
@@ -47,30 +51,53 @@ from bacctl.image_result import ImageResult, Laterality, MassBasis
 
 __all__ = ["MASS_CATEGORIES", "build_exam", "build_exams", "mass_category"]
 
-_STRENGTH: dict[MassBasis, int] = {"calibrated": 2, "estimated": 1, "none": 0}
 
-
-def build_exams(results: Sequence[ImageResult]) -> list[ExamResult]:
-    """Put results together by study.
+def build_exams(results: Sequence[ImageResult], *, per_folder: bool = False) -> list[ExamResult]:
+    """Put results together by study, or by folder.
 
     Parameters
     ----------
     results : sequence of ImageResult
         In any order; those that were refused or failed show in ``missing_views``.
+    per_folder : bool, optional
+        Take the images that lie in one folder for one exam, whatever study their headers name or do not name.
 
     Returns
     -------
     list of ExamResult
-        One a study, in the order of first appearance. Results without a study are in none.
+        One a study or folder, in the order of first appearance. Results without a study, or without a path,
+        are in none.
     """
-    studies: dict[str, list[ImageResult]] = {}
-    for result in results:
-        if result.study_instance_uid is not None:
-            studies.setdefault(result.study_instance_uid, []).append(result)
-    return [build_exam(images, uid) for uid, images in studies.items()]
+    groups: dict[object, list[ImageResult]] = {}
+    for result in with_repeated_uids(results):
+        key = _folder(result) if per_folder else study_of(result)
+        if key is not None:
+            groups.setdefault(key, []).append(result)
+    if not per_folder:
+        return [build_exam(images, images[0].study_instance_uid) for images in groups.values()]
+    return [
+        build_exam(images, only_study(images), folder=None if path is None else str(path.parent))
+        for images in groups.values()
+        for path in [images[0].path]
+    ]
 
 
-def build_exam(images: Sequence[ImageResult], study_instance_uid: str | None) -> ExamResult:
+def only_study(images: Sequence[ImageResult]) -> str | None:
+    """Return the study that images name, None where they name several or none that can be shown."""
+    studies = {study_of(image) for image in images} - {None}
+    if len(studies) != 1:
+        return None
+    return next(image.study_instance_uid for image in images if study_of(image) in studies)
+
+
+def _folder(image: ImageResult) -> str | None:
+    # A folder can be written in more than one way.
+    return None if image.path is None else os.path.abspath(image.path.parent)
+
+
+def build_exam(
+    images: Sequence[ImageResult], study_instance_uid: str | None, *, folder: str | None = None
+) -> ExamResult:
     """Put the images of one woman's exam together.
 
     Parameters
@@ -79,12 +106,25 @@ def build_exam(images: Sequence[ImageResult], study_instance_uid: str | None) ->
         All of one woman and one exam.
     study_instance_uid : str or None
         The study they belong to.
+    folder : str, optional
+        The folder that says that they belong together.
 
     Returns
     -------
     ExamResult
+        Without any sum, and with the alarm "BAC-W-EXAM-MIXED" or "BAC-W-EXAM-UNTIED", where headers
+        contradict that the images are of one woman and one visit, or nothing says so of a view that is there
+        twice.
     """
-    chosen = {(side, view): _choose(images, side, view) for side in SIDES for view in VIEWS}
+    images = with_repeated_uids(images)
+    contradicted, groups = _contradicted(images)
+    of_all = _of_all_images(images)
+    if contradicted:
+        return _without_sum(images, study_instance_uid, folder, [*contradicted, *of_all], groups)
+    chosen = {(side, view): choose(images, side, view) for side in SIDES for view in VIEWS}
+    loose = [side + view for (side, view), choice in chosen.items() if not choice.tied]
+    if loose:
+        return _without_sum(images, study_instance_uid, folder, [untied(loose), *of_all])
     breasts = {
         side: _breast(
             side, {view: _view(chosen[side, view].counted) for view in VIEWS if chosen[side, view].counted}
@@ -100,6 +140,7 @@ def build_exam(images: Sequence[ImageResult], study_instance_uid: str | None) ->
     stretches = _total(breast.vessel_count for breast in both) if complete else None
     return ExamResult(
         study_instance_uid=study_instance_uid,
+        folder=folder,
         complete=complete,
         breasts=breasts,
         calcium_mass_mg=mass,
@@ -110,58 +151,68 @@ def build_exam(images: Sequence[ImageResult], study_instance_uid: str | None) ->
         area_class=area_class(area, found),
         csbi_grade=csbi_grade(None if stretches is None else int(stretches), found),
         missing_views=tuple(side + view for (side, view), choice in chosen.items() if not choice.counted),
-        alarms=(*_repeats(chosen), *inconsistencies(breasts)),
+        alarms=(*of_all, *_repeats(chosen), *inconsistencies(breasts)),
         software={"bacctl": __version__, "model": _weights(images)},
         images=tuple(images),
     )
 
 
-@dataclass(frozen=True)
-class _Choice:
-    """What counts for one view: one image, or several of which none is known to be the latest.
-
-    ``found`` of equal standing were there; ``superseded`` is whether one of a weaker basis was taken later.
-    """
-
-    counted: list[ImageResult]
-    found: int
-    superseded: bool
-
-
-def _choose(images: Sequence[ImageResult], side: Laterality, view: str) -> _Choice:
-    fitting: dict[object, ImageResult] = {}
-    for number, image in enumerate(images):
-        whole = not _warns(image, "BAC-W-PARTIAL-VIEW")
-        if image.status == "ok" and (image.laterality, image.view) == (side, view) and whole:
-            fitting.setdefault(image.sop_instance_uid or number, image)
-    best = max((_rank(image) for image in fitting.values()), default=None)
-    equals = [image for image in fitting.values() if _rank(image) == best]
-    counted = [equals[place] for place in latest([image.origin for image in equals])]
-    # An implant is imaged twice on purpose, once displaced: such a pair is no repetition.
-    weaker = (
-        [image for image in fitting.values() if _rank(image)[0] < _rank(counted[0])[0]] if counted else []
+def _without_sum(
+    images: Sequence[ImageResult],
+    study_instance_uid: str | None,
+    folder: str | None,
+    why: Sequence[Notice],
+    groups: Sequence[Sequence[int]] = (),
+) -> ExamResult:
+    """Return an exam in which no image counts, since it cannot be said whose it is."""
+    return ExamResult(
+        study_instance_uid=study_instance_uid,
+        folder=folder,
+        complete=False,
+        breasts={side: BreastResult(side) for side in SIDES},
+        missing_views=tuple(side + view for side in SIDES for view in VIEWS),
+        alarms=tuple(why),
+        groups=tuple(tuple(_name(images, place) for place in group) for group in groups),
+        software={"bacctl": __version__, "model": _weights(images)},
+        images=tuple(images),
     )
-    later = [image for image in weaker if _rank(image)[1] == _rank(counted[0])[1]]
-    superseded = any(taken_after(image.origin, [each.origin for each in counted]) for image in later)
-    return _Choice(counted, len(equals), superseded)
 
 
-def _rank(image: ImageResult) -> tuple[int, bool]:
-    return _STRENGTH[image.mass_basis], not _warns(image, "BAC-W-IMPLANT")
+def _contradicted(images: Sequence[ImageResult]) -> tuple[list[Notice], list[list[int]]]:
+    """Say in what images contradict each other, and give the places of those that agree."""
+    measured = [place for place, image in enumerate(images) if image.status == "ok"]
+    views = [view_of(images[place]) for place in measured]
+    found = contradiction([images[place].origin for place in measured], views)
+    if found is None:
+        return [], []
+    named = [[views[place] or "other" for place in group] for group in found.groups]
+    return [mixed(found.about, named)], [[measured[place] for place in group] for group in found.groups]
 
 
-def _repeats(chosen: Mapping[tuple[Laterality, str], _Choice]) -> list[Notice]:
+def _of_all_images(images: Sequence[ImageResult]) -> list[Notice]:
+    """Tell what is odd about the identifiers of an exam's images."""
+    measured = [image for image in images if image.status == "ok"]
     notices = []
-    for (side, view), choice in chosen.items():
-        if choice.found > 1:
-            notices.append(repeated_view(side + view, choice.found, len(choice.counted)))
-        if choice.superseded:
-            notices.append(earlier_view(side + view))
+    if len({study_of(image) for image in measured} - {None}) > 1:
+        notices.append(notice_of("BAC-W-EXAM-STUDIES"))
+    if any(warns(image, "BAC-W-UID-REPEATED") for image in measured):
+        notices.append(notice_of("BAC-W-UID-REPEATED"))
     return notices
 
 
-def _warns(image: ImageResult, code: str) -> bool:
-    return any(notice.code == code for notice in image.warnings)
+def _name(images: Sequence[ImageResult], place: int) -> str:
+    image = images[place]
+    return image.sop_instance_uid or (f"image {place + 1}" if image.path is None else str(image.path))
+
+
+def _repeats(chosen: Mapping[tuple[Laterality, str], Choice]) -> list[Notice]:
+    notices = []
+    for (side, view), choice in chosen.items():
+        if len(choice.equals) > 1:
+            notices.append(repeated_view(side + view, len(choice.equals), len(choice.counted)))
+        if choice.superseded:
+            notices.append(earlier_view(side + view))
+    return notices
 
 
 def _weights(images: Sequence[ImageResult]) -> str | None:
@@ -202,7 +253,7 @@ def _breast(side: Laterality, by_view: Mapping[str, ViewResult]) -> BreastResult
 
 
 def _weakest(bases: Iterable[MassBasis]) -> MassBasis:
-    return min(bases, key=_STRENGTH.__getitem__, default="none")
+    return min(bases, key=STRENGTH.__getitem__, default="none")
 
 
 def _stretches(image: ImageResult) -> int | None:

@@ -9,7 +9,8 @@ calibrated masses only, since the published ones came from raw images.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bac_imaging.errors import CATALOGUE
@@ -19,6 +20,9 @@ from bacctl.image_parts import Notice
 from bacctl.image_result import Laterality
 
 NORMAL_99 = 2.575829
+NO_SUM = frozenset({"BAC-W-EXAM-MIXED", "BAC-W-EXAM-UNTIED"})
+"""Alarms of an exam in which no image counts."""
+_TOLD_GROUPS = 6
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,65 @@ def earlier_view(view: str) -> Notice:
     code = "BAC-W-VIEW-REPEATED"
     why = f"an {view} image taken later does not count, since the earlier one alone gives the better mass"
     return Notice(code, f"{why}; {CATALOGUE[code].hint}")
+
+
+def notice_of(code: str) -> Notice:
+    """Say what the catalogue says of a code."""
+    return Notice(code, f"{CATALOGUE[code].meaning}; {CATALOGUE[code].hint}")
+
+
+def mixed(about: Sequence[str], groups: Sequence[Sequence[str]]) -> Notice:
+    """Say that images cannot be of one woman and one visit.
+
+    Parameters
+    ----------
+    about : sequence of str
+        In what their headers differ, in words.
+    groups : sequence of sequence of str
+        Side and view of the images that agree.
+
+    Returns
+    -------
+    Notice
+        No value of a header is in it.
+    """
+    code = "BAC-W-EXAM-MIXED"
+    named = "; ".join(
+        f"group {number}: {_listed(group)}" for number, group in enumerate(groups[:_TOLD_GROUPS], 1)
+    )
+    more = f"; {len(groups) - _TOLD_GROUPS} more groups" if len(groups) > _TOLD_GROUPS else ""
+    return Notice(
+        code,
+        f"the headers of these images differ in {', '.join(about)}, so that they are not of one woman and "
+        f"one visit, and no sum is given ({named}{more}); {CATALOGUE[code].hint}",
+    )
+
+
+def untied(views: Sequence[str]) -> Notice:
+    """Say that nothing ties repeats of a view to one exam.
+
+    Parameters
+    ----------
+    views : sequence of str
+        Side and view of each.
+
+    Returns
+    -------
+    Notice
+    """
+    code = "BAC-W-EXAM-UNTIED"
+    return Notice(
+        code,
+        f"{', '.join(views)}: is there several times, and no study UID and no patient's identifier says that "
+        f"the images are of one woman's exam, so that no sum is given; {CATALOGUE[code].hint}",
+    )
+
+
+def _listed(views: Sequence[str]) -> str:
+    """List views, those that are there several times with their number."""
+    return ", ".join(
+        f"{count} x {view}" if count > 1 else view for view, count in sorted(Counter(views).items())
+    )
 
 
 def inconsistencies(breasts: Mapping[Laterality, BreastResult]) -> list[Notice]:

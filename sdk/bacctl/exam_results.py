@@ -116,12 +116,14 @@ class BreastResult:
 
 @dataclass(frozen=True, slots=True)
 class ExamResult:
-    """One woman's exam: the images of one study.
+    """One woman's exam: the images of one study, or of one folder.
 
     Attributes
     ----------
     study_instance_uid : str or None
-        None only for images whose headers name no study.
+        None where the headers name no study, several, or one that is not written as a number is.
+    folder : str or None
+        The folder that the images lie in, where it and not the study says that they belong together.
     complete : bool
         Whether each breast has an accepted CC or MLO image.
     breasts : mapping
@@ -147,6 +149,9 @@ class ExamResult:
         Of "LCC", "LMLO", "RCC", "RMLO", those without an accepted image.
     alarms : tuple of Notice
         What does not fit together in this exam.
+    groups : tuple of tuple of str
+        Where headers contradict that the images are of one woman and one visit, so that there is no sum: the
+        images that agree, by SOP Instance UID, or by path where they have none. Empty otherwise.
     software : mapping of str to (str or None)
         What put it together and measured it: "bacctl", a version, and "model", the SHA-256 of the weights.
         Not in the exam's JSON, where the document says it.
@@ -172,12 +177,15 @@ class ExamResult:
     software: Mapping[str, str | None] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     images: tuple[ImageResult, ...] = field(default=(), repr=False)
+    folder: str | None = None
+    groups: tuple[tuple[str, ...], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the exam object of ``schema/analysis-1.json``."""
         odds = self.category_probabilities
         return {
             "study_instance_uid": self.study_instance_uid,
+            "folder": self.folder,
             "complete": self.complete,
             "breasts": {side: breast.to_dict() for side, breast in self.breasts.items()},
             "calcium_mass_mg": self.calcium_mass_mg,
@@ -189,6 +197,7 @@ class ExamResult:
             "csbi_grade": self.csbi_grade,
             "missing_views": list(self.missing_views),
             "alarms": [alarm.to_dict() for alarm in self.alarms],
+            "groups": [list(group) for group in self.groups],
             "files": dict(self.files),
         }
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from bac_imaging.errors import CATALOGUE
+from bac_imaging.identifiers import SHOWN_IDENTIFIER
 from bacctl._checked import amount, count, flag, interval, items, known, one_of, parsed, table, text
 from bacctl.errors import RefusedError
 from bacctl.exam_results import (
@@ -29,7 +30,6 @@ from bacctl.image_parts import Notice
 from bacctl.image_result import ImageResult, Laterality, MassBasis, Status
 from bacctl.results import SCHEMA
 
-_UID = re.compile(r"[0-9.]{1,64}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ANY = re.compile(r".+", re.DOTALL)
 _MASS_CATEGORIES: tuple[MassCategory, ...] = get_args(MassCategory)
@@ -104,8 +104,9 @@ def only_exam(exams: Sequence[ExamResult], images: Sequence[ImageResult], path: 
         return replace(exams[0], images=tuple(images))
     if not exams:
         raise _not_one_exam(path, "no image in it names a study")
-    studies = ", ".join(str(exam.study_instance_uid) for exam in exams)
-    raise _not_one_exam(path, f"holds {len(exams)} studies ({studies})")
+    names = (exam.study_instance_uid or exam.folder for exam in exams)
+    studies = ", ".join(name for name in names if name is not None)
+    raise _not_one_exam(path, f"holds {len(exams)} studies{f' ({studies})' if studies else ''}")
 
 
 def read_exam(exam: Any, software: Any) -> ExamResult:
@@ -148,6 +149,11 @@ def read_exam(exam: Any, software: Any) -> ExamResult:
             "model": known(software["model"], lambda digest: text(digest, _DIGEST)),
         },
         files={kind: text(name, _ANY) for kind, name in table(exam["files"]).items()},
+        # Documents of older releases do not have them.
+        folder=known(exam.get("folder"), lambda name: text(name, _ANY)),
+        groups=tuple(
+            tuple(text(name, _ANY) for name in items(group)) for group in items(exam.get("groups", []))
+        ),
     )
 
 
@@ -157,7 +163,7 @@ def _not_one_exam(path: Path, found: str) -> RefusedError:
 
 
 def _uid(value: Any) -> str:
-    return text(value, _UID)
+    return text(value, SHOWN_IDENTIFIER)
 
 
 def _odds(value: Any) -> dict[str, float]:

@@ -161,7 +161,8 @@ def _read_dicom(path: Path, entry: Entry) -> _Seen:
     read_view(header)
     layout = check_layout(header)
     read_geometry(header, layout.rows, layout.columns, entry.spacing_mm, None)
-    return _Seen((layout.rows, layout.columns), header.uid("SOPInstanceUID"), header.uid("StudyInstanceUID"))
+    identifiers = header.identifier("SOPInstanceUID"), header.identifier("StudyInstanceUID")
+    return _Seen((layout.rows, layout.columns), *identifiers)
 
 
 def _read_plain(path: Path, entry: Entry) -> _Seen:

@@ -55,6 +55,13 @@ def analyze(
             "those that do must agree with it. Vessels are looked for at this scale.",
         ),
     ] = None,
+    exam_per_folder: Annotated[
+        bool,
+        typer.Option(
+            "--exam-per-folder",
+            help="Take the images that lie in one folder for one exam, whatever study their headers name.",
+        ),
+    ] = False,
     as_json: AsJson = False,
     as_lines: Annotated[
         bool,
@@ -91,7 +98,7 @@ def analyze(
 
     with Sink(form, quiet=quiet) as sink:
         listed = None if files_from is None else read_listing(files_from, null=null)
-        batch = Batch(sink, out=out, kinds=kinds, pixel_spacing_mm=spacing)
+        batch = Batch(sink, out=out, kinds=kinds, pixel_spacing_mm=spacing, exam_per_folder=exam_per_folder)
         missing = [path for path in paths if is_missing(path)]
         if missing:
             for path in missing:

@@ -18,7 +18,9 @@ from bacctl.cli.sink import Sink
 from bacctl.cli.summary import Summary
 from bacctl.errors import BacctlError, FailedError, from_catalogue
 from bacctl.exam import build_exams
+from bacctl.exam_choice import study_of, view_of, with_repeated_uids
 from bacctl.outputs.document import analysis_document
+from bacctl.outputs.wording import count_of
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 from bacctl.sources import find_sources
 
@@ -40,6 +42,8 @@ class Batch:
         What to write.
     pixel_spacing_mm : tuple of float or None
         (between rows, between columns), for images that do not tell it.
+    exam_per_folder : bool, optional
+        Whether the images of one folder are one exam, whatever study they name.
 
     Attributes
     ----------
@@ -62,6 +66,7 @@ class Batch:
         out: Path | None,
         kinds: tuple[str, ...],
         pixel_spacing_mm: tuple[float, float] | None,
+        exam_per_folder: bool = False,
     ) -> None:
         self.images: list[ImageResult] = []
         self.exams: list[ExamResult] = []
@@ -71,6 +76,7 @@ class Batch:
         self.out = out
         self._sink = sink
         self._spacing = pixel_spacing_mm
+        self._per_folder = exam_per_folder
         self._server: dict[str, Any] | None = None
         self._saver = Saver(out or Path(), () if out is None else kinds, pixel_spacing_mm)
         self._seconds = 0.0
@@ -147,7 +153,9 @@ class Batch:
                 complain(f"{code}: {count - _TOLD_OF_EACH_FAULT} more images, for the same reason")
         # Files say the same of the same images, in whatever order their results came.
         self.images.sort(key=lambda image: self._order.get(image.path, -1))
-        self.exams = build_exams(self.images)
+        self.images = with_repeated_uids(self.images)
+        self.exams = build_exams(self.images, per_folder=self._per_folder)
+        self._tell_strays()
         if self.images:
             self._saver.finish(self.document(), self.images)
         for exam in self.exams:
@@ -168,6 +176,18 @@ class Batch:
     def document(self) -> dict[str, Any]:
         """Return the run as the JSON object of ``bacctl/schema/analysis-1.json``."""
         return analysis_document(self.images, self.exams, skipped=self.skipped, server=self._server)
+
+    def _tell_strays(self) -> None:
+        """Say once of how many images no exam was put together, and how it is done."""
+        if self._per_folder:
+            return
+        strays = [image for image in self.images if view_of(image) is not None and study_of(image) is None]
+        if strays:
+            names = "names" if len(strays) == 1 else "name"
+            complain(
+                f"{count_of(len(strays), 'image')} {names} no study, so that no exam was put together of "
+                "them; give --exam-per-folder where each exam lies in a folder of its own"
+            )
 
     def _measure(self, files: Sequence[Path], server: ServerOptions) -> Generator[ImageResult, None, None]:
         from bacctl.cli.connect import connect

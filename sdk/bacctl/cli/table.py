@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from bacctl.cli.sink import Sink, shortened
+from bacctl.cli.image_names import common_folder, image_names
+from bacctl.cli.sink import Sink
+from bacctl.exam_alarms import NO_SUM
 from bacctl.outputs.wording import milligrams, number, one_line
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 
@@ -48,18 +49,19 @@ def print_results(
         if folder:
             console.print(Text(f"images in {folder}/"), soft_wrap=True)
         if not sink.is_terminal:
-            # Whole paths may be wider than the console; the values beside them must not be cut for it.
+            # Names may be wider than the console; the values beside them must not be cut for it.
             anything = console.options.update(max_width=_WIDEST)
             console.width = max(console.width, Measurement.get(console, anything, table).maximum)
         console.print(table)
         for line in _notices(images):
             console.print(Text(line, style="dim"), soft_wrap=True)
-        measured = [exam for exam in exams if any(breast.views for breast in exam.breasts.values())]
-        for exam in measured:
-            study = f" of study {exam.study_instance_uid}" if len(measured) > 1 else ""
-            whose = f"woman{study}: "
+        measured = [
+            exam for exam in exams if exam.alarms or any(breast.views for breast in exam.breasts.values())
+        ]
+        for place, exam in enumerate(measured, 1):
+            whose = f"woman{_which(exam, place) if len(measured) > 1 else ''}: "
             # Which study an image belongs to is known once it was analysed; four views are a whole exam.
-            cut = unfinished and exam.missing_views
+            cut = unfinished and exam.missing_views and not _without_sum(exam)
             console.print(_cut_exam(whose, exam) if cut else _exam(whose, exam), soft_wrap=True)
         console.print(Text(f"{INTENDED_USE.capitalize()}, not for diagnosis.", style="bold"))
 
@@ -67,32 +69,25 @@ def print_results(
 
 
 def _images(images: Sequence[ImageResult], width: int, *, cut: bool) -> tuple[str, Table]:
-    """Make the table, and name the folder that all images lie in where their paths would not fit."""
+    """Make the table, and name the folder that all images lie in: rows show the ends of their paths."""
     with_length = width >= _ALL_COLUMNS
     titles = ["view", "BAC", "calcium mg [95 %]", "basis", "area mm2"]
     titles += ["length mm"] if with_length else []
     rows = [_cells(image, with_length) for image in images]
-    paths = [one_line(str(image.path)) for image in images]
+    paths = [str(image.path) for image in images]
     widths = [max(map(len, column)) for column in zip(titles, *(map(str, row) for row in rows), strict=True)]
     room = max(_SHORTEST_NAME, width - sum(widths) - _GAP * len(titles))
-    folder = ""
-    if cut and max(map(len, paths)) > room:
-        folder = _common_folder(paths)
-        paths = [shortened(path.removeprefix(f"{folder}/") if folder else path, room) for path in paths]
+    names = image_names(paths, room if cut else None)
+    folder = one_line(common_folder(paths))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("image", no_wrap=True)
     for title in titles:
         table.add_column(
             title, no_wrap=True, justify="left" if title in ("view", "BAC", "basis") else "right"
         )
-    for path, row in zip(paths, rows, strict=True):
-        table.add_row(Text(path), *row)
+    for name, row in zip(names, rows, strict=True):
+        table.add_row(Text(name), *row)
     return folder, table
-
-
-def _common_folder(paths: Sequence[str]) -> str:
-    folders = {os.path.dirname(path) for path in paths}
-    return folders.pop() if len(folders) == 1 else ""
 
 
 def _cells(image: ImageResult, with_length: bool) -> list[Text]:
@@ -121,6 +116,17 @@ def _notices(images: Sequence[ImageResult]) -> list[str]:
     return [f"{code} ({count[code]}x): {one_line(text)}" for code, text in first.items()]
 
 
+def _which(exam: ExamResult, place: int) -> str:
+    if exam.folder is not None:
+        return f" in {one_line(exam.folder)}"
+    return f" {place}" if exam.study_instance_uid is None else f" of study {exam.study_instance_uid}"
+
+
+def _without_sum(exam: ExamResult) -> bool:
+    """Tell whether no image counts although there are some."""
+    return bool({alarm.code for alarm in exam.alarms} & NO_SUM)
+
+
 def _cut_exam(whose: str, exam: ExamResult) -> Text:
     text = Text(whose, style="bold")
     return text.append(f"not finished, without {', '.join(exam.missing_views)} so far", style="not bold")
@@ -130,7 +136,10 @@ def _exam(whose: str, exam: ExamResult) -> Text:
     text = Text(whose, style="bold")
     without = [side for side, breast in exam.breasts.items() if breast.calcium_mass_mg is None]
     half = not exam.complete and len(without) == 1
-    if half:  # "not measured" would contradict the row of the view that was
+    unsummed = _without_sum(exam)
+    if unsummed:
+        text.append("no sum", style="not bold")
+    elif half:  # "not measured" would contradict the row of the view that was
         text.append(f"no mass without the {_BREASTS[without[0]]} breast", style="not bold")
     elif exam.calcium_mass_mg is None:
         text.append("mass not measured", style="not bold")
@@ -140,7 +149,7 @@ def _exam(whose: str, exam: ExamResult) -> Text:
         text.append(f", category {exam.mass_category} mg")
     if exam.area_mm2 is not None:
         text.append(f", area {number(exam.area_mm2)} mm2", style="not bold")
-    if exam.missing_views:
+    if exam.missing_views and not unsummed:
         word = "missing:" if half else "without"
         text.append(f"; {word} {', '.join(exam.missing_views)}", style="not bold")
     for alarm in exam.alarms:

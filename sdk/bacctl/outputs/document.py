@@ -121,7 +121,8 @@ def _row(image: ImageResult) -> dict[str, Any]:
     row = {name: entry[name] for name in CSV_COLUMNS if name in entry}
     row["calcium_mass_low_mg"], row["calcium_mass_high_mg"] = entry["calcium_mass_interval_mg"] or ("", "")
     row["row_spacing_mm"], row["column_spacing_mm"] = entry["pixel_spacing_mm"] or ("", "")
-    row["vessels"] = len(image.vessels)
+    # Empty where nothing was assessed: 0 would say that there are none.
+    row["vessels"] = len(image.vessels) if image.status == "ok" else ""
     row["warnings"] = " ".join(notice.code for notice in image.warnings)
     row["intended_use"] = INTENDED_USE
     return row
