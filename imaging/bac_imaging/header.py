@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
+from pydicom.valuerep import PersonName
 
 from bac_imaging.identifiers import is_shown, names_nothing
 
@@ -66,7 +67,7 @@ class Header:
 
     def written(self, keyword: str) -> str:
         """Give the values of an attribute as one text, in the case in which they are written."""
-        parts = (str(v).strip(" \0") for v in self._values(keyword) if isinstance(v, str))
+        parts = (str(v).strip(" \0") for v in self._values(keyword) if isinstance(v, str | PersonName))
         return " ".join(part for part in parts if part)
 
     def numbers(self, keyword: str) -> tuple[float, ...]:

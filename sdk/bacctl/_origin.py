@@ -154,7 +154,7 @@ def read_origin(header: Header) -> Origin:
         _named(header.text("PatientID")),
         of_content=exposed is None,
         issuer=_named(header.text("IssuerOfPatientID")),
-        name=_named(_family_and_given(header.text("PatientName"))),
+        name=_named(_family_and_given(header.written("PatientName").upper())),
         birth=None if birth is None else digest(str(birth)),
         sex=digest(sex) if sex in _SEXES else None,
         study=None if names_nothing(study) else digest(study),

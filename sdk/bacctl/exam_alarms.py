@@ -135,8 +135,8 @@ def untied(views: Sequence[str]) -> Notice:
     code = "BAC-W-EXAM-UNTIED"
     return Notice(
         code,
-        f"{', '.join(views)}: is there several times, and no study UID and no patient's identifier says that "
-        f"the images are of one woman's exam, so that no sum is given; {CATALOGUE[code].hint}",
+        f"there are several images of {', '.join(views)}, and no study UID and no patient's identifier says "
+        f"that they are of one woman's exam, so that no sum is given; {CATALOGUE[code].hint}",
     )
 
 
