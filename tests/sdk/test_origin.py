@@ -8,6 +8,7 @@ import pickle
 import random
 
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
@@ -68,6 +69,32 @@ def test_nothing_of_it_shows_or_leaves_the_process():
     assert "2020" not in repr(origin) + str(origin)
     for copied in (pickle.loads(pickle.dumps(origin)), copy.deepcopy(origin)):
         assert [copied.taken, copied.series, copied.number, copied.patient] == [None] * 4
+
+
+def test_pixels_are_digested_whatever_the_header_is():
+    def with_pixels(pixels, **header):
+        image = dcmread(io.BytesIO(dicom(**header)))
+        image.BitsAllocated = 8
+        image.PixelData = pixels
+        image["PixelData"].VR = "OB"
+        stream = io.BytesIO()
+        image.save_as(stream, enforce_file_format=True)
+        return origin_of(stream.getvalue()).pixels
+
+    assert with_pixels(b"abcd") == with_pixels(b"abcd", PatientID="DOE^1", StudyDescription="x" * 5000)
+    assert with_pixels(b"abcd") != with_pixels(b"abce")
+    assert origin_of(dicom()).pixels is None
+
+
+def test_study_patient_and_days_are_read_and_not_in_clear():
+    header = {"PatientBirthDate": "19600102", "PatientSex": "F", "PatientName": "DOE^JANE"}
+    origin = origin_of(dicom(**header, StudyInstanceUID="8269F5", StudyDate="20200102"))
+    assert origin.study_day == 737426  # days from 1 January of the year 1, by hand: 2019 x 365 + 489 + 2
+    for digest in (origin.birth, origin.sex, origin.name, origin.study):
+        assert len(digest) == 32
+    assert origin.birth != origin_of(dicom(PatientBirthDate="19600103")).birth
+    assert origin.study != origin_of(dicom(StudyInstanceUID="8269f5")).study
+    assert origin_of(dicom(StudyInstanceUID="0")).study is None
 
 
 def test_of_three_the_last():

@@ -135,7 +135,7 @@ def test_csv_has_one_row_an_image_and_says_what_it_is_for() -> None:
     assert [row["status"] for row in rows] == ["ok", "refused"]
     assert rows[0]["calcium_mass_low_mg"] == "10.0"
     assert rows[0]["vessels"] == "1"
-    assert rows[1]["calcium_mass_mg"] == rows[1]["bac_detected"] == ""
+    assert rows[1]["calcium_mass_mg"] == rows[1]["bac_detected"] == rows[1]["vessels"] == ""
     assert rows[1]["reason"] == "empty, really"
     assert {row["intended_use"] for row in rows} == {"research use only"}
 
