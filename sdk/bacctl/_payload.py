@@ -38,9 +38,11 @@ T = TypeVar("T")
 
 # A message of gRPC holds 2 GiB; no mammogram comes near.
 MAX_BYTES = 1_500_000_000
-_HEADER_BYTES = 1 << 20  # the identifiers stand near the start; no more of a bad file is looked at
+_HEADER_BYTES = 1 << 20  # the identifiers stand near the start; no more of a bad image is looked at
 _PART_BYTES = 1 << 24  # of a file that is open already, whose size nobody knows
 _META_BYTES = 1 << 12  # the transfer syntax stands among the first few hundred
+# Group 0002 or 0008, with which a file without preamble begins, in both orders of bytes.
+_FIRST_GROUPS = (b"\x02\0", b"\x08\0", b"\0\x08")
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 
 
@@ -89,8 +91,10 @@ def identified(error: BacctlError, data: bytes) -> BacctlError:
     """Add the identifiers of the image, where its header can be read, to an error about it."""
     # Read as the server reads them: what is not written as a number is may be anything, a name included.
     keywords = ("SOPInstanceUID", "StudyInstanceUID")
+    # A deflated header cannot be cut off: half a stream does not inflate.
+    head = data if _DEFLATED in data[:_META_BYTES] else data[:_HEADER_BYTES]
     found = _from_header(
-        data, keywords, lambda header: (header.identifier(keywords[0]), header.identifier(keywords[1]))
+        head, keywords, lambda header: (header.identifier(keywords[0]), header.identifier(keywords[1]))
     )
     if found is not None:
         error.sop_instance_uid, error.study_instance_uid = found
@@ -109,31 +113,34 @@ def origin_of(data: bytes) -> Origin | None:
 
 def _digest_of_pixels(data: bytes) -> tuple[str, bytes] | None:
     """Digest the pixels as a DICOM file holds them, and say how they are encoded."""
-    from pydicom import dcmread
-
     from bacctl._origin import digest
 
     try:
         with discreet():
-            dataset = dcmread(io.BytesIO(data), specific_tags=["PixelData"])
+            dataset = _parsed(data, ("PixelData",))
             return str(dataset.file_meta.get("TransferSyntaxUID")), digest(dataset["PixelData"].value)
-    except Exception:  # as above
+    except Exception:  # as for a header
         return None
 
 
 def _from_header(data: bytes, keywords: Sequence[str], read: Callable[[Header], T]) -> T | None:
-    from pydicom import dcmread
-
     from bac_imaging.header import Header
 
-    # A deflated header cannot be cut off: half a stream does not inflate.
-    head = data if _DEFLATED in data[:_META_BYTES] else data[:_HEADER_BYTES]
     try:
         with discreet():
-            dataset = dcmread(io.BytesIO(head), stop_before_pixels=True, specific_tags=list(keywords))
-            return read(Header(dataset))
+            return read(Header(_parsed(data, keywords, stop_before_pixels=True)))
     except Exception:  # a broken header fails in many ways; the image itself is judged by the server
         return None
+
+
+def _parsed(data: bytes, keywords: Sequence[str], *, stop_before_pixels: bool = False) -> Dataset:
+    from pydicom import dcmread
+
+    # The server takes files without preamble too, and does not take a picture for one.
+    bare = data[:2] in _FIRST_GROUPS
+    return dcmread(
+        io.BytesIO(data), stop_before_pixels=stop_before_pixels, specific_tags=list(keywords), force=bare
+    )
 
 
 def _read_file(path: Path) -> bytes:

@@ -224,7 +224,9 @@ def _weights(images: Sequence[ImageResult]) -> str | None:
 def _view(images: Sequence[ImageResult]) -> ViewResult:
     weighed = [image for image in images if image.calcium_mass_mg is not None]
     return ViewResult(
-        sop_instance_uids=tuple(sorted(image.sop_instance_uid for image in images if image.sop_instance_uid)),
+        sop_instance_uids=tuple(
+            sorted({image.sop_instance_uid for image in images if image.sop_instance_uid})
+        ),
         bac_detected=any(image.bac_detected for image in images),
         calcium_mass_mg=_mean(image.calcium_mass_mg for image in weighed),
         calcium_mass_interval_mg=_mean_interval(image.calcium_mass_interval_mg for image in weighed),

@@ -43,6 +43,7 @@ IMAGE_COLUMNS: Mapping[str, type] = {
 the artery, the spacing is at the detector; ``warnings`` are codes with blanks between."""
 _OF_EXAM: Mapping[str, type] = {
     "study_instance_uid": str,
+    "folder": str,
     "complete": bool,
     "calcium_mass_mg": float,
     "calcium_mass_low_mg": float,

@@ -72,6 +72,37 @@ def test_limits_of_mass():
     assert verdicts(back) == ["regressed", "within_limit", "regressed"]
 
 
+@pytest.mark.parametrize("header", [{"PatientSex": "M"}, {"PatientBirthDate": "19600102"}])
+def test_sex_and_birth_date_tell_patients_apart(header):
+    def of(study, **header):
+        dataset = Dataset()
+        for name, value in ({"PatientSex": "F", "PatientBirthDate": "19500102"} | header).items():
+            setattr(dataset, name, value)
+        return exam(study, (10.0,) * 4, origin=read_origin(Header(dataset)))
+
+    assert compare_exams(of("1"), of("2")).calcium_mass_mg.verdict == "within_limit"
+    with pytest.raises(RefusedError, match="BAC-COMPARE-PATIENT"):
+        compare_exams(of("1"), of("2", **header))
+
+
+def test_exam_of_two_visits_is_none():
+    days = [Origin(day=day) for day in (737000, 737000, 737365, 737365)]
+    images = [image(name, 10.0, 8.0, study="2", origin=day) for name, day in zip(VIEWS, days, strict=True)]
+    for pair in ((PRIOR, build_exam(images, "2")), (build_exam(images, "2"), PRIOR)):
+        with pytest.raises(RefusedError, match="BAC-COMPARE-EXAM"):
+            compare_exams(*pair)
+
+
+def test_patients_without_a_name_are_not_checked():
+    def anonymous(study):
+        dataset = Dataset()
+        dataset.PatientID, dataset.AcquisitionDateTime = "ANON", f"200{study}0101120000"
+        return exam(study, (10.0,) * 4, origin=read_origin(Header(dataset)))
+
+    codes = [notice.code for notice in compare_exams(anonymous("1"), anonymous("2")).notices]
+    assert codes == ["BAC-W-COMPARE-UNCHECKED"]
+
+
 def test_single_view_has_a_wider_limit():
     # 1.96 sqrt(2 x 2.660^2 + 1 + 1) = 7.875 mg.
     one = compare_exams(

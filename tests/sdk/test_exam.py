@@ -320,6 +320,7 @@ def test_images_of_other_pixels_under_one_uid_are_two_images():
         pixels_of(image("L", "CC", 8.0), b"p"), pixels_of(image("L", "CC", 16.0, area=2.0), b"q")
     ):
         assert exam.breasts["L"].by_view["CC"].calcium_mass_mg == 12.0
+        assert exam.breasts["L"].by_view["CC"].sop_instance_uids == ("1.5",)
         assert [alarm.code for alarm in exam.alarms] == ["BAC-W-UID-REPEATED", "BAC-W-VIEW-REPEATED"]
 
 

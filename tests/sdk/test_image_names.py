@@ -49,4 +49,5 @@ def test_folder_of_all():
     assert common_folder(["a/b/c.dcm", "a/d.dcm"]) == "a"
     assert common_folder(["/a/b.dcm", "c.dcm"]) == ""
     assert common_folder(["b.dcm"]) == ""
+    assert common_folder(["/a/b.dcm", "/c/d.dcm"]) == ""
     assert common_folder([]) == ""

@@ -10,7 +10,12 @@ import random
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from bac_imaging.header import Header
 from bacctl._origin import Origin, latest, read_origin
@@ -56,6 +61,35 @@ def test_number_series_and_patient():
     assert origin.patient != origin_of(dicom(PatientID="Doe^2")).patient
     assert b"DOE" not in origin.patient.upper()
     assert origin_of(dicom(PatientID="")).patient is None
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian],
+    ids=lambda syntax: syntax.name,
+)
+def test_file_without_preamble_has_an_origin(syntax):
+    image = Dataset()
+    image.SOPClassUID, image.PatientID, image.AcquisitionDate = (
+        "1.2.840.10008.5.1.4.1.1.1.2",
+        "DOE^1",
+        "20200102",
+    )
+    image.BitsAllocated, image.PixelRepresentation, image.PixelData = 8, 0, b"abcd"
+    image["PixelData"].VR = "OB"
+    stream = io.BytesIO()
+    image.save_as(stream, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian)
+    origin = origin_of(stream.getvalue())
+    assert (origin.patient, origin.day) == (origin_of(dicom(PatientID="DOE^1")).patient, 737426)
+    assert origin.pixels is not None
+
+
+def test_header_with_a_great_deal_before_the_patient_is_read():
+    image = dcmread(io.BytesIO(dicom(PatientID="DOE^1")))
+    image.private_block(0x0009, "MAKER", create=True).add_new(1, "OB", bytes(2 << 20))
+    stream = io.BytesIO()
+    image.save_as(stream)
+    assert origin_of(stream.getvalue()).patient == origin_of(dicom(PatientID="DOE^1")).patient
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", b"\x89PNG\r\n\x1a\n", dicom()[:140]])

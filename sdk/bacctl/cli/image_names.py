@@ -42,9 +42,10 @@ def image_names(paths: Sequence[str], room: int | None = None) -> list[str]:
 
 
 def common_folder(paths: Sequence[str]) -> str:
-    """Return the folder that all images lie in, at any depth; "" where there is none but the current one."""
+    """Return the folder that all images lie in, at any depth; "" where only the current one or the root is."""
     try:
-        return os.path.commonpath([os.path.dirname(path) for path in paths])
+        folder = os.path.commonpath([os.path.dirname(path) for path in paths])
+        return "" if folder == os.path.dirname(folder) else folder
     except ValueError:  # there are no paths, or absolute ones beside relative ones
         return ""
 
