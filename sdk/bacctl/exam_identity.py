@@ -86,10 +86,9 @@ def contradiction(
         keys[_NAME] = names
     days = [None if origin is None else origin.day for origin in origins]
     study_days = [None if origin is None else origin.study_day for origin in origins]
-    recalled = not keys and views is not None and _is_recall(origins, views)
-    if not recalled and _apart(days):
+    if _apart(days) and (keys or views is None or not _is_recall(origins, views)):
         keys[_DAY] = _visits(days)
-    if not recalled and None in days and _apart(study_days):
+    if None in days and _apart(study_days):
         keys[_STUDY_DAY] = _visits(study_days)
     if not keys:
         return None

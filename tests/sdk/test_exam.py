@@ -395,6 +395,12 @@ def test_image_that_was_not_measured_contradicts_nothing():
     assert only([*named, stranger]).calcium_mass_mg == 35.0
 
 
+def test_study_of_which_no_image_was_measured_is_an_exam_without_anything():
+    refused = replace(FOUR[0], status="refused", code="BAC-VIEW-SPOT", reason="spot", bac_detected=None)
+    exam = only([refused])
+    assert (exam.calcium_mass_mg, exam.alarms, len(exam.missing_views)) == (None, (), 4)
+
+
 HEX = "8269f5971eaca3e5d3772d1796e6bd7a"
 
 

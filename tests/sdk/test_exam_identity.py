@@ -105,6 +105,12 @@ def test_what_does_not_contradict(left, right):
     assert contradiction(left_and_right(left, right), VIEWS) is None
 
 
+def test_nothing_contradicts_nothing():
+    assert contradiction([], []) is None
+    assert contradiction([None], [None]) is None
+    assert different_patients([]) == ()
+
+
 def test_all_that_differs_is_named_and_makes_the_groups():
     said = [("A", "F", "20200101"), ("A", "M", "20200101"), ("B", "F", "20200101"), ("A", "F", "20200103")]
     found = contradiction([origin(PatientID=p, PatientSex=s, AcquisitionDate=d) for p, s, d in said])

@@ -42,7 +42,7 @@ def image_names(paths: Sequence[str], room: int | None = None) -> list[str]:
 
 
 def common_folder(paths: Sequence[str]) -> str:
-    """Return the folder that all images lie in, at any depth; "" where only the current one or the root is."""
+    """Return the folder that all images lie in, at any depth; "" for the current one and the root."""
     try:
         folder = os.path.commonpath([os.path.dirname(path) for path in paths])
         return "" if folder == os.path.dirname(folder) else folder
