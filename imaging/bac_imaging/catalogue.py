@@ -260,8 +260,8 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         ),
         "BAC-W-STUDY-UNKNOWN": _warning(
             "the header names no study",
-            "it makes no exam: where each exam lies in a folder of its own, give --exam-per-folder (per_folder "
-            "in Python)",
+            "it makes no exam: where each exam lies in a folder of its own, give --exam-per-folder "
+            "(per_folder in Python)",
         ),
         "BAC-W-UID-INVALID": _warning(
             "what stands for a UID in the header is none; it is taken as it is",
