@@ -36,12 +36,21 @@ from bac_training.evaluation.served import look
 from bac_training.evaluation.settings import Settings, read_settings
 from bac_training.evaluation.vessels import TOLERANCE_MM
 
-__all__ = ["CentreLines", "RealImage", "measure_real", "read_centre_lines", "to_table"]
+__all__ = [
+    "FILE",
+    "WIDE_MM",
+    "CentreLines",
+    "RealImage",
+    "measure_real",
+    "points_along",
+    "read_centre_lines",
+    "to_table",
+]
 
 DoubleArray = npt.NDArray[np.float64]
 
 FILE = "centre_lines.json"
-_WIDE_MM = 3.0  # farther from a centre line than the wall of any artery of the breast
+WIDE_MM = 3.0  # farther from a centre line than the wall of any artery of the breast
 _STEP_MM = 0.1
 _NO_IMAGE = "BAC-FILE-NOT-IMAGE"
 
@@ -195,11 +204,11 @@ def _measure(
         float(prepared.context["pixel_spacing_mm"][1]),
     )
     pixels = points_mm(result.mask, spacing)
-    bac = _points(() if lines is None else lines.bac)
-    all_drawn = _points(() if lines is None else (*lines.bac, *lines.uncertain))
+    bac = points_along(() if lines is None else lines.bac)
+    all_drawn = points_along(() if lines is None else (*lines.bac, *lines.uncertain))
     pixel_mm2 = spacing[0] * spacing[1] / float(prepared.context["magnification"]) ** 2
     false, far = (
-        pixel_mm2 * float((~near(pixels, all_drawn, distance)).sum()) for distance in (TOLERANCE_MM, _WIDE_MM)
+        pixel_mm2 * float((~near(pixels, all_drawn, distance)).sum()) for distance in (TOLERANCE_MM, WIDE_MM)
     )
     return RealImage(
         name=name,
@@ -249,7 +258,7 @@ def _line_of(points: Any, spacing_mm: float) -> DoubleArray:
     return (corners[:, ::-1] + 0.5) * spacing_mm
 
 
-def _points(lines: Sequence[DoubleArray]) -> DoubleArray:
+def points_along(lines: Sequence[DoubleArray]) -> DoubleArray:
     """Return points along lines, so close together that their share is a share of length."""
     points = [np.zeros((0, 2))]
     for line in lines:
