@@ -70,7 +70,10 @@ def evaluate(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what --report holds.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure images of known truth: the table of targets, with intervals. Research use only."""
+    """Measure images of known truth, with intervals: the table of targets, or real images with labels.
+
+    Research use only.
+    """
     if threshold is not None and not 0.0 < threshold < 1.0:
         raise UsageError("--threshold: give a probability between 0 and 1")
     if resume and report is None:
@@ -86,7 +89,6 @@ def evaluate(
         from bac_training.evaluation.real_run import run_real
         from bac_training.evaluation.run import run
         from bac_training.evaluation.settings import read_settings
-        from bac_training.evaluation.targets import as_text, value_text
     from bacctl.results import INTENDED_USE
 
     is_real = is_labelled(data)
@@ -95,8 +97,8 @@ def evaluate(
     with Sink(quiet=quiet) as sink:
         try:
             chosen = None if settings is None else read_settings(settings)
-            if is_real:
-                with sink.progress("evaluating", "image") as show:
+            with sink.progress("evaluating", "image") as show:
+                if is_real:
                     judged = run_real(
                         data,
                         report,
@@ -110,41 +112,22 @@ def evaluate(
                         resume=resume,
                         progress=show,
                     )
-                for network in judged.networks:
-                    fold = "" if network.fold is None else f"fold {network.fold}: "
-                    sink.text(
-                        f"{fold}{network.views} views of {network.patients} patients; model "
-                        f"{network.sha256[:12]}, threshold {network.threshold:g}"
+                    text = real_as_text(judged.to_dict())
+                else:
+                    found = run(
+                        data,
+                        report,
+                        model,
+                        settings=chosen,
+                        threshold=threshold,
+                        processes=processes,
+                        resume=resume,
+                        progress=show,
                     )
-                sink.text(real_as_text(judged.to_dict()))
-                if report is not None:
-                    sink.text(f"all figures and pictures: {report}/real.md, {report}/real.json")
-                sink.text(f"{INTENDED_USE.capitalize()}.")
-                return
-            with sink.progress("evaluating", "image") as show:
-                found = run(
-                    data,
-                    report,
-                    model,
-                    settings=chosen,
-                    threshold=threshold,
-                    processes=processes,
-                    resume=resume,
-                    progress=show,
-                )
+                    text = found.to_text()
         except TrainingError as error:
             raise CommandError(str(error)) from None
-        data_set, network = found.data, found.model
-        sink.text(
-            f"{data_set['women']} women, {data_set['views']} views, {data_set['positive_views']} with BAC; "
-            f"model {network['sha256'][:12]}, threshold {network['threshold']:g}, "
-            f"core {network['post_processing'].get('core', network['threshold']):g}"
-        )
-        sink.text(found.unmeasured())
-        sink.text(as_text(found.figures))
-        if found.figures["segmentation"]["dice_2mg"].value is None:
-            dice = found.figures["segmentation"]["dice"]
-            sink.text(f"Dice, mean over all positives: {value_text(dice, 3)}")
+        sink.text(text)
         if report is not None:
             sink.text(f"all figures and pictures: {report}/report.md, {report}/report.json")
         sink.text(f"{INTENDED_USE.capitalize()}.")

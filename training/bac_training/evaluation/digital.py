@@ -7,7 +7,7 @@ import io
 
 import numpy as np
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 from bac_imaging.film_reader import read_grey
 from bac_training.truth import View
@@ -15,7 +15,7 @@ from bac_training.truth import View
 __all__ = ["as_presentation", "is_plain"]
 
 _PLAIN = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
+_FOR_PRESENTATION = UID("1.2.840.10008.5.1.4.1.1.1.2")
 _BYTE, _WORD = 255, 65535
 
 

@@ -72,8 +72,8 @@ def read_folds(
         problems.append(f"{path}: gives {len(without)} images no fold: {named}; each needs one")
     of_patient: dict[str, str] = {}
     for image in told:
-        fold = folds.get(image.view.path)
-        if fold is not None and of_patient.setdefault(image.patient, fold) != fold:
+        own = folds.get(image.view.path)
+        if own is not None and of_patient.setdefault(image.patient, own) != own:
             problems.append(
                 f"{path}: the patient of {image.view.path} has images in several folds; keep them in one"
             )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bac_training.errors import TrainingError
-from bac_training.evaluation.real import FILE, CentreLines, read_centre_lines
+from bac_training.evaluation.centre_lines import FILE, CentreLines, read_centre_lines
 from bac_training.tables import Line, parse_table, read_text
 from bac_training.truth import View, spacing_pair
 
@@ -130,7 +130,7 @@ def read_labelled(folder: Path, corrections: Path | None = None) -> LabelledSet:
         Holds ``images.csv`` in UTF-8 with the columns ``image`` (path within the folder) and ``label``
         (negative, positive or uncertain), optionally ``pixel_spacing_mm``, ``kind``, ``view``, ``source``
         and ``patient``; and, where arteries were drawn, ``centre_lines.json``
-        (see `bac_training.evaluation.real`).
+        (see `bac_training.evaluation.centre_lines`).
     corrections : Path, optional
         A second table, with the columns ``image``, ``label`` and ``reason``: readings that replace those of
         the list. Where it has a column ``patient``, that is taken as well; the label may then be empty.

@@ -96,7 +96,7 @@ class _Patient:
 
 def is_flagged(row: RealRow) -> bool:
     """Tell whether an image raises BAC, elsewhere than on a line that is drawn as uncertain."""
-    return row.found and row.far_mm2 > 0
+    return row.found and not (row.area_mm2 > 0 and row.far_mm2 == 0)
 
 
 def _per_negative(value: Callable[[RealRow], float]) -> Callable[[_Patient], tuple[float, float]]:
@@ -122,9 +122,9 @@ FIGURES: Mapping[str, Callable[[_Patient], tuple[float, float]]] = {
         sum(row.line_mm > 0 and row.status == "ok" for row in p.positive),
     ),
 }
-"""Figures by name: shares of negative views and patients flagged, false mm2 a negative view (all, within 3 mm of
-the skin line, from there to 10 mm, deeper), shares of positive views and patients found, part of the drawn length
-covered, and mm2 farther than 3 mm from any line on a positive view with lines."""
+"""Figures by name: shares of negative views and patients flagged, false mm2 a negative view (all, within 3 mm
+of the skin line, from there to 10 mm, deeper), shares of positive views and patients found, part of the drawn
+length covered, and mm2 farther than 3 mm from any line on a positive view with lines."""
 
 
 def group_images(cases: Sequence[Case], draws: int, seed: int) -> list[Group]:

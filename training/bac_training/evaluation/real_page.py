@@ -45,7 +45,7 @@ def to_markdown(report: Json, level: int = 1) -> str:
     Parameters
     ----------
     report : mapping
-        As ``real.json`` holds it.
+        As its ``report.json`` holds it.
     level : int, default 1
         Of its heading.
     """
@@ -53,16 +53,15 @@ def to_markdown(report: Json, level: int = 1) -> str:
     lines = [
         "#" * level + " Real images",
         "",
-        f"`{data['name']}`: {data['views']} views of {data['patients']} patients. {_judges(report)} In brackets "
-        f"95 % intervals of {report['bootstrap']['draws']} bootstrap samples of patients, where there are two or more; "
-        "none of n seen leaves up to 3/n. Uncertain images are neither rewarded nor punished; what is refused or "
-        "fails counts as missed where there is BAC and not at all where there is none. Research use only.",
+        f"`{data['name']}`: {data['views']} views of {data['patients']} patients. {_judges(report)} "
+        f"In brackets 95 % intervals of {report['bootstrap']['draws']} bootstrap samples of patients, where "
+        "there are two or more; none of n seen leaves up to 3/n. Uncertain images are neither rewarded nor "
+        "punished; what is refused or fails counts as missed where there is BAC, and not at all where there is "
+        "none. Research use only.",
         "",
-        *table(_NEGATIVE_HEAD, _negative(report)),
     ]
-    positive = _positive(report)
-    if positive:
-        lines += table(_POSITIVE_HEAD, positive)
+    for head, rows in _tables(report):
+        lines += table(head, rows)
     lines += _unmeasured(report)
     lines += _models(report)
     lines += _corrections(report)
@@ -70,13 +69,44 @@ def to_markdown(report: Json, level: int = 1) -> str:
 
 
 def as_text(report: Json) -> str:
-    """Return the tables for a terminal."""
-    parts = [_columns((_NEGATIVE_HEAD, *_negative(report)))]
-    positive = _positive(report)
-    if positive:
-        parts.append(_columns((_POSITIVE_HEAD, *positive)))
+    """Return the networks and the tables for a terminal."""
+    parts = [
+        f"{'' if model['fold'] is None else 'fold ' + model['fold'] + ': '}{model['views']} views of "
+        f"{model['patients']} patients; model {model['sha256'][:12]}, threshold {model['threshold']:g}"
+        for model in report["models"]
+    ]
+    parts += [_columns((head, *rows)) for head, rows in _tables(report)]
     parts += [line for line in _unmeasured(report) if line]
+    parts += [
+        f"{correction['image']}: {correction['label']}, was {correction['was']}; {correction['reason']}"
+        for correction in report["corrections"]
+    ]
     return "\n".join(parts)
+
+
+def _tables(report: Json) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
+    """Return head and rows of the tables that have rows."""
+    tables = ((_NEGATIVE_HEAD, _negative(report)), (_POSITIVE_HEAD, _positive(report)))
+    return [(head, rows) for head, rows in tables if rows]
+
+
+def _shown(report: Json, label: str) -> list[tuple[str, Json]]:
+    """Return the groups that hold images of a label, with their names; a part that is all of its kind not."""
+    shown = []
+    for group in report["groups"]:
+        parts = [g for g in report["groups"] if g["name"] == group["name"] and not _is_whole(g)]
+        if not group["views"][label] or (len(parts) < 2 and not _is_whole(group)):
+            continue
+        told = ", ".join(text for text in (group["kind"] or "kind not told", group["source"]) if text)
+        if _is_whole(group):
+            only = f" ({parts[0]['source']})" if len(parts) == 1 and parts[0]["source"] else ""
+            told = f"**{group['name']}**{only}"
+        shown.append((told, group))
+    return shown
+
+
+def _is_whole(group: Json) -> bool:
+    return group["kind"] is None and group["source"] is None
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> str:
@@ -89,38 +119,30 @@ def _columns(rows: Sequence[Sequence[str]]) -> str:
 def _negative(report: Json) -> list[tuple[str, ...]]:
     return [
         (
-            _name(group),
+            name,
             str(group["measured"]),
             str(group["patients_measured"]),
             _share(group["flagged"], group["measured"], group["figures"]["views_flagged"]),
             _share(
                 group["patients_flagged"], group["patients_measured"], group["figures"]["patients_flagged"]
             ),
-            *(value_text(Estimate(**group["figures"][name]), digits) for name, digits in _NEGATIVE),
+            *(value_text(Estimate(**group["figures"][figure]), digits) for figure, digits in _NEGATIVE),
         )
-        for group in report["groups"]
-        if group["views"]["negative"]
+        for name, group in _shown(report, "negative")
     ]
 
 
 def _positive(report: Json) -> list[tuple[str, ...]]:
     return [
         (
-            _name(group),
+            name,
             _share(group["found"], group["views"]["positive"], group["figures"]["views_found"]),
             f"{group['line_mm']:.0f}" if group["line_mm"] else "-",
             value_text(Estimate(**group["figures"]["line_recall"]), 3),
             value_text(Estimate(**group["figures"]["far_positive_mm2"]), 1),
         )
-        for group in report["groups"]
-        if group["views"]["positive"]
+        for name, group in _shown(report, "positive")
     ]
-
-
-def _name(group: Json) -> str:
-    if group["kind"] is None and group["source"] is None:
-        return f"**{group['name']}**"
-    return ", ".join(text for text in (group["kind"] or "kind not told", group["source"]) if text)
 
 
 def _share(part: int, whole: int, found: Mapping[str, float | None]) -> str:
@@ -148,7 +170,7 @@ def _settings(model: Json) -> str:
 def _unmeasured(report: Json) -> list[str]:
     parts = []
     for group in report["groups"]:
-        if group["kind"] is not None or group["source"] is not None:
+        if not _is_whole(group):
             continue
         for how in ("refused", "failed"):
             parts += [f"{number} {group['name']} {how} ({code})" for code, number in group[how].items()]

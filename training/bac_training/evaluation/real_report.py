@@ -1,4 +1,4 @@
-"""What labelled images showed, as a report: real.json, and the table for a terminal."""
+"""What labelled images showed, as a report."""
 
 from __future__ import annotations
 
@@ -98,5 +98,5 @@ class RealReport:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON schema of ``real.json``."""
+    """Return the JSON schema of its ``report.json``."""
     return dict(json.loads(Path(__file__).with_name("real-1.json").read_text()))

@@ -12,10 +12,10 @@ import numpy as np
 from bac_imaging.errors import ImagingError
 from bac_imaging.pipeline import Prepared, Quantified, quantify
 from bac_training.backends import Segmenter
+from bac_training.evaluation.centre_lines import WIDE_MM, CentreLines, points_along
 from bac_training.evaluation.digital import as_presentation, is_plain
 from bac_training.evaluation.geometry import near, points_mm
 from bac_training.evaluation.labelled import LabelledImage
-from bac_training.evaluation.real import WIDE_MM, CentreLines, points_along
 from bac_training.evaluation.served import look_at, spacing_of
 from bac_training.evaluation.settings import Settings
 from bac_training.evaluation.skin import BANDS_MM, from_skin_mm
@@ -141,7 +141,7 @@ def _measure(
     try:
         prepared, result = look_labelled(folder, image, lines, segmenter, settings)
     except ImagingError as error:
-        return RealRow(path, error.status, error.code, line_mm=step * len(bac))
+        return RealRow(path, str(error.status), error.code, line_mm=step * len(bac))
     except Exception:
         # As in `measure`: a fault of the pipeline is a failed image, and an artery on it one not found.
         return RealRow(path, "failed", "BAC-INTERNAL", line_mm=step * len(bac))
@@ -151,10 +151,8 @@ def _measure(
     pixels = points_mm(result.mask, spacing)
     drawn = points_along(() if lines is None else (*lines.bac, *lines.uncertain))
     false = pixels[~near(pixels, drawn, TOLERANCE_MM)]
-    bands = np.zeros(len(BANDS_MM) + 1)
-    if len(false):
-        depth = from_skin_mm(false, prepared.breast, spacing_of(prepared))
-        bands = np.bincount(np.searchsorted(BANDS_MM, depth, side="left"), minlength=len(bands))
+    depth = from_skin_mm(false, prepared.breast, spacing_of(prepared)) if len(false) else np.zeros(0)
+    bands = np.bincount(np.searchsorted(BANDS_MM, depth), minlength=len(BANDS_MM) + 1)
     return RealRow(
         path=path,
         status="ok",

@@ -56,7 +56,7 @@ def run_real(
     data : Path
         Folder; see `bac_training.evaluation.labelled.read_labelled`.
     out : Path, optional
-        Folder for ``real.json``, ``real.md``, ``rows.jsonl`` and ``pictures/worst-*.png``.
+        Folder for ``report.json``, ``report.md``, ``rows.jsonl`` and ``pictures/worst-*.png``.
     model : Path, optional
         Checkpoint or ONNX file for all images; by default the one in the model repository.
     labels : Path, optional
@@ -75,12 +75,12 @@ def run_real(
     """
     labelled = read_labelled(data, labels)
     fold_of: dict[str, str] = {}
-    files: Mapping[str | None, Path] = {None: model or served_model()}
+    files: list[tuple[str | None, Path]] = [(None, model or served_model())]
     if folds is not None:
         fold_of, images = read_folds(folds, labelled.images)
         labelled = replace(labelled, images=images)
-        files = {fold: file for fold, file in fold_models(folds, models, fold_of).items()}
-    judges = [_judge(fold, file, settings, threshold) for fold, file in files.items()]
+        files = [*fold_models(folds, models, fold_of).items()]
+    judges = [_judge(fold, file, settings, threshold) for fold, file in files]
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as scratch:
@@ -96,8 +96,8 @@ def run_real(
     report = summarise(labelled, cases, fold_of, judges, draws)
     if out is not None:
         content = report.to_dict()
-        (out / "real.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
-        (out / "real.md").write_text(to_markdown(content))
+        (out / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        (out / "report.md").write_text(to_markdown(content))
         by_fold = {fold: (segmenter, chosen) for fold, _, segmenter, chosen in judges}
         draw_worst(
             labelled,
