@@ -21,8 +21,9 @@ _WIDTH_PX = 900
 _REAL, _PHANTOMS = "## Real images\n", "## Digital phantoms\n"
 _TITLE = """# Results
 
-Research use only. Real mammograms first: they are few, read by eye and not by a radiologist, and none has a known
-mass, but they are what a user meets. Then digital phantoms, where the truth is known because it was put in.
+Research use only. Real mammograms first: they are few, read by eye and not by a radiologist, and none has a
+known mass, but they are what a user meets. Then digital phantoms, where the truth is known because it was put
+in.
 
 """
 _OF_REAL = """
@@ -31,9 +32,9 @@ _OF_REAL = """
 python scripts/results_page.py docs/results.md --real real-report
 ```
 
-Films and simulations are measured as plain images, digital mammograms as DICOM FOR PRESENTATION. The skin line is where the
-breast that was found ends; what the columns mean: [evaluation.md](evaluation.md#real-images). The images are not part of the
-project.
+Films and simulations are measured as plain images, digital mammograms as DICOM FOR PRESENTATION. The skin
+line is where the breast that was found ends; what the columns mean:
+[evaluation.md](evaluation.md#real-images). The images are not part of the project.
 """
 _OF_PHANTOMS = """
 ```

@@ -32,8 +32,8 @@ class Group:
     kind, source : str or None
         As the list tells them; None where the group holds all kinds and sources of its name.
     views, patients : mapping of str to int
-        By label. A patient is positive with one positive image, else negative with one negative, else
-        uncertain.
+        By label. A patient is positive with one positive image, of this group or not, else negative with one
+        negative, else uncertain.
     measured, flagged : int
         Negative views that were measured, and of them those on which BAC was reported.
     patients_measured, patients_flagged : int
@@ -66,14 +66,10 @@ class Group:
 
 @dataclass(frozen=True)
 class _Patient:
-    """Sums over the images of one patient."""
+    """The images of one patient in a group, and what all of the patient's images say together."""
 
     cases: Sequence[Case]
-
-    @property
-    def label(self) -> str:
-        labels = {image.label for image, _ in self.cases}
-        return next(label for label in ("positive", "negative", "uncertain") if label in labels)
+    label: str
 
     @property
     def negative(self) -> list[RealRow]:
@@ -112,7 +108,7 @@ FIGURES: Mapping[str, Callable[[_Patient], tuple[float, float]]] = {
     "false_below_skin_mm2": _per_negative(lambda row: row.false_mm2[1]),
     "false_deep_mm2": _per_negative(lambda row: row.false_mm2[2]),
     "views_found": lambda p: (sum(row.found for row in p.positive), len(p.positive)),
-    "patients_found": lambda p: (any(row.found for row in p.positive), p.label == "positive"),
+    "patients_found": lambda p: (any(row.found for row in p.positive), bool(p.positive)),
     "line_recall": lambda p: (
         sum(row.covered_mm for row in p.positive),
         sum(row.line_mm for row in p.positive),
@@ -139,28 +135,42 @@ def group_images(cases: Sequence[Case], draws: int, seed: int) -> list[Group]:
     seed : int
         Of the draws.
     """
+    labels: dict[str, set[str]] = {}
+    for image, _ in cases:
+        labels.setdefault(image.patient, set()).add(image.label)
+    label_of = {
+        patient: next(label for label in ("positive", "negative", "uncertain") if label in own)
+        for patient, own in labels.items()
+    }
     groups = []
     for name in GROUPS:
         of_name = [case for case in cases if case[0].group == name]
         if not of_name:
             continue
-        groups.append(_group(name, None, None, of_name, draws, seed))
+        groups.append(_group(name, None, None, of_name, label_of, draws, seed))
         parts: dict[tuple[str, str], list[Case]] = {}
         for case in of_name:
             parts.setdefault((case[0].kind, case[0].source), []).append(case)
         groups += [
-            _group(name, kind, source, part, draws, seed) for (kind, source), part in sorted(parts.items())
+            _group(name, kind, source, part, label_of, draws, seed)
+            for (kind, source), part in sorted(parts.items())
         ]
     return groups
 
 
 def _group(
-    name: str, kind: str | None, source: str | None, cases: Sequence[Case], draws: int, seed: int
+    name: str,
+    kind: str | None,
+    source: str | None,
+    cases: Sequence[Case],
+    label_of: Mapping[str, str],
+    draws: int,
+    seed: int,
 ) -> Group:
     by_patient: dict[str, list[Case]] = {}
     for case in cases:
         by_patient.setdefault(case[0].patient, []).append(case)
-    patients = [_Patient(own) for own in by_patient.values()]
+    patients = [_Patient(own, label_of[patient]) for patient, own in by_patient.items()]
     codes: dict[str, Counter[str]] = {"refused": Counter(), "failed": Counter()}
     for _, row in cases:
         if row.status in codes:

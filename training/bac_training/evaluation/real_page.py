@@ -56,8 +56,8 @@ def to_markdown(report: Json, level: int = 1) -> str:
         f"`{data['name']}`: {data['views']} views of {data['patients']} patients. {_judges(report)} "
         f"In brackets 95 % intervals of {report['bootstrap']['draws']} bootstrap samples of patients, where "
         "there are two or more; none of n seen leaves up to 3/n. Uncertain images are neither rewarded nor "
-        "punished; what is refused or fails counts as missed where there is BAC, and not at all where there is "
-        "none. Research use only.",
+        "punished; what is refused or fails counts as missed where there is BAC, and not at all where there "
+        "is none. Research use only.",
         "",
     ]
     for head, rows in _tables(report):
