@@ -101,7 +101,7 @@ def test_a_plain_copy_is_prepared_like_its_dicom_object(phantom: Path) -> None:
 
 def judged(folder: Path, out: Path) -> dict[str, Any]:
     done = CliRunner().invoke(
-        app, ["evaluate", str(folder), "--report", str(out), "--processes", "1", "--quiet"]
+        app, ["evaluate", str(folder), "--report", str(out), "--processes", "2", "--quiet"]
     )
     assert done.exit_code == 0, done.output
     return dict(json.loads((out / "report.json").read_text()))
