@@ -1,56 +1,113 @@
-"""Make docs/results.md from a report of `bacctl evaluate`: its tables, and its pictures made small."""
+"""Make docs/results.md from reports of `bacctl evaluate`: real images first, then digital phantoms.
+
+``python scripts/results_page.py docs/results.md [--real REPORT] [--phantoms REPORT]``
+
+A part whose report is not given stays as it is. Pictures of phantoms go with the page, made small; those of
+real images never do.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
-import sys
 from pathlib import Path
 
 from PIL import Image
 
+from bac_training.evaluation.real_page import to_markdown
+
 _WIDTH_PX = 900
-_INTRODUCTION = """# Results
+_REAL, _PHANTOMS = "## Real images\n", "## Digital phantoms\n"
+_TITLE = """# Results
 
-Research use only. Digital phantoms, not patients: the truth is known because it was put in.
+Research use only. Real mammograms first: they are few, read by eye and not by a radiologist, and none has a
+known mass, but they are what a user meets. Then digital phantoms, where the truth is known because it was put
+in.
 
+"""
+_OF_REAL = """
+```
+{command}
+python scripts/results_page.py docs/results.md --real real-report
+```
+
+Films and simulations are measured as plain images, digital mammograms as DICOM FOR PRESENTATION. The skin
+line is where the breast that was found ends; what the columns mean:
+[evaluation.md](evaluation.md#real-images). The images are not part of the project.
+"""
+_OF_PHANTOMS = """
 ```
 bacctl phantom heldout --mix held-out --women 200 --seed 910000 --processes 2
 bacctl evaluate heldout --report report
-python scripts/results_page.py report docs/results.md
+python scripts/results_page.py docs/results.md --phantoms report
 ```
 
 The case mix: women without BAC drawn with a chance of one third ({without} of these {women}), masses
 log-uniform from 1 to 120 mg, outer widths of 0.8 to 3 mm, all densities, two thirds raw and one third
 for presentation, all hard negatives on, the header's thickness off by up to 6 mm. The detector of 0.05
 mm and the presentation style `table` were never trained on. What the figures mean:
-[evaluation.md](evaluation.md). What the weights are, how they came about and what real images show:
+[evaluation.md](evaluation.md). What the weights are and how they came about:
 [model-card.md](model-card.md).
 """
 
 
-def main(report: Path, page: Path) -> None:
-    """Write `page`, with pictures in the folder ``images/results`` beside it."""
-    pictures = page.parent / "images" / "results"
+def main() -> None:
+    """Write the page, with pictures of phantoms in the folder ``images/results`` beside it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("page", type=Path)
+    parser.add_argument("--real", type=Path, help="report of real images")
+    parser.add_argument("--phantoms", type=Path, help="report of phantoms")
+    options = parser.parse_args()
+    real, phantoms = parts(options.page.read_text(encoding="utf-8") if options.page.is_file() else "")
+    if options.real:
+        real = of_real(options.real)
+    if options.phantoms:
+        phantoms = of_phantoms(options.phantoms, options.page.parent / "images" / "results")
+    options.page.write_text(_TITLE + real + phantoms, encoding="utf-8")
+
+
+def parts(page: str) -> tuple[str, str]:
+    """Take a page apart: what it says of real images, and of phantoms; each empty where it says nothing."""
+    before, _, phantoms = page.partition(_PHANTOMS)
+    _, _, real = before.partition(_REAL)
+    return _REAL + real if real else "", _PHANTOMS + phantoms if phantoms else ""
+
+
+def of_real(folder: Path) -> str:
+    """Write the part on real images from the JSON of their report."""
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    command = "bacctl evaluate real --report real-report"
+    if report["corrections"] or report["data"]["patients"] < report["data"]["views"]:
+        command += " --labels docs/studies/real-labels.csv"
+    if report["held_out"]:
+        command += " --folds folds.csv"
+        command += "".join(
+            f" --fold-model {model['fold']}=fold-{model['fold']}.onnx" for model in report["models"]
+        )
+    heading, _, body = to_markdown(report, level=2).partition("\n")
+    return f"{heading}\n{_OF_REAL.format(command=command)}{body}\n"
+
+
+def of_phantoms(folder: Path, pictures: Path) -> str:
+    """Write the part on phantoms from their report, and its pictures."""
     pictures.mkdir(parents=True, exist_ok=True)
     for old in pictures.glob("*.jpg"):
         old.unlink()
-    body = (report / "report.md").read_text(encoding="utf-8")
+    body = (folder / "report.md").read_text(encoding="utf-8")
     # The report's own title and disclaimer make room for what the page says of the data.
     body = body.split("\n", 4)[4]
 
     def shrink(match: re.Match[str]) -> str:
         name = match.group(1)
-        with Image.open(report / "pictures" / f"{name}.png") as image:
+        with Image.open(folder / "pictures" / f"{name}.png") as image:
             image.thumbnail((_WIDTH_PX, _WIDTH_PX))
             image.convert("RGB").save(pictures / f"{name}.jpg", quality=80, optimize=True)
         return f"![{name.replace('_', ' ')}](images/results/{name}.jpg)"
 
     body = re.sub(r"!\[\]\(pictures/([\w-]+)\.png\)", shrink, body)
-    introduction = _INTRODUCTION.format(**_women(report / "rows.jsonl"))
-    page.write_text(f"{introduction}\n{body}", encoding="utf-8")
-    size = sum(path.stat().st_size for path in pictures.iterdir()) + page.stat().st_size
-    print(f"{page} with its pictures: {size / 1e6:.1f} MB")
+    introduction = _OF_PHANTOMS.format(**_women(folder / "rows.jsonl"))
+    return f"{_PHANTOMS}{introduction}\n{body}"
 
 
 def _women(rows: Path) -> dict[str, int]:
@@ -65,4 +122,4 @@ def _women(rows: Path) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

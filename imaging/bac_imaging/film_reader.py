@@ -56,18 +56,11 @@ def read_film(data: bytes, given: Spacing | None) -> Mammogram:
     FailedError
         If it could not be decoded here.
     """
-    with warnings.catch_warnings():
-        # Pillow warns of images that are larger than photographs; sizes are checked here.
-        warnings.simplefilter("ignore")
-        image = _open(data)
-        check_dimensions(image.height, image.width)
-        stored_shape = _stored_shape(image)
-        # What no spacing can mend is told first: nobody should look one up for a photograph.
-        grey, opaque = _pixels(image)
-        geometry, notices = given_geometry(given, *stored_shape)
+    # What no spacing can mend is told first: nobody should look one up for a photograph.
+    grey, opaque, is_lossy = read_grey(data)
+    geometry, notices = given_geometry(given, *grey.shape)
     signal, valid = _scaled(grey, opaque)
     intensity = with_clipping(Intensity(signal, valid, False, notices))
-    is_lossy = image.format == "JPEG" or "jpeg" in str(image.info.get("compression"))
     return Mammogram(
         signal=intensity.signal,
         valid=intensity.valid,
@@ -82,6 +75,39 @@ def read_film(data: bytes, given: Spacing | None) -> Mammogram:
         view=None,
         warnings=(*intensity.notices, *((Notice.of("BAC-W-LOSSY"),) if is_lossy else ())),
     )
+
+
+def read_grey(data: bytes) -> tuple[FloatArray, BoolArray, bool]:
+    """Decode a plain image.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, (rows, columns), grey values as stored, larger = brighter.
+    numpy.ndarray
+        bool, (rows, columns), False on transparent pixels.
+    bool
+        Whether the file was compressed with loss.
+
+    Raises
+    ------
+    RefusedError
+        If it is no grey image of a size that a mammogram can have.
+    FailedError
+        If it could not be decoded here.
+    """
+    with warnings.catch_warnings():
+        # Pillow warns of images that are larger than photographs; sizes are checked here.
+        warnings.simplefilter("ignore")
+        image = _open(data)
+        check_dimensions(image.height, image.width)
+        is_lossy = image.format == "JPEG" or "jpeg" in str(image.info.get("compression"))
+        return *_pixels(image), is_lossy
 
 
 def _open(data: bytes) -> Image.Image:
@@ -123,11 +149,6 @@ def _turn(image: Image.Image) -> int:
     tags = getattr(image, "tag_v2", None)
     orientation = tags.get(_ORIENTATION, 1) if tags is not None else 1
     return orientation if orientation in range(1, 9) else 1
-
-
-def _stored_shape(image: Image.Image) -> tuple[int, int]:
-    rows, columns = image.height, image.width
-    return (columns, rows) if _turn(image) >= 5 else (rows, columns)
 
 
 def _pixels(image: Image.Image) -> tuple[FloatArray, BoolArray]:

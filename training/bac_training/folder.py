@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import Any
 
 from bac_training.errors import TrainingError
 from bac_training.sources import Sample, read_mask
+from bac_training.tables import parse_table, read_text
 from bac_training.truth import read_truth, spacing_pair
 
 __all__ = ["COLUMNS", "Entry", "FolderSource", "read_list"]
@@ -124,12 +123,9 @@ def read_list(folder: Path) -> tuple[list[Entry], list[str]]:
             f"{folder}: has neither images.csv nor truth.json; write images.csv, first line {_HEADER}"
         ]
     try:
-        # Excel writes a byte order mark, which the plain codec would make part of the first column's name.
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        return [], [f"{path}: is not text in UTF-8; save it as CSV in UTF-8"]
-    except OSError as error:
-        return [], [f"{path}: cannot be read ({error.strerror}); mend that"]
+        text = read_text(path)
+    except ValueError as error:
+        return [], [str(error)]
     return _of_csv(path, text)
 
 
@@ -151,32 +147,16 @@ def _of_truth(path: Path) -> tuple[list[Entry], list[str]]:
 
 
 def _of_csv(path: Path, text: str) -> tuple[list[Entry], list[str]]:
-    first = text.split("\n", 1)[0]
-    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
-        if separator in first and "," not in first:
-            return [], [f"{path}: its columns are separated by {name}; save it with commas"]
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        rows = [(reader.line_num, row) for row in reader if any(field.strip() for field in row)]
-    except csv.Error as error:
-        return [], [f"{path}: line {reader.line_num} is no CSV ({error}); save the list again"]
-    if not rows:
-        return [], [f"{path}: is empty; its first line must be {_HEADER}"]
-    names = [name.strip() for name in rows[0][1]]
-    problems = [f"{path}: {fault}" for fault in _header_faults(names)]
-    if problems:
+    names, lines, problems = parse_table(path, text, _HEADER)
+    if not names:
         return [], problems
-    if len(rows) == 1:
+    faults = [f"{path}: {fault}" for fault in _header_faults(names)]
+    if faults:
+        return [], faults
+    if not lines and not problems:
         return [], [f"{path}: lists no image; add one line for each"]
     entries = []
-    for number, row in rows[1:]:
-        if len(row) > len(names):
-            problems.append(
-                f"{path}: line {number} has {len(row)} fields, the header {len(names)}; "
-                "put quotes around fields with commas"
-            )
-            continue
-        fields = {name: field.strip() for name, field in zip(names, row, strict=False)}
+    for number, fields in lines:
         missing = [name for name in ("image", "mask") if not fields.get(name)]
         if missing:
             problems.append(

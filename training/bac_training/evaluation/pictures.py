@@ -18,7 +18,7 @@ from bac_training.evaluation.served import look
 from bac_training.evaluation.settings import Settings
 from bac_training.sources import read_mask
 
-__all__ = ["Case", "choose", "draw"]
+__all__ = ["Case", "choose", "draw", "to_grey"]
 
 BoolArray = npt.NDArray[np.bool_]
 Case = tuple[View, Row]
@@ -121,11 +121,7 @@ def outlined(
         Two lines.
     """
     crop = _crop(true | found)
-    window = signal[crop]
-    inside = window[breast[crop]] if breast[crop].any() else window
-    low, high = np.percentile(inside, (1.0, 99.8))
-    grey = np.clip((window - low) / max(float(high - low), 1e-6), 0.0, 1.0) * 255
-    plain = np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    plain = np.repeat(to_grey(signal[crop], breast[crop])[..., None], 3, axis=2)
     marked = plain.copy()
     for mask, colour in ((true[crop], _TRUE), (found[crop], _FOUND)):
         # The line lies just outside the mask, so that it hides nothing.
@@ -140,6 +136,14 @@ def outlined(
     for number, line in enumerate(caption):
         pen.text((6, 4 + 19 * number), line, (235, 235, 235), font)
     return page
+
+
+def to_grey(window: npt.NDArray[np.float32], breast: BoolArray) -> npt.NDArray[np.uint8]:
+    """Bring part of a signal to grey values that spread over what the breast in it holds."""
+    inside = window[breast] if breast.any() else window
+    low, high = np.percentile(inside, (1.0, 99.8))
+    grey = np.clip((window - low) / max(float(high - low), 1e-6), 0.0, 1.0) * 255
+    return np.asarray(grey.astype(np.uint8))
 
 
 def _caption(view: View, row: Row) -> tuple[str, str]:

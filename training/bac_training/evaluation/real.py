@@ -14,20 +14,16 @@ as uncertain need not be found and may be. Images that the file does not name sh
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from bac_imaging.errors import ImagingError, RefusedError
 from bac_imaging.pipeline import Prepared, Quantified, quantify
 from bac_training.backends import Segmenter, load_segmenter
 from bac_training.errors import TrainingError
+from bac_training.evaluation.centre_lines import FILE, WIDE_MM, CentreLines, points_along, read_centre_lines
 from bac_training.evaluation.dataset import View
 from bac_training.evaluation.geometry import near, points_mm
 from bac_training.evaluation.page import table
@@ -36,31 +32,9 @@ from bac_training.evaluation.served import look
 from bac_training.evaluation.settings import Settings, read_settings
 from bac_training.evaluation.vessels import TOLERANCE_MM
 
-__all__ = ["CentreLines", "RealImage", "measure_real", "read_centre_lines", "to_table"]
+__all__ = ["RealImage", "measure_real", "to_table"]
 
-DoubleArray = npt.NDArray[np.float64]
-
-FILE = "centre_lines.json"
-_WIDE_MM = 3.0  # farther from a centre line than the wall of any artery of the breast
-_STEP_MM = 0.1
 _NO_IMAGE = "BAC-FILE-NOT-IMAGE"
-
-
-@dataclass(frozen=True)
-class CentreLines:
-    """What was drawn on one image.
-
-    Attributes
-    ----------
-    mm_per_pixel : float
-        Spacing of rows and columns at the detector.
-    bac, uncertain : tuple of ndarray of float64, shape (n, 2)
-        Corners of centre lines as (row, column) in mm from the corner of the stored matrix.
-    """
-
-    mm_per_pixel: float
-    bac: tuple[DoubleArray, ...]
-    uncertain: tuple[DoubleArray, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,32 +63,6 @@ class RealImage:
     area_mm2: float = 0.0
     false_mm2: float = 0.0
     far_mm2: float = 0.0
-
-
-def read_centre_lines(folder: Path) -> dict[str, CentreLines]:
-    """Read ``centre_lines.json`` of a folder.
-
-    Returns
-    -------
-    dict of str to CentreLines
-        By the image's file name.
-
-    Raises
-    ------
-    TrainingError
-        When it is missing or damaged, or names an image that is missing.
-    """
-    path = folder / FILE
-    if not path.is_file():
-        raise TrainingError(f"{path} is missing; write it, {{}} where no image shows BAC")
-    try:
-        drawn = {name: _lines_of(entry) for name, entry in json.loads(path.read_text()).items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TrainingError(f"{path} is damaged ({error!r}); draw the lines again") from None
-    missing = [name for name in drawn if not (folder / name).is_file()]
-    if missing:
-        raise TrainingError(f"{path} names {missing[0]}, which is missing; copy it there or unlist it")
-    return drawn
 
 
 def measure_real(
@@ -195,11 +143,11 @@ def _measure(
         float(prepared.context["pixel_spacing_mm"][1]),
     )
     pixels = points_mm(result.mask, spacing)
-    bac = _points(() if lines is None else lines.bac)
-    all_drawn = _points(() if lines is None else (*lines.bac, *lines.uncertain))
+    bac = points_along(() if lines is None else lines.bac)
+    all_drawn = points_along(() if lines is None else (*lines.bac, *lines.uncertain))
     pixel_mm2 = spacing[0] * spacing[1] / float(prepared.context["magnification"]) ** 2
     false, far = (
-        pixel_mm2 * float((~near(pixels, all_drawn, distance)).sum()) for distance in (TOLERANCE_MM, _WIDE_MM)
+        pixel_mm2 * float((~near(pixels, all_drawn, distance)).sum()) for distance in (TOLERANCE_MM, WIDE_MM)
     )
     return RealImage(
         name=name,
@@ -230,33 +178,6 @@ def _run(
 def _view(name: str, spacing_mm: float | None) -> View:
     options = None if spacing_mm is None else {"pixel_spacing_mm": [spacing_mm, spacing_mm]}
     return View(path=name, mask="", options=options)
-
-
-def _lines_of(entry: Mapping[str, Any]) -> CentreLines:
-    spacing = float(entry["mm_per_pixel"])
-    if not spacing > 0:
-        raise ValueError("mm_per_pixel is not positive")
-    bac, uncertain = (
-        tuple(_line_of(line, spacing) for line in entry.get(kind, ())) for kind in ("bac", "uncertain")
-    )
-    return CentreLines(spacing, bac, uncertain)
-
-
-def _line_of(points: Any, spacing_mm: float) -> DoubleArray:
-    corners = np.asarray(points, dtype=np.float64)
-    if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 2:
-        raise ValueError("a line is two or more points (x, y)")
-    return (corners[:, ::-1] + 0.5) * spacing_mm
-
-
-def _points(lines: Sequence[DoubleArray]) -> DoubleArray:
-    """Return points along lines, so close together that their share is a share of length."""
-    points = [np.zeros((0, 2))]
-    for line in lines:
-        along = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))))
-        at = np.linspace(0.0, along[-1], max(2, round(along[-1] / _STEP_MM) + 1))
-        points.append(np.stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)], axis=1))
-    return np.concatenate(points)
 
 
 def _main(arguments: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from bac_training.evaluation.dataset import Dataset
 from bac_training.evaluation.figures import Estimate
 from bac_training.evaluation.sample import CATEGORIES, Sample
 from bac_training.evaluation.strata import Stratum
-from bac_training.evaluation.targets import is_met, reached_by
+from bac_training.evaluation.targets import as_text, is_met, reached_by, value_text
 
 __all__ = ["SCHEMA", "Report", "schema", "write_women"]
 
@@ -60,6 +60,21 @@ class Report:
             for kind in ("refused", "failed")
         ]
         return " and ".join(parts) + ", counted as nothing found"
+
+    def to_text(self) -> str:
+        """Return what was evaluated with what, and the table of targets, for a terminal."""
+        data, model = self.data, self.model
+        lines = [
+            f"{data['women']} women, {data['views']} views, {data['positive_views']} with BAC; "
+            f"model {model['sha256'][:12]}, threshold {model['threshold']:g}, "
+            f"core {model['post_processing'].get('core', model['threshold']):g}",
+            self.unmeasured(),
+            as_text(self.figures),
+        ]
+        masks = self.figures["segmentation"]
+        if masks["dice_2mg"].value is None:
+            lines.append(f"Dice, mean over all positives: {value_text(masks['dice'], 3)}")
+        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON types, by ``report-2.json`` beside this module."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,7 @@ from bac_imaging.weighing import weigh
 from bac_training.backends import Segmenter
 from bac_training.truth import View
 
-__all__ = ["look", "served_vessels", "spacing_of"]
+__all__ = ["look", "look_at", "served_vessels", "spacing_of"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -37,7 +39,14 @@ def look(folder: Path, view: View, segmenter: Segmenter) -> tuple[Prepared, Floa
     ImagingError
         When the image is refused or fails.
     """
-    prepared = prepare((folder / view.path).read_bytes(), view.options)
+    return look_at((folder / view.path).read_bytes(), view.options, segmenter)
+
+
+def look_at(
+    data: bytes, options: Mapping[str, Any] | None, segmenter: Segmenter
+) -> tuple[Prepared, FloatArray, FloatArray]:
+    """Do as `look` with the bytes of an image and the options of `bac_imaging.pipeline.prepare`."""
+    prepared = prepare(data, options)
     tiles = segmenter.probability(prepared.tiles)
     shape = (prepared.signal.shape[0], prepared.signal.shape[1])
     origins = np.asarray(prepared.context["origins"], dtype=np.int32).reshape(-1, 2)

@@ -19,11 +19,16 @@ from bac_training.evaluation.measure import Row, measure
 from bac_training.evaluation.settings import Settings
 from bac_training.workers import end_with_parent
 
-__all__ = ["ROWS_SCHEMA", "measure_all", "over_views"]
+__all__ = ["ROWS_SCHEMA", "collect", "measure_all", "over_views"]
 
 ROWS_SCHEMA = "bac_training.evaluation.rows/1"
 
-_NAMED = {"data_sha256": "data set", "model_sha256": "model", "settings": "setting"}
+_NAMED = {
+    "data_sha256": "data set",
+    "folds_sha256": "table of folds",
+    "model_sha256": "model",
+    "settings": "setting",
+}
 
 Task = Callable[[Path, View, Segmenter, Settings], dict[str, Any]]
 
@@ -79,23 +84,77 @@ def measure_all(
         "model_sha256": segmenter.sha256,
         "settings": settings.to_dict(),
     }
+    views = {view.path: view for view in dataset.views}
+    rows = collect(
+        header,
+        list(views),
+        lambda todo: over_views(
+            _measured,
+            dataset.folder,
+            [views[name] for name in todo],
+            model,
+            segmenter,
+            settings,
+            processes,
+        ),
+        path,
+        resume=resume,
+        progress=progress,
+    )
+    return {name: Row.from_dict(rows[name]) for name in views}
+
+
+def collect(
+    header: Mapping[str, Any],
+    names: Sequence[str],
+    make: Callable[[Sequence[str]], Generator[dict[str, Any], None, None]],
+    path: Path,
+    *,
+    resume: bool,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, dict[str, Any]]:
+    """Make the rows that a file does not hold yet, each written as soon as it is made.
+
+    Parameters
+    ----------
+    header : mapping
+        What is measured with what; its first line.
+    names : sequence of str
+        The ``path`` of every row.
+    make : callable
+        From the names that are left to their rows, in any order.
+    path : Path
+        JSON lines.
+    resume : bool
+        Keep the rows that are there; otherwise start anew.
+    progress : callable or None
+        Called with the images done and their total.
+
+    Returns
+    -------
+    dict of str to dict
+        Row by path.
+
+    Raises
+    ------
+    TrainingError
+        When the rows to go on with have another header.
+    """
     rows = _kept(path, header) if resume and path.exists() else None
     if rows is None:
         path.write_text(json.dumps(header) + "\n")
         rows = {}
-    todo = [view for view in dataset.views if view.path not in rows]
-    total = len(dataset.views)
+    todo = [name for name in names if name not in rows]
     if progress:
-        progress(total - len(todo), total)
-    made = over_views(_measured, dataset.folder, todo, model, segmenter, settings, processes)
-    with path.open("a") as log, contextlib.closing(made):
+        progress(len(names) - len(todo), len(names))
+    with path.open("a") as log, contextlib.closing(make(todo)) as made:
         for row in made:
             log.write(json.dumps(row, allow_nan=False) + "\n")
             log.flush()
             rows[row["path"]] = row
             if progress:
-                progress(len(rows), total)
-    return {view.path: Row.from_dict(rows[view.path]) for view in dataset.views}
+                progress(len(rows), len(names))
+    return rows
 
 
 def _kept(path: Path, header: Mapping[str, Any]) -> dict[str, dict[str, Any]] | None:
@@ -113,7 +172,7 @@ def _kept(path: Path, header: Mapping[str, Any]) -> dict[str, dict[str, Any]] | 
         raise TrainingError(f"{path} is damaged; evaluate without --resume") from None
     if first != header:
         # A header that differs in nothing that has a name here is one of another version.
-        other = [what for key, what in _NAMED.items() if first.get(key) != header[key]] or ["version"]
+        other = [what for key, what in _NAMED.items() if first.get(key) != header.get(key)] or ["version"]
         raise TrainingError(
             f"{path} holds rows of another {' and another '.join(other)}; give --report another folder, or "
             "leave out --resume to start anew"
