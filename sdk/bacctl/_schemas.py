@@ -88,6 +88,8 @@ _ADDED: Mapping[type, Schema] = {
         "mass_reference": {"const": "calcium", "description": "Mass of calcium, not of hydroxyapatite."}
     },
 }
+# Fields that came after the first documents of this schema, which stay valid without them.
+_LATER: Mapping[type, frozenset[str]] = {ExamResult: frozenset({"folder", "groups"})}
 _CONDITIONS: Mapping[type, Schema] = {
     ImageResult: {
         "if": {"properties": {"status": {"const": "ok"}}},
@@ -227,7 +229,10 @@ def _record(record: type) -> Schema:
         if entry.name in meanings:
             schema = {**schema, "description": meanings[entry.name]}
         properties[entry.name] = schema
-    return {**_object({**properties, **_ADDED.get(record, {})}), **_CONDITIONS.get(record, {})}
+    made = _object({**properties, **_ADDED.get(record, {})})
+    later = _LATER.get(record, frozenset())
+    made["required"] = [name for name in made["required"] if name not in later]
+    return {**made, **_CONDITIONS.get(record, {})}
 
 
 def _object(properties: Schema) -> Schema:

@@ -62,6 +62,16 @@ def test_documents_follow_them():
     jsonschema.validate(json.loads(json.dumps(document)), comparison_schema())
 
 
+def test_documents_of_before_still_follow_them():
+    measured = images()
+    document = json.loads(
+        json.dumps(analysis_document(measured, build_exams(measured), skipped=0, server=None))
+    )
+    for exam in document["exams"]:
+        del exam["folder"], exam["groups"]
+    jsonschema.validate(document, analysis_schema())
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
