@@ -25,7 +25,8 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 "${PYTHON:-python3}" -m venv venv
 venv/bin/pip install -qq --no-compile --disable-pip-version-check \
-  pydicom==3.0.2 pylibjpeg==2.1.0 pylibjpeg-openjpeg==2.5.0 python-gdcm==3.2.6 pyjpegls==1.5.1 pillow==13.0.0 SimpleITK==2.5.7 imagecodecs==2026.3.6 numpy==2.4.6 ||
+  pydicom==3.0.2 pylibjpeg==2.1.0 pylibjpeg-openjpeg==2.5.0 python-gdcm==3.2.6 pyjpegls==1.5.1 \
+  pillow==13.0.0 SimpleITK==2.5.7 imagecodecs==2026.3.6 numpy==2.4.6 ||
   { echo "CANNOT RUN: the packages were not installed" >&2; exit 2; }
 venv/bin/python - <<'PY'
 import sys

@@ -68,8 +68,7 @@ print(f"numpy.array([data]): dtype {array.dtype.kind}, {len(short)} bytes sent")
 whole = send(np.array([data], dtype=np.object_))
 print(f"numpy.array([data], dtype=object): {len(whole)} bytes sent")
 try:
-    dcmread(io.BytesIO(short)).pixel_array
-    refused = "nothing"
+    refused = f"{dcmread(io.BytesIO(short)).pixel_array.size} pixels"
 except (EOFError, ValueError) as error:
     refused = type(error).__name__
 print(f"server's side of the first: {refused} from pydicom")

@@ -5,8 +5,8 @@
 # Expected:   LossyImageCompression (0028,2110) is type 1 in mammograms and becomes 01 with the first loss, with
 #             ratio and method beside it (PS3.3 C.7.6.1.1.5).
 # Seen:       Dataset.compress with jls_error or j2k_cr changes the pixels, gives the image a new UID and leaves
-#             00, no ratio, no method. The transfer syntax does not tell either: 1.2.840.10008.1.2.4.91 and .81
-#             may be lossless.
+#             00, no ratio, no method. The transfer syntax of JPEG 2000 does not tell either: what is written
+#             under 1.2.840.10008.1.2.4.91 may be lossless.
 # Output:     JPEG-LS, jls_error=3   largest error   3, LossyImageCompression 00, ratio None, method None, new UID True
 #             JPEG 2000, j2k_cr=20   largest error  47, LossyImageCompression 00, ratio None, method None, new UID True
 # Why:        faint calcium is a few stored values of contrast. Whoever wants to leave out images that lost

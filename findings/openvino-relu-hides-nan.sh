@@ -5,7 +5,7 @@
 #             Python 3.11, x86-64
 # Expected:   an input that is no number leaves its mark on the output, as with ONNX Runtime and onnx's reference,
 #             so that one look at the result finds it.
-# Seen:       OpenVINO's ReLU and Clip give 0 for NaN, at every precision, and the network goes on from there.
+# Seen:       OpenVINO's ReLU and Clip give 0 for NaN, and the network goes on from there.
 # Output:     probabilities of 4 pixels, the second one NaN at the input
 #             onnx reference  0.881 nan   0.119 0.018
 #             ONNX Runtime    0.881 nan   0.119 0.018

@@ -30,7 +30,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from dicomweb_client.api import DICOMwebClient
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian, PYDICOM_IMPLEMENTATION_UID, generate_uid
+from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, Comprehensive3DSRStorage, ExplicitVRLittleEndian, generate_uid
 
 received = []
 
