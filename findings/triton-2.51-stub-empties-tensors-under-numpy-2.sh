@@ -2,7 +2,7 @@
 # Triton 2.51's Python backend answers with empty tensors, and no error, once its Python has NumPy 2
 #
 # Versions:   nvidia-pytriton 0.7.0 (holds tritonserver 2.51.0), tritonclient 2.73.0, numpy 2.2.6 against 1.26.4;
-#             Linux x86-64, a Python 3.9 to 3.13 with its shared library (libpython3.X.so.1.0)
+#             Linux x86-64, Python 3.10 to 3.12 with its shared library (libpython3.X.so.1.0)
 # Expected:   right tensors, or an error that names NumPy. (The wheel's own metadata ask for numpy<2, but the server
 #             takes whatever Python it finds, and a model's requirements may have raised NumPy there since.)
 # Seen:       the model loads and is ready. Over gRPC the answer has the right name, type and shape and no bytes,
@@ -77,8 +77,8 @@ try:
         except InferenceServerException:
             pass
         if server.poll() is not None:
-            print(log.read_text()[-2000:], file=sys.stderr)
-            sys.exit("CANNOT RUN: the server did not start")
+            print(log.read_text()[-2000:], "CANNOT RUN: the server did not start", sep="\n", file=sys.stderr)
+            sys.exit(2)
         time.sleep(0.5)
     x = triton.InferInput("x", [4], "UINT16")
     x.set_data_from_numpy(np.array([10, 20, 30, 40], np.uint16))
