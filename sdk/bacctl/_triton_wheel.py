@@ -61,7 +61,8 @@ def find_triton() -> TritonWheel:
     spec = importlib.util.find_spec("pytriton")
     if spec is None or not spec.submodule_search_locations:
         raise unavailable(f"the embedded Triton is not installed; install it with: {_SERVER_EXTRA}")
-    root = Path(spec.submodule_search_locations[0]) / "tritonserver"
+    # Absolute, also where it was found over a relative PYTHONPATH: the server runs in another folder.
+    root = Path(spec.submodule_search_locations[0]).absolute() / "tritonserver"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     wheel = TritonWheel(
         server=root / "bin" / "tritonserver",
@@ -103,8 +104,8 @@ def link_backend(wheel: TritonWheel, folder: Path) -> Path:
 
 
 def _environment() -> dict[str, str]:
-    environment = dict(os.environ)
     # The stub ignores PYTHONPATH and VIRTUAL_ENV; it takes the packages of the first python on PATH.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     search = [str(Path(sys.prefix) / "bin"), environment.get("PATH", os.defpath)]
     environment["PATH"] = os.pathsep.join(search)
     # An interpreter that brings its own libpython (pyenv, uv, conda) must be met by that one.

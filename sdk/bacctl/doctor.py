@@ -88,7 +88,8 @@ def check_numpy() -> Check:
     python = Path(sys.prefix) / "bin" / "python3"
     try:
         done = subprocess.run(  # noqa: S603  # our own interpreter and a fixed text
-            [str(python), "-c", "import numpy; print(numpy.__version__, numpy.__file__)"],
+            # Isolated, as the stub is: not what lies in the current folder.
+            [str(python), "-I", "-c", "import numpy; print(numpy.__version__, numpy.__file__)"],
             capture_output=True,
             text=True,
             timeout=60,
