@@ -217,11 +217,14 @@ def exam_sources(
     ------
     FailedError
         BAC-FILE-UNREADABLE: the folder cannot be read.
+    RefusedError
+        BAC-OPTIONS-INVALID: it holds no image.
     ClientUsageError
         It is one image.
     """
     if not isinstance(sources, (str, os.PathLike)):
         return several(sources), []
+    from bacctl.outputs.wording import packed_text
     from bacctl.sources import find_sources
 
     try:
@@ -230,6 +233,9 @@ def exam_sources(
         raise from_catalogue(
             "BAC-FILE-UNREADABLE", f"the folder could not be read: {error.strerror}"
         ) from error
+    if not found.files and not found.faults:
+        hint = f", but {packed_text(len(found.packed))}; unpack them first" if found.packed else ""
+        raise RefusedError("BAC-OPTIONS-INVALID", f"the folder holds 0 images{hint or '; check the path'}")
     return found.files, [
         ImageResult.from_error(FailedError("BAC-FILE-UNREADABLE", reason), path=path)
         for path, reason in found.faults

@@ -1,7 +1,8 @@
 """Keeps the folder that a command is called from off Python's import path.
 
-What lies there is data: a file `scipy.py` or a folder `dl` among it must neither stand in for a library nor be
-run. Everything that is imported here is part of every Python that has started, so that it cannot be found there.
+What lies there is data: a file `scipy.py` or a folder `dl` among it must neither stand in for a library nor
+be run. Everything that is imported here is part of every Python that has started, so that it cannot be found
+there.
 """
 
 import os

@@ -87,6 +87,7 @@ def analyze(
 
     from bacctl.cli.batch import Batch
     from bacctl.cli.listing import read_listing
+    from bacctl.outputs.wording import packed_text
     from bacctl.sources import is_missing
 
     with Sink(form, quiet=quiet) as sink:
@@ -106,7 +107,8 @@ def analyze(
     if missing or not batch.images:
         if not missing:
             places = [str(path) for path in paths] + ([] if listed is None else ["the list"])
-            complain(f"nothing to analyse: no image found in {', '.join(places)}")
+            hint = f", but {packed_text(batch.packed)}; unpack them first" if batch.packed else ""
+            complain(f"nothing to analyse: no image found in {', '.join(places)}{hint}")
         raise typer.Exit(EXIT_USAGE)
     if not batch.all_well:
         raise typer.Exit(EXIT_SOME_FAILED)

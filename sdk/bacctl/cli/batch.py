@@ -19,6 +19,7 @@ from bacctl.cli.summary import Summary
 from bacctl.errors import BacctlError, FailedError, from_catalogue
 from bacctl.exam import build_exams
 from bacctl.outputs.document import analysis_document
+from bacctl.outputs.wording import packed_text
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 from bacctl.sources import find_sources
 
@@ -49,6 +50,8 @@ class Batch:
         The exams put together from them, once finished.
     skipped : int
         Files in folders that are no image.
+    packed : int
+        How many of them are packed, such as ``.zip`` and ``.gz``.
     unreached : int
         Images that have no result, since the run ended early.
     interrupted : bool
@@ -66,6 +69,7 @@ class Batch:
         self.images: list[ImageResult] = []
         self.exams: list[ExamResult] = []
         self.skipped = 0
+        self.packed = 0
         self.unreached = 0
         self.interrupted = False
         self.out = out
@@ -111,7 +115,13 @@ class Batch:
         leave_out = () if self.out is None else [self.out]
         with self._sink.waiting("looking at the files"):
             sources = find_sources(paths, leave_out, listed=listed)
-        self.skipped = sources.skipped
+        self.skipped, self.packed = sources.skipped, len(sources.packed)
+        for link in sources.lost_links[:_TOLD_OF_EACH_FAULT]:
+            complain(f"{link}: this link leads nowhere; what it stood for is left out")
+        if len(sources.lost_links) > _TOLD_OF_EACH_FAULT:
+            complain(f"{len(sources.lost_links) - _TOLD_OF_EACH_FAULT} more links lead nowhere")
+        if sources.packed and sources.files:
+            self._sink.talk(f"{packed_text(self.packed)}; unpack what holds images and analyse it too")
         for path, reason in sources.faults:
             self.fail(path, "BAC-FILE-UNREADABLE", reason)
         if not sources.files:

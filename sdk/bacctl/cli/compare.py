@@ -91,6 +91,7 @@ def _measure(
     from bacctl.cli.batch import Batch
     from bacctl.exam import build_exams
     from bacctl.exam_saved import only_exam
+    from bacctl.outputs.wording import packed_text
     from bacctl.sources import find_sources
 
     if not folders:
@@ -101,7 +102,9 @@ def _measure(
         own[folder] = {*sources.files, *(path for path, _ in sources.faults)}
         if not own[folder]:
             saved = folder / _SAVED
-            hint = f"; give {saved} itself" if saved.is_file() else "; check the path"
+            packed = packed_text(len(sources.packed)) if sources.packed else ""
+            hint = f", but {packed}; unpack them first" if packed else "; check the path"
+            hint = f"; give {saved} itself" if saved.is_file() else hint
             raise UsageError(f"{folder}: holds no image{hint}")
     batch = Batch(sink, out=None, kinds=(), pixel_spacing_mm=spacing)
     batch.run(folders, server)
