@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bacctl.cli.guard import (
-    EXIT_INTERRUPTED,
-    EXIT_SOME_FAILED,
-    CommandError,
-    UsageError,
-    complain,
-    guarded,
-)
+from bacctl.cli.guard import EXIT_SOME_FAILED, CommandError, UsageError, guarded
 from bacctl.cli.options import AsJson, Quiet, ServerOptions, calls_server, spacing_of
 from bacctl.cli.sink import Sink, form_of
 
@@ -108,9 +101,8 @@ def _measure(
             raise UsageError(f"{folder}: holds no image{hint}")
     batch = Batch(sink, out=None, kinds=(), pixel_spacing_mm=spacing)
     batch.run(folders, server)
-    if batch.interrupted:
-        complain("stopped")
-        raise typer.Exit(EXIT_INTERRUPTED)
+    if batch.stop is not None:
+        raise batch.stop
     exams = {}
     for folder in folders:
         images = [image for image in batch.images if image.path in own[folder]]

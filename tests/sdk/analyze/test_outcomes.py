@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.sdk.analyze.conftest import FakeClient, Run, film
@@ -132,3 +135,27 @@ def test_a_folder_of_packed_files(
     assert code == 0
     assert f"{words.partition(';')[0]}; unpack what holds images" in err
     assert "packed" not in run("analyze", tmp_path / "in", "--quiet")[2]
+
+
+def test_the_time_in_all_is_that_of_the_whole_run(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that the server's start, every image and its stop each move on."""
+    clock = [100.0]
+
+    def moving(seconds: float, work: Callable[..., Any]) -> Callable[..., Any]:
+        def moved(*given: Any) -> Any:
+            clock[0] += seconds
+            return work(*given)
+
+        return moved
+
+    film(tmp_path / "in", "a")
+    film(tmp_path / "in", "b")
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("bacctl.cli.connect.connect", moving(4.0, lambda server: client))
+    monkeypatch.setattr(client, "result", moving(1.0, client.result))
+    monkeypatch.setattr(FakeClient, "__exit__", moving(3.0, FakeClient.__exit__))
+    assert "1 s an image, 9 s in all" in run("analyze", tmp_path / "in")[1]
+    summary = json.loads(run("analyze", tmp_path / "in", "--jsonl")[1].splitlines()[-1])["summary"]
+    assert (summary["seconds"], summary["total_seconds"], summary["seconds_per_image"]) == (2.0, 9.0, 1.0)
