@@ -128,16 +128,18 @@ def check_stub() -> Check:
 
 def check_shared_memory() -> Check:
     """Check the room in /dev/shm, through which the server and its models pass images."""
+    from bacctl._shared_memory import largest_image
     from bacctl.embedded import NEEDED_SHM_BYTES
 
     try:
         free = shutil.disk_usage("/dev/shm").free  # noqa: S108
     except OSError:
         return Check("shared memory", False, "there is no /dev/shm", "mount a tmpfs there")
+    fits = largest_image(free) / 1e6
     return Check(
         "shared memory",
         free >= NEEDED_SHM_BYTES and os.access("/dev/shm", os.W_OK),  # noqa: S108
-        f"{free / 2**20:.0f} MB free in /dev/shm",
+        f"{free / 2**20:.0f} MB free in /dev/shm: room for mammograms of up to {fits:.0f} million pixels",
         f"{NEEDED_SHM_BYTES / 2**20:.0f} MB are needed; in a container add --shm-size=1g",
     )
 
