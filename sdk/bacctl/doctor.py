@@ -79,7 +79,8 @@ def check_python() -> Check:
         "Python",
         (3, 10) <= found <= (3, 12),
         f"{sys.version.split()[0]} at {sys.executable}",
-        "make the environment with Python 3.10, 3.11 or 3.12",
+        "the embedded Triton has none for this one: make the environment with Python 3.10, 3.11 or 3.12; the "
+        "SDK alone runs on later ones too",
     )
 
 
