@@ -93,7 +93,7 @@ class EmbeddedServer:
         self._tls = tls
         self._host = host
         self._wanted = {"grpc": port, "http": http_port, "metrics": metrics_port}
-        self._log = None if log is None else log.absolute()  # the server's current folder is its own
+        self._log = None if log is None else Path(log).absolute()  # the server's current folder is its own
         self._start_timeout_s = start_timeout_s
         self._supervisor: subprocess.Popen[bytes] | None = None
         self.key = secrets.token_hex(16)

@@ -11,9 +11,8 @@ CONNECTING = "failed to connect to all addresses; last error: "
 
 # What Triton 2.51 says where /dev/shm is full.
 NO_SHARED_MEMORY = (
-    "in ensemble 'bac', Failed to process the request(s) for model instance 'bac_preprocess_0_0', message: "
-    "Failed to increase the shared memory pool size for key 'bacctl_12345_0a1b2c3d_"
-    "0b9ce5bd-c7d9-4ef3-baea-ac5f97415019' to 498073600 bytes. If you are running Triton inside docker, use "
+    "in ensemble 'bac', Failed to increase the shared memory pool size for key 'bacctl_3532_77d78ad5_"
+    "7937c605-3557-4a65-9a54-d67252fb50b4' to 68157440 bytes. If you are running Triton inside docker, use "
     "'--shm-size' flag to control the shared memory region size. Error: No space left on device"
 )
 
