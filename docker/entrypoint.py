@@ -218,8 +218,13 @@ def main(arguments: list[str]) -> int:
     try:
         mirror = prepare(options.model_config, options.repository, options.engines, options.scratch)
         say(f"starting Triton with configuration {options.model_config}")
+        # In an empty folder: Triton's stub puts the current one first on the models' import path.
+        empty = options.scratch / "run"
+        shutil.rmtree(empty, ignore_errors=True)
+        empty.mkdir(parents=True)
         # Triton, with what the container's own start line gives it.
-        server = subprocess.Popen(command(mirror, secrets.token_hex(16), arguments[cut + 1 :]))  # noqa: S603
+        call = command(mirror.absolute(), secrets.token_hex(16), arguments[cut + 1 :])
+        server = subprocess.Popen(call, cwd=empty)  # noqa: S603
     except (StartError, BacctlError, OSError) as error:
         say(str(error))
         return 1

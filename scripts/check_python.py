@@ -15,8 +15,9 @@ def main() -> int:
     """Print the first thing that is missing."""
     major, minor = sys.version_info[:2]
     if not (3, 10) <= (major, minor) <= (3, 12):
+        why = "is not supported" if (major, minor) < (3, 10) else "has no Triton (the SDK alone runs on it)"
         return _say(
-            f"Python {major}.{minor} at {sys.executable} is not supported: "
+            f"Python {major}.{minor} at {sys.executable} {why}: "
             "install Python 3.10, 3.11 or 3.12 and run: make PYTHON=python3.11 ..."
         )
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:

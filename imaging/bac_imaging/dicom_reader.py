@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 import zlib
+from dataclasses import dataclass
 
 import pydicom
 from pydicom.dataelem import RawDataElement
@@ -17,17 +18,18 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from bac_imaging.acceptance import check_kind, check_layout
-from bac_imaging.beam import read_beam
+from bac_imaging.acceptance import Kind, check_kind, check_layout
+from bac_imaging.beam import Beam, read_beam
+from bac_imaging.codestream import Expected
 from bac_imaging.errors import Notice, RefusedError
-from bac_imaging.geometry import read_geometry
+from bac_imaging.geometry import Geometry, read_geometry
 from bac_imaging.header import Header
 from bac_imaging.identifiers import is_uid, names_nothing
 from bac_imaging.intensity import display, log_exposure, padding_mask
 from bac_imaging.mammogram import MAX_FILE_BYTES, Mammogram
 from bac_imaging.pixels import decode, is_lossy
 from bac_imaging.spacing import Spacing
-from bac_imaging.views import read_view
+from bac_imaging.views import View, read_view
 
 _META_LENGTH = b"\x02\0\0\0UL\x04\0"
 _PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\0", b"\x7f\xe0\0\x10")
@@ -66,8 +68,49 @@ def read_dicom(data: bytes, given: Spacing | None) -> Mammogram:
         return _read(_parse(data), given)
 
 
-def _read(dataset: Dataset, given: Spacing | None) -> Mammogram:
-    header = Header(dataset)
+def refuse_dicom_header(data: bytes, given: Spacing | None) -> None:
+    """Refuse what the header alone can refuse, by the rules of `read_dicom`; no pixel is looked at.
+
+    A header that cannot be read, or that no pixels follow, is not judged: that takes the whole file.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file, with or without preamble.
+    given : (float, float) or None
+        Spacing that the caller gives, (between rows, between columns), in mm.
+
+    Raises
+    ------
+    RefusedError
+        If the file can never be measured as it is.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            stream = io.BytesIO(_inflated(data))
+            dataset = pydicom.dcmread(stream, force=True, stop_before_pixels=True)
+            followed = stream.read(len(_PIXEL_DATA_TAGS[0])) in _PIXEL_DATA_TAGS
+        except Exception:  # pydicom raises whatever its parser stumbles over
+            return
+        if followed:
+            dataset.add_new("PixelData", "OB", b"")
+            _judge(Header(dataset), given)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What a header tells of an image that it does not refuse."""
+
+    kind: Kind
+    view: View
+    expected: Expected
+    beam: Beam | None
+    geometry: Geometry
+    notices: tuple[Notice, ...]
+
+
+def _judge(header: Header, given: Spacing | None) -> _Judged:
     kind = check_kind(header)
     view, view_notices = read_view(header)
     expected = check_layout(header)
@@ -75,6 +118,15 @@ def _read(dataset: Dataset, given: Spacing | None) -> Mammogram:
     geometry, scale_notices = read_geometry(
         header, expected.rows, expected.columns, given, beam.thickness_mm if beam else None
     )
+    return _Judged(
+        kind, view, expected, beam, geometry, (*view_notices, *_identifier_notices(header), *scale_notices)
+    )
+
+
+def _read(dataset: Dataset, given: Spacing | None) -> Mammogram:
+    header = Header(dataset)
+    judged = _judge(header, given)
+    kind, expected = judged.kind, judged.expected
     stored = decode(dataset, header, expected)
     padding = padding_mask(stored, header)
     if kind.intent == "FOR PROCESSING":
@@ -88,13 +140,13 @@ def _read(dataset: Dataset, given: Spacing | None) -> Mammogram:
         signal_kind="log_exposure" if kind.intent == "FOR PROCESSING" else "display",
         exposure_scale_known=intensity.scale_known,
         presentation_intent=kind.intent,
-        geometry=geometry,
-        beam=beam,
+        geometry=judged.geometry,
+        beam=judged.beam,
         sop_instance_uid=header.identifier("SOPInstanceUID"),
         study_instance_uid=header.identifier("StudyInstanceUID"),
-        laterality=view.laterality,
-        view=view.view,
-        warnings=(*view_notices, *_identifier_notices(header), *scale_notices, *intensity.notices, *lossy),
+        laterality=judged.view.laterality,
+        view=judged.view.view,
+        warnings=(*judged.notices, *intensity.notices, *lossy),
     )
 
 

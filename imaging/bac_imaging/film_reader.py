@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -110,7 +110,32 @@ def read_grey(data: bytes) -> tuple[FloatArray, BoolArray, bool]:
         return *_pixels(image), is_lossy
 
 
-def _open(data: bytes) -> Image.Image:
+def refuse_film_header(data: bytes) -> None:
+    """Refuse what the header alone can refuse, by the rules of `read_film`; no pixel is decoded.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+
+    Raises
+    ------
+    RefusedError
+        If the file can never be measured as it is.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = _open(data, decode=False)
+        if image is not None:
+            check_dimensions(image.height, image.width)
+
+
+@overload
+def _open(data: bytes) -> Image.Image: ...
+@overload
+def _open(data: bytes, *, decode: bool) -> Image.Image | None: ...
+def _open(data: bytes, *, decode: bool = True) -> Image.Image | None:
+    """Open an image by its header; one that takes decoding for it is None where that is not wanted."""
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
         several = getattr(image, "is_animated", False)
@@ -118,7 +143,7 @@ def _open(data: bytes) -> Image.Image:
         raise RefusedError("BAC-DIMENSIONS", "the image has more pixels than any mammogram") from None
     except UnidentifiedImageError:
         if data.startswith((b"II", b"MM")):
-            return read_tiff(data)
+            return read_tiff(data) if decode else None
         raise RefusedError("BAC-FILE-TRUNCATED", "the image's header is damaged or incomplete") from None
     except MemoryError:
         raise

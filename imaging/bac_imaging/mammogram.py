@@ -14,7 +14,7 @@ from bac_imaging.beam import Beam
 from bac_imaging.errors import FailedError, Notice, RefusedError
 from bac_imaging.geometry import Geometry
 
-__all__ = ["Mammogram", "Notice", "read_mammogram"]
+__all__ = ["Mammogram", "Notice", "read_mammogram", "refuse_header"]
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
 """Largest file that is looked into. The largest mammogram, uncompressed, has a tenth of it."""
@@ -111,7 +111,7 @@ def read_mammogram(data: bytes, pixel_spacing_mm: Sequence[float] | None = None)
     given = _checked_spacing(pixel_spacing_mm)
     # The readers bring pydicom or Pillow with them: each is loaded only for its own kind of file.
     try:
-        if data[128:132] == b"DICM" or data.startswith((*_BARE_DICOM, *_BARE_DICOM_BIG_ENDIAN)):
+        if is_dicom(data):
             from bac_imaging.dicom_reader import read_dicom
 
             return read_dicom(data, given)
@@ -122,6 +122,43 @@ def read_mammogram(data: bytes, pixel_spacing_mm: Sequence[float] | None = None)
     except MemoryError:
         raise FailedError("BAC-DECODE-FAILED", "there is not enough memory to decode the image") from None
     raise RefusedError("BAC-FILE-NOT-IMAGE")
+
+
+def refuse_header(data: bytes, pixel_spacing_mm: Sequence[float] | None = None) -> None:
+    """Refuse what `read_mammogram` would refuse for its header alone, without a look at any pixel.
+
+    So that whoever sends images need not send what no server will measure, such as hundreds of megabytes of
+    tomosynthesis. What passes is judged once more when it is read.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    pixel_spacing_mm : (float, float), optional
+        As for `read_mammogram`.
+
+    Raises
+    ------
+    RefusedError
+        If the file can never be measured as it is.
+    """
+    given = _checked_spacing(pixel_spacing_mm)
+    # The header first: it says better than the size what is wrong with the file.
+    if is_dicom(data):
+        from bac_imaging.dicom_reader import refuse_dicom_header
+
+        refuse_dicom_header(data, given)
+    elif data.startswith((_PNG, _JPEG, *_TIFF)):
+        from bac_imaging.film_reader import refuse_film_header
+
+        refuse_film_header(data)
+    if len(data) > MAX_FILE_BYTES:
+        raise RefusedError("BAC-FILE-TOO-LARGE")
+
+
+def is_dicom(data: bytes) -> bool:
+    """Tell whether a file begins as DICOM does, with or without preamble."""
+    return data[128:132] == b"DICM" or data.startswith((*_BARE_DICOM, *_BARE_DICOM_BIG_ENDIAN))
 
 
 def _checked_spacing(given: Sequence[float] | None) -> tuple[float, float] | None:

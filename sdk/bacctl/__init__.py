@@ -4,12 +4,12 @@ The names below are the public interface; everything else may change. They are i
 that ``import bacctl`` costs next to nothing.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+# Nothing is imported here: under ``python -m bacctl`` the current folder is still on the import path, where a
+# file may be called like a part of the standard library.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from bacctl._payload import Source as Source
     from bacctl._security import Tls as Tls
     from bacctl._version import __version__ as __version__
@@ -73,9 +73,11 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOME:
         raise AttributeError(f"module 'bacctl' has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value

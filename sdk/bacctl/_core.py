@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bacctl._payload import identified, origin_of, path_of, read_source
+from bacctl._discreet import discreet
+from bacctl._payload import identified, not_awaited, origin_of, path_of, position_of, read_source
 from bacctl._retry import Retry
 from bacctl.errors import BacctlError, ClientUsageError, FailedError, RefusedError, from_catalogue
 from bacctl.results import ExamResult, ImageResult
@@ -39,8 +41,31 @@ class Call:
 
     def __init__(self, source: Source, pixel_spacing_mm: Spacing | None) -> None:
         self.options = None if pixel_spacing_mm is None else {"pixel_spacing_mm": _pair(pixel_spacing_mm)}
+        self._start = position_of(source)
         self.data = read_source(source)
         self._path = path_of(source)
+
+    def check_header(self) -> None:
+        """Refuse here what the server would refuse for its header alone, by the same rules.
+
+        The pixels of such an image, which may be many, are sent nowhere.
+
+        Raises
+        ------
+        RefusedError
+            As the server would give it, gRPC status included.
+        """
+        from bac_imaging.errors import RefusedError as Refused
+        from bac_imaging.mammogram import refuse_header
+
+        spacing = None if self.options is None else self.options["pixel_spacing_mm"]
+        try:
+            with discreet():
+                refuse_header(self.data, spacing)
+        except Refused as refusal:
+            raise RefusedError(refusal.code, refusal.reason, triton_status="INVALID_ARGUMENT") from None
+        except Exception:  # what cannot be judged here is judged where it is read
+            return
 
     def result(self, answer: Answer) -> ImageResult:
         """Turn the answer into the result.
@@ -64,7 +89,14 @@ class Call:
             ) from None
 
     def identified(self, error: BacctlError) -> BacctlError:
-        """Add to an error which image it is about."""
+        """Add to an error which image it is about, and say where only half of a file was given."""
+        if self._start and error.code == "BAC-FILE-NOT-IMAGE":
+            return RefusedError(
+                error.code,
+                f"the file object stood at byte {self._start}, and what follows is no image; "
+                "call seek(0) on it first, or give its bytes",
+                triton_status=error.triton_status,
+            )
         return identified(error, self.data)
 
 
@@ -188,6 +220,8 @@ def several(sources: Many) -> Many:
     ClientUsageError
         It is one image.
     """
+    if inspect.isawaitable(sources):
+        raise not_awaited(sources)
     one = isinstance(sources, (str, os.PathLike, bytes, bytearray, memoryview))
     if one or hasattr(sources, "read") or hasattr(sources, "save_as"):
         raise ClientUsageError(
@@ -217,11 +251,14 @@ def exam_sources(
     ------
     FailedError
         BAC-FILE-UNREADABLE: the folder cannot be read.
+    RefusedError
+        BAC-OPTIONS-INVALID: it holds no image.
     ClientUsageError
         It is one image.
     """
     if not isinstance(sources, (str, os.PathLike)):
         return several(sources), []
+    from bacctl.outputs.wording import packed_text
     from bacctl.sources import find_sources
 
     try:
@@ -230,6 +267,9 @@ def exam_sources(
         raise from_catalogue(
             "BAC-FILE-UNREADABLE", f"the folder could not be read: {error.strerror}"
         ) from error
+    if not found.files and not found.faults:
+        hint = f", but {packed_text(len(found.packed))}; unpack them first" if found.packed else ""
+        raise RefusedError("BAC-OPTIONS-INVALID", f"the folder holds 0 images{hint or '; check the path'}")
     return found.files, [
         ImageResult.from_error(FailedError("BAC-FILE-UNREADABLE", reason), path=path)
         for path, reason in found.faults

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bacctl.errors import BacctlError, error_class, from_catalogue
+from bacctl.errors import BacctlError, ServerFaultError, error_class, from_catalogue
 
 _CODED = re.compile(r"(BAC-[A-Z0-9-]+): (.+)", re.DOTALL)
 _CONNECTING = ("failed to connect to all addresses", "connections to all backends failing")
@@ -23,7 +23,12 @@ _MISMATCHES = {
     (True, "tls"): "the server at {url} lets no TLS connection come about; it may want a client certificate",
     (False, "tls"): "the server at {url} speaks TLS and this client does not",
 }
-_LONGEST_QUOTE = 200
+_LONGEST_QUOTE = 350
+# What Triton says of it comes at the end of a long text, and "try again" would not help.
+_NO_SHARED_MEMORY = (
+    "the server has too little shared memory for this file; enlarge its /dev/shm (in a container with "
+    "--shm-size=2g), or send a smaller one"
+)
 MODEL_DIED = "a model of the server has died; restart the server"
 
 
@@ -92,6 +97,8 @@ def _judged(status: str, message: str, url: str, tls: bool) -> BacctlError:
         return error_class(coded[1])(coded[1], coded[2])
     if "protocol is restricted" in message or status in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
         return from_catalogue("BAC-SERVER-PERMISSION")
+    if "shared memory pool" in message:
+        return ServerFaultError("BAC-SERVER-FAULT", _NO_SHARED_MEMORY)
     if "Stub process" in message:
         return from_catalogue("BAC-SERVER-FAULT", MODEL_DIED)
     if status == "DEADLINE_EXCEEDED":
@@ -111,7 +118,9 @@ def _judged(status: str, message: str, url: str, tls: bool) -> BacctlError:
         return _unreachable(message, url, tls)
     if status == "CANCELLED":
         return from_catalogue("BAC-SERVER-UNAVAILABLE", f"the call to {url} was cancelled")
-    quoted = " ".join(message.split())[:_LONGEST_QUOTE]
+    quoted = " ".join(message.split())
+    if len(quoted) > _LONGEST_QUOTE:
+        quoted = f"{quoted[: _LONGEST_QUOTE - 1]}…"
     return from_catalogue("BAC-SERVER-FAULT", f"the server met an error of its own ({status}: {quoted})")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import io
 import os
 import stat
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, Union, cast
 
 from bacctl._discreet import discreet
-from bacctl.errors import BacctlError, FailedError, from_catalogue
+from bacctl.errors import BacctlError, FailedError, RefusedError, from_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,8 +42,6 @@ MAX_BYTES = 1_500_000_000
 _HEADER_BYTES = 1 << 20  # the identifiers stand near the start; no more of a bad image is looked at
 _PART_BYTES = 1 << 24  # of a file that is open already, whose size nobody knows
 _META_BYTES = 1 << 12  # the transfer syntax stands among the first few hundred
-# Group 0002 or 0008, with which a file without preamble begins, in both orders of bytes.
-_FIRST_GROUPS = (b"\x02\0", b"\x08\0", b"\0\x08")
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 
 
@@ -67,6 +66,8 @@ def read_source(source: Source) -> bytes:
         BAC-FILE-EMPTY, BAC-FILE-TOO-LARGE (found before a file is read), BAC-FILE-NOT-IMAGE for a dataset
         that cannot be written as a file, and for what is none of these.
     """
+    if inspect.isawaitable(source):
+        raise not_awaited(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
         data = bytes(source)
     elif isinstance(source, (str, os.PathLike)):
@@ -80,6 +81,27 @@ def read_source(source: Source) -> bytes:
     if len(data) > MAX_BYTES:
         raise from_catalogue("BAC-FILE-TOO-LARGE")
     return data
+
+
+def not_awaited(given: object) -> BacctlError:
+    """Say what to do about a coroutine that was given in place of what it returns."""
+    close = getattr(given, "close", None)
+    if inspect.iscoroutine(given) and close is not None:
+        close()  # otherwise Python remarks on it, somewhere else
+    return RefusedError(
+        "BAC-FILE-NOT-IMAGE",
+        f"what was given has to be awaited and is no image yet ({type(given).__name__}); "
+        "give what `await file.read()` returns",
+    )
+
+
+def position_of(source: object) -> int:
+    """Return at which byte an open file stands; 0 for all else, and where that cannot be told."""
+    try:
+        position = source.tell() if hasattr(source, "read") else 0  # type: ignore[attr-defined]
+    except Exception:  # a pipe, a closed file, whatever stands for a file
+        return 0
+    return position if isinstance(position, int) else 0
 
 
 def path_of(source: Source) -> Path | None:
@@ -125,7 +147,10 @@ def _digest_of_pixels(data: bytes) -> tuple[str, bytes] | None:
 
 def _from_header(data: bytes, keywords: Sequence[str], read: Callable[[Header], T]) -> T | None:
     from bac_imaging.header import Header
+    from bac_imaging.mammogram import is_dicom
 
+    if not is_dicom(data):
+        return None
     try:
         with discreet():
             return read(Header(_parsed(data, keywords, stop_before_pixels=True)))
@@ -136,10 +161,9 @@ def _from_header(data: bytes, keywords: Sequence[str], read: Callable[[Header], 
 def _parsed(data: bytes, keywords: Sequence[str], *, stop_before_pixels: bool = False) -> Dataset:
     from pydicom import dcmread
 
-    # The server takes files without preamble too, and does not take a picture for one.
-    bare = data[:2] in _FIRST_GROUPS
+    # Forced, since a file without preamble is read as well.
     return dcmread(
-        io.BytesIO(data), stop_before_pixels=stop_before_pixels, specific_tags=list(keywords), force=bare
+        io.BytesIO(data), stop_before_pixels=stop_before_pixels, specific_tags=list(keywords), force=True
     )
 
 
@@ -181,10 +205,12 @@ def _read_file(path: Path) -> bytes:
 
 def _read_stream(stream: Readable) -> bytes:
     parts: list[bytes] = []
-    size = 0
+    size, start = 0, position_of(stream)
     try:
         while size <= MAX_BYTES:
             part = stream.read(_PART_BYTES)
+            if inspect.isawaitable(part):  # an UploadFile of FastAPI, a file of aiofiles
+                raise not_awaited(part)
             if not isinstance(part, bytes):
                 raise from_catalogue("BAC-FILE-NOT-IMAGE", 'the file is open as text; open it with "rb"')
             if not part:
@@ -196,6 +222,12 @@ def _read_stream(stream: Readable) -> bytes:
         raise from_catalogue("BAC-FILE-UNREADABLE", f"the open file could not be read: {why}") from None
     if size > MAX_BYTES:
         raise from_catalogue("BAC-FILE-TOO-LARGE")
+    if not parts and start:
+        raise RefusedError(
+            "BAC-FILE-EMPTY",
+            "the file object stands at its end, since it was read before; call seek(0) on it first, or give "
+            "its bytes",
+        )
     return b"".join(parts)
 
 
@@ -214,8 +246,24 @@ def _write_dataset(dataset: Dataset) -> bytes:
     try:
         private.save_as(stream, enforce_file_format=True)
     except Exception as error:  # pydicom raises many kinds for a dataset that lacks what a file needs
-        kind = type(error).__name__
-        raise from_catalogue(
-            "BAC-FILE-NOT-IMAGE", f"the dataset cannot be written as a DICOM file ({kind})"
+        found, advice = _lack_of(dataset, error)
+        raise RefusedError(
+            "BAC-FILE-NOT-IMAGE",
+            f"the dataset cannot be written as a DICOM file ({found}); give the file itself, or {advice}",
         ) from None
     return stream.getvalue()
+
+
+def _lack_of(dataset: Dataset, error: Exception) -> tuple[str, str]:
+    """Say what a dataset lacks to be a file, and what to do about it."""
+    if "TransferSyntaxUID" not in getattr(dataset, "file_meta", ()):
+        return (
+            "its file_meta names no TransferSyntaxUID",
+            "set file_meta = pydicom.dataset.FileMetaDataset() where there is none, and "
+            "file_meta.TransferSyntaxUID to how its pixels are stored, pydicom.uid.ExplicitVRLittleEndian "
+            "where they are not compressed",
+        )
+    missing = [name for name in ("SOPClassUID", "SOPInstanceUID") if name not in dataset]
+    if missing:
+        return f"it has no {' and no '.join(missing)}", f"set {' and '.join(missing)}"
+    return type(error).__name__, "correct what pydicom's save_as does not write"

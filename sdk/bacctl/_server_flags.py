@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-_SHM_GROWTH_BYTES = 64 * 2**20
+from bacctl._shared_memory import GROWTH_BYTES
+
 _EXIT_TIMEOUT_S = 2
 _STUB_TIMEOUT_S = 90
 KEY_HEADER = "triton-grpc-protocol-bacctl"
@@ -31,7 +32,7 @@ def settings(shm_prefix: str, key: str) -> list[str]:
         "--strict-readiness=true",
         f"--exit-timeout-secs={_EXIT_TIMEOUT_S}",
         f"--backend-config=python,shm-region-prefix-name={shm_prefix}",
-        f"--backend-config=python,shm-growth-byte-size={_SHM_GROWTH_BYTES}",
+        f"--backend-config=python,shm-growth-byte-size={GROWTH_BYTES}",
         f"--backend-config=python,stub-timeout-seconds={_STUB_TIMEOUT_S}",
         "--pinned-memory-pool-byte-size=0",
         "--log-format=ISO8601",

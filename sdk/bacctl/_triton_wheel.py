@@ -16,6 +16,8 @@ from bacctl.errors import unavailable
 
 BACKENDS = ("python", "ensemble")
 """What of Triton's backends the wheel has."""
+NEWEST_PYTHON = (3, 12)
+"""The last that the wheel has a stub for."""
 _SERVER_EXTRA = 'pip install "bacctl[server]"'
 
 
@@ -57,12 +59,18 @@ def find_triton() -> TritonWheel:
         raise unavailable(
             "the embedded Triton runs on Linux on x86-64 only; give the address of a server with --url"
         )
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if sys.version_info[:2] > NEWEST_PYTHON:
+        raise unavailable(
+            f"the embedded Triton runs on Python up to {NEWEST_PYTHON[0]}.{NEWEST_PYTHON[1]} and this is "
+            f"{version}; make an environment with an older one, or give the address of a server with --url"
+        )
     # find_spec leaves the package unimported: it is heavy and not needed.
     spec = importlib.util.find_spec("pytriton")
     if spec is None or not spec.submodule_search_locations:
         raise unavailable(f"the embedded Triton is not installed; install it with: {_SERVER_EXTRA}")
-    root = Path(spec.submodule_search_locations[0]) / "tritonserver"
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    # Absolute, also where it was found over a relative PYTHONPATH: the server runs in another folder.
+    root = Path(spec.submodule_search_locations[0]).absolute() / "tritonserver"
     wheel = TritonWheel(
         server=root / "bin" / "tritonserver",
         backend=root / "backends" / "python",
@@ -103,8 +111,8 @@ def link_backend(wheel: TritonWheel, folder: Path) -> Path:
 
 
 def _environment() -> dict[str, str]:
-    environment = dict(os.environ)
     # The stub ignores PYTHONPATH and VIRTUAL_ENV; it takes the packages of the first python on PATH.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     search = [str(Path(sys.prefix) / "bin"), environment.get("PATH", os.defpath)]
     environment["PATH"] = os.pathsep.join(search)
     # An interpreter that brings its own libpython (pyenv, uv, conda) must be met by that one.

@@ -149,6 +149,7 @@ class AsyncClient:
             known = await asyncio.to_thread(self._core.remembered, call)
             if known is not None:
                 return known
+            await asyncio.to_thread(call.check_header)
             answer = await retry.run_async(lambda left: self._transport.infer(call.data, call.options, left))
             result = await asyncio.to_thread(call.result, answer)
         except BacctlError as error:

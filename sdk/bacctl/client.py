@@ -197,6 +197,7 @@ class Client:
             known = self._core.remembered(call)
             if known is not None:
                 return known
+            call.check_header()
             answer = retry.run(lambda left: self._transport.infer(call.data, call.options, left))
             result = call.result(answer)
         except BacctlError as error:

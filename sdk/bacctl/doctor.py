@@ -79,7 +79,8 @@ def check_python() -> Check:
         "Python",
         (3, 10) <= found <= (3, 12),
         f"{sys.version.split()[0]} at {sys.executable}",
-        "make the environment with Python 3.10, 3.11 or 3.12",
+        "the embedded Triton has none for this one: make the environment with Python 3.10, 3.11 or 3.12; the "
+        "SDK alone runs on later ones too",
     )
 
 
@@ -88,7 +89,8 @@ def check_numpy() -> Check:
     python = Path(sys.prefix) / "bin" / "python3"
     try:
         done = subprocess.run(  # noqa: S603  # our own interpreter and a fixed text
-            [str(python), "-c", "import numpy; print(numpy.__version__, numpy.__file__)"],
+            # Isolated, as the stub is: not what lies in the current folder.
+            [str(python), "-I", "-c", "import numpy; print(numpy.__version__, numpy.__file__)"],
             capture_output=True,
             text=True,
             timeout=60,
@@ -127,16 +129,18 @@ def check_stub() -> Check:
 
 def check_shared_memory() -> Check:
     """Check the room in /dev/shm, through which the server and its models pass images."""
+    from bacctl._shared_memory import largest_image
     from bacctl.embedded import NEEDED_SHM_BYTES
 
     try:
         free = shutil.disk_usage("/dev/shm").free  # noqa: S108
     except OSError:
         return Check("shared memory", False, "there is no /dev/shm", "mount a tmpfs there")
+    fits = largest_image(free) / 1e6
     return Check(
         "shared memory",
         free >= NEEDED_SHM_BYTES and os.access("/dev/shm", os.W_OK),  # noqa: S108
-        f"{free / 2**20:.0f} MB free in /dev/shm",
+        f"{free / 2**20:.0f} MB free in /dev/shm: room for mammograms of up to {fits:.0f} million pixels",
         f"{NEEDED_SHM_BYTES / 2**20:.0f} MB are needed; in a container add --shm-size=1g",
     )
 

@@ -93,7 +93,7 @@ class EmbeddedServer:
         self._tls = tls
         self._host = host
         self._wanted = {"grpc": port, "http": http_port, "metrics": metrics_port}
-        self._log = log
+        self._log = None if log is None else Path(log).absolute()  # the server's current folder is its own
         self._start_timeout_s = start_timeout_s
         self._supervisor: subprocess.Popen[bytes] | None = None
         self.key = secrets.token_hex(16)
@@ -202,7 +202,8 @@ class EmbeddedServer:
                         "log": str(log),
                         "shm_prefix": prefix,
                         "grace_s": _GRACE_S,
-                    }
+                    },
+                    folder,
                 )
                 try:
                     self._wait_until_listening(stream)
@@ -252,10 +253,14 @@ class _PortTakenError(Exception):
     """Another process listens where Triton wanted to; the message is the address."""
 
 
-def _supervise(orders: dict[str, object]) -> subprocess.Popen[bytes]:
+def _supervise(orders: dict[str, object], folder: Path) -> subprocess.Popen[bytes]:
+    # Triton's stub puts the current folder first on its import path. There must be nothing in it.
+    empty = folder / "run"
+    empty.mkdir()
     supervisor = subprocess.Popen(  # noqa: S603  # this interpreter and our own module
         # Isolated, so that nothing in the current folder can stand in for the standard library.
-        [sys.executable, "-I", _supervisor.__file__],
+        [sys.executable, "-I", os.path.abspath(_supervisor.__file__)],
+        cwd=empty,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

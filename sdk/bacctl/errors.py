@@ -26,7 +26,8 @@ class BacctlError(Exception):
     study_instance_uid : str or None
         The study of that image, where its header could be read.
     triton_status : str or None
-        The gRPC status, such as ``"UNAVAILABLE"``, of what came from the server or the connection to it.
+        The gRPC status, such as ``"UNAVAILABLE"``, of what came from the server or the connection to it. A
+        refusal that the client makes by the server's own rules, before it sends the pixels, has the server's.
 
     Notes
     -----

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +21,10 @@ _IMAGE_MAGIC = (
     b"MM\x00+",
     b"\xff\xd8\xff",
 )
-_IMAGE_SUFFIXES = frozenset({".dcm", ".dicom", ".png", ".tif", ".tiff", ".jpg", ".jpeg"})
+_IMAGE_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima", ".png", ".tif", ".tiff", ".jpg", ".jpeg"})
+# Archives often name a file by its SOP Instance UID alone.
+_UID = re.compile(r"2\.25\.\d{10,}|[012](\.\d+){5,}")
+_PACKED_SUFFIXES = frozenset({".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar", ".zst"})
 # What bacctl itself writes beside images; a second run over the same folder must not analyse the first one's.
 _OWN_SUFFIXES = (".mask.png", ".overlay.png")
 # DICOM objects that hold no image (PS3.4 annex B): directory, waveforms, presentation states, raw data and
@@ -32,6 +37,8 @@ _NO_IMAGE_CLASSES = (
     b"1.2.840.10008.5.1.4.1.1.88.",
     b"1.2.840.10008.5.1.4.1.1.104.",
 )
+_CHECK_DISK = "check its disk or share"
+_NO_FILE = "neither a file nor a folder; save the image in a file first"
 _MEDIA_STORAGE_SOP_CLASS = b"\x02\x00\x02\x00UI"
 
 
@@ -46,12 +53,19 @@ class Sources:
     skipped : int
         Files in folders that are no image.
     faults : tuple of (Path, str)
-        What can be neither read nor passed over, with the reason: locked folders, named pipes and devices.
+        What can be neither read nor passed over, with the reason: locked folders, and links to nowhere, named
+        pipes and devices that are named like images.
+    lost_links : tuple of Path
+        Other links that lead nowhere; nobody knows what they stood for. They count as skipped.
+    packed : tuple of Path
+        Packed files, such as ``.zip`` and ``.gz``, whose content was not looked into. They count as skipped.
     """
 
     files: tuple[Path, ...]
     skipped: int
     faults: tuple[tuple[Path, str], ...] = ()
+    lost_links: tuple[Path, ...] = ()
+    packed: tuple[Path, ...] = ()
 
 
 def find_sources(
@@ -87,7 +101,8 @@ def find_sources(
         files.update(dict.fromkeys(walk.folder(path) if os.path.isdir(path) else walk.file(path)))
     for path in listed:
         files.update(dict.fromkeys(walk.entry(path)))
-    return Sources(tuple(files), walk.skipped, tuple(walk.faults))
+    faults = tuple(dict.fromkeys(walk.faults))  # a list may name what a folder of it holds too
+    return Sources(tuple(files), walk.skipped, faults, tuple(walk.lost_links), tuple(walk.packed))
 
 
 def is_missing(path: Path) -> bool:
@@ -105,10 +120,9 @@ def is_missing(path: Path) -> bool:
     """
     try:
         os.stat(path)
-    except PermissionError:
-        return False
-    except OSError:  # not there, a loop of links, a name that is too long
-        return True
+    except OSError as error:
+        # Anything else, such as a share that does not answer, may hide a file.
+        return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
     return False
 
 
@@ -121,6 +135,8 @@ class _Walk:
         self._left_out = tuple(os.path.join(os.path.realpath(folder), "") for folder in folders)
         # By name: a list may name a file that was met in a folder of the same list.
         self._skipped: set[str] = set()
+        self.lost_links: dict[Path, None] = {}
+        self.packed: dict[Path, None] = {}
 
     @property
     def skipped(self) -> int:
@@ -140,13 +156,16 @@ class _Walk:
     def file(self, path: Path) -> Iterator[Path]:
         try:
             mode = os.stat(path).st_mode
-        except OSError:
+        except PermissionError:
             self.faults.append((path, "the file may not be looked at; check the permissions of its folder"))
+            return
+        except OSError as error:
+            self.faults.append((path, f"the file cannot be looked at ({error.strerror}); {_CHECK_DISK}"))
             return
         if stat.S_ISREG(mode):
             yield path
         else:  # reading a pipe or a device may never end
-            self.faults.append((path, "neither a file nor a folder; save the image in a file first"))
+            self.faults.append((path, _NO_FILE))
 
     def folder(self, folder: Path) -> Iterator[Path]:
         try:
@@ -155,8 +174,11 @@ class _Walk:
                 return
             self._entered.add(identity)
             entries = sorted(os.listdir(folder))
-        except OSError:
+        except PermissionError:
             self.faults.append((folder, "the folder cannot be listed; check its permissions"))
+            return
+        except OSError as error:
+            self.faults.append((folder, f"the folder cannot be listed ({error.strerror}); {_CHECK_DISK}"))
             return
         for name in entries:
             path = folder / name
@@ -167,9 +189,16 @@ class _Walk:
 
     def _told_by_content(self, path: Path) -> Iterator[Path]:
         if is_image(path):
-            yield path
-        else:
-            self._skipped.add(str(path))
+            if fault := _no_file(path):
+                self.faults.append((path, fault))
+            else:
+                yield path
+            return
+        self._skipped.add(str(path))
+        if path.suffix.lower() in _PACKED_SUFFIXES:
+            self.packed[path] = None
+        elif os.path.islink(path) and is_missing(path):
+            self.lost_links[path] = None
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
@@ -188,23 +217,47 @@ def is_image(path: Path) -> bool:
     -------
     bool
         True for DICOM (with or without preamble), PNG, TIFF and JPEG. True also for what must be reported and
-        not passed over, since a mammogram may be lost in it: a file that is named like an image and holds
-        none, and one that cannot be read. False for everything else, for DICOM objects that hold no image,
-        for masks and overlays that bacctl wrote, and for the ``._`` files of macOS.
+        not passed over, since a mammogram may be lost in it: what is named like an image and holds none, is
+        empty, is a link to nowhere, a pipe or a device; and a file that cannot be read. False for everything
+        else, for DICOM objects that hold no image, for masks and overlays that bacctl wrote, and for the
+        ``._`` files of macOS.
     """
     if path.name.endswith(_OWN_SUFFIXES) or path.name.startswith("._"):
         return False
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return False
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe may never end
+            return _named_like_image(path)
         with path.open("rb") as stream:
             head = stream.read(_HEAD_BYTES)
     except OSError:
-        return not is_missing(path)
+        return not is_missing(path) or _named_like_image(path)
     if head[128:132] == b"DICM":
         return not _sop_class(head).startswith(_NO_IMAGE_CLASSES)
-    named_like_one = path.suffix.lower() in _IMAGE_SUFFIXES
-    return named_like_one or head.startswith(_IMAGE_MAGIC) or _starts_like_dataset(head)
+    return _named_like_image(path) or head.startswith(_IMAGE_MAGIC) or _starts_like_dataset(head)
+
+
+def _named_like_image(path: Path) -> bool:
+    """Tell whether a name, or that of what a link stands for, is one that images have."""
+    names = [path.name]
+    with contextlib.suppress(OSError):
+        names.append(os.path.basename(os.readlink(path)))
+    return any(
+        os.path.splitext(name)[1].lower() in _IMAGE_SUFFIXES or _UID.fullmatch(name) is not None
+        for name in names
+    )
+
+
+def _no_file(path: Path) -> str:
+    """Say why what is named like an image cannot be read at all; empty where it may be."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        if not is_missing(path):
+            return ""
+        if os.path.islink(path):
+            return "this link leads nowhere; restore the file that it stands for, or take the link away"
+        return "the file is gone; it was there when the folder was listed"
+    return "" if stat.S_ISREG(mode) else _NO_FILE
 
 
 def _sop_class(head: bytes) -> bytes:

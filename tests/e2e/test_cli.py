@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -113,16 +115,17 @@ def test_a_folder_without_a_bad_file_leaves_with_zero(films: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+    ("sent", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
 )
 def test_nothing_is_left_when_it_is_stopped_at_work(
     sent: signal.Signals, code: int, films: Path, tmp_path: Path
 ) -> None:
     process = subprocess.Popen(
-        [BACCTL, "analyze", films, "--pixel-spacing", "0.2", "--save", "mask"],
+        [BACCTL, "analyze", films, "--pixel-spacing", "0.2", "--save", "mask,json,csv", "--json"],
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -130,13 +133,42 @@ def test_nothing_is_left_when_it_is_stopped_at_work(
     started = set(_descendants(process.pid))
     assert any("tritonserver" in _command(pid) for pid in started)
     process.send_signal(sent)
-    _, talk = process.communicate(timeout=60)
+    out, talk = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in talk
     _wait_for(lambda: not any(_is_alive(pid) for pid in started), 30)
     assert not list(SHARED_MEMORY.glob(f"bacctl_{process.pid}_*"))
-    left = os.listdir(tmp_path / "bacctl-out")
-    assert all(name.endswith(".mask.png") for name in left if sent != signal.SIGKILL)
+    if sent == signal.SIGKILL:
+        return
+    # What was done so far is kept, in every form, and tells one story.
+    kept = {image["files"]["mask"] for image in json.loads(out)["images"]}
+    left = {f"bacctl-out/{name}" for name in os.listdir(tmp_path / "bacctl-out")}
+    assert left == kept | {"bacctl-out/analysis.json", "bacctl-out/analysis.csv"}
+    assert 0 < len(kept) < 40
+    assert json.loads((tmp_path / "bacctl-out" / "analysis.json").read_text()) == json.loads(out)
+    assert len((tmp_path / "bacctl-out" / "analysis.csv").read_text().splitlines()) == 1 + len(kept)
+    assert talk.splitlines()[-1] == "stopped"
+
+
+def test_a_terminal_that_is_closed_keeps_what_is_done(films: Path, tmp_path: Path) -> None:
+    arguments = ["analyze", str(films), "--pixel-spacing", "0.2", "--out", "kept", "--save", "mask,json"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execv(BACCTL, [BACCTL, *arguments])
+    os.set_blocking(terminal, False)
+
+    def at_work() -> bool:
+        with contextlib.suppress(BlockingIOError):
+            os.read(terminal, 1 << 16)
+        return any((tmp_path / "kept").glob("*.mask.png"))
+
+    _wait_for(at_work, 120)
+    os.close(terminal)  # the kernel sends SIGHUP
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 129
+    document = json.loads((tmp_path / "kept" / "analysis.json").read_text())
+    assert len(document["images"]) == len(list((tmp_path / "kept").glob("*.mask.png"))) > 0
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])

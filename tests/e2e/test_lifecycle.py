@@ -194,6 +194,12 @@ def test_missing_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
         EmbeddedServer().start()
 
 
+def test_python_that_has_no_stub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_triton_wheel, "NEWEST_PYTHON", (3, 9))
+    with pytest.raises(ServerUnavailableError, match=r"Python up to 3\.9 and this is 3\.\d+; make an env"):
+        EmbeddedServer().start()
+
+
 def test_numpy_that_the_stub_was_not_built_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_triton_wheel.metadata, "version", lambda name: "2.4.6")
     with pytest.raises(ServerUnavailableError, match='pip install "numpy<2"'):

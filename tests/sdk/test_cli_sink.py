@@ -204,6 +204,10 @@ def test_summary_in_words_and_numbers() -> None:
         "failed 1 (BAC-SERVER-TIMEOUT 1); skipped, since no image: 3 files; 2 s an image, 22 s in all"
     )
     assert summary.to_dict()["seconds_per_image"] == 2.0
+    # The start and the stop of the server are in the time that it took, not in that of an image.
+    whole = replace(summary, total_seconds=27.4)
+    assert whole.text().endswith("2 s an image, 27 s in all")
+    assert (whole.to_dict()["seconds"], whole.to_dict()["total_seconds"]) == (22.0, 27.4)
     stopped = Summary.of(images[:5], skipped=0, seconds=0.0, interrupted=True, unreached=7)
     assert stopped.text() == "5 of 12 images analysed, stopped"
     nothing = Summary.of([], skipped=0, seconds=0.0, interrupted=True).to_dict()

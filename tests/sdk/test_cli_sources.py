@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -168,3 +169,96 @@ def test_pipes_are_never_opened(tmp_path: Path) -> None:
 def test_a_path_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         find_sources([tmp_path / "nope"])
+
+
+UID = "1.2.826.0.1.3680043.8.498.1234567890"
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [("LCC.dcm", "nowhere"), ("RCC.PNG", "nowhere"), (UID, "nowhere"), ("1", "gone.dcm"), ("a.dcm", "a.dcm")],
+)
+def test_links_to_nowhere_that_are_named_like_images_are_told(tmp_path: Path, name: str, target: str) -> None:
+    image = write_dicom(tmp_path / "z.dcm")
+    (tmp_path / name).symlink_to(target)
+    for found in (find_sources([tmp_path]), find_sources([], listed=[tmp_path])):
+        assert found.files == (image,)
+        assert [path for path, _ in found.faults] == [tmp_path / name]
+        assert "link leads nowhere" in found.faults[0][1]
+        assert (found.skipped, found.lost_links) == (0, ())
+    assert is_image(tmp_path / name)
+
+
+def test_other_links_to_nowhere_are_skipped_and_named(tmp_path: Path) -> None:
+    (tmp_path / "prior exam").symlink_to("/mnt/away")
+    (tmp_path / "notes.txt").write_text("x")
+    found = find_sources([tmp_path])
+    assert (found.files, found.faults, found.skipped) == ((), (), 2)
+    assert found.lost_links == (tmp_path / "prior exam",)
+
+
+@pytest.mark.parametrize("name", ["a.dcm", UID])
+def test_pipes_that_are_named_like_images_are_told(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    found = find_sources([tmp_path])
+    assert (found.files, found.skipped) == ((), 0)
+    assert found.faults == ((tmp_path / name, "neither a file nor a folder; save the image in a file first"),)
+
+
+def test_what_fails_twice_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "a.dcm").symlink_to("nowhere")
+    assert len(find_sources([], listed=[tmp_path / "a.dcm", tmp_path / "a.dcm"]).faults) == 1
+    assert len(find_sources([tmp_path], listed=[]).faults) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+@pytest.mark.parametrize("name", ["LCC.dcm", "0001"])
+def test_files_of_a_share_that_does_not_answer_are_no_missing_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"")
+    look = os.stat
+
+    def refuse(path: Any, **options: Any) -> os.stat_result:
+        if Path(path) == tmp_path / name:
+            raise OSError(number, os.strerror(number), str(path))
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert not is_missing(tmp_path / name)
+    assert find_sources([tmp_path]).files == (tmp_path / name,)
+    named = find_sources([tmp_path / name])
+    assert [path for path, _ in named.faults] == [tmp_path / name]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_what_cannot_be_opened_is_an_image_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    path = write_dicom(tmp_path / "0001")
+
+    def refuse(self: Path, *_: Any, **__: Any) -> Any:
+        raise OSError(number, os.strerror(number), str(self))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert find_sources([tmp_path]).files == (path,)
+
+
+@pytest.mark.parametrize("name", ["a.dcm", "a.JPEG", "scan.ima", UID, "2.25.123456789012345678901234567890"])
+def test_empty_files_that_are_named_like_images(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert find_sources([tmp_path]).files == (tmp_path / name,)
+
+
+@pytest.mark.parametrize("name", ["empty", "1.2.3", "192.168.0.17", "2.25", "v1.2.840.10008.5.1.txt"])
+def test_empty_files_that_are_not(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert find_sources([tmp_path]).skipped == 1
+
+
+def test_packed_files_are_skipped_and_named(tmp_path: Path) -> None:
+    for name in ("exam.zip", "LCC.dcm.GZ", "readme.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    found = find_sources([tmp_path])
+    assert (found.files, found.skipped) == ((), 3)
+    assert found.packed == (tmp_path / "LCC.dcm.GZ", tmp_path / "exam.zip")

@@ -175,6 +175,17 @@ def test_exam_of_a_folder_that_is_not_there(client, tmp_path):
         client.analyze_exam(tmp_path / "none")
 
 
+def test_exam_of_a_folder_without_images(client, tmp_path):
+    with pytest.raises(RefusedError, match="BAC-OPTIONS-INVALID: the folder holds 0 images; check the path"):
+        client.analyze_exam(tmp_path)
+    (tmp_path / "exam.zip").write_bytes(b"packed")
+    with pytest.raises(RefusedError, match="but 1 packed file that was not looked into; unpack"):
+        client.analyze_exam(tmp_path)
+    (tmp_path / "LCC.dcm").symlink_to("nowhere")
+    (image,) = client.analyze_exam(tmp_path).images
+    assert (image.code, image.path) == ("BAC-FILE-UNREADABLE", tmp_path / "LCC.dcm")
+
+
 def test_test_image_of_the_wrong_size_is_a_fault(client, monkeypatch):
     monkeypatch.setattr("bacctl.canary.canary_image", lambda: b"L CC 1")
     with pytest.raises(ServerFaultError, match="test image"):

@@ -9,6 +9,29 @@ from bacctl._retry import can_help
 CONNECTING = "failed to connect to all addresses; last error: "
 
 
+# What Triton 2.51 says where /dev/shm is full.
+NO_SHARED_MEMORY = (
+    "in ensemble 'bac', Failed to increase the shared memory pool size for key 'bacctl_3532_77d78ad5_"
+    "7937c605-3557-4a65-9a54-d67252fb50b4' to 68157440 bytes. If you are running Triton inside docker, use "
+    "'--shm-size' flag to control the shared memory region size. Error: No space left on device"
+)
+
+
+def test_too_little_shared_memory_says_what_to_do():
+    error = translated("INTERNAL", NO_SHARED_MEMORY, "host:1")
+    assert (error.code, error.triton_status) == ("BAC-SERVER-FAULT", "INTERNAL")
+    assert "/dev/shm" in error.reason
+    assert "--shm-size=2g" in error.hint
+    assert "try again" not in str(error)
+    assert not can_help(error)
+
+
+def test_a_long_text_of_the_server_is_quoted_up_to_its_advice():
+    text = "in ensemble 'bac', " + "Failed to process the request. " * 7 + "Use '--that-flag'."
+    assert "Use '--that-flag'." in str(translated("INTERNAL", text, "host:1"))
+    assert str(translated("INTERNAL", text * 2, "host:1")).count("…") == 1
+
+
 @pytest.mark.parametrize(
     ("status", "message", "kind", "code", "again"),
     [

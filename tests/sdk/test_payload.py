@@ -1,5 +1,6 @@
 """From a path, bytes or a dataset to the bytes that are sent."""
 
+import gc
 import io
 import logging
 import os
@@ -211,3 +212,65 @@ def test_odd_values_of_a_header_reach_no_log_and_no_warning(caplog, recwarn):
     # pydicom itself does say it, and goes on saying it to whoever reads with it.
     pydicom.dcmread(io.BytesIO(data)).to_json()
     assert "DOE^JANE" in caplog.text
+
+
+class UploadFile:
+    """As FastAPI's, whose read is to be awaited."""
+
+    async def read(self, size=-1):
+        return b"DICM"
+
+
+def test_what_has_to_be_awaited_says_so(recwarn):
+    for given in (UploadFile(), UploadFile().read()):
+        with pytest.raises(RefusedError, match=r"BAC-FILE-NOT-IMAGE: .*`await file\.read\(\)`") as caught:
+            read_source(given)
+        assert caught.value.hint == "give what `await file.read()` returns"
+    gc.collect()
+    assert not [str(warning.message) for warning in recwarn.list if "never awaited" in str(warning.message)]
+
+
+def test_the_real_upload_file_says_so():
+    starlette = pytest.importorskip("starlette.datastructures")
+    with pytest.raises(RefusedError, match=r"await file\.read"):
+        read_source(starlette.UploadFile(io.BytesIO(b"DICM")))
+
+
+def test_file_that_was_read_before():
+    stream = io.BytesIO(b"content")
+    stream.read()
+    with pytest.raises(RefusedError, match=r"BAC-FILE-EMPTY: .*call seek\(0\) on it first"):
+        read_source(stream)
+    with pytest.raises(RefusedError, match="the file holds no bytes"):
+        read_source(io.BytesIO(b""))
+
+
+@pytest.mark.parametrize("with_empty_meta", [False, True])
+def test_dataset_without_meta_information_says_what_to_do(with_empty_meta):
+    made = dataset(with_meta=False)
+    if with_empty_meta:
+        made.file_meta = pydicom.dataset.FileMetaDataset()
+    with pytest.raises(RefusedError, match="BAC-FILE-NOT-IMAGE") as caught:
+        read_source(made)
+    assert "names no TransferSyntaxUID" in caught.value.message
+    assert "ExplicitVRLittleEndian where they are not compressed" in caught.value.hint
+    # Doing it helps.
+    made.file_meta = pydicom.dataset.FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    assert pydicom.dcmread(io.BytesIO(read_source(made))).Modality == "MG"
+
+
+def test_dataset_without_identity_says_so():
+    made = dataset()
+    del made.SOPInstanceUID
+    with pytest.raises(RefusedError, match=r"it has no SOPInstanceUID.*; .* set SOPInstanceUID"):
+        read_source(made)
+
+
+def test_origin_and_identifiers_of_a_file_without_preamble():
+    made = dataset()
+    made.PatientID = "W1"
+    data = read_source(made)[132:]
+    assert origin_of(data).patient == origin_of(read_source(made)).patient is not None
+    error = identified(RefusedError("BAC-MODALITY", "no mammogram"), data)
+    assert error.sop_instance_uid == "1.2.826.0.1.7"

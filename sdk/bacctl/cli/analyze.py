@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bacctl.cli.guard import EXIT_INTERRUPTED, EXIT_SOME_FAILED, EXIT_USAGE, UsageError, complain, guarded
+from bacctl.cli.guard import EXIT_SOME_FAILED, EXIT_USAGE, UsageError, complain, guarded
 from bacctl.cli.options import AsJson, Quiet, ServerOptions, calls_server, spacing_of
 from bacctl.cli.sink import Sink, form_of
 
@@ -78,7 +78,8 @@ def analyze(
     """Find, outline and weigh arterial calcification on mammograms.
 
     Takes DICOM, and PNG, TIFF and JPEG with --pixel-spacing. Leaves with 0 when every image was analysed,
-    1 when any was refused or failed, 2 on wrong usage, 130 on Ctrl-C. Research use only.
+    1 when any was refused or failed, 2 on wrong usage, 130 on Ctrl-C and 143 on SIGTERM, after which the
+    results so far are kept. Research use only.
     """
     kinds = _kinds(save if save is not None else "" if out is None else _SAVED_TO_OUT)
     spacing = spacing_of(pixel_spacing)
@@ -94,6 +95,7 @@ def analyze(
 
     from bacctl.cli.batch import Batch
     from bacctl.cli.listing import read_listing
+    from bacctl.outputs.wording import packed_text
     from bacctl.sources import is_missing
 
     with Sink(form, quiet=quiet) as sink:
@@ -107,13 +109,13 @@ def analyze(
             batch.run(paths, server, listed=listed or [])
         batch.finish()
         _show(batch, sink, table=not missing)
-    if batch.interrupted:
-        complain("stopped")
-        raise typer.Exit(EXIT_INTERRUPTED)
+    if batch.stop is not None:
+        raise batch.stop
     if missing or not batch.images:
         if not missing:
             places = [str(path) for path in paths] + ([] if listed is None else ["the list"])
-            complain(f"nothing to analyse: no image found in {', '.join(places)}")
+            hint = f", but {packed_text(batch.packed)}; unpack them first" if batch.packed else ""
+            complain(f"nothing to analyse: no image found in {', '.join(places)}{hint}")
         raise typer.Exit(EXIT_USAGE)
     if not batch.all_well:
         raise typer.Exit(EXIT_SOME_FAILED)

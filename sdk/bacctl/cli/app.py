@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -18,18 +16,12 @@ from bacctl.cli.demo import demo
 from bacctl.cli.doctor import doctor
 from bacctl.cli.evaluate import evaluate
 from bacctl.cli.export import export_app
-from bacctl.cli.guard import (
-    EXIT_INTERRUPTED,
-    EXIT_READER_GONE,
-    EXIT_USAGE,
-    UsageError,
-    complain,
-    forget_output,
-)
+from bacctl.cli.guard import EXIT_READER_GONE, EXIT_USAGE, UsageError, complain, forget_output
 from bacctl.cli.phantom import phantom
 from bacctl.cli.qa import qa
 from bacctl.cli.serve import serve
 from bacctl.cli.settings import read_settings
+from bacctl.cli.stopping import exit_code, listen
 from bacctl.cli.train import train
 
 PREFIX = "BACCTL"
@@ -90,16 +82,16 @@ def _options(
 def main() -> None:
     """Run the command line and leave the process with the command's exit code."""
     _open_closed_streams()
-    signal.signal(signal.SIGTERM, _leave_on_sigterm)
+    listen()
     try:
         # The name, also where it was called as `python -m bacctl`.
         sys.exit(app(prog_name="bacctl", standalone_mode=False))
     except UsageError as error:
         complain(str(error))
         sys.exit(EXIT_USAGE)
-    except KeyboardInterrupt:
-        # Ctrl-C before or after a command's own work, such as during an import.
-        sys.exit(EXIT_INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        # Before or after a command's own work, such as during an import.
+        sys.exit(exit_code(stop))
     except BrokenPipeError:
         forget_output()
         sys.exit(EXIT_READER_GONE)
@@ -136,8 +128,3 @@ def _open_closed_streams() -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # lives as long as the process
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-
-
-def _leave_on_sigterm(_signal: int, _frame: FrameType | None) -> None:
-    """Leave through the finally clauses, so that a server is stopped and no temporary file stays."""
-    sys.exit(128 + signal.SIGTERM)

@@ -11,18 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bacctl import cli
 from bacctl.cli.guard import UsageError, complain
 from bacctl.cli.options import ServerOptions
 from bacctl.cli.saver import Saver
 from bacctl.cli.sink import Sink
+from bacctl.cli.stopping import deferred, listen
 from bacctl.cli.summary import Summary
 from bacctl.errors import BacctlError, FailedError, from_catalogue
 from bacctl.exam import build_exams
 from bacctl.exam_choice import study_of, view_of, with_repeated_uids
 from bacctl.outputs.document import analysis_document
-from bacctl.outputs.wording import count_of
+from bacctl.outputs.wording import count_of, packed_text
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
-from bacctl.sources import find_sources
+from bacctl.sources import Sources, find_sources
 
 LINES_SCHEMA = "bacctl.lines/1"
 # Ten thousand files that fail for one reason, such as a server that is gone, are told of once.
@@ -53,10 +55,12 @@ class Batch:
         The exams put together from them, once finished.
     skipped : int
         Files in folders that are no image.
+    packed : int
+        How many of them are packed, such as ``.zip`` and ``.gz``.
     unreached : int
         Images that have no result, since the run ended early.
-    interrupted : bool
-        Whether Ctrl-C ended the run.
+    stop : KeyboardInterrupt or None
+        What ended the run early: Ctrl-C, or a signal that asks a process to end.
     """
 
     def __init__(
@@ -71,15 +75,17 @@ class Batch:
         self.images: list[ImageResult] = []
         self.exams: list[ExamResult] = []
         self.skipped = 0
+        self.packed = 0
         self.unreached = 0
-        self.interrupted = False
+        self.stop: KeyboardInterrupt | None = None
         self.out = out
         self._sink = sink
         self._spacing = pixel_spacing_mm
         self._per_folder = exam_per_folder
         self._server: dict[str, Any] | None = None
         self._saver = Saver(out or Path(), () if out is None else kinds, pixel_spacing_mm)
-        self._seconds = 0.0
+        self._seconds = self._total = 0.0
+        self._asked = 0
         self._order: dict[Path | None, int] = {}
         self._told: Counter[tuple[str | None, str | None]] = Counter()
 
@@ -114,10 +120,21 @@ class Batch:
         listed : sequence of Path
             More of them, from a list.
         """
+        try:
+            self._run(paths, server, listed)
+        except KeyboardInterrupt as stop:
+            self.stop = stop
+            self.unreached = max(self._asked - len(self.images), 0)
+        finally:
+            self._total = time.monotonic() - cli.started
+
+    def _run(self, paths: Sequence[Path], server: ServerOptions, listed: Sequence[Path]) -> None:
         leave_out = () if self.out is None else [self.out]
         with self._sink.waiting("looking at the files"):
             sources = find_sources(paths, leave_out, listed=listed)
-        self.skipped = sources.skipped
+        self._asked = len(sources.files) + len(sources.faults)
+        self.skipped, self.packed = sources.skipped, len(sources.packed)
+        self._tell_of_what_is_left_out(sources)
         for path, reason in sources.faults:
             self.fail(path, "BAC-FILE-UNREADABLE", reason)
         if not sources.files:
@@ -129,9 +146,6 @@ class Batch:
             with closing(self._measure(sources.files, server)) as results:
                 for result in results:
                     self._add(result)
-        except KeyboardInterrupt:
-            self.interrupted = True
-            self.unreached = len(sources.faults) + len(sources.files) - len(self.images)
         except (BrokenPipeError, UsageError):  # nobody reads on; or nothing was begun
             raise
         except Exception as error:
@@ -146,8 +160,28 @@ class Batch:
                 if path not in done:
                     self.fail(path, code, reason)
 
+    def _tell_of_what_is_left_out(self, sources: Sources) -> None:
+        for link in sources.lost_links[:_TOLD_OF_EACH_FAULT]:
+            complain(f"{link}: this link leads nowhere; what it stood for is left out")
+        if len(sources.lost_links) > _TOLD_OF_EACH_FAULT:
+            complain(f"{len(sources.lost_links) - _TOLD_OF_EACH_FAULT} more links lead nowhere")
+        if sources.packed and sources.files:
+            self._sink.talk(f"{packed_text(self.packed)}; unpack what holds images and analyse it too")
+
     def finish(self) -> None:
-        """Put the exams together and write the files and the last lines of the run."""
+        """Put the exams together and write the files and the last lines of the run.
+
+        What is asked to end meanwhile comes to the end of this first, and of what it prints.
+        """
+        try:
+            with deferred():
+                self._finish()
+        except KeyboardInterrupt as stop:
+            self.stop = stop
+        if self.stop is not None:
+            listen()  # everything is kept, and what is printed now may find a reader who takes nothing
+
+    def _finish(self) -> None:
         for (code, _), count in self._told.items():
             if count > _TOLD_OF_EACH_FAULT:
                 complain(f"{code}: {count - _TOLD_OF_EACH_FAULT} more images, for the same reason")
@@ -169,7 +203,8 @@ class Batch:
             self.images,
             skipped=self.skipped,
             seconds=self._seconds,
-            interrupted=self.interrupted,
+            total_seconds=self._total,
+            interrupted=self.stop is not None,
             unreached=self.unreached,
         )
 
@@ -211,6 +246,10 @@ class Batch:
                 self._seconds = time.monotonic() - start
 
     def _add(self, result: ImageResult) -> None:
+        with deferred():  # neither half a set of files, nor a result that is lost with it
+            self._keep(result)
+
+    def _keep(self, result: ImageResult) -> None:
         if result.status == "ok":
             result = self._saver.save(result)
         else:

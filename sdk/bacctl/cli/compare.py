@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bacctl.cli.guard import (
-    EXIT_INTERRUPTED,
-    EXIT_SOME_FAILED,
-    CommandError,
-    UsageError,
-    complain,
-    guarded,
-)
+from bacctl.cli.guard import EXIT_SOME_FAILED, CommandError, UsageError, guarded
 from bacctl.cli.options import AsJson, Quiet, ServerOptions, calls_server, spacing_of
 from bacctl.cli.sink import Sink, form_of
 
@@ -91,6 +84,7 @@ def _measure(
     from bacctl.cli.batch import Batch
     from bacctl.exam import build_exams
     from bacctl.exam_saved import only_exam
+    from bacctl.outputs.wording import packed_text
     from bacctl.sources import find_sources
 
     if not folders:
@@ -101,13 +95,14 @@ def _measure(
         own[folder] = {*sources.files, *(path for path, _ in sources.faults)}
         if not own[folder]:
             saved = folder / _SAVED
-            hint = f"; give {saved} itself" if saved.is_file() else "; check the path"
+            packed = packed_text(len(sources.packed)) if sources.packed else ""
+            hint = f", but {packed}; unpack them first" if packed else "; check the path"
+            hint = f"; give {saved} itself" if saved.is_file() else hint
             raise UsageError(f"{folder}: holds no image{hint}")
     batch = Batch(sink, out=None, kinds=(), pixel_spacing_mm=spacing)
     batch.run(folders, server)
-    if batch.interrupted:
-        complain("stopped")
-        raise typer.Exit(EXIT_INTERRUPTED)
+    if batch.stop is not None:
+        raise batch.stop
     exams = {}
     for folder in folders:
         images = [image for image in batch.images if image.path in own[folder]]

@@ -37,8 +37,8 @@ def demo(
         batch = Batch(sink, out=out, kinds=("json", "mask", "overlay"), pixel_spacing_mm=None)
         batch.run([view.path for view in exam.views], ServerOptions())
         batch.finish()
-        if batch.interrupted:
-            raise KeyboardInterrupt
+        if batch.stop is not None:
+            raise batch.stop
         sink.talk("3/3  done, the server is stopped")
         rows = demo_rows(exam, batch.images, batch.exams[0] if batch.exams else None)
         sink.render(lambda _: _table(rows))

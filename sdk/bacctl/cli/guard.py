@@ -11,13 +11,13 @@ from typing import ParamSpec
 
 import typer
 
+from bacctl.cli.stopping import exit_code
 from bacctl.outputs.wording import one_line
 
 P = ParamSpec("P")
 
 EXIT_SOME_FAILED = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 EXIT_READER_GONE = 141  # what a shell says of a program that SIGPIPE ended
 
 
@@ -40,8 +40,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     Returns
     -------
     callable
-        The same command. It leaves with 2 on wrong usage, 130 on Ctrl-C, 141 when the reader of its output
-        has gone away, as ``head`` does, and with 1 on everything else. With
+        The same command. It leaves with 2 on wrong usage, 130 on Ctrl-C, 143 on SIGTERM, 129 on SIGHUP, 141
+        when the reader of its output has gone away, as ``head`` does, and with 1 on everything else. With
         ``BACCTL_TRACEBACK=1`` in the environment unexpected errors keep their traceback, for reports.
     """
 
@@ -53,9 +53,9 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except UsageError as error:
             complain(str(error))
             raise typer.Exit(EXIT_USAGE) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             complain("stopped")
-            raise typer.Exit(EXIT_INTERRUPTED) from None
+            raise typer.Exit(exit_code(stop)) from None
         except typer.Exit:
             raise
         except BrokenPipeError:

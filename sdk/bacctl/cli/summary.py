@@ -27,9 +27,11 @@ class Summary:
     seconds : float
         From the first image to the last, without the start of the server.
     interrupted : bool
-        Whether Ctrl-C ended the run.
+        Whether Ctrl-C or a signal ended the run.
     unreached : int
         Images that were asked for and have no result, since the run ended early.
+    total_seconds : float or None
+        Of the whole run, the start and the stop of the server included; None where that is not known.
     """
 
     analysed: int
@@ -39,6 +41,7 @@ class Summary:
     seconds: float
     interrupted: bool
     unreached: int = 0
+    total_seconds: float | None = None
 
     @classmethod
     def of(
@@ -49,6 +52,7 @@ class Summary:
         seconds: float,
         interrupted: bool,
         unreached: int = 0,
+        total_seconds: float | None = None,
     ) -> Summary:
         """Count the images of a run."""
 
@@ -57,7 +61,8 @@ class Summary:
             return dict(found.most_common())
 
         analysed = sum(image.status == "ok" for image in images)
-        return cls(analysed, codes("refused"), codes("failed"), skipped, seconds, interrupted, unreached)
+        refused, failed = codes("refused"), codes("failed")
+        return cls(analysed, refused, failed, skipped, seconds, interrupted, unreached, total_seconds)
 
     @property
     def images(self) -> int:
@@ -80,7 +85,8 @@ class Summary:
         if self.skipped:
             parts.append(f"skipped, since no image: {count_of(self.skipped, 'file')}")
         if self.seconds_per_image is not None and self.seconds > 0.0:
-            parts.append(f"{self.seconds_per_image:.2g} s an image, {duration(self.seconds)} in all")
+            total = self.seconds if self.total_seconds is None else self.total_seconds
+            parts.append(f"{self.seconds_per_image:.2g} s an image, {duration(total)} in all")
         return "; ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,4 +101,5 @@ class Summary:
             "interrupted": self.interrupted,
             "seconds": round(self.seconds, 3),
             "seconds_per_image": None if each is None else round(each, 3),
+            "total_seconds": None if self.total_seconds is None else round(self.total_seconds, 3),
         }

@@ -22,6 +22,11 @@ def count_of(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
+def packed_text(count: int) -> str:
+    """Say that packed files were found, such as ``"2 packed files that were not looked into"``."""
+    return f"{count_of(count, 'packed file')} that {'was' if count == 1 else 'were'} not looked into"
+
+
 def one_line(text: str) -> str:
     """Make any text, file names with line breaks or broken encodings included, fit one line of a terminal."""
     printable = text.encode("utf-8", "backslashreplace").decode("utf-8")

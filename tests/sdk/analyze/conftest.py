@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -50,6 +51,8 @@ class FakeClient:
             return ImageResult("refused", "BAC-SPACING-MISSING", "no spacing; give one", path=path)
         if path.stem == "interrupt":
             raise KeyboardInterrupt
+        if path.stem in ("SIGTERM", "SIGHUP"):
+            os.kill(os.getpid(), getattr(signal, path.stem))
         if path.stem == "broken":
             raise RuntimeError("a fault of ours")
         mask = np.zeros((300, 200), bool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from tests.sdk.analyze.conftest import FakeClient, Run, film
 
-from bacctl.cli import main
+from bacctl.cli import main, saver
 from bacctl.cli.options import ServerOptions
 from bacctl.errors import ServerUnavailableError
 from bacctl.image_result import Laterality
@@ -49,6 +50,81 @@ def test_ctrl_c_keeps_what_is_done(client: FakeClient, run: Run, tmp_path: Path)
     assert code == 130
     assert len(json.loads(out)["images"]) == 1
     assert client.closed
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_signals_that_end_a_process_keep_what_is_done(
+    client: FakeClient, run: Run, tmp_path: Path, name: str, code: int
+) -> None:
+    for stem in ("A", name, "z"):
+        film(tmp_path / "in", stem)
+    left, out, err = run("analyze", tmp_path / "in", "--json", "--out", "res", "--save", "json,csv,mask")
+    assert left == code
+    assert err.splitlines()[-1] == "stopped"
+    assert [Path(image["path"]).stem for image in json.loads(out)["images"]] == ["A"]
+    assert client.closed
+    assert sorted(os.listdir("res")) == ["A.mask.png", "analysis.csv", "analysis.json"]
+    left, out, _ = run("analyze", tmp_path / "in")
+    assert left == code
+    assert "1 of 3 images analysed, stopped" in out
+    left, out, _ = run("analyze", tmp_path / "in", "--jsonl")
+    assert left == code
+    assert json.loads(out.splitlines()[-1])["summary"]["interrupted"] is True
+
+
+def test_a_second_signal_costs_nothing_that_is_kept(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for stem in ("A", "SIGTERM", "z"):
+        film(tmp_path / "in", stem)
+
+    def again(*_: object) -> None:
+        client.closed = True
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    monkeypatch.setattr(FakeClient, "__exit__", again)
+    code, out, _ = run("analyze", tmp_path / "in", "--json")
+    assert code == 143
+    assert len(json.loads(out)["images"]) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("when", ["mask_png", "analysis_csv"])
+def test_a_signal_while_files_are_written_leaves_whole_ones(
+    client: FakeClient,
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    when: str,
+) -> None:
+    film(tmp_path / "in", "a")
+    make = getattr(saver, when)
+
+    def interrupted(given: Any) -> Any:
+        os.kill(os.getpid(), number)
+        return make(given)
+
+    monkeypatch.setattr(saver, when, interrupted)
+    code, out, _ = run("analyze", tmp_path / "in", "--json", "--out", "res", "--save", "json,csv,mask")
+    assert code == 128 + number
+    (image,) = json.loads(out)["images"]
+    assert image["files"] == {"mask": "res/a.mask.png"}
+    assert sorted(os.listdir("res")) == ["a.mask.png", "analysis.csv", "analysis.json"]
+
+
+def test_a_signal_that_is_ignored_stays_ignored(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    """As ``nohup`` starts a program."""
+    for stem in ("A", "SIGHUP", "z"):
+        film(tmp_path / "in", stem)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        code, out, _ = run("analyze", tmp_path / "in", "--json")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert code == 0
+    assert len(json.loads(out)["images"]) == 3
 
 
 def test_a_study_that_ctrl_c_cut_in_two_is_no_woman_yet(

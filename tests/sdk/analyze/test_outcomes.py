@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.sdk.analyze.conftest import FakeClient, Run, film
@@ -87,3 +90,79 @@ def test_quiet_leaves_the_table_and_the_errors(
     assert code == 1
     assert "refused.png" in out
     assert "BAC-SPACING-MISSING" in err
+
+
+def test_a_view_that_is_a_link_to_nowhere_is_no_view_less(
+    client: FakeClient, run: Run, tmp_path: Path
+) -> None:
+    for name in ("a", "b", "c"):
+        film(tmp_path / "in", name)
+    (tmp_path / "in" / "d.dcm").symlink_to("/mnt/away/d.dcm")
+    code, out, err = run("analyze", tmp_path / "in", "--json")
+    assert code == 1
+    document = json.loads(out)
+    assert document["skipped"] == 0
+    codes = {Path(image["path"]).name: image["code"] for image in document["images"]}
+    assert codes == {"a.png": None, "b.png": None, "c.png": None, "d.dcm": "BAC-FILE-UNREADABLE"}
+    assert f"{tmp_path}/in/d.dcm: BAC-FILE-UNREADABLE: this link leads nowhere; restore the file" in err
+
+
+def test_other_links_to_nowhere_are_told_and_cost_no_exit_code(
+    client: FakeClient, run: Run, tmp_path: Path
+) -> None:
+    film(tmp_path / "in", "a")
+    for index in range(12):
+        (tmp_path / "in" / f"exam {index:02}").symlink_to("/mnt/away")
+    code, out, err = run("analyze", tmp_path / "in", "--json", "--quiet")
+    assert code == 0
+    assert json.loads(out)["skipped"] == 12
+    told = [line for line in err.splitlines() if "nowhere" in line]
+    assert told[0] == f"{tmp_path}/in/exam 00: this link leads nowhere; what it stood for is left out"
+    assert told[10:] == ["2 more links lead nowhere"]
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("exam.zip",), "1 packed file that was not looked into; unpack them first"),
+        (("a.dcm.gz", "b.dcm.gz"), "2 packed files that were not looked into; unpack them first"),
+    ],
+)
+def test_a_folder_of_packed_files(
+    client: FakeClient, run: Run, tmp_path: Path, names: tuple[str, ...], words: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in names:
+        (tmp_path / "in" / name).write_bytes(b"packed")
+    code, out, err = run("analyze", tmp_path / "in")
+    assert (code, out) == (2, "")
+    assert err == f"nothing to analyse: no image found in {tmp_path}/in, but {words}\n"
+    film(tmp_path / "in", "a")
+    code, _, err = run("analyze", tmp_path / "in")
+    assert code == 0
+    assert f"{words.partition(';')[0]}; unpack what holds images" in err
+    assert "packed" not in run("analyze", tmp_path / "in", "--quiet")[2]
+
+
+def test_the_time_in_all_is_that_of_the_whole_run(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that the server's start, every image and its stop each move on."""
+    clock = [100.0]
+
+    def moving(seconds: float, work: Callable[..., Any]) -> Callable[..., Any]:
+        def moved(*given: Any) -> Any:
+            clock[0] += seconds
+            return work(*given)
+
+        return moved
+
+    film(tmp_path / "in", "a")
+    film(tmp_path / "in", "b")
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("bacctl.cli.connect.connect", moving(4.0, lambda server: client))
+    monkeypatch.setattr(client, "result", moving(1.0, client.result))
+    monkeypatch.setattr(FakeClient, "__exit__", moving(3.0, FakeClient.__exit__))
+    assert "1 s an image, 9 s in all" in run("analyze", tmp_path / "in")[1]
+    summary = json.loads(run("analyze", tmp_path / "in", "--jsonl")[1].splitlines()[-1])["summary"]
+    assert (summary["seconds"], summary["total_seconds"], summary["seconds_per_image"]) == (2.0, 9.0, 1.0)

@@ -1,0 +1,182 @@
+"""What a header can refuse is refused before its pixels are sent anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import (
+    BreastTomosynthesisImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    DigitalMammographyXRayImageStorageForProcessing,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from bac_imaging import mammogram as reader
+from bac_imaging.errors import RefusedError as Refused
+from bacctl import RefusedError
+from bacctl.testing import FakeServer
+
+
+def mammogram(syntax: str = ExplicitVRLittleEndian, frames: int = 1, **header: Any) -> bytes:
+    """Write a raw image of 80 x 70 pixels; header elements may be given by keyword, None takes one away."""
+    image = pydicom.Dataset()
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = syntax
+    image.SOPClassUID = DigitalMammographyXRayImageStorageForProcessing
+    image.SOPInstanceUID, image.StudyInstanceUID = "1.2.3", "1.2.4"
+    image.Modality, image.PresentationIntentType = "MG", "FOR PROCESSING"
+    image.ImageLaterality, image.ViewPosition = "L", "CC"
+    image.Rows, image.Columns = 80, 70
+    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 14, 13, 0
+    image.ImagerPixelSpacing = [0.2, 0.2]
+    for name, value in header.items():
+        if value is None:
+            delattr(image, name)
+        else:
+            setattr(image, name, value)
+    image.PixelData = bytes(2 * 80 * 70 * frames)
+    image["PixelData"].VR = "OW"
+    stream = io.BytesIO()
+    image.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()
+
+
+def tomosynthesis(syntax: str = ExplicitVRLittleEndian) -> bytes:
+    return mammogram(syntax, 3, SOPClassUID=BreastTomosynthesisImageStorage, NumberOfFrames=3)
+
+
+REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
+    "tomosynthesis": (tomosynthesis, "BAC-TOMOSYNTHESIS"),
+    "implicit": (lambda: tomosynthesis(ImplicitVRLittleEndian), "BAC-TOMOSYNTHESIS"),
+    "big endian": (lambda: tomosynthesis(ExplicitVRBigEndian), "BAC-TOMOSYNTHESIS"),
+    "deflated": (lambda: tomosynthesis(DeflatedExplicitVRLittleEndian), "BAC-TOMOSYNTHESIS"),
+    "no preamble": (lambda: tomosynthesis()[132:], "BAC-TOMOSYNTHESIS"),
+    "frames": (lambda: mammogram(frames=2, NumberOfFrames=2), "BAC-MULTIFRAME"),
+    "other modality": (lambda: mammogram(Modality="CT"), "BAC-MODALITY"),
+    "spot": (lambda: mammogram(PaddleDescription="SPOT COMPRESSION"), "BAC-VIEW-SPOT"),
+    "no spacing": (lambda: mammogram(ImagerPixelSpacing=None), "BAC-SPACING-MISSING"),
+    "size": (lambda: mammogram(Rows=40000), "BAC-DIMENSIONS"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_refused_here_and_in_the_words_of_the_server(kind: str) -> None:
+    make, code = REFUSED[kind]
+    data = make()
+    fake = FakeServer()
+    with fake.client() as client, pytest.raises(RefusedError) as caught:
+        client.analyze(data)
+    assert fake.requests == []
+    assert caught.value.code == code
+    with pytest.raises(Refused) as there:
+        reader.read_mammogram(data)
+    assert str(caught.value) == str(there.value)
+    assert caught.value.triton_status == "INVALID_ARGUMENT"
+    assert caught.value.sop_instance_uid == "1.2.3"
+
+
+def test_refused_in_an_event_loop_too() -> None:
+    fake = FakeServer()
+
+    async def main() -> list[str | None]:
+        async with fake.async_client() as client:
+            return [image.code async for image in client.analyze_many([tomosynthesis(), mammogram()])]
+
+    assert sorted(asyncio.run(main()), key=str) == ["BAC-TOMOSYNTHESIS", None]
+    assert len(fake.requests) == 1
+
+
+def test_a_spacing_that_is_given_counts() -> None:
+    fake = FakeServer()
+    with fake.client() as client:
+        data = mammogram(ImagerPixelSpacing=None)
+        assert client.analyze(data, 0.2).status == "ok"
+        with pytest.raises(RefusedError, match="BAC-SPACING-CONFLICT"):
+            client.analyze(mammogram(), 0.1)
+
+
+def film(frames: int, kind: str, size: tuple[int, int] = (90, 80)) -> bytes:
+    stream = io.BytesIO()
+    pages = [Image.fromarray(np.full(size, 40 * page + 1, np.uint8)) for page in range(frames)]
+    pages[0].save(stream, kind, save_all=frames > 1, append_images=pages[1:])
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (film(2, "TIFF"), "BAC-MULTIFRAME"),
+        (film(1, "PNG", (20, 80)), "BAC-DIMENSIONS"),
+        (film(1, "JPEG", (20, 80)), "BAC-DIMENSIONS"),
+    ],
+)
+def test_plain_images(data: bytes, code: str) -> None:
+    fake = FakeServer()
+    with fake.client() as client, pytest.raises(RefusedError, match=code):
+        client.analyze(data, 0.1)
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        mammogram(),
+        mammogram()[:300],  # cut off within the header
+        tomosynthesis()[:-30_000].partition(b"\xe0\x7f\x10\x00")[0],  # and before the pixels
+        bytes(128) + b"DICM" + b"\xff" * 500,
+        b"anything",
+        film(1, "PNG"),
+    ],
+)
+def test_what_the_header_does_not_refuse_is_sent(data: bytes) -> None:
+    fake = FakeServer()
+    with fake.client() as client:
+        assert client.analyze(data).status == "ok"
+    assert len(fake.requests) == 1
+
+
+def test_a_file_of_more_than_any_mammogram(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MAX_FILE_BYTES", 9_000)
+    fake = FakeServer()
+    with fake.client() as client:
+        with pytest.raises(RefusedError, match="BAC-FILE-TOO-LARGE"):
+            client.analyze(mammogram())
+        # What it is says more than how much of it there is.
+        with pytest.raises(RefusedError, match="BAC-TOMOSYNTHESIS"):
+            client.analyze(tomosynthesis())
+    assert fake.requests == []
+
+
+def test_half_a_file_says_where_it_stood() -> None:
+    def measure(_: object) -> Any:
+        raise RefusedError("BAC-FILE-NOT-IMAGE", "the file is no image; send one")
+
+    stream = io.BytesIO(mammogram())
+    pydicom.dcmread(stream, stop_before_pixels=True)
+    position = stream.tell()
+    assert position > 0
+    with FakeServer(measure).client() as client:
+        with pytest.raises(RefusedError, match=rf"stood at byte {position}.* call seek\(0\)"):
+            client.analyze(stream)
+        stream.seek(0)
+        with pytest.raises(RefusedError, match="the file is no image"):
+            client.analyze(stream)
+
+
+def test_a_coroutine_in_place_of_several_images() -> None:
+    async def read() -> list[bytes]:
+        return []
+
+    with FakeServer().client() as client, pytest.raises(RefusedError, match="await file"):
+        client.analyze_many(read())  # type: ignore[arg-type]
