@@ -18,7 +18,7 @@ from bacctl.results import SCHEMA
 _DTYPES = {"REPORT": "<u1", "MASK": "<u1", "DENSITY": "<f4"}
 
 
-def infer_request(data: bytes, options: Mapping[str, Any] | None, claim: Claim) -> Any:
+def infer_request(data: bytes, options: Mapping[str, Any] | None, claim: Claim | None = None) -> Any:
     """Write the request for one image.
 
     Parameters
@@ -27,7 +27,7 @@ def infer_request(data: bytes, options: Mapping[str, Any] | None, claim: Claim) 
         The file.
     options : mapping or None
         Sent as OPTIONS.
-    claim : Claim
+    claim : Claim, optional
         Sent with them, for the answer to be known by.
 
     Returns
@@ -37,22 +37,26 @@ def infer_request(data: bytes, options: Mapping[str, Any] | None, claim: Claim) 
     from tritonclient.grpc.service_pb2 import ModelInferRequest
 
     request = ModelInferRequest(model_name=ENSEMBLE)
-    tensors = {"DICOM": data, "OPTIONS": json.dumps(claim.options(options)).encode()}
+    tensors = {"DICOM": data}
+    if claim is not None:
+        options = claim.options(options)
+    if options is not None:
+        tensors["OPTIONS"] = json.dumps(options).encode()
     for name, content in tensors.items():
         request.inputs.add(name=name, datatype="UINT8", shape=[len(content)])
         request.raw_input_contents.append(content)
     return request
 
 
-def read_answer(response: Any, claim: Claim) -> Answer:
+def read_answer(response: Any, claim: Claim | None = None) -> Answer:
     """Take the answer apart, and trust no size: Triton 2.51 under NumPy 2 sends right shapes of nothing.
 
     Parameters
     ----------
     response : ModelInferResponse
         What came back.
-    claim : Claim
-        Of the request.
+    claim : Claim, optional
+        What was sent with the request, which the answer has to repeat.
 
     Returns
     -------
@@ -78,7 +82,8 @@ def read_answer(response: Any, claim: Claim) -> Answer:
         raise _unreadable() from None
     if not isinstance(report, dict) or report.get("schema", SCHEMA) != SCHEMA:
         raise incompatible(f"the server does not report by {SCHEMA}, the schema of this client")
-    claim.check(report, {name: raw[name] for name in _DTYPES})
+    if claim is not None:
+        claim.check(report, {name: raw[name] for name in _DTYPES})
     try:
         shape = (int(report["rows"]), int(report["columns"]))
         packed = np.frombuffer(raw["MASK"], _DTYPES["MASK"])
