@@ -59,9 +59,7 @@ class GrpcTransport:
         for channel in channels:
             channel.close()
 
-    def _call(
-        self, method: str, request: Any, timeout: float, claim: Claim | None = None
-    ) -> tuple[Any, str]:
+    def _call(self, method: str, request: Any, timeout: float, claim: Claim | None = None) -> tuple[Any, str]:
         grpc = load_grpc()
         connections = self._connections
         address = connections.endpoints.pick()

@@ -149,7 +149,15 @@ def test_claim_is_split_off():
 
 @pytest.mark.parametrize(
     "options",
-    [{"tag": ""}, {"tag": 1}, {"tag": "a\n"}, {"tag": "ä"}, {"sha256": "0"}, {"sha256": 64 * "g"}, {"tag": []}],
+    [
+        {"tag": ""},
+        {"tag": 1},
+        {"tag": "a\n"},
+        {"tag": "ä"},
+        {"sha256": "0"},
+        {"sha256": 64 * "g"},
+        {"tag": []},
+    ],
 )
 def test_claims_that_are_none(options):
     with pytest.raises(RefusedError, match="BAC-OPTIONS-INVALID"):
@@ -158,7 +166,12 @@ def test_claims_that_are_none(options):
 
 def test_file_that_is_not_the_one_claimed(first):
     with pytest.raises(FailedError, match=MIXED_UP):
-        bind(b"x", NONE, Claim("a", hashlib.sha256(b"y").hexdigest()), *(np.zeros((1, 1, 2, 2), np.float32),) * 2)
+        bind(
+            b"x",
+            NONE,
+            Claim("a", hashlib.sha256(b"y").hexdigest()),
+            *(np.zeros((1, 1, 2, 2), np.float32),) * 2,
+        )
 
 
 def report_on(claim, **other):
