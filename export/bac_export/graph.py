@@ -62,9 +62,9 @@ def export_network(network: Any, path: Path, max_batch: int) -> None:
 def add_checksum(path: Path) -> None:
     """Let the graph send check sums of each tile and of its probabilities beside its answer.
 
-    TensorRT and Triton's ONNX Runtime run the graph and no code of ours, so that what tells whose answer it is
-    must come out of the graph. The sums are those of `bac_imaging.checksum`: whole numbers, the same in every
-    engine and every precision.
+    TensorRT and Triton's ONNX Runtime run the graph and no code of ours, so that what tells whose answer it
+    is must come out of the graph. The sums are those of `bac_imaging.checksum`: whole numbers, the same in
+    every engine and every precision.
 
     Parameters
     ----------

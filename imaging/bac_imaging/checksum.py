@@ -13,8 +13,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 
 TILE_STEPS = 2**9
-"""Steps a unit of a normalised tile. Its values stay within `bac_imaging.normalise.CLIP`, so that the sum of a
-tile of 512 x 512 pixels fits an int32."""
+"""Steps a unit of a normalised tile. Its values stay within `bac_imaging.normalise.CLIP`, so that the sum of
+a tile of 512 x 512 pixels fits an int32."""
 PROBABILITY_STEPS = 2**12
 """Steps a unit of probability; the same holds."""
 PROBABILITY_SLACK = 2**9

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from bac_imaging.checksum import PROBABILITY_SLACK, PROBABILITY_STEPS, TILE_STEPS, tile_sums
 from bac_imaging.errors import FailedError, RefusedError
-from bacctl._claim import DIGEST, MIXED_UP, TAG, Claim, checksums
+from bacctl._claim import DIGEST, MIXED_UP, TAG, Claim
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -90,8 +90,8 @@ def bind(
     return {
         TAG: claim.tag,
         DIGEST: digest,
-        "request_crc32": [zlib.crc32(data), zlib.crc32(options)],
-        "signal_crc32": zlib.crc32(signal),
+        "request_crc32": [zlib.crc32(data), _crc32(options)],
+        "signal_crc32": _crc32(signal),
         "tile_sums": tile_sums(tiles, TILE_STEPS).tolist(),
     }
 
@@ -117,12 +117,13 @@ def unbound(inputs: Tensors) -> dict[str, Any]:
     try:
         envelope = json.loads(inputs["CONTEXT"].tobytes())
         binding = envelope["binding"]
-        request = [zlib.crc32(inputs["DICOM"]), zlib.crc32(inputs.get("OPTIONS", b""))]
+        options = _crc32(inputs["OPTIONS"]) if "OPTIONS" in inputs else zlib.crc32(b"")
+        request = [_crc32(inputs["DICOM"]), options]
         expected = [binding["request_crc32"], binding["signal_crc32"], binding["tile_sums"]]
     except (ValueError, KeyError, TypeError):
         raise FailedError(MIXED_UP, "the server lost what belongs to an image") from None
     sums = inputs["CHECKSUM"]
-    found = [request, zlib.crc32(np.ascontiguousarray(inputs["SIGNAL"])), sums[:, 0].tolist()]
+    found = [request, _crc32(inputs["SIGNAL"]), sums[:, 0].tolist()]
     if found != expected:
         raise FailedError(MIXED_UP)
     own = tile_sums(inputs["PROBABILITY"], PROBABILITY_STEPS).astype(np.int64)
@@ -134,7 +135,12 @@ def unbound(inputs: Tensors) -> dict[str, Any]:
 def sealed(envelope: Mapping[str, Any], outputs: Tensors) -> dict[str, Any]:
     """Return what the report says of the request that it answers, and of the outputs beside it."""
     binding = envelope["binding"]
-    return {TAG: binding[TAG], DIGEST: binding[DIGEST], "crc32": checksums(outputs)}
+    sums = {name: _crc32(array) for name, array in outputs.items()}
+    return {TAG: binding[TAG], DIGEST: binding[DIGEST], "crc32": sums}
+
+
+def _crc32(array: npt.NDArray[Any]) -> int:
+    return zlib.crc32(np.ascontiguousarray(array).data)
 
 
 class Trust:

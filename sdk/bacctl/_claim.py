@@ -1,7 +1,8 @@
 """What a caller says of its request, and how it knows the answer to it again.
 
-A server may hand over the answer to another request: a step that stood still and goes on answers whoever asks
-next. So the caller sends a tag that it uses once and the digest of the file, and both come back in the report.
+A server may hand over the answer to another request: a step that stood still and goes on answers whoever
+asks next. So the caller sends a tag that it uses once and the digest of the file, and both come back in the
+report.
 """
 
 from __future__ import annotations
@@ -75,14 +76,8 @@ class Claim:
             self.sha256,
         ):
             raise from_catalogue(MIXED_UP)
-        sums = binding.get("crc32")
-        if sums != checksums({name: content for name, content in raw.items() if name != "REPORT"}):
+        if binding.get("crc32") != {name: zlib.crc32(raw[name]) for name in raw if name != "REPORT"}:
             raise from_catalogue(MIXED_UP, "the server sent mask or density of another image with a report")
-
-
-def checksums(outputs: Mapping[str, Any]) -> dict[str, int]:
-    """Return the CRC-32 of the bytes of each output."""
-    return {name: zlib.crc32(content) for name, content in outputs.items()}
 
 
 def marked(message: str, tag: str | None) -> str:

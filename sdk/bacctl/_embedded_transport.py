@@ -83,7 +83,7 @@ class EmbeddedTransport:
             return self._inner
 
     def _let_go(self, inner: GrpcTransport, error: BacctlError) -> None:
-        """Make the next attempt start the server again, if it died, a model of it did or it mixes up images."""
+        """Make the next attempt start the server again, if it, or a model, died or it mixes up images."""
         with self._changing:
             if self._inner is not inner or self._closed:
                 return

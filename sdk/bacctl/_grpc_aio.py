@@ -38,8 +38,8 @@ class AsyncGrpcTransport:
         self, data: bytes, options: Mapping[str, Any] | None, timeout: float = DEFAULT_TIMEOUT_S
     ) -> Answer:
         """Have one image measured."""
-        # Digests of a full-size image and reading its answer take some tens of milliseconds, in which the loop
-        # has other things to do.
+        # The digest of a full-size image and its answer take some tens of milliseconds, in which the loop has
+        # other things to do.
         claim = await asyncio.to_thread(Claim.of, data)
         request = infer_request(data, options, claim)
         response, address = await self._call("ModelInfer", request, timeout, claim)

@@ -119,7 +119,7 @@ class Retry:
 
 
 def can_help(error: Exception) -> bool:
-    """Tell whether the same call may succeed later or elsewhere: a server is away, has no room or mixes up."""
+    """Tell whether the same call may succeed later or elsewhere: it is away, has no room or mixes up."""
     if isinstance(error, TlsError):
         return False
     return isinstance(error, (ServerUnavailableError, ServerOverloadedError)) or is_mix_up(error)

@@ -46,7 +46,10 @@ def _bound(request: Any, response: Any) -> Any:
     """Say in the report which request it answers, unless it says so already."""
     if not isinstance(response, service_pb2.ModelInferResponse) or not response.raw_output_contents:
         return response
-    sent = {tensor.name: content for tensor, content in zip(request.inputs, request.raw_input_contents)}
+    sent = {
+        tensor.name: content
+        for tensor, content in zip(request.inputs, request.raw_input_contents, strict=True)
+    }
     options = json.loads(sent.get("OPTIONS", b"{}"))
     report = json.loads(response.raw_output_contents[0])
     _, mask, density = response.raw_output_contents
