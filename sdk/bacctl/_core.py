@@ -8,16 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bac_imaging.errors import CATALOGUE
 from bacctl._payload import identified, origin_of, path_of, read_source
 from bacctl._retry import Retry
-from bacctl.errors import (
-    CATALOGUE,
-    BacctlError,
-    ClientUsageError,
-    FailedError,
-    RefusedError,
-    from_catalogue,
-)
+from bacctl.errors import BacctlError, ClientUsageError, FailedError, RefusedError, from_catalogue
 from bacctl.results import ExamResult, ImageResult, Notice
 
 if TYPE_CHECKING:
