@@ -30,6 +30,7 @@ import numpy as np
 import onnxruntime
 import triton_python_backend_utils as pb_utils
 
+from bac_imaging.checksum import segment_checksum
 from bacctl.serving import answer_each
 
 
@@ -45,8 +46,10 @@ class TritonPythonModel:
 
     def _answer(self, inputs):
         tiles = inputs["TILES"]
-        parts = [self._session.run(None, {"TILES": tiles[i : i + 1]})[0] for i in range(len(tiles))]
-        return {"PROBABILITY": np.concatenate(parts)}
+        ask = self._session.run
+        parts = [ask(["PROBABILITY"], {"TILES": tiles[i : i + 1]})[0] for i in range(len(tiles))]
+        probability = np.concatenate(parts)
+        return {"PROBABILITY": probability, "CHECKSUM": segment_checksum(tiles, probability)}
 """
 
 

@@ -3,7 +3,8 @@
 
 Refuses what Triton would take in silence: an unknown configuration name is served as the default one, and
 too little shared memory shows as a crash under load. Sees to the TensorRT engine where the configuration
-takes one. Ends, so that the container is started again, when Triton ends or measures no test image any more.
+takes one. Ends, so that the container is started again, when Triton ends, measures no test image any more or
+gave a request the answer to another.
 
 The repository in the image is only read: Triton gets a mirror of links in a temporary folder, in which the
 chosen configuration is the only one. Arguments after ``--`` go to ``tritonserver``.
@@ -26,6 +27,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bacctl import BacctlError, Client
+from bacctl._binding import MARK
+from bacctl._claim import is_mix_up
 from bacctl._supervisor import SHARED_MEMORY
 from bacctl.embedded import NEEDED_SHM_BYTES
 from bacctl.repository import link_repository, needed_backends
@@ -34,6 +37,7 @@ from bacctl.repository import link_repository, needed_backends
 RESTRICTED = "shared-memory,model-repository,model-config,statistics,trace,logging"
 # What the Python of the server needs for a configuration, where it is not in every image.
 PACKAGES = {"cpu": "openvino", "torch": "torch"}
+MIXED_UP = "Triton gave a request the answer to another"
 EXIT_S = 20
 LOOK_S = 0.5
 
@@ -142,7 +146,11 @@ def engine(repository: Path, engines: Path) -> Path:
 
 
 def attend(
-    server: subprocess.Popen[bytes], ask: Callable[[], str], stop: threading.Event, rules: Rules
+    server: subprocess.Popen[bytes],
+    ask: Callable[[], str],
+    stop: threading.Event,
+    rules: Rules,
+    mixed_up: Callable[[], bool] = lambda: False,
 ) -> str | None:
     """Send test images until the server fails or is to stop.
 
@@ -159,6 +167,8 @@ def attend(
         Set when the container is to end.
     rules : Rules
         When.
+    mixed_up : callable, optional
+        Says whether the models found that images were mixed up. They are not believed again.
 
     Returns
     -------
@@ -169,6 +179,8 @@ def attend(
     while not stop.wait(LOOK_S):
         if server.poll() is not None:
             return f"Triton ended by itself ({server.returncode}); its messages above say why"
+        if mixed_up():
+            return MIXED_UP
         if time.monotonic() < due:
             continue
         try:
@@ -176,6 +188,8 @@ def attend(
         except BacctlError as error:
             if stop.is_set():
                 break
+            if is_mix_up(error):
+                return MIXED_UP
             failures += answered
             if failures:
                 say(f"test image {failures} of {rules.tolerated} failed: {error}")
@@ -217,6 +231,8 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     try:
         mirror = prepare(options.model_config, options.repository, options.engines, options.scratch)
+        mark = options.scratch / "mixed-up"
+        mark.unlink(missing_ok=True)  # of the Triton before this one
         say(f"starting Triton with configuration {options.model_config}")
         # In an empty folder: Triton's stub puts the current one first on the models' import path.
         empty = options.scratch / "run"
@@ -224,7 +240,9 @@ def main(arguments: list[str]) -> int:
         empty.mkdir(parents=True)
         # Triton, with what the container's own start line gives it.
         call = command(mirror.absolute(), secrets.token_hex(16), arguments[cut + 1 :])
-        server = subprocess.Popen(call, cwd=empty)  # noqa: S603
+        server = subprocess.Popen(  # noqa: S603
+            call, cwd=empty, env={**os.environ, MARK: str(mark.absolute())}
+        )
     except (StartError, BacctlError, OSError) as error:
         say(str(error))
         return 1
@@ -237,7 +255,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     rules = Rules()
-    wrong = attend(server, lambda: ask(options.url, rules.patience_s), stop, rules)
+    wrong = attend(server, lambda: ask(options.url, rules.patience_s), stop, rules, mark.exists)
     server.terminate()
     try:
         server.wait(EXIT_S + 5.0)

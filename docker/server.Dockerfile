@@ -12,7 +12,8 @@
 #
 # --build-arg TORCH=2.13 adds PyTorch, for -e BACCTL_SERVE_MODEL_CONFIG=torch: half precision without TensorRT.
 #
-# 26.06 is the oldest release to be used: earlier ones have published weaknesses that are mended in it.
+# 26.07 is the oldest release to be used: earlier ones have published weaknesses that are mended in it, such as
+# CVE-2026-16497 (NVIDIA's bulletin of September 2026), by which anybody who reaches the server can stop it.
 ARG DEBIAN=debian:12.15-slim
 ARG TRITON=nvcr.io/nvidia/tritonserver:26.11-py3
 

@@ -9,17 +9,19 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from bac_export.errors import ExportError
+from bac_imaging.checksum import PROBABILITY_STEPS, TILE_STEPS
 from bac_imaging.grid import WORKING_SPACING_MM
 from bac_imaging.normalise import CLIP, MEAN_SIGMA_PX, SD_SIGMA_PX
 from bac_imaging.tiles import MAX_TILES, TILE_PX, TILE_STRIDE_PX
 
-__all__ = ["INPUT", "OPSET", "OUTPUT", "check", "describe", "export_network"]
+__all__ = ["CHECKSUM", "INPUT", "OPSET", "OUTPUT", "add_checksum", "check", "describe", "export_network"]
 
-INPUT, OUTPUT = "TILES", "PROBABILITY"
+INPUT, OUTPUT, CHECKSUM = "TILES", "PROBABILITY", "CHECKSUM"
 OPSET = 18
 _RESIZE_MODES = {b"nearest", b"linear"}
 
@@ -54,6 +56,45 @@ def export_network(network: Any, path: Path, max_batch: int) -> None:
         optimize=True,
         verbose=False,
     )
+    add_checksum(path)
+
+
+def add_checksum(path: Path) -> None:
+    """Let the graph send check sums of each tile and of its probabilities beside its answer.
+
+    TensorRT and Triton's ONNX Runtime run the graph and no code of ours, so that what tells whose answer it
+    is must come out of the graph. The sums are those of `bac_imaging.checksum`: whole numbers, the same in
+    every engine and every precision.
+
+    Parameters
+    ----------
+    path : Path
+        ONNX file, changed in place. One that has them is left as it is.
+    """
+    model = onnx.load(path)
+    graph = model.graph
+    if CHECKSUM in [output.name for output in graph.output]:
+        return
+    make = helper.make_node
+    axes, nodes, sums = f"{CHECKSUM}_axes", [], []
+    graph.initializer.append(numpy_helper.from_array(np.array([2, 3], np.int64), axes))
+    for tensor, steps in ((INPUT, TILE_STEPS), (OUTPUT, PROBABILITY_STEPS)):
+        names = [f"{CHECKSUM}_{tensor}_{part}" for part in ("steps", "scaled", "whole", "int", "sum")]
+        factor, scaled, whole, integer, total = names
+        graph.initializer.append(numpy_helper.from_array(np.array(steps, np.float32), factor))
+        nodes += [
+            make("Mul", [tensor, factor], [scaled], scaled),
+            make("Floor", [scaled], [whole], whole),
+            make("Cast", [whole], [integer], integer, to=TensorProto.INT32),
+            # Over rows and columns; what is left is batch and channel, and there is one channel.
+            make("ReduceSum", [integer, axes], [total], total, keepdims=0),
+        ]
+        sums.append(total)
+    # Last, so that they stay in float32 when what comes before the head is made to be in half precision.
+    graph.node.extend([*nodes, make("Concat", sums, [CHECKSUM], CHECKSUM, axis=1)])
+    batch = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    graph.output.append(helper.make_tensor_value_info(CHECKSUM, TensorProto.INT32, [batch, 2]))
+    onnx.save(model, path)
 
 
 def describe(

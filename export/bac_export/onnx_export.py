@@ -16,7 +16,7 @@ import torch
 from bac_export import parity
 from bac_export.errors import ExportError
 from bac_export.files import digest_of, replace_file
-from bac_export.graph import INPUT, OUTPUT, check, describe, export_network
+from bac_export.graph import CHECKSUM, INPUT, OUTPUT, check, describe, export_network
 from bac_export.parity import REDUCED, Case, Reference, onnxruntime_engine, openvino_engine
 from bac_export.precision import PRECISIONS, Precision, name_of, to_half, to_quantised
 from bac_imaging.grid import WORKING_SPACING_MM
@@ -175,6 +175,7 @@ def _card(content: Mapping[str, Any], network: ProbabilityNet, data: bytes) -> d
         "sha256": digest_of(data),
         "input": {"name": INPUT, "dims": ["batch", 1, TILE_PX, TILE_PX], "spacing_mm": WORKING_SPACING_MM},
         "output": {"name": OUTPUT, "dims": ["batch", 1, TILE_PX, TILE_PX]},
+        "checksum": {"name": CHECKSUM, "dims": ["batch", 2]},
         "network": {
             **shape,
             "parameters": count_parameters(network),

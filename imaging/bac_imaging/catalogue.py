@@ -168,6 +168,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "check the address, and run one release of bacctl on both sides",
         ),
         "BAC-SERVER-FAULT": _failed("the server met an error of its own", _SEE_SERVER_LOG),
+        "BAC-SERVER-MIXED-UP": _failed(
+            "the server answered with the result of another image, which was thrown away",
+            "try again; a server that bacctl does not look after itself has to be started again first",
+        ),
         "BAC-CLIENT-OPTIONS": _failed(
             "the client is set up in a way that cannot work", "correct the arguments of the client"
         ),
@@ -219,6 +223,11 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-W-VESSEL-NOT-WEIGHED": _warning(
             "a vessel has no plain tissue beside it to be compared with and counts as 0 mg",
             "the interval holds what it may weigh; look at the overlay, and use area and length",
+        ),
+        "BAC-W-MEASURED-AGAIN": _warning(
+            "the server first answered with the result of another image; that was thrown away and this image "
+            "measured again",
+            "the result is this image's own; find out why a process of the server stood still",
         ),
         "BAC-W-SPACING-OVERRIDDEN": _warning(
             "the pixel spacing was given by the caller", "make sure that it holds at the detector"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
+from bacctl._claim import Claim, is_mix_up
 from bacctl._endpoints import Endpoints
 from bacctl._faults import is_connecting, tls_mismatch, translated
 from bacctl._look import look
@@ -75,17 +77,27 @@ class Connections(Generic[C]):
         self._channels = {}
         return channels
 
-    def error(self, fault: Any, address: str) -> BacctlError:
-        """Turn gRPC's fault into an error, and remember a server that nobody answers at."""
+    @contextmanager
+    def judging(self, address: str) -> Iterator[None]:
+        """Leave a server alone for a while whose answer turns out to be another request's."""
+        try:
+            yield
+        except BacctlError as error:
+            if is_mix_up(error):
+                self.endpoints.failed(address)
+            raise
+
+    def error(self, fault: Any, address: str, claim: Claim | None = None) -> BacctlError:
+        """Turn gRPC's fault into an error, and remember a server that nobody answers at or that errs."""
         if self.closed:
             return from_catalogue("BAC-CLIENT-CLOSED", "the client was closed during the call")
         status, message = fault.code().name, str(fault.details() or "")
         tls = self.security.tls
-        error = translated(status, message, address, tls=tls)
+        error = translated(status, message, address, tls=tls, tag=None if claim is None else claim.tag)
         if type(error) is ServerUnavailableError and is_connecting(message):
             # Of a name with several addresses gRPC quotes only one, which may be the wrong one.
             error = tls_mismatch(address, look(address, self.security), tls=tls) or error
-        if isinstance(error, ServerUnavailableError):
+        if isinstance(error, ServerUnavailableError) or is_mix_up(error):
             self.endpoints.failed(address)
         return error
 

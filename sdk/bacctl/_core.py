@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bac_imaging.errors import CATALOGUE
 from bacctl._discreet import discreet
 from bacctl._payload import identified, not_awaited, origin_of, path_of, position_of, read_source
 from bacctl._retry import Retry
 from bacctl.errors import BacctlError, ClientUsageError, FailedError, RefusedError, from_catalogue
-from bacctl.results import ExamResult, ImageResult
+from bacctl.results import ExamResult, ImageResult, Notice
 
 if TYPE_CHECKING:
     from bacctl._cache import ResultCache
@@ -67,8 +69,15 @@ class Call:
         except Exception:  # what cannot be judged here is judged where it is read
             return
 
-    def result(self, answer: Answer) -> ImageResult:
+    def result(self, answer: Answer, *, again: bool = False) -> ImageResult:
         """Turn the answer into the result.
+
+        Parameters
+        ----------
+        answer : Answer
+            Of this image.
+        again : bool, optional
+            Whether another image's was thrown away before.
 
         Raises
         ------
@@ -76,7 +85,7 @@ class Call:
             The report is none that this client understands.
         """
         try:
-            return ImageResult.from_report(
+            result = ImageResult.from_report(
                 answer.report,
                 path=self._path,
                 mask=answer.mask,
@@ -87,6 +96,7 @@ class Call:
             raise from_catalogue(
                 "BAC-SERVER-INCOMPATIBLE", "the server's report is not what this client understands"
             ) from None
+        return replace(result, warnings=(*result.warnings, _measured_again())) if again else result
 
     def identified(self, error: BacctlError) -> BacctlError:
         """Add to an error which image it is about, and say where only half of a file was given."""
@@ -193,6 +203,12 @@ class Core:
         self.cache.put(call.data, call.options, report["weights_sha256"], report.get("bacctl"), answer)
         if self._info is not None:
             self._info = {**self._info, "model": report["weights_sha256"], "bacctl": report.get("bacctl")}
+
+
+def _measured_again() -> Notice:
+    code = "BAC-W-MEASURED-AGAIN"
+    entry = CATALOGUE[code]
+    return Notice(code, f"{entry.meaning}; {entry.hint}")
 
 
 def failed(error: Exception, source: Source) -> ImageResult:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
+from bacctl._claim import is_mix_up
 from bacctl._endpoints import Endpoints
 from bacctl._faults import model_has_died
 from bacctl._grpc import GrpcTransport
@@ -82,11 +83,11 @@ class EmbeddedTransport:
             return self._inner
 
     def _let_go(self, inner: GrpcTransport, error: BacctlError) -> None:
-        """Make the next attempt start the server again, if it has died or one of its models has."""
+        """Make the next attempt start the server again, if it, or a model, died or it mixes up images."""
         with self._changing:
             if self._inner is not inner or self._closed:
                 return
-            if model_has_died(error) or _has_ended(self._server):
+            if model_has_died(error) or is_mix_up(error) or _has_ended(self._server):
                 self._server.stop()
                 # Not closed: calls of other threads that break off now are to be tried again.
                 self._inner = None
@@ -168,7 +169,7 @@ class AsyncEmbeddedTransport:
         async with self._changing:
             if self._inner is not inner or self._closed:
                 return
-            if model_has_died(error) or await asyncio.to_thread(_has_ended, self._server):
+            if model_has_died(error) or is_mix_up(error) or await asyncio.to_thread(_has_ended, self._server):
                 await asyncio.to_thread(self._server.stop)
                 self._inner = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from bacctl._claim import DIGEST, MIXED_UP, TAG, unmarked
 from bacctl.errors import BacctlError, ServerFaultError, error_class, from_catalogue
 
 _CODED = re.compile(r"(BAC-[A-Z0-9-]+): (.+)", re.DOTALL)
@@ -29,10 +30,14 @@ _NO_SHARED_MEMORY = (
     "the server has too little shared memory for this file; enlarge its /dev/shm (in a container with "
     "--shm-size=2g), or send a smaller one"
 )
+# How releases that do not bind answers to requests refuse what is sent for it.
+_UNKNOWN_CLAIM = re.compile(rf"unknown option .*'({DIGEST}|{TAG})'")
 MODEL_DIED = "a model of the server has died; restart the server"
 
 
-def translated(status: str, message: str, url: str, *, tls: bool = False) -> BacctlError:
+def translated(
+    status: str, message: str, url: str, *, tls: bool = False, tag: str | None = None
+) -> BacctlError:
     """Turn the fault of a call into the error that the caller gets.
 
     Parameters
@@ -45,13 +50,17 @@ def translated(status: str, message: str, url: str, *, tls: bool = False) -> Bac
         Who was called.
     tls : bool, optional
         Whether this client speaks TLS.
+    tag : str, optional
+        Of the request. A refusal that names another is another image's.
 
     Returns
     -------
     BacctlError
         With `status` as its ``triton_status``.
     """
-    error = _judged(status, message, url, tls)
+    message, named = unmarked(message)
+    mixed_up = tag is not None and named not in (None, tag)
+    error = from_catalogue(MIXED_UP) if mixed_up else _judged(status, message, url, tls)
     error.triton_status = status
     return error
 
@@ -93,6 +102,11 @@ def is_connecting(message: str) -> bool:
 
 def _judged(status: str, message: str, url: str, tls: bool) -> BacctlError:
     coded = _CODED.search(message)
+    if coded and coded[1] == "BAC-OPTIONS-INVALID" and _UNKNOWN_CLAIM.search(coded[2]):
+        return from_catalogue(
+            "BAC-SERVER-INCOMPATIBLE",
+            f"the server at {url} does not say which request it answers, as releases before this one do not",
+        )
     if coded:
         return error_class(coded[1])(coded[1], coded[2])
     if "protocol is restricted" in message or status in ("PERMISSION_DENIED", "UNAUTHENTICATED"):

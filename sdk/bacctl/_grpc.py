@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from bacctl._claim import Claim
 from bacctl._connections import Connections, load_grpc
 from bacctl._endpoints import Endpoints
 from bacctl._security import Security
@@ -38,14 +39,17 @@ class GrpcTransport:
         self, data: bytes, options: Mapping[str, Any] | None, timeout: float = DEFAULT_TIMEOUT_S
     ) -> Answer:
         """Have one image measured."""
-        request = infer_request(data, options)
-        return read_answer(self._call("ModelInfer", request, timeout))
+        claim = Claim.of(data)
+        request = infer_request(data, options, claim)
+        response, address = self._call("ModelInfer", request, timeout, claim)
+        with self._connections.judging(address):
+            return read_answer(response, claim)
 
     def metadata(self, timeout: float = DEFAULT_TIMEOUT_S) -> tuple[str, str]:
         """Return the server's name and version."""
         from tritonclient.grpc.service_pb2 import ServerMetadataRequest
 
-        metadata = self._call("ServerMetadata", ServerMetadataRequest(), timeout)
+        metadata, _ = self._call("ServerMetadata", ServerMetadataRequest(), timeout)
         return metadata.name, metadata.version
 
     def close(self) -> None:
@@ -55,7 +59,7 @@ class GrpcTransport:
         for channel in channels:
             channel.close()
 
-    def _call(self, method: str, request: Any, timeout: float) -> Any:
+    def _call(self, method: str, request: Any, timeout: float, claim: Claim | None = None) -> tuple[Any, str]:
         grpc = load_grpc()
         connections = self._connections
         address = connections.endpoints.pick()
@@ -65,13 +69,13 @@ class GrpcTransport:
             call = getattr(stub, method)
             response = call(request, timeout=timeout, metadata=connections.security.metadata)
         except grpc.RpcError as fault:
-            raise connections.error(fault, address) from None
+            raise connections.error(fault, address, claim) from None
         except ValueError:  # how gRPC says that the channel has been closed in between
             if not connections.closed:
                 raise
             raise from_catalogue("BAC-CLIENT-CLOSED") from None
         connections.endpoints.answered(address)
-        return response
+        return response, address
 
     def _channel(self, address: str, options: list[tuple[str, Any]]) -> Any:
         grpc = load_grpc()

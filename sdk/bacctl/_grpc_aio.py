@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from bacctl._claim import Claim
 from bacctl._connections import Connections, load_grpc
 from bacctl._endpoints import Endpoints
 from bacctl._security import Security
@@ -37,16 +38,19 @@ class AsyncGrpcTransport:
         self, data: bytes, options: Mapping[str, Any] | None, timeout: float = DEFAULT_TIMEOUT_S
     ) -> Answer:
         """Have one image measured."""
-        request = infer_request(data, options)
-        response = await self._call("ModelInfer", request, timeout)
-        # A full-size answer takes some tens of milliseconds, in which the loop has other things to do.
-        return await asyncio.to_thread(read_answer, response)
+        # The digest of a full-size image and its answer take some tens of milliseconds, in which the loop has
+        # other things to do.
+        claim = await asyncio.to_thread(Claim.of, data)
+        request = infer_request(data, options, claim)
+        response, address = await self._call("ModelInfer", request, timeout, claim)
+        with self._connections.judging(address):
+            return await asyncio.to_thread(read_answer, response, claim)
 
     async def metadata(self, timeout: float = DEFAULT_TIMEOUT_S) -> tuple[str, str]:
         """Return the server's name and version."""
         from tritonclient.grpc.service_pb2 import ServerMetadataRequest
 
-        metadata = await self._call("ServerMetadata", ServerMetadataRequest(), timeout)
+        metadata, _ = await self._call("ServerMetadata", ServerMetadataRequest(), timeout)
         return metadata.name, metadata.version
 
     async def close(self) -> None:
@@ -54,7 +58,9 @@ class AsyncGrpcTransport:
         for channel in self._connections.take_all():
             await channel.close()
 
-    async def _call(self, method: str, request: Any, timeout: float) -> Any:
+    async def _call(
+        self, method: str, request: Any, timeout: float, claim: Claim | None = None
+    ) -> tuple[Any, str]:
         aio = load_grpc().aio
         connections = self._connections
         address = connections.endpoints.pick()
@@ -64,7 +70,7 @@ class AsyncGrpcTransport:
             response = await call(request, timeout=timeout, metadata=connections.security.metadata)
         except aio.AioRpcError as fault:
             # Looks into the network where the fault leaves a question open.
-            raise await asyncio.to_thread(connections.error, fault, address) from None
+            raise await asyncio.to_thread(connections.error, fault, address, claim) from None
         except (aio.UsageError, asyncio.CancelledError):
             # Closing a channel cancels its calls; a cancelled task is another matter.
             if not connections.closed:
@@ -73,7 +79,7 @@ class AsyncGrpcTransport:
         if response is None:  # how this side of gRPC hands over what it could not read
             raise incompatible(f"what {address} sends is no answer of Triton")
         connections.endpoints.answered(address)
-        return response
+        return response, address
 
     def _channel(self, address: str, options: list[tuple[str, Any]]) -> Any:
         aio = load_grpc().aio

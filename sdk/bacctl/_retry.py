@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from bacctl._claim import is_mix_up
 from bacctl.errors import ServerOverloadedError, ServerUnavailableError, TlsError, from_catalogue
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ class Retry:
     clock : callable, optional
         Seconds that never go back.
 
+    Attributes
+    ----------
+    mixed_up : bool
+        Whether an attempt was answered with another image's result.
+
     Raises
     ------
     ClientUsageError
@@ -61,6 +67,7 @@ class Retry:
         self._clock = clock
         self._deadline = clock() + timeout
         self._tried = 0
+        self.mixed_up = False
 
     def time_left(self) -> float:
         """Return how long an attempt that starts now may take, in seconds; always above zero."""
@@ -107,11 +114,12 @@ class Retry:
         """Decide on another attempt: not where the wait alone could use up the time."""
         longest_wait = min(_FIRST_WAIT_S * 2**self._tried + _JITTER_S, _LONGEST_WAIT_S)
         self._tried += 1
+        self.mixed_up = self.mixed_up or is_mix_up(error)
         return can_help(error) and self._deadline - self._clock() > longest_wait
 
 
 def can_help(error: Exception) -> bool:
-    """Tell whether the same call may succeed a little later: the server is away or has no room."""
-    return isinstance(error, (ServerUnavailableError, ServerOverloadedError)) and not isinstance(
-        error, TlsError
-    )
+    """Tell whether the same call may succeed later or elsewhere: it is away, has no room or mixes up."""
+    if isinstance(error, TlsError):
+        return False
+    return isinstance(error, (ServerUnavailableError, ServerOverloadedError)) or is_mix_up(error)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bacctl._checked import parsed
+from bacctl._claim import BINDING, Claim
 from bacctl._transport import Answer
 from bacctl.errors import BacctlError, from_catalogue
 from bacctl.repository import ENSEMBLE
@@ -17,15 +18,17 @@ from bacctl.results import SCHEMA
 _DTYPES = {"REPORT": "<u1", "MASK": "<u1", "DENSITY": "<f4"}
 
 
-def infer_request(data: bytes, options: Mapping[str, Any] | None) -> Any:
+def infer_request(data: bytes, options: Mapping[str, Any] | None, claim: Claim | None = None) -> Any:
     """Write the request for one image.
 
     Parameters
     ----------
     data : bytes
         The file.
-    options : mapping, optional
+    options : mapping or None
         Sent as OPTIONS.
+    claim : Claim, optional
+        Sent with them, for the answer to be known by.
 
     Returns
     -------
@@ -35,6 +38,8 @@ def infer_request(data: bytes, options: Mapping[str, Any] | None) -> Any:
 
     request = ModelInferRequest(model_name=ENSEMBLE)
     tensors = {"DICOM": data}
+    if claim is not None:
+        options = claim.options(options)
     if options is not None:
         tensors["OPTIONS"] = json.dumps(options).encode()
     for name, content in tensors.items():
@@ -43,13 +48,15 @@ def infer_request(data: bytes, options: Mapping[str, Any] | None) -> Any:
     return request
 
 
-def read_answer(response: Any) -> Answer:
+def read_answer(response: Any, claim: Claim | None = None) -> Answer:
     """Take the answer apart, and trust no size: Triton 2.51 under NumPy 2 sends right shapes of nothing.
 
     Parameters
     ----------
     response : ModelInferResponse
         What came back.
+    claim : Claim, optional
+        What was sent with the request, which the answer has to repeat.
 
     Returns
     -------
@@ -58,9 +65,9 @@ def read_answer(response: Any) -> Answer:
     Raises
     ------
     IncompatibleServerError
-        It is the answer of another kind of model, or follows another schema.
+        It is the answer of another kind of model, follows another schema, or does not say whose it is.
     ServerFaultError
-        Something is missing from it.
+        Something is missing from it, or it is the answer to another request (BAC-SERVER-MIXED-UP).
     """
     names = [output.name for output in response.outputs]
     if not set(_DTYPES) <= set(names):
@@ -75,6 +82,8 @@ def read_answer(response: Any) -> Answer:
         raise _unreadable() from None
     if not isinstance(report, dict) or report.get("schema", SCHEMA) != SCHEMA:
         raise incompatible(f"the server does not report by {SCHEMA}, the schema of this client")
+    if claim is not None:
+        claim.check(report, {name: raw[name] for name in _DTYPES})
     try:
         shape = (int(report["rows"]), int(report["columns"]))
         packed = np.frombuffer(raw["MASK"], _DTYPES["MASK"])
@@ -84,6 +93,8 @@ def read_answer(response: Any) -> Answer:
         mask = np.unpackbits(packed, count=shape[0] * shape[1]).reshape(shape).view(np.bool_)
     except (KeyError, TypeError, ValueError, OverflowError):  # JSON's 1e999 is no whole number
         raise _unreadable() from None
+    # Said of this one request, and no part of the result.
+    report = {name: value for name, value in report.items() if name != BINDING}
     return Answer(report, mask, density if density.size else None)
 
 

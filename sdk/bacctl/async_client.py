@@ -151,7 +151,7 @@ class AsyncClient:
                 return known
             await asyncio.to_thread(call.check_header)
             answer = await retry.run_async(lambda left: self._transport.infer(call.data, call.options, left))
-            result = await asyncio.to_thread(call.result, answer)
+            result = await asyncio.to_thread(call.result, answer, again=retry.mixed_up)
         except BacctlError as error:
             raise call.identified(error) from None
         await asyncio.to_thread(self._core.remember, call, answer)

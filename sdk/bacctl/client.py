@@ -41,7 +41,8 @@ class Client:
         How long one image may take, in seconds, retries included. Be generous: it includes the wait for
         images sent before.
     max_retries : int, optional
-        How often a call is tried again when the server is away or has no room. Refusals never are.
+        How often a call is tried again when the server is away, has no room or gave the answer of another
+        image. Refusals never are.
     cache : path, optional
         File that results are kept in, so that no image is measured twice by the same weights. It holds
         results of patients: keep it where their images are.
@@ -199,7 +200,7 @@ class Client:
                 return known
             call.check_header()
             answer = retry.run(lambda left: self._transport.infer(call.data, call.options, left))
-            result = call.result(answer)
+            result = call.result(answer, again=retry.mixed_up)
         except BacctlError as error:
             raise call.identified(error) from None
         self._core.remember(call, answer)

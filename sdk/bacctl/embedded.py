@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from bacctl import _supervisor
+from bacctl._binding import MARK
 from bacctl._server_flags import listeners, settings
 from bacctl._server_tls import ServerTls
 from bacctl._triton_wheel import BACKENDS, TritonWheel, find_triton, link_backend
@@ -96,6 +97,7 @@ class EmbeddedServer:
         self._log = None if log is None else Path(log).absolute()  # the server's current folder is its own
         self._start_timeout_s = start_timeout_s
         self._supervisor: subprocess.Popen[bytes] | None = None
+        self._mark: Path | None = None
         self.key = secrets.token_hex(16)
         self.ports: dict[str, int] = {}
         self.url = ""
@@ -172,12 +174,18 @@ class EmbeddedServer:
         return self._supervisor is not None and self._supervisor.poll() is None
 
     @property
+    def mixed_up(self) -> bool:
+        """Whether the server found that its steps mixed up images. It answers nothing more from then on."""
+        return self._mark is not None and self._mark.exists()
+
+    @property
     def _local(self) -> str:
         return _LOOPBACK if self._host == "0.0.0.0" else self._host  # noqa: S104
 
     def _start_once(self, wheel: TritonWheel, repository: Path) -> None:
         folder = Path(tempfile.mkdtemp(prefix="bacctl-"))
         try:
+            self._mark = folder / "mixed-up"
             prefix = f"bacctl_{os.getpid()}_{secrets.token_hex(4)}_"
             log = self._log or folder / "server.log"
             self.ports = {
@@ -197,7 +205,7 @@ class EmbeddedServer:
                 self._supervisor = _supervise(
                     {
                         "command": command,
-                        "environment": wheel.environment,
+                        "environment": {**wheel.environment, MARK: str(self._mark)},
                         "folder": str(folder),
                         "log": str(log),
                         "shm_prefix": prefix,

@@ -123,6 +123,7 @@ _SERVER_ERRORS: dict[str, type[FailedError]] = {
     "BAC-SERVER-TIMEOUT": ServerTimeoutError,
     "BAC-SERVER-PERMISSION": PermissionDeniedError,
     "BAC-SERVER-FAULT": ServerFaultError,
+    "BAC-SERVER-MIXED-UP": ServerFaultError,
     "BAC-INTERNAL": ServerFaultError,
     "BAC-SERVER-TLS": TlsError,
     "BAC-SERVER-INCOMPATIBLE": IncompatibleServerError,

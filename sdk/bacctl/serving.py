@@ -20,6 +20,8 @@ import numpy.typing as npt
 
 from bac_imaging.errors import CATALOGUE, ImagingError, RefusedError
 from bac_imaging.openvino import load_openvino
+from bacctl._binding import take_claim
+from bacctl._claim import marked
 
 if TYPE_CHECKING:
     from bac_imaging.vessels import PostProcessing
@@ -117,17 +119,20 @@ def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensor
     -------
     list of InferenceResponse
         In the order of the requests. A refusal or failure with a code of the catalogue arrives as
-        INVALID_ARGUMENT, ``"BAC-...: reason"``; anything else as INTERNAL, ``"BAC-INTERNAL: ..."``, its
-        place in the code in the log.
+        INVALID_ARGUMENT, ``"BAC-...: reason"``, followed by the caller's tag where it sent one; anything
+        else as INTERNAL, ``"BAC-INTERNAL: ..."``, its place in the code in the log.
     """
     responses = []
     for request in requests:
+        inputs: Tensors = {}
         try:
             inputs = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
             outputs = [pb_utils.Tensor(name, np.ascontiguousarray(a)) for name, a in answer(inputs).items()]
             responses.append(pb_utils.InferenceResponse(output_tensors=outputs))
         except ImagingError as error:
-            refusal = pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)
+            refusal = pb_utils.TritonError(
+                marked(str(error), _tag_of(inputs)), pb_utils.TritonError.INVALID_ARG
+            )
             responses.append(pb_utils.InferenceResponse(error=refusal))
         except Exception as error:
             # The message may quote the header, so only the kind and the place are logged.
@@ -166,6 +171,14 @@ def from_json(array: npt.NDArray[np.uint8] | None) -> dict[str, Any] | None:
     return value
 
 
+def _tag_of(inputs: Tensors) -> str | None:
+    """Return the tag of a request that is being refused, perhaps for what its options are."""
+    try:
+        return take_claim(from_json(inputs.get("OPTIONS")))[0].tag
+    except RefusedError:
+        return None
+
+
 def pack_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     """Pack a mask of shape (rows, columns) row by row into bits, the first pixel in the high bit."""
     return np.packbits(mask.reshape(-1))
@@ -187,6 +200,8 @@ def compile_segmenter(path: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDA
     ov = load_openvino()
     core = ov.Core()
     model = core.read_model(path)
+    # The file's own check sums are for engines that run it alone, and would be rounded here.
+    model = ov.Model([model.output("PROBABILITY")], model.get_parameters())
     _, *image = model.input(0).partial_shape
     model.reshape([1, *(size.get_length() for size in image)])
     # bf16 doubles the speed where the CPU has it, and is slow where it has to be imitated.

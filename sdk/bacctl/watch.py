@@ -1,7 +1,7 @@
 """Keeps an embedded server answering: asks it with a test image, and starts it again where it does not.
 
 The death of a model's process leaves Triton 2.51 "ready" and every request failing, and nothing brings the
-process back but a new server.
+process back but a new server. One whose steps mixed up images is not believed again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bacctl._claim import is_mix_up
 from bacctl._server_flags import KEY_HEADER
 from bacctl.canary import probe
 from bacctl.errors import BacctlError, ServerOverloadedError, ServerTimeoutError, unavailable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _PROBE_S = 60.0  # a test image waits behind whatever was sent before it
 _COUNT_S = 10.0  # no model has to work for this
+_MIXED_UP = "the server gave a request the answer to another"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Watch:
         When.
     clock : callable, optional
         Seconds that never go back.
+    mixed_up : callable, optional
+        Says whether the server found that its steps mixed up images: no test image is waited for then.
     """
 
     def __init__(
@@ -80,8 +84,10 @@ class Watch:
         answered: Callable[[], int],
         rules: WatchRules | None = None,
         clock: Callable[[], float] = time.monotonic,
+        mixed_up: Callable[[], bool] = lambda: False,
     ) -> None:
         self._server = server
+        self._mixed_up = mixed_up
         self._ask = ask
         self._tell = tell
         self._answered = answered
@@ -103,11 +109,17 @@ class Watch:
         if not self._server.running:
             self._restart("the server ended by itself")
             return
+        if self._mixed_up():
+            self._restart(_MIXED_UP)
+            return
         if self._clock() < self._next:
             return
         try:
             self._ask()
         except BacctlError as error:
+            if is_mix_up(error):
+                self._restart(_MIXED_UP)
+                return
             if isinstance(error, (ServerTimeoutError, ServerOverloadedError)) and self._moves():
                 self._well()
                 return
@@ -201,7 +213,7 @@ def count_answered(server: EmbeddedServer, tls: ServerTls | None) -> int:
     from tritonclient.grpc.service_pb2 import ModelStatisticsRequest
 
     with _connection(server, tls, ((KEY_HEADER, server.key),)) as transport:
-        answer = transport._call("ModelStatistics", ModelStatisticsRequest(name=ENSEMBLE), _COUNT_S)
+        answer, _ = transport._call("ModelStatistics", ModelStatisticsRequest(name=ENSEMBLE), _COUNT_S)
     return sum(
         int(entry.inference_stats.success.count + entry.inference_stats.fail.count)
         for entry in answer.model_stats

@@ -19,7 +19,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from bacctl._triton_wheel import find_triton, link_backend
-from bacctl.errors import ServerUnavailableError
+from bacctl.errors import ServerUnavailableError, from_catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
@@ -183,6 +183,19 @@ def test_ends_when_triton_does(entrypoint: ModuleType) -> None:
     assert found == "Triton ended by itself (3); its messages above say why"
 
 
+def test_ends_at_once_when_images_were_mixed_up(entrypoint: ModuleType) -> None:
+    asked: list[int] = []
+    server = SimpleNamespace(poll=lambda: None, returncode=None)
+    stop = threading.Event()
+    found = entrypoint.attend(server, lambda: asked.append(1), stop, entrypoint.Rules(), lambda: True)
+    assert (found, asked) == ("Triton gave a request the answer to another", [])
+
+    def ask() -> str:
+        raise from_catalogue("BAC-SERVER-MIXED-UP")
+
+    assert entrypoint.attend(server, ask, stop, entrypoint.Rules()) == found
+
+
 @pytest.fixture
 def container(tmp_path: Path) -> Iterator[SimpleNamespace]:
     """The entry point as a container runs it, with the wheel's Triton in the place of NVIDIA's."""
@@ -240,3 +253,30 @@ def test_health_check_says_in_one_line_that_nobody_answers() -> None:
     assert done.returncode == 1
     assert done.stdout.startswith("BAC-SERVER-UNAVAILABLE")
     assert not done.stderr
+
+
+@pytest.mark.e2e
+def test_ends_when_a_model_leaves_its_mark(container: SimpleNamespace) -> None:
+    """The models learn from the environment where to leave it."""
+    stubs = [
+        path.parent
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if b"python_backend_stub" in _read(path) and str(container.log.parent).encode() in _read(path)
+    ]
+    assert len(stubs) == 3
+    (mark,) = {
+        entry.partition(b"=")[2].decode()
+        for stub in stubs
+        for entry in _read(stub / "environ").split(b"\0")
+        if entry.startswith(b"BACCTL_MIX_UP_FILE=")
+    }
+    Path(mark).touch()
+    assert container.process.wait(60) == 1
+    assert "Triton gave a request the answer to another; the container ends" in container.log.read_text()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # gone in between
+        return b""

@@ -43,10 +43,13 @@ def test_every_configuration_has_the_same_tensors(name: str) -> None:
     config = read(FOLDER / name)
     assert config.name == "bac_segment"
     assert config.max_batch_size == MAX_TILES
-    for (tensor,), expected in ((config.input, "TILES"), (config.output, "PROBABILITY")):
+    (tiles,), (probability, checksum) = config.input, config.output
+    for tensor, expected in ((tiles, "TILES"), (probability, "PROBABILITY")):
         assert tensor.name == expected
         assert list(tensor.dims) == [1, TILE_PX, TILE_PX]
         assert tensor.data_type == 11  # TYPE_FP32
+    # Whose answer it is: of the tile and of its probabilities.
+    assert (checksum.name, list(checksum.dims), checksum.data_type) == ("CHECKSUM", [2], 8)  # TYPE_INT32
     assert (config.backend, config.default_model_filename) == BACKENDS[name]
 
 

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from tests.export.conftest import FIGURES
 
 from bac_export import onnx_export, parity
 from bac_export.errors import ExportError
-from bac_export.graph import check
+from bac_export.graph import add_checksum, check
 from bac_export.parity import onnxruntime_engine
+from bac_imaging.checksum import PROBABILITY_SLACK, segment_checksum
 from bac_imaging.tiles import TILE_PX
 from bac_training.checkpoint import load_checkpoint, load_network
 
@@ -34,14 +36,45 @@ def test_the_file_answers_like_the_network_at_any_batch(checkpoint: Path, export
 
 def test_the_graph_has_the_contracts_names_and_shapes(exported: Path) -> None:
     model = onnx.load(exported)
-    for values, name in ((model.graph.input, "TILES"), (model.graph.output, "PROBABILITY")):
-        (value,) = values
+    (tiles,), (probability, checksum) = model.graph.input, model.graph.output
+    for value, name in ((tiles, "TILES"), (probability, "PROBABILITY")):
         dims = value.type.tensor_type.shape.dim
         assert value.name == name
         assert value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
         assert dims[0].dim_param
         assert [d.dim_value for d in dims[1:]] == [1, 512, 512]
+    dims = checksum.type.tensor_type.shape.dim
+    assert (checksum.name, dims[0].dim_param, dims[1].dim_value) == ("CHECKSUM", tiles_batch(tiles), 2)
     assert not any(t.data_location == onnx.TensorProto.EXTERNAL for t in model.graph.initializer)
+
+
+def tiles_batch(tiles: onnx.ValueInfoProto) -> str:
+    return str(tiles.type.tensor_type.shape.dim[0].dim_param)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.fp16.onnx"])
+@pytest.mark.parametrize("optimised", [True, False])
+def test_the_graph_says_whose_answer_it_gives(exported: Path, name: str, optimised: bool) -> None:
+    """As numpy says it, at any batch, in any precision and however ONNX Runtime rewrites the graph."""
+    options = onnxruntime.SessionOptions()
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(exported.with_name(name), options)
+    noise = np.random.default_rng(3).normal(0, 3, size=(3, 1, TILE_PX, TILE_PX))
+    tiles = np.clip(noise, -4, 12).astype(np.float32)
+    tiles[2] = 12.0
+    probability, checksum = session.run(["PROBABILITY", "CHECKSUM"], {"TILES": tiles})
+    expected = segment_checksum(tiles, probability)
+    assert checksum.dtype == np.int32
+    assert checksum[:, 0].tolist() == expected[:, 0].tolist()
+    assert np.abs(checksum[:, 1].astype(int) - expected[:, 1]).max() <= PROBABILITY_SLACK
+
+
+def test_the_sums_are_added_once(exported: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "model.onnx"
+    shutil.copy(exported, copy)
+    add_checksum(copy)
+    assert copy.read_bytes() == exported.read_bytes()
 
 
 def test_the_card_describes_the_file(exported: Path) -> None:

@@ -92,7 +92,7 @@ def test_half_precision_ends_before_the_head(served: Served, tmp_path: Path) -> 
         assert types[node.output[0]] == onnx.TensorProto.FLOAT16
         assert {stored[name] for name in node.input[1:]} == {onnx.TensorProto.FLOAT16}
     assert {stored[name] for name in convolutions[-1].input[1:]} == {onnx.TensorProto.FLOAT}
-    for value in (*model.graph.input, *model.graph.output):
+    for value in (*model.graph.input, model.graph.output[0]):
         assert value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -40,6 +42,29 @@ def _response(report: dict[str, Any] | None = None) -> service_pb2.ModelInferRes
     return response
 
 
+def _bound(request: Any, response: Any) -> Any:
+    """Say in the report which request it answers, unless it says so already."""
+    if not isinstance(response, service_pb2.ModelInferResponse) or not response.raw_output_contents:
+        return response
+    sent = {
+        tensor.name: content
+        for tensor, content in zip(request.inputs, request.raw_input_contents, strict=True)
+    }
+    options = json.loads(sent.get("OPTIONS", b"{}"))
+    report = json.loads(response.raw_output_contents[0])
+    _, mask, density = response.raw_output_contents
+    report.setdefault(
+        "binding",
+        {
+            "tag": options.get("tag"),
+            "sha256": hashlib.sha256(sent["DICOM"]).hexdigest(),
+            "crc32": {"MASK": zlib.crc32(mask), "DENSITY": zlib.crc32(density)},
+        },
+    )
+    response.raw_output_contents[0] = json.dumps(report).encode()
+    return response
+
+
 def _answer(request: Any, context: grpc.ServicerContext) -> Any:
     return _response()
 
@@ -62,14 +87,19 @@ def serve() -> Iterator[Callable[..., str]]:
         host: str = "127.0.0.1",
         port: int = 0,
         service: str = "inference.GRPCInferenceService",
+        bound: bool = True,
         serialise: Callable[[Any], bytes] = lambda message: message.SerializeToString(),
     ) -> str:
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            given = infer(request, context)
+            return _bound(request, given) if bound else given
+
         def metadata(request: Any, context: grpc.ServicerContext) -> Any:
             return service_pb2.ServerMetadataResponse(name="triton", version="2.51.0")
 
         handlers = {
             "ModelInfer": grpc.unary_unary_rpc_method_handler(
-                infer, service_pb2.ModelInferRequest.FromString, serialise
+                answer, service_pb2.ModelInferRequest.FromString, serialise
             ),
             "ServerMetadata": grpc.unary_unary_rpc_method_handler(
                 metadata,

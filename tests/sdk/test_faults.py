@@ -50,6 +50,20 @@ def test_a_long_text_of_the_server_is_quoted_up_to_its_advice():
             False,
         ),
         ("INVALID_ARGUMENT", "BAC-INVENTED-LATER: new; do", errors.FailedError, "BAC-INVENTED-LATER", False),
+        (
+            "INVALID_ARGUMENT",
+            "in ensemble 'bac', BAC-SERVER-MIXED-UP: x; y",
+            errors.ServerFaultError,
+            "BAC-SERVER-MIXED-UP",
+            True,
+        ),
+        (
+            "INVALID_ARGUMENT",
+            "in ensemble 'bac', BAC-OPTIONS-INVALID: unknown option 'sha256', 'tag'; send JSON",
+            errors.IncompatibleServerError,
+            "BAC-SERVER-INCOMPATIBLE",
+            False,
+        ),
         ("INTERNAL", "in ensemble 'bac', BAC-INTERNAL: x; y", errors.ServerFaultError, "BAC-INTERNAL", False),
         ("INVALID_ARGUMENT", "unexpected shape", errors.ServerFaultError, "BAC-SERVER-FAULT", False),
         (
@@ -207,3 +221,17 @@ def test_error_says_what_is_wrong_and_what_to_do():
     )
     # A hint that itself has parts.
     assert errors.from_catalogue("BAC-COMPARE-PATIENT").hint.startswith("give exams of one woman; if she")
+
+
+REFUSAL = "in ensemble 'bac', BAC-VIEW-SPOT: a spot view; send another [request {}]"
+
+
+def test_refusal_of_this_request():
+    error = translated("INVALID_ARGUMENT", REFUSAL.format("mine"), "u", tag="mine")
+    assert (error.code, error.reason) == ("BAC-VIEW-SPOT", "a spot view; send another")
+
+
+def test_refusal_of_another_request_is_none_of_this_image():
+    error = translated("INVALID_ARGUMENT", REFUSAL.format("other"), "u", tag="mine")
+    assert error.code == "BAC-SERVER-MIXED-UP"
+    assert can_help(error)

@@ -23,6 +23,7 @@ import trustme
 from bacctl import AsyncClient, Client, Tls, errors
 from bacctl._look import look
 from bacctl._security import Security
+from bacctl.testing import make_report
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -489,3 +490,45 @@ def test_close_while_a_connection_is_being_made(serve, monkeypatch):
     closing[0].join(20)
     with pytest.raises(ValueError, match="closed"):
         made[0].unary_unary("/any")(b"")
+
+
+def answering(kind, triton_response):
+    """Give a server that answers with what belongs to another request, in one of several ways."""
+
+    def infer(request, context):
+        if kind == "refusal":
+            context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, "BAC-VIEW-SPOT: a spot view; send another [request other]"
+            )
+        binding = {"tag": "other", "sha256": "0" * 64, "crc32": {}}
+        return triton_response(make_report(rows=8, columns=8, weights_sha256="ab" * 32, binding=binding))
+
+    return infer
+
+
+@pytest.mark.parametrize("kind", ["report", "refusal"])
+def test_answer_to_another_request_is_refused(analyze, serve, triton_response, kind):
+    with pytest.raises(errors.ServerFaultError) as caught:
+        analyze(serve(answering(kind, triton_response)))
+    assert caught.value.code == "BAC-SERVER-MIXED-UP"
+
+
+def test_report_that_does_not_say_whose_it_is(analyze, serve):
+    with pytest.raises(errors.IncompatibleServerError, match="does not say which request"):
+        analyze(serve(bound=False))
+
+
+@pytest.mark.parametrize("kind", ["report", "refusal"])
+def test_another_server_is_asked_after_a_mix_up(serve, triton_response, kind):
+    urls = [serve(answering(kind, triton_response)), serve()]
+
+    async def in_loop():
+        async with AsyncClient(urls, max_retries=1) as client:
+            return [await client.analyze(b"x") for _ in range(3)]
+
+    with Client(urls, max_retries=1) as client:
+        both = [client.analyze(b"x") for _ in range(3)], asyncio.run(in_loop())
+    for results in both:
+        # The first went to the wrong one; it is left alone from then on.
+        codes = [[notice.code for notice in result.warnings] for result in results]
+        assert codes == [["BAC-W-MEASURED-AGAIN"], [], []]

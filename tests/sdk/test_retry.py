@@ -19,7 +19,7 @@ def without_waiting():
         yield
 
 
-@pytest.mark.parametrize("code", [AWAY, "BAC-SERVER-OVERLOADED"])
+@pytest.mark.parametrize("code", [AWAY, "BAC-SERVER-OVERLOADED", "BAC-SERVER-MIXED-UP"])
 @pytest.mark.usefixtures("without_waiting")
 def test_tried_again(code):
     fake = FakeServer()
@@ -36,6 +36,26 @@ def test_tried_again(code):
             client.analyze(b"x", max_retries=0)
         fake.fail_next(code, times=5)
         assert client.analyze(b"x", max_retries=5).status == "ok"
+
+
+@pytest.mark.parametrize(("code", "said"), [("BAC-SERVER-MIXED-UP", 1), (AWAY, 0)])
+@pytest.mark.usefixtures("without_waiting")
+def test_result_says_that_another_was_thrown_away(code, said, tmp_path):
+    fake = FakeServer()
+    with fake.client(cache=tmp_path / "cache") as client:
+        client.server_info()
+        fake.fail_next(code)
+        result = client.analyze(b"x")
+        assert [notice.code for notice in result.warnings].count("BAC-W-MEASURED-AGAIN") == said
+        # Of the answer that was kept there is nothing of the kind to say.
+        assert client.analyze(b"x").warnings == ()
+
+    async def in_a_loop():
+        async with fake.async_client() as client:
+            fake.fail_next(code)
+            return await client.analyze(b"x")
+
+    assert [notice.code for notice in asyncio.run(in_a_loop()).warnings] == ["BAC-W-MEASURED-AGAIN"] * said
 
 
 @pytest.mark.parametrize(

@@ -131,3 +131,20 @@ def test_a_card_with_wrong_post_processing_is_refused_in_one_line(tmp_path, chos
         read_model_card(tmp_path).parameters()
     assert "export the model again" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "end"),
+    [
+        (b'{"tag": "mine"}', " [request mine]"),
+        (b'{"tag": "no tag"}', "view"),
+        (b"{", "view"),
+        (b"", "view"),
+    ],
+)
+def test_refusal_names_the_request_where_it_has_a_tag(triton, options, end):
+    def answer(inputs):
+        raise RefusedError("BAC-VIEW-SPOT")
+
+    (refused,) = answer_each(triton, [request(OPTIONS=np.frombuffer(options, np.uint8))], answer)
+    assert refused.error.args[0].endswith(end)

@@ -27,7 +27,16 @@ class World:
         server: Any = self
         self.code = "BAC-SERVER-FAULT"
         self.answers = 0
-        self.watch = Watch(server, self.ask, self.said.append, self.answered, RULES, clock=lambda: self.now)
+        self.mixed_up = False
+        self.watch = Watch(
+            server,
+            self.ask,
+            self.said.append,
+            self.answered,
+            RULES,
+            clock=lambda: self.now,
+            mixed_up=lambda: self.mixed_up,
+        )
 
     def ask(self) -> None:
         self.asked += 1
@@ -40,6 +49,7 @@ class World:
     def restart(self) -> None:
         self.restarted += 1
         self.now += 5.0
+        self.mixed_up = False
         self.running = self.well = self.healed_by_restart
         if not self.healed_by_restart:
             raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "did not start")
@@ -129,3 +139,21 @@ def test_other_faults_are_not_swallowed() -> None:
     world.watch._ask = lambda: 1 / 0
     with pytest.raises(ZeroDivisionError):
         world.pass_time(31.0)
+
+
+def test_a_server_that_mixed_up_images_gets_no_second_chance() -> None:
+    world = World()
+    world.mixed_up = True
+    world.pass_time(0.5)
+    assert (world.asked, world.restarted) == (1, 1)  # asked once it was there again
+    assert world.said[0] == (
+        "the server gave a request the answer to another: starting it again (1 of at most 3)"
+    )
+
+
+def test_nor_does_one_that_mixed_up_the_test_image() -> None:
+    world = World()
+    world.well, world.code = False, "BAC-SERVER-MIXED-UP"
+    world.pass_time(30.0)
+    assert world.restarted == 1
+    assert "the answer to another" in world.said[0]

@@ -2,10 +2,14 @@
 
 import time
 
+import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from bac_imaging.pipeline import prepare
+from bacctl._binding import bind, take_claim
 from bacctl.serving import answer_each, from_json, to_json
+
+NO_OPTIONS = np.zeros(0, np.uint8)
 
 
 class TritonPythonModel:
@@ -14,10 +18,14 @@ class TritonPythonModel:
 
     def _answer(self, inputs):
         started = time.monotonic_ns()
-        prepared = prepare(inputs["DICOM"].tobytes(), from_json(inputs.get("OPTIONS")))
+        # Copies: Triton may take back the memory of a step that it has given up on.
+        data, sent = inputs["DICOM"].tobytes(), inputs.get("OPTIONS", NO_OPTIONS).copy()
+        claim, options = take_claim(from_json(sent))
+        prepared = prepare(data, options)
         # The monotonic clock is the machine's, so the next step can tell how long the tiles were away.
         envelope = {
             "context": prepared.context,
+            "binding": bind(data, sent, claim, prepared.tiles, prepared.signal),
             "started_ns": started,
             "prepared_ns": time.monotonic_ns(),
         }

@@ -7,9 +7,10 @@ from pathlib import Path
 import triton_python_backend_utils as pb_utils
 
 from bac_imaging.pipeline import quantify
+from bacctl._binding import Trust, sealed
 from bacctl._version import __version__
 from bacctl.results import SCHEMA
-from bacctl.serving import answer_each, from_json, pack_mask, read_model_card, to_json
+from bacctl.serving import answer_each, pack_mask, read_model_card, to_json
 
 
 class TritonPythonModel:
@@ -17,13 +18,14 @@ class TritonPythonModel:
         repository = Path(args["model_repository"]).parent
         self._card = read_model_card(repository / "bac_segment" / args["model_version"])
         self._parameters = self._card.parameters()
+        self._trust = Trust()
 
     def execute(self, requests):
         return answer_each(pb_utils, requests, self._answer)
 
     def _answer(self, inputs):
         started = time.monotonic_ns()
-        envelope = from_json(inputs["CONTEXT"])
+        envelope = self._trust.check(inputs)
         context = {**envelope["context"], "threshold": self._card.threshold}
         result = quantify(inputs["PROBABILITY"], inputs["SIGNAL"], context, self._parameters)
         mask = pack_mask(result.mask)
@@ -31,5 +33,7 @@ class TritonPythonModel:
         spans = [round((b - a) / 1e6, 1) for a, b in pairwise(marks)]
         timings = dict(zip(("preprocess", "segment", "quantify"), spans, strict=True))
         origin = {"schema": SCHEMA, "bacctl": __version__, "weights_sha256": self._card.sha256}
-        report = {**result.report, "timings_ms": timings, **origin}
-        return {"REPORT": to_json(report), "MASK": mask, "DENSITY": result.density}
+        outputs = {"MASK": mask, "DENSITY": result.density}
+        binding = {"binding": sealed(envelope, outputs)}
+        report = {**result.report, "timings_ms": timings, **origin, **binding}
+        return {"REPORT": to_json(report), **outputs}

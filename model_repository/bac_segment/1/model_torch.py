@@ -6,6 +6,7 @@ from pathlib import Path
 import triton_python_backend_utils as pb_utils
 
 from bac_export.torch_engine import TorchSegmenter
+from bac_imaging.checksum import segment_checksum
 from bacctl.serving import answer_each, read_model_card
 
 
@@ -22,4 +23,7 @@ class TritonPythonModel:
         return answer_each(pb_utils, requests, self._answer)
 
     def _answer(self, inputs):
-        return {"PROBABILITY": self._network(inputs["TILES"])}
+        # A copy: Triton may take back the memory of a step that it has given up on.
+        tiles = inputs["TILES"].copy()
+        probability = self._network(tiles)
+        return {"PROBABILITY": probability, "CHECKSUM": segment_checksum(tiles, probability)}

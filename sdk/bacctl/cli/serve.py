@@ -104,6 +104,7 @@ def serve(
                 tell=_tell,
                 answered=lambda: count_answered(server, tls),
                 rules=rules,
+                mixed_up=lambda: server.mixed_up,
             )
             while not asked_to_stop.wait(_LOOK_S):
                 watch.step()

@@ -1,0 +1,96 @@
+"""What a caller says of its request, and how it knows the answer to it again.
+
+A server may hand over the answer to another request: a step that stood still and goes on answers whoever
+asks next. So the caller sends a tag that it uses once and the digest of the file, and both come back in the
+report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bacctl.errors import BacctlError, from_catalogue
+
+MIXED_UP = "BAC-SERVER-MIXED-UP"
+TAG, DIGEST = "tag", "sha256"
+BINDING = "binding"
+"""Where the report has them, beside check sums of the other two outputs."""
+_MARKED = re.compile(r"\s*\[request ([0-9A-Za-z_-]{1,64})\]\s*$")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What identifies one request.
+
+    Attributes
+    ----------
+    tag : str or None
+        Used for one request and never again.
+    sha256 : str or None
+        Digest of the file, in hexadecimal digits.
+    """
+
+    tag: str | None = None
+    sha256: str | None = None
+
+    @classmethod
+    def of(cls, data: bytes) -> Claim:
+        """Make the claim of a new request for a file."""
+        return cls(secrets.token_hex(16), hashlib.sha256(data).hexdigest())
+
+    def options(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the options of a request with this claim."""
+        return {**(options or {}), TAG: self.tag, DIGEST: self.sha256}
+
+    def check(self, report: Mapping[str, Any], raw: Mapping[str, bytes]) -> None:
+        """See that an answer is the one to this request.
+
+        Parameters
+        ----------
+        report : mapping
+            REPORT.
+        raw : mapping of str to bytes
+            All outputs.
+
+        Raises
+        ------
+        ServerFaultError
+            BAC-SERVER-MIXED-UP: it is not, or its parts do not belong together.
+        IncompatibleServerError
+            The server does not say what it answers.
+        """
+        binding = report.get(BINDING)
+        if binding is None and "weights_sha256" in report:
+            raise from_catalogue(
+                "BAC-SERVER-INCOMPATIBLE",
+                "the server does not say which request it answers, as releases before this one do not",
+            )
+        if not isinstance(binding, dict) or (binding.get(TAG), binding.get(DIGEST)) != (
+            self.tag,
+            self.sha256,
+        ):
+            raise from_catalogue(MIXED_UP)
+        if binding.get("crc32") != {name: zlib.crc32(raw[name]) for name in raw if name != "REPORT"}:
+            raise from_catalogue(MIXED_UP, "the server sent mask or density of another image with a report")
+
+
+def marked(message: str, tag: str | None) -> str:
+    """Add to the message of a refusal which request it is about."""
+    return message if tag is None else f"{message} [request {tag}]"
+
+
+def unmarked(message: str) -> tuple[str, str | None]:
+    """Take from a message what `marked` added."""
+    found = _MARKED.search(message)
+    return (message, None) if found is None else (message[: found.start()], found[1])
+
+
+def is_mix_up(error: BaseException) -> bool:
+    """Tell whether a server gave the answer to another request."""
+    return isinstance(error, BacctlError) and error.code == MIXED_UP
