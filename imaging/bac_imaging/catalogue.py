@@ -91,6 +91,9 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-VIEW-SPOT": _refused("spot compression views are not measured", _SEND_STANDARD_VIEW),
         "BAC-VIEW-MAGNIFICATION": _refused("magnification views are not measured", _SEND_STANDARD_VIEW),
         "BAC-VIEW-SPECIMEN": _refused("images of excised tissue are not measured", _SEND_STANDARD_VIEW),
+        "BAC-VIEW-BILATERAL": _refused(
+            "the image shows both breasts", "send a view of one breast, with its side in ImageLaterality"
+        ),
         "BAC-CONTRAST": _refused(
             "contrast medium in the vessels looks like calcium, and subtraction images show no calcium",
             "send an image taken without contrast medium",

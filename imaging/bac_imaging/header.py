@@ -8,14 +8,18 @@ so that the caller can tell "not said" from "said, but nonsense".
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
+
+_DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d+)")
 
 
 class Code(NamedTuple):
@@ -32,10 +36,16 @@ class Header:
     ----------
     dataset : pydicom.Dataset
         The dataset, or one item of a sequence.
+
+    Attributes
+    ----------
+    decimal_commas : set of str
+        Attributes of those read so far whose numbers are written with a comma.
     """
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
+        self.decimal_commas: set[str] = set()
 
     def _value(self, keyword: str) -> Any:
         try:
@@ -63,8 +73,28 @@ class Header:
         return " ".join(part for part in self.texts(keyword) if part)
 
     def numbers(self, keyword: str) -> tuple[float, ...]:
-        """Give all values of an attribute as numbers: none where absent, NaN where unreadable."""
-        return tuple(_number(value) for value in self._values(keyword))
+        """Give all values of an attribute as numbers: none where absent, NaN where unreadable.
+
+        A decimal comma, which the standard forbids (PS3.5 6.2, DS), is understood and remembered.
+        """
+        values = tuple(_number(value) for value in self._values(keyword))
+        if all(math.isfinite(value) for value in values):
+            return values
+        written = self._as_written(keyword)
+        if not any(_DECIMAL_COMMA.fullmatch(text) for text in written):
+            return values
+        self.decimal_commas.add(keyword)
+        return tuple(_number(_DECIMAL_COMMA.sub(r"\1.\2", text)) for text in written)
+
+    def _as_written(self, keyword: str) -> tuple[str, ...]:
+        """Give the values of an attribute that pydicom could not convert, as the text in the file."""
+        try:
+            element = self._dataset.get_item(keyword)
+        except Exception:  # whatever pydicom makes of a malformed value
+            return ()
+        raw = element.value if isinstance(element, RawDataElement) else None
+        text = raw.decode("ascii", "replace") if isinstance(raw, bytes) else ""
+        return tuple(part.strip(" \0") for part in text.split("\\"))
 
     def number(self, keyword: str) -> float | None:
         """Give the first value as a number: None where absent, NaN where unreadable."""
@@ -82,7 +112,8 @@ class Header:
 
     def code(self) -> Code | None:
         """Read this dataset as an item of a code sequence."""
-        value = self.text("CodeValue")
+        # PS3.3 8.8: exactly one of the three holds the code.
+        value = next(filter(None, map(self.text, ("CodeValue", "LongCodeValue", "URNCodeValue"))), "")
         return Code(value, self.text("CodingSchemeDesignator")) if value else None
 
     def words(self, keyword: str) -> npt.NDArray[np.uint16]:

@@ -73,7 +73,7 @@ def test_a_modality_that_is_no_code_is_not_repeated(dataset, to_bytes):
         ({"HighBit": 3}, "BAC-DIMENSIONS"),
         ({"SamplesPerPixel": 4}, "BAC-COLOUR"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "BAC-COLOUR"),
-        ({"ImageLaterality": "B"}, "BAC-DIMENSIONS"),
+        ({"ImageLaterality": "B"}, "BAC-VIEW-BILATERAL"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "POST_CONTRAST"]}, "BAC-CONTRAST"),
         ({"ImageType": ["DERIVED", "PRIMARY", "", "ADDITION"]}, "BAC-CONTRAST"),
         ({"ContrastBolusVolume": 80}, "BAC-CONTRAST"),
