@@ -148,6 +148,11 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "no decoder for this compression is installed where the image is read",
             'install the decoders there with: pip install "bacctl[dicom]"',
         ),
+        "BAC-CODEC-UNSUPPORTED": _refused(
+            "the pixels are compressed in a way that is not supported",
+            "convert the file with `dcmdjpeg IN OUT` of DCMTK or `gdcmconv --raw IN OUT` of GDCM, and send "
+            "what comes out",
+        ),
         "BAC-DECODE-FAILED": _failed(
             "the compressed pixels could not be decoded",
             "check the file with another viewer, or export it again without compression",
@@ -205,7 +210,15 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         ),
         "BAC-W-MASS-ESTIMATED": _warning(
             "the calcium mass is an estimate: pixel values are not proportional to exposure",
-            "send the FOR PROCESSING image for a calibrated mass",
+            "send the FOR PROCESSING image as the unit wrote it for a calibrated mass",
+        ),
+        "BAC-W-HEADER-UNLISTED": _warning(
+            "an attribute that the calcium mass rests on holds a value that the standard does not list",
+            "it was taken as not told: correct the header at its source, and do not rely on the mass",
+        ),
+        "BAC-W-BEAM-ASSUMED": _warning(
+            "the header does not tell all of the filter and the detector; what is usual is assumed",
+            "nothing need be done: the interval holds what this may change, some per cent of the mass",
         ),
         "BAC-W-GRID-ASSUMED": _warning(
             "the header does not say whether a grid stood in the beam; one is assumed",
@@ -324,6 +337,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-W-LOG-SLOPE-ASSUMED": _warning(
             "pixel values follow the logarithm of exposure with an unknown slope; four decades are assumed",
             "take the calcium mass as an estimate",
+        ),
+        "BAC-W-FILE-MENDED": _warning(
+            "the file breaks the DICOM standard, in a way that could be understood",
+            "compare the overlay with the image in another viewer, and tell the maker of the file",
         ),
         "BAC-W-POLARITY-CONFLICT": _warning(
             "the header contradicts itself on whether high values are bright",

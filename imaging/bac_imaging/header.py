@@ -87,14 +87,14 @@ class Header:
         return tuple(_number(_DECIMAL_COMMA.sub(r"\1.\2", text)) for text in written)
 
     def _as_written(self, keyword: str) -> tuple[str, ...]:
-        """Give the values of an attribute that pydicom could not convert, as the text in the file."""
+        """Give the values of an attribute that are no numbers, as the text in the file."""
         try:
             element = self._dataset.get_item(keyword)
         except Exception:  # whatever pydicom makes of a malformed value
             return ()
-        raw = element.value if isinstance(element, RawDataElement) else None
-        text = raw.decode("ascii", "replace") if isinstance(raw, bytes) else ""
-        return tuple(part.strip(" \0") for part in text.split("\\"))
+        if isinstance(element, RawDataElement) and isinstance(element.value, bytes):
+            return tuple(part.strip(" \0") for part in element.value.decode("ascii", "replace").split("\\"))
+        return tuple(str(value).strip(" \0") for value in self._values(keyword))
 
     def number(self, keyword: str) -> float | None:
         """Give the first value as a number: None where absent, NaN where unreadable."""
