@@ -243,6 +243,15 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "the header's pixel spacing does not say which plane it holds in; it is taken at the detector",
             "compare with the detector's pixel size",
         ),
+        "BAC-W-SIZE-UNUSUAL": _warning(
+            "the image has a size that its maker's detectors do not give; it may have been resized or cut",
+            "send the image as the unit wrote it: resized, its lengths, areas and mass are all wrong",
+        ),
+        "BAC-W-SIZE-UNCHECKED": _warning(
+            "the header names no unit whose image sizes are known, nor the field of view, so that a resized "
+            "image would not be noticed",
+            "make sure that the image is as large as the unit wrote it",
+        ),
         "BAC-W-MAGNIFICATION-ASSUMED": _warning(
             "the magnification rests on assumed distances",
             "read area, length and mass with a margin of some per cent",

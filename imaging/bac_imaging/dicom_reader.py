@@ -19,6 +19,7 @@ from pydicom.uid import (
 
 from bac_imaging.acceptance import check_kind, check_layout
 from bac_imaging.beam import read_beam
+from bac_imaging.detectors import check_matrix, has_field_of_view, known_sizes
 from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.geometry import read_geometry
 from bac_imaging.header import Header
@@ -82,7 +83,9 @@ def _read(dataset: Dataset, mended: list[str], given: Spacing | None) -> Mammogr
         intensity = log_exposure(stored, padding, header)
     else:
         intensity = display(stored, padding, header, is_film=kind.is_film)
-    doubts = unlisted_values(header) if kind.intent == "FOR PROCESSING" else ()
+    spacing = geometry.pixel_spacing_mm
+    size = () if kind.is_film else check_matrix(header, expected.rows, expected.columns, spacing)
+    doubts = (*size, *(unlisted_values(header) if kind.intent == "FOR PROCESSING" else ()))
     lossy = (Notice.of("BAC-W-LOSSY"),) if is_lossy(dataset, header) else ()
     return Mammogram(
         signal=intensity.signal,
@@ -105,6 +108,8 @@ def _read(dataset: Dataset, mended: list[str], given: Spacing | None) -> Mammogr
             *_understood(header, mended, surplus_bytes(dataset, expected)),
         ),
         mass_in_doubt=bool(doubts),
+        size_known=known_sizes(header) is not None
+        or has_field_of_view(header, expected.rows, expected.columns, spacing),
     )
 
 

@@ -12,6 +12,7 @@ from bac_imaging.acceptance import MAMMOGRAPHY_RAW
 from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.header import Header
 from bac_imaging.lut import apply_modality_lut, display_scale
+from bac_imaging.polarity import find_polarity
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -26,6 +27,9 @@ _BRIGHT_AIR, _EVEN = 0.6, 0.1
 """Place between the 1st and 99th percentile from which on an even side is bright, and how even it is."""
 _EVERY = 7  # pixels looked at
 _TURNED = "the header makes air bright and tissue dark; the image was turned round"
+_INVERTED = "the breast is darker than what surrounds it; the image was turned round"
+_OPEN = "most of the border is bright, and whether the image is inverted is not told; it was left as it is"
+
 _DISPLAY_BITS = 8
 _IDLE_BITS = 2  # more than a dim exposure leaves unused
 _CLIPPED_SHARE = 2e-4
@@ -134,7 +138,7 @@ def display(stored: IntArray, padding: BoolArray, header: Header, *, is_film: bo
     header : Header
         Header of the image.
     is_film : bool
-        Films have white frames, so that nothing can be told from a bright border.
+        Films have white frames, so that a bright border alone tells nothing.
 
     Returns
     -------
@@ -160,7 +164,33 @@ def display(stored: IntArray, padding: BoolArray, header: Header, *, is_film: bo
         dark_high = not dark_high
     if dark_high:
         signal = 1 - signal
+    if not notices:
+        signal, turned = upright(signal, ~padding)
+        notices += turned
     return with_clipping(_finish(signal, ~padding, False, notices))
+
+
+def upright(signal: FloatArray, valid: BoolArray) -> tuple[FloatArray, tuple[Notice, ...]]:
+    """Turn an image round whose breast is darker than its surround, by `bac_imaging.polarity`.
+
+    Parameters
+    ----------
+    signal : numpy.ndarray
+        float32, (rows, columns), brightness from 0 to 1.
+    valid : numpy.ndarray
+        bool, (rows, columns).
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, (rows, columns).
+    tuple of Notice
+        ``BAC-W-POLARITY-CONFLICT`` where it was turned, or where it is not told whether it should be.
+    """
+    polarity = find_polarity(signal, valid)
+    if polarity == "inverted":
+        return 1 - signal, (Notice.of("BAC-W-POLARITY-CONFLICT", _INVERTED),)
+    return signal, (Notice.of("BAC-W-POLARITY-CONFLICT", _OPEN),) if polarity == "open" else ()
 
 
 def with_clipping(intensity: Intensity) -> Intensity:

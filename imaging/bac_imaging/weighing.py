@@ -107,6 +107,8 @@ def weigh(
         notices.append(Notice.of("BAC-W-GRID-ASSUMED"))
     if beam is not None and (beam.detector is None or beam.filter_thickness_mm is None):
         notices.append(Notice.of("BAC-W-BEAM-ASSUMED", _not_told(beam)))
+    if not context["size_known"]:
+        notices.append(Notice.of("BAC-W-SIZE-UNCHECKED"))
     if metal:
         notices.append(Notice.of("BAC-W-METAL", _too_heavy(len(metal))))
     if _is_clipped(signal, found.mask):
