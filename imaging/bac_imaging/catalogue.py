@@ -347,6 +347,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "pixel values follow the logarithm of exposure with an unknown slope; four decades are assumed",
             "take the calcium mass as an estimate",
         ),
+        "BAC-W-PADDING-DOUBTFUL": _warning(
+            "what the header declares as padding looks like a part of the image, and was left out",
+            "compare the overlay with the image in another viewer; calcium there is not counted",
+        ),
         "BAC-W-FILE-MENDED": _warning(
             "the file breaks the DICOM standard, in a way that could be understood",
             "compare the overlay with the image in another viewer, and tell the maker of the file",

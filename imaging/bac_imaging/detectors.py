@@ -1,7 +1,7 @@
 """Sizes of image that mammography units give, by maker and model.
 
-An image that was made smaller with its header kept is as plausible as one that was not, unless the size that its
-detector gives is known. ``docs/limits.md`` says where each size comes from.
+An image that was made smaller with its header kept is as plausible as one that was not, unless the size that
+its detector gives is known. ``docs/limits.md`` says where each size comes from.
 """
 
 from __future__ import annotations

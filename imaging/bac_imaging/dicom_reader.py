@@ -23,8 +23,9 @@ from bac_imaging.detectors import check_matrix, has_field_of_view, known_sizes
 from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.geometry import read_geometry
 from bac_imaging.header import Header
-from bac_imaging.intensity import display, log_exposure, padding_mask
+from bac_imaging.intensity import display, log_exposure
 from bac_imaging.mammogram import MAX_FILE_BYTES, Mammogram
+from bac_imaging.padding import read_padding
 from bac_imaging.pixel_element import are_items, bytes_needed, mend_pixels
 from bac_imaging.pixels import decode, is_lossy, surplus_bytes
 from bac_imaging.spacing import Spacing
@@ -78,14 +79,14 @@ def _read(dataset: Dataset, mended: list[str], given: Spacing | None) -> Mammogr
         header, expected.rows, expected.columns, given, beam.thickness_mm if beam else None
     )
     stored = decode(dataset, header, expected)
-    padding = padding_mask(stored, header)
+    padding, padding_notices = read_padding(stored, header)
     if kind.intent == "FOR PROCESSING":
         intensity = log_exposure(stored, padding, header)
     else:
         intensity = display(stored, padding, header, is_film=kind.is_film)
     spacing = geometry.pixel_spacing_mm
     size = () if kind.is_film else check_matrix(header, expected.rows, expected.columns, spacing)
-    doubts = (*size, *(unlisted_values(header) if kind.intent == "FOR PROCESSING" else ()))
+    doubts = (*size, *padding_notices, *(unlisted_values(header) if kind.intent == "FOR PROCESSING" else ()))
     lossy = (Notice.of("BAC-W-LOSSY"),) if is_lossy(dataset, header) else ()
     return Mammogram(
         signal=intensity.signal,

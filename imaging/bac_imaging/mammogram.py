@@ -68,8 +68,8 @@ class Mammogram:
         True where a header value that a mass rests on is not one of the standard's, or contradicts another: a
         mass is then an estimate at best, and a warning says why.
     size_known : bool
-        True where the header names a unit whose image sizes are known, or the image's field of view: a resized
-        image would have been noticed.
+        True where the header names a unit whose image sizes are known, or the image's field of view: that an
+        image was resized would have been noticed.
     """
 
     signal: npt.NDArray[np.float32]

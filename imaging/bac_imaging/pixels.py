@@ -123,7 +123,8 @@ def is_lossy(dataset: Dataset, header: Header) -> bool:
         True if the syntax always loses, or the header or the compressed stream admits a loss.
     """
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in _LOSSY or header.text("LossyImageCompression") == "01" or header.text(_METHOD):
+    # PS3.3 C.7.6.1.1.5: 00 or 01. What is neither does not say that nothing was lost.
+    if syntax in _LOSSY or header.text("LossyImageCompression") not in ("", "00") or header.text(_METHOD):
         return True
     if any(ratio > 1 for ratio in header.numbers("LossyImageCompressionRatio")):
         return True

@@ -57,6 +57,14 @@ def test_a_modality_that_is_no_code_is_not_repeated(dataset, to_bytes):
         ({"ImageType": ["DERIVED", "PRIMARY", "", "GENERATED_2D"]}, "BAC-SYNTHETIC-2D"),
         ({"SeriesDescription": "L CC C-View"}, "BAC-SYNTHETIC-2D"),
         ({"SeriesDescription": "L CC Intelligent 2D"}, "BAC-SYNTHETIC-2D"),
+        ({"SeriesDescription": "C View"}, "BAC-SYNTHETIC-2D"),
+        ({"SeriesDescription": "L_CC_C_VIEW"}, "BAC-SYNTHETIC-2D"),
+        ({"SeriesDescription": "Intelligent2D"}, "BAC-SYNTHETIC-2D"),
+        ({"SeriesDescription": "INSIGHT2D"}, "BAC-SYNTHETIC-2D"),
+        ({"SeriesDescription": "V Preview"}, "BAC-SYNTHETIC-2D"),
+        ({"SeriesDescription": "S View"}, "BAC-SYNTHETIC-2D"),
+        ({"ImageComments": "G-View"}, "BAC-SYNTHETIC-2D"),
+        ({"VolumeBasedCalculationTechnique": "MAX_IP"}, "BAC-SYNTHETIC-2D"),
         ({"ImageType": ["DERIVED", "PRIMARY", "", "SUBTRACTION"]}, "BAC-CONTRAST"),
         ({"ContrastBolusAgent": "IOHEXOL"}, "BAC-CONTRAST"),
         ({"QualityControlImage": "YES"}, "BAC-QC-IMAGE"),
@@ -88,7 +96,7 @@ def test_refused(attributes, code, refusal):
 def test_plain_words_refuse_nothing(dataset, to_bytes):
     harmless = dataset(
         StudyDescription="after stereotactic biopsy, tomosynthesis declined",
-        SeriesDescription="MAMMO SCREENING",
+        SeriesDescription="MAMMO SCREENING, CC VIEW",
         ContrastBolusAgent="",
         QualityControlImage="NO",
         NumberOfFrames=1,
