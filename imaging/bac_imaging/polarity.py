@@ -8,7 +8,7 @@ opposite of both.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,11 +31,25 @@ _BRIGHT_SIDES = 2.0  # of four: more than half of the border is bright
 _OPEN, _SURE = 0.5, 0.6
 """Likeness to an inverted picture up to which nothing is said, and from which on a picture is turned.
 
-104 films and digital views, with and without a white or black frame, came to 0.44 at most; the same inverted
+108 films and digital views, with and without a white or black frame, came to 0.44 at most; the same inverted
 mostly lay between 1 and 3.
 """
-_NOTHING_SEEN = -1.5  # likeness to a breast of what is not told from air
+_SOLID, _MORE_SOLID = 0.85, 0.05
+"""Share of its convex hull that a dark breast fills at least, and by how much more than its bright surround does.
+
+The dark corners beside a large bright breast are hollow, and the breast is not.
+"""
 _MOST_INVALID = 0.05  # of the picture: padding has taken the place of air
+
+
+class _Body(NamedTuple):
+    """How much a part of a picture is like a breast, and the share of its convex hull that it fills."""
+
+    likeness: float
+    solidity: float
+
+
+_NOTHING = _Body(-1.5, 0.0)  # what is not told from air
 
 
 def find_polarity(signal: FloatArray, valid: BoolArray) -> Polarity:
@@ -67,13 +81,13 @@ def find_polarity(signal: FloatArray, valid: BoolArray) -> Polarity:
         within = _without_frame(within, level, _FRAME_TOLERANCE * (high - low))
     # Only now: a blurred frame would leave a bright edge.
     picture, within = (ndimage.gaussian_filter(each, 1.0) for each in (picture, within))
-    inverted, upright = _breast_likeness(-within), _breast_likeness(within)
+    inverted, upright = _breast(-within), _breast(within)
     if inverted is None and upright is None:
         return "upright"  # no air either way, which finding the breast refuses
-    likeness = (_NOTHING_SEEN if inverted is None else inverted) - (
-        _NOTHING_SEEN if upright is None else upright
-    )
-    if likeness > _SURE:
+    inverted, upright = inverted or _NOTHING, upright or _NOTHING
+    likeness = inverted.likeness - upright.likeness
+    is_body = inverted.solidity > max(_SOLID, upright.solidity + _MORE_SOLID)
+    if likeness > _SURE and is_body:
         return "inverted"
     is_bright = max(_bright_border(picture), _bright_border(within)) > _BRIGHT_SIDES
     return "open" if is_bright and likeness > -_OPEN else "upright"
@@ -93,11 +107,8 @@ def _without_frame(picture: FloatArray, level: float, tolerance: float) -> Float
     return picture
 
 
-def _breast_likeness(picture: FloatArray) -> float | None:
-    """Give how much the bright part is like a breast: solid, and at a small part of the border.
-
-    None where nothing is told from air.
-    """
+def _breast(picture: FloatArray) -> _Body | None:
+    """Take the largest bright part for the breast; None where nothing is told from air."""
     levels = air_and_tissue(picture.ravel())
     if levels is None:
         return None
@@ -108,7 +119,8 @@ def _breast_likeness(picture: FloatArray) -> float | None:
         return None
     largest = 1 + int(np.bincount(parts.ravel())[1:].argmax())
     body = ndimage.binary_fill_holes(parts == largest)
-    return 2.0 * float(body.sum()) / hull_area(body) - _sides(bright)
+    solidity = float(body.sum()) / hull_area(body)
+    return _Body(2.0 * solidity - _sides(bright), solidity)
 
 
 def _bright_border(picture: FloatArray) -> float:

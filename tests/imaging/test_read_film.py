@@ -235,7 +235,7 @@ def picture(breast_share, frame=0, edge=0):
     return np.pad(grey, frame, constant_values=255), np.pad(inside, frame)
 
 
-@pytest.mark.parametrize("share", [0.35, 0.5, 0.9])
+@pytest.mark.parametrize("share", [0.35, 0.5, 0.62])
 @pytest.mark.parametrize("frame", [0, 12])
 @pytest.mark.parametrize("inverted", [False, True])
 def test_an_inverted_breast_is_turned_and_an_upright_one_is_not(share, frame, inverted):
@@ -245,13 +245,29 @@ def test_an_inverted_breast_is_turned_and_an_upright_one_is_not(share, frame, in
     image = read_mammogram(encode(grey), SPACING)
     assert ("BAC-W-POLARITY-CONFLICT" in codes(image)) == inverted
     air = ~inside
-    air[: frame + 5], air[:, : frame + 5], air[-frame - 5 :], air[:, -frame - 5 :] = (
-        False,
-        False,
-        False,
-        False,
-    )
+    border = np.ones_like(air)
+    border[frame + 5 : -frame - 5, frame + 5 : -frame - 5] = False
+    air &= ~border
     assert image.signal[inside].mean() > image.signal[air].mean() + 0.2
+
+
+@pytest.mark.parametrize("frame", [0, 12])
+def test_a_breast_that_fills_the_image_is_not_turned(frame):
+    grey, inside = picture(0.9, frame)
+    image = read_mammogram(encode(grey), SPACING)
+    expected = (grey - float(grey.min())) / float(np.ptp(grey))
+    np.testing.assert_allclose(image.signal, expected, atol=1e-6)
+    assert inside.mean() > 0.5
+
+
+@pytest.mark.parametrize("frame", [0, 12])
+def test_one_dark_corner_beside_a_large_breast_turns_nothing(frame):
+    row, column = np.mgrid[:400, :320]
+    inside = (row - 400) ** 2 + column**2 < 400**2
+    noise = np.random.default_rng(3).integers(0, 12, inside.shape)
+    grey = np.pad(np.where(inside, 120 + column // 8, 10) + noise, frame, constant_values=255)
+    image = read_mammogram(encode(grey.astype(np.uint8)), SPACING)
+    assert image.signal[frame + 300, frame + 50] > image.signal[frame + 20, frame + 300]
 
 
 def test_bright_edges_of_a_film_turn_nothing():
@@ -266,7 +282,7 @@ def test_real_films_are_not_turned(name, mammograms):
     # One has bright edges on three sides, one a white frame.
     data = (mammograms / name).read_bytes()
     grey = np.asarray(Image.open(io.BytesIO(data)).convert("L"))
-    image = read_mammogram(data, SPACING)
+    image = read_mammogram(data, (0.07, 0.07))
     assert np.corrcoef(image.signal[::16, ::16].ravel(), grey[::16, ::16].ravel())[0, 1] > 0.99
 
 

@@ -140,7 +140,6 @@ def test_views_that_are_refused(attributes, refused, read, code):
         ("RIGHT MEDIO-LATERAL OBLIQUE", "R", "MLO"),
         ("LATEROMEDIAL OBLIQUE", "", "LMO"),
         ("EXAGGERATED CRANIOCAUDAL LATERALLY", "", "XCCL"),
-        ("LM", "", "LM"),
         ("A R", "", ""),
         ("CC ROLLED", "", ""),
         ("AP", "", ""),
