@@ -43,6 +43,8 @@ _SIZES: tuple[tuple[re.Pattern[str], tuple[tuple[re.Pattern[str], tuple[Size, ..
         ((_ANY, ((2294, 1914), (3062, 2394), (3518, 2800), (3328, 2560), (2394, 1800), (4740, 3540))),),
     ),
 )
+_SLACK = 1.03  # of a detector's side, which makers round
+_FINER = 1.2  # GE's spacing of a plane above the detector is within 1.15 of its elements'
 _TOLERANCE = 0.015  # of a side: makers cut some lines; what it may change of an area is within 3 %
 
 
@@ -64,6 +66,9 @@ def check_matrix(header: Header, rows: int, columns: int, spacing: Spacing) -> t
         ``BAC-W-SIZE-UNUSUAL`` where the maker is known and the size is not his; empty also where the header's
         field of view is that of the stored pixels (PS3.3 C.8.11.4), which explains any size.
     """
+    if _exceeds_detector(header, rows, columns, spacing):
+        found = "the image is larger than the detector's active area, or its pixels smaller than the elements"
+        return (Notice.of("BAC-W-SIZE-UNUSUAL", found),)
     sizes = known_sizes(header)
     if sizes is None or _is_known(rows, columns, sizes) or has_field_of_view(header, rows, columns, spacing):
         return ()
@@ -91,6 +96,17 @@ def has_field_of_view(header: Header, rows: int, columns: int, spacing: Spacing)
         all(abs(a / b - 1) <= 2 * _TOLERANCE for a, b in zip(field, sides, strict=True))
         for field in (view, view[::-1])
     )
+
+
+def _exceeds_detector(header: Header, rows: int, columns: int, spacing: Spacing) -> bool:
+    """Hold an image against DetectorActiveDimensions and DetectorElementSpacing (PS3.3 C.8.11.4)."""
+    active, element = (
+        sorted(header.numbers(keyword)) for keyword in ("DetectorActiveDimensions", "DetectorElementSpacing")
+    )
+    sides = sorted((rows * spacing[0], columns * spacing[1]))
+    is_larger = len(active) == 2 and any(s > a * _SLACK for s, a in zip(sides, active, strict=True) if a > 0)
+    is_finer = len(element) == 2 and element[0] > max(spacing) * _FINER
+    return is_larger or is_finer
 
 
 def _is_known(rows: int, columns: int, sizes: tuple[Size, ...]) -> bool:

@@ -169,12 +169,12 @@ def _dataset(data: bytes) -> Dataset:
 def _lacks_pixels(dataset: Dataset) -> bool:
     """Tell whether the pixel data are shorter than the header says, or their items do not meet."""
     try:
-        element = dataset.get_item("PixelData") if "PixelData" in dataset else None
+        element: object = dataset.get_item("PixelData") if "PixelData" in dataset else None
     except Exception:  # an element that is parsed only here; decoding says what is wrong with it
         return False
     if element is None:
         return False
-    value = element.value if isinstance(element.value, bytes) else b""
+    value = getattr(element, "value", None) or b""
     if isinstance(element, RawDataElement) and element.length == _UNDEFINED_LENGTH:
         return not are_items(value)
     needed = bytes_needed(dataset)

@@ -89,7 +89,7 @@ class Header:
     def _as_written(self, keyword: str) -> tuple[str, ...]:
         """Give the values of an attribute that are no numbers, as the text in the file."""
         try:
-            element = self._dataset.get_item(keyword)
+            element: object = self._dataset.get_item(keyword)
         except Exception:  # whatever pydicom makes of a malformed value
             return ()
         if isinstance(element, RawDataElement) and isinstance(element.value, bytes):
@@ -101,8 +101,9 @@ class Header:
         return next(iter(self.numbers(keyword)), None)
 
     def positive(self, keyword: str, lowest: float, highest: float) -> float | None:
-        """Give the first value where it lies in the closed range, None in any other case."""
-        value = self.number(keyword)
+        """Give the value where it lies in the closed range, None in any other case; several are none."""
+        values = set(self.numbers(keyword))
+        value = values.pop() if len(values) == 1 else None
         return value if value is not None and lowest <= value <= highest else None
 
     def items(self, keyword: str) -> tuple[Header, ...]:

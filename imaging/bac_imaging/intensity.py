@@ -29,7 +29,7 @@ _EVERY = 7  # pixels looked at
 _TURNED = "the header makes air bright and tissue dark; the image was turned round"
 _RAW_INVERTED = "by the header the breast lets more radiation through than what surrounds it"
 _INVERTED = "the breast is darker than what surrounds it; the image was turned round"
-_OPEN = "most of the border is bright, and whether the image is inverted is not told; it was left as it is"
+_OPEN = "whether the breast is darker than what surrounds it is not clear; the image was left as it is"
 
 _DISPLAY_BITS = 8
 _IDLE_BITS = 2  # more than a dim exposure leaves unused
@@ -245,14 +245,14 @@ def _is_raw(header: Header) -> bool:
     No detector stores 8 bits or negative exposures, and the class of images for processing is one of its own.
     Pixels that were derived from another image's (PS3.3 C.7.6.1.1.2) need not follow the exposure any more.
     """
-    origin = next(iter(header.texts("ImageType")), "")
+    origin, capture = (*header.texts("ImageType"), "", "")[:2]
     stored_bits = header.number("BitsStored")
     return (
         (stored_bits is None or stored_bits > _DISPLAY_BITS)
         and header.number("PixelRepresentation") != 1
         and header.uid("SOPClassUID") in (None, MAMMOGRAPHY_RAW)
         and header.text("PresentationIntentType") in ("", "FOR PROCESSING")
-        and origin in ("", "ORIGINAL")
+        and (origin or "ORIGINAL", capture or "PRIMARY") == ("ORIGINAL", "PRIMARY")
     )
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.header import Header
+from bac_imaging.view_position import find_positions
 
 Laterality = Literal["L", "R"]
 _Side = Literal["L", "R", "B", ""]
@@ -52,6 +53,7 @@ def read_laterality(header: Header, in_view: str) -> tuple[Laterality | None, tu
     RefusedError
         ``BAC-VIEW-BILATERAL``.
     """
+    described = _described(header)
     written = [side for side in (_WRITTEN.get(header.text(name), "") for name in _ATTRIBUTES) if side]
     region = _region(header)
     first = written[0] if written else in_view or region
@@ -63,10 +65,17 @@ def read_laterality(header: Header, in_view: str) -> tuple[Laterality | None, tu
     other = "R" if side == "L" else "L"
     if other in written or region == other:
         return side, (Notice.of("BAC-W-VIEW-CONFLICT", f"the header names both sides; {side} is used"),)
-    if in_view == other:
+    if other in (in_view, described):
         found = f"the side is {side} but the view is written for {other}"
         return side, (Notice.of("BAC-W-VIEW-CONFLICT", found),)
     return side, ()
+
+
+def _described(header: Header) -> _Side:
+    """Read the side from the series' description, where it names the views of one side alone."""
+    sides: set[_Side] = {position.side for position in find_positions(header.text("SeriesDescription"))}
+    sides.discard("")
+    return sides.pop() if len(sides) == 1 else ""
 
 
 def _region(header: Header) -> _Side:

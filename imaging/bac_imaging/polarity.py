@@ -28,14 +28,15 @@ _FRAME_SHARE, _FRAME_TOLERANCE = 0.98, 0.05  # of a line, and of the grey values
 _BLUR_PX = 2  # of a frame's inner edge
 _TISSUE_SHARE = 0.3  # of the step from air to tissue
 _BRIGHT_SIDES = 2.0  # of four: more than half of the border is bright
-_OPEN, _SURE = 0.5, 0.6
-"""Likeness to an inverted picture up to which nothing is said, and from which on a picture is turned.
+_OPEN, _RATHER, _SURE = 0.5, 0.3, 0.6
+"""Likeness to an inverted picture: minus the first and more leaves it open where the border is bright, the
+second and more where it is not, and from the third on a picture is turned.
 
 108 films and digital views, with and without a white or black frame, came to 0.44 at most; the same inverted
 mostly lay between 1 and 3.
 """
 _SOLID, _MORE_SOLID = 0.85, 0.05
-"""Share of its convex hull that a dark breast fills at least, and by how much more than its bright surround does.
+"""Share of its convex hull that a dark breast fills at least, and by how much more than its surround does.
 
 The dark corners beside a large bright breast are hollow, and the breast is not.
 """
@@ -65,7 +66,7 @@ def find_polarity(signal: FloatArray, valid: BoolArray) -> Polarity:
     Returns
     -------
     {"upright", "inverted", "open"}
-        ``open``: most of its border is bright, and what is inside does not tell.
+        ``open``: neither reading is clearly the better one.
     """
     step = max(1, max(signal.shape) // _COARSE_PX)
     rows, columns = (size // step for size in signal.shape)
@@ -90,7 +91,7 @@ def find_polarity(signal: FloatArray, valid: BoolArray) -> Polarity:
     if likeness > _SURE and is_body:
         return "inverted"
     is_bright = max(_bright_border(picture), _bright_border(within)) > _BRIGHT_SIDES
-    return "open" if is_bright and likeness > -_OPEN else "upright"
+    return "open" if likeness > (-_OPEN if is_bright else _RATHER) else "upright"
 
 
 def _without_frame(picture: FloatArray, level: float, tolerance: float) -> FloatArray:

@@ -16,6 +16,7 @@ _LISTED: dict[str, frozenset[str]] = {
     "DetectorType": frozenset({"DIRECT", "SCINTILLATOR", "STORAGE", "FILM"}),  # C.8.11.4
     "DetectorConfiguration": frozenset({"AREA", "SLOT"}),  # C.8.11.4
     "PixelSpacingCalibrationType": frozenset({"GEOMETRY", "FIDUCIAL"}),  # 10.7.1
+    "OrganExposed": frozenset({"BREAST"}),  # C.8.11.7
     "QualityControlImage": frozenset({"YES", "NO", "BOTH"}),  # C.7.6.1
 }
 _STORAGE = "a storage phosphor is not in the table of beams; the mean of other detectors is taken"
@@ -39,13 +40,15 @@ def unlisted_values(header: Header) -> tuple[Notice, ...]:
     ]
     grid = {term for term in header.texts("Grid") if term}
     if NO_GRID in grid and grid & GRIDS:
-        names.insert(0, "Grid")
+        names.append("Grid")
+    if header.text("FilterType") == "NONE" and {t for t in header.texts("FilterMaterial") if t} - {"NONE"}:
+        names.append("FilterType")
     notices = []
     if names:
         hold = (
-            "holds a value that the standard does not list"
+            "holds a value that the standard does not list or that another contradicts"
             if len(names) == 1
-            else ("hold values that the standard does not list")
+            else ("hold values that the standard does not list or that others contradict")
         )
         notices.append(Notice.of("BAC-W-HEADER-UNLISTED", f"{' and '.join(names)} {hold}"))
     if header.text("DetectorType") == "STORAGE":

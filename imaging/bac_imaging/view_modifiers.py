@@ -44,7 +44,14 @@ OTHER_MODIFIER = "-OTHER"
 """Behind the name of a view whose modifier is none that is known: a view that is not plain."""
 
 # Texts about one image or its series, not about the study.
-_DESCRIPTIONS = ("SeriesDescription", "AcquisitionDeviceProcessingDescription", "PaddleDescription")
+_DESCRIPTIONS = (
+    "SeriesDescription",
+    "AcquisitionDeviceProcessingDescription",
+    "PaddleDescription",
+    "ProtocolName",
+    "ImageComments",
+)
+_NAMING = 2  # of these name the view itself
 _SIZE = re.compile(r"(\d+(?:[.,]\d+)?) *(?:X *(\d+(?:[.,]\d+)?) *(?:CM|MM)?|CM|MM)(?![A-Z0-9])")
 _SMALL_PADDLE_CM = 17.0  # the smallest for a whole breast is 18 cm x 24 cm
 _IN_MM = 50.0  # no paddle has as many centimetres
@@ -93,7 +100,7 @@ def name_modified(
         suffixes.add(_MODIFIER_CODES.get(code_value(item), OTHER_MODIFIER))
     notices = []
     texts = [header.text(keyword) for keyword in _DESCRIPTIONS]
-    described = {position for text in texts for position in find_positions(text)}
+    described = {position for text in texts[:_NAMING] for position in find_positions(text)}
     if any(map(says_magnified, texts)) or any(each.magnified for each in described):
         suffixes.add("M")
         notices.append(_not_plain("the series is described as one of magnification views"))
@@ -103,7 +110,7 @@ def name_modified(
     elif _is_small(header.text("PaddleDescription")):
         suffixes.add("S")
         notices.append(_not_plain("the compression paddle is too small for a whole breast"))
-    plain = {each.view for each in described}
+    plain: set[str] = {each.view for each in described}
     if len(described) == 1 and view not in plain:
         found = f"the view is {view} but described as {plain.pop()}"
         notices.append(Notice.of("BAC-W-VIEW-CONFLICT", found))

@@ -173,7 +173,8 @@ def _refuse_biopsy(header: Header) -> None:
 
 
 def _refuse_specimen(header: Header, codes: set[str]) -> None:
-    texts = (header.text(keyword) for keyword in ("ViewPosition", "BodyPartExamined", "PaddleDescription"))
+    where = ("ViewPosition", "BodyPartExamined", "PaddleDescription", "SeriesDescription", "ProtocolName")
+    texts = (header.text(keyword) for keyword in where)
     if (
         codes & _SPECIMEN_CODES
         or any("SPECIMEN" in text for text in texts)

@@ -108,8 +108,9 @@ def test_jpeg_of_12_bits_says_what_converts_it(dataset, with_gdcm):
     data = bytearray(with_gdcm(dataset(), "JPEGExtendedProcess2_4"))
     precision = data.index(b"\xff\xc1") + 4  # T.81 B.2.2: marker, length, precision
     data[precision] = 12
-    with pytest.raises(RefusedError, match=r"^BAC-CODEC-UNSUPPORTED: .*12 bits.*dcmdjpeg"):
+    with pytest.raises(RefusedError, match=r"12 bits.*dcmdjpeg") as caught:
         read_mammogram(bytes(data))
+    assert caught.value.code == "BAC-CODEC-UNSUPPORTED"
 
 
 @pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.JPEG2000Lossless, uid.JPEGLSLossless])

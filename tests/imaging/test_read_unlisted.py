@@ -204,3 +204,23 @@ def test_raw_pixels_that_are_turned_round_behind_the_header(read):
     image = read((4095 - exposure).astype(np.uint16))
     assert "BAC-W-POLARITY-CONFLICT" in codes(image)
     assert not image.exposure_scale_known
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"ImageType": ["ORIGINAL", "SECONDARY"]},
+        {"FilterType": "NONE"},
+        {"OrganExposed": "HAND"},
+        {"DetectorActiveDimensions": [10, 10]},
+        {"DetectorElementSpacing": [0.2, 0.2]},
+    ],
+)
+def test_what_contradicts_the_rest_leaves_no_calibrated_mass(attributes, read):
+    image = read(**attributes)
+    assert image.mass_in_doubt or not image.exposure_scale_known
+
+
+def test_several_values_of_one_are_none(read):
+    beam = read(KVP=[31, 25], BodyPartThickness=[57, 57]).beam
+    assert (beam.kvp, beam.thickness_mm) == (None, 57)

@@ -323,3 +323,11 @@ def test_both_breasts(attributes, read, code):
         attributes = attributes | {"AnatomicRegionSequence": [code("63762007")]}
     with pytest.raises(RefusedError, match=r"^BAC-VIEW-BILATERAL: .*one breast"):
         read(**attributes)
+
+
+def test_a_description_of_the_other_side_or_of_a_specimen(read):
+    assert "BAC-W-VIEW-CONFLICT" in codes(read(SeriesDescription="R CC"))
+    assert read(ProtocolName="MAG").view == "CCM"
+    assert read(ImageComments="spot compression").view == "CCS"
+    with pytest.raises(RefusedError, match=r"^BAC-VIEW-SPECIMEN: "):
+        read(SeriesDescription="LCC SPECIMEN")
