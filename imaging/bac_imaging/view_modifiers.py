@@ -118,8 +118,12 @@ def name_modified(
         suffixes |= {each.modifier for each in described}
     view += "".join(sorted(suffixes - {""}))
     if any(suffixes) and not any(notice.code == "BAC-W-VIEW-MODIFIED" for notice in notices):
-        found = "the view has a modifier that is not known" if OTHER_MODIFIER in suffixes else None
-        notices.append(Notice.of("BAC-W-VIEW-MODIFIED", found or f"the view is a modified one, {view}"))
+        is_known = OTHER_MODIFIER not in suffixes
+        notices.append(
+            _not_plain(
+                f"the view is a modified one, {view}" if is_known else "the view's modifier is not known"
+            )
+        )
     return view, notices
 
 
