@@ -22,11 +22,23 @@ MAMMOGRAPHY_RAW = "1.2.840.10008.5.1.4.1.1.1.2.1"
 _TOMOSYNTHESIS = frozenset(f"1.2.840.10008.5.1.4.1.1.13.1.{n}" for n in (3, 4, 5))
 _FILM_MODALITIES = frozenset({"RG", "CR", "DX", "SC", "OT", "FILM"})
 
-_SYNTHETIC_TERM = re.compile(r"GENERATED_?2D|\bSYNTH|C-?VIEW|S-?VIEW|V-?PREVIEW|TOMO_?2D")
-_SYNTHETIC_TEXT = re.compile(
-    r"\bSYNTH|\b[CS]-?VIEW\b|\bV-?PREVIEW\b|INTELLIGENT 2D|INSIGHT 2D|GENERATED 2D|\bSYN ?2D"
+# Makers' names: Hologic C-View and Intelligent 2D, GE V-Preview, Fuji S-View, Siemens Insight 2D, Giotto
+# G-View. They are met with a hyphen, a blank, an underscore or nothing.
+_SYNTHETIC_NAME = (
+    r"(?<![A-Z0-9])(?:SYNTH|[CSG][ _-]?VIEW(?![A-Z])|V[ _-]?PREVIEW|INTELLIGENT[ _-]?2D|INSIGHT[ _-]?2D"
+    r"|GENERATED[ _-]?2D|SYN[ _-]?2D|TOMO[ _-]?2D|S2D(?![A-Z0-9]))"
 )
-_DESCRIPTIONS = ("SeriesDescription", "AcquisitionDeviceProcessingDescription", "DerivationDescription")
+_SYNTHETIC_TERM = re.compile(_SYNTHETIC_NAME + r"|GENERATED_?2D|C-?VIEW|S-?VIEW|V-?PREVIEW|TOMO_?2D")
+_SYNTHETIC_TEXT = re.compile(_SYNTHETIC_NAME)
+_DESCRIPTIONS = (
+    "SeriesDescription",
+    "AcquisitionDeviceProcessingDescription",
+    "AcquisitionDeviceProcessingCode",
+    "DerivationDescription",
+    "ImageComments",
+)
+# PS3.3 C.8.16.2.1.3. What was computed from a volume is no projection by X-rays.
+_NO_VOLUME = frozenset({"", "NONE"})
 _TOMOSYNTHESIS_TERM = re.compile(r"\bTOMO")
 _CONTRAST_TERM = re.compile(
     r"\b(SUBTRACTION|SUBTRACTED|ADDITION|RECOMBINED|HIGH_ENERGY|LOW_ENERGY|DUAL_ENERGY|POST_?CONTRAST)\b"
@@ -37,6 +49,7 @@ _NO_AGENT = frozenset({"", "NO", "NONE", "N/A", "UNKNOWN"})
 _BREAST_CODES = frozenset(
     {"76752008", "73056007", "80248007", "63762007", "T-04000", "T-04020", "T-04030", "T-04080"}
 )
+_PALETTES = frozenset({"PALETTE COLOR", "ARGB", "CMYK", "HSV"})
 _BREAST = re.compile(r"BREAST|MAMM|AXILLA")
 
 
@@ -108,12 +121,14 @@ def check_kind(header: Header) -> Kind:
         raise RefusedError("BAC-DICOM-NO-PIXELS")
     _refuse_derived(header, sop_class)
     frames = header.number("NumberOfFrames")
-    if frames is not None and frames != 1:
+    # PS3.3 C.7.6.6: one or more. Some writers of single images put 0; the length of the pixels tells more.
+    if frames is not None and frames not in (0, 1):
         raise RefusedError("BAC-MULTIFRAME")
     body_part = header.text("BodyPartExamined")
     if is_film and not _shows_breast(body_part, header):
         raise RefusedError("BAC-MODALITY", "the image does not show a breast")
-    if "YES" in (header.text("QualityControlImage"), header.text("CalibrationImage")):
+    # PS3.3 C.7.6.1: YES, NO, or BOTH for what shows a patient and a test object.
+    if {"YES", "BOTH"} & {header.text("QualityControlImage"), header.text("CalibrationImage")}:
         raise RefusedError("BAC-QC-IMAGE")
     return Kind(is_film, None if is_film else _intent(header, sop_class))
 
@@ -134,12 +149,11 @@ def _refuse_derived(header: Header, sop_class: str | None) -> None:
     described = " ".join(header.text(keyword) for keyword in _DESCRIPTIONS)
     if _SYNTHETIC_TERM.search(image_type) or _SYNTHETIC_TEXT.search(described):
         raise RefusedError("BAC-SYNTHETIC-2D")
-    if (
-        sop_class in _TOMOSYNTHESIS
-        or _TOMOSYNTHESIS_TERM.search(image_type)
-        or header.text("VolumeBasedCalculationTechnique") == "TOMOSYNTHESIS"
-    ):
+    technique = header.text("VolumeBasedCalculationTechnique")
+    if sop_class in _TOMOSYNTHESIS or _TOMOSYNTHESIS_TERM.search(image_type) or technique == "TOMOSYNTHESIS":
         raise RefusedError("BAC-TOMOSYNTHESIS")
+    if technique not in _NO_VOLUME:
+        raise RefusedError("BAC-SYNTHETIC-2D")
     agents = [header.text("ContrastBolusAgent"), *map(header.text, _AGENT_TEXTS)]
     volume = header.number("ContrastBolusVolume")
     if (
@@ -152,8 +166,10 @@ def _refuse_derived(header: Header, sop_class: str | None) -> None:
 
 
 def _intent(header: Header, sop_class: str | None) -> Intent:
+    # PS3.3 C.8.11.1: one of the two. Where it is neither, the class decides (A.26.4.2).
     written = header.text("PresentationIntentType")
-    is_raw = written == "FOR PROCESSING" or (not written and sop_class == MAMMOGRAPHY_RAW)
+    is_told = written in ("FOR PROCESSING", "FOR PRESENTATION")
+    is_raw = written == "FOR PROCESSING" or (not is_told and sop_class == MAMMOGRAPHY_RAW)
     return "FOR PROCESSING" if is_raw else "FOR PRESENTATION"
 
 
@@ -179,13 +195,17 @@ def check_layout(header: Header) -> Expected:
     check_dimensions(rows, columns)
     samples = _whole(header, "SamplesPerPixel", 1)
     photometric = header.text("PhotometricInterpretation")
-    if samples not in (1, 3) or (samples == 1 and photometric not in ("", "MONOCHROME1", "MONOCHROME2")):
+    # One sample a pixel is grey, whatever colour model is named beside it (PS3.3 C.7.6.3.1.2 wants three for
+    # those); a palette's entries may be anything.
+    if samples not in (1, 3) or (samples == 1 and photometric in _PALETTES):
         raise RefusedError("BAC-COLOUR")
     allocated = _whole(header, "BitsAllocated")
     stored = _whole(header, "BitsStored", allocated)
     high = _whole(header, "HighBit", stored - 1)
     if allocated not in (8, 16) or not 7 <= stored <= allocated or not stored - 1 <= high < allocated:
         raise RefusedError("BAC-DIMENSIONS", f"{stored} of {allocated} bits a pixel hold a value")
+    if header.number("PixelRepresentation") not in (None, 0, 1):
+        raise RefusedError("BAC-DIMENSIONS", "the header does not say whether pixel values have a sign")
     if samples == 3 and (allocated, stored) != (8, 8):
         raise RefusedError("BAC-COLOUR")
     if not header.has("PixelData"):

@@ -24,10 +24,16 @@ PHOTON_COUNTING = "PHOTON_COUNTING"
 DICOM has no term for the first: names tell it.
 """
 
+GRIDS = frozenset({"FIXED", "FOCUSED", "RECIPROCATING", "PARALLEL", "CROSSED"})
+"""What Grid says of one in place (PS3.3 C.8.7.11). A maker's own word tells nothing."""
+NO_GRID = "NONE"
+_DETECTORS = frozenset({"DIRECT", "SCINTILLATOR", "STORAGE", "FILM"})  # PS3.3 C.8.11.4
+
 _COUNTERS = re.compile(r"MICRO ?DOSE|\bSECTRA\b|\bPHILIPS\b.*\bL[35]0\b")
 _KVP_RANGE = (15.0, 60.0)
 _THICKNESS_RANGE_MM = (3.0, 200.0)
 _FILTER_RANGE_MM = (0.005, 3.0)
+_LARGEST_SPREAD = 1.5  # from a filter's thinnest place to its thickest; beyond it one of them is wrong
 
 
 @dataclass(frozen=True)
@@ -47,9 +53,9 @@ class Beam:
     thickness_mm : float or None
         Compressed breast thickness, in mm.
     grid : bool or None
-        Whether an anti-scatter grid was in the beam.
+        Whether an anti-scatter grid was in the beam; None also where the header uses a word of its own.
     detector : str or None
-        Detector type by its DICOM term, such as ``"DIRECT"`` or ``"SCINTILLATOR"``, or `PHOTON_COUNTING`.
+        ``"DIRECT"``, ``"SCINTILLATOR"``, ``"STORAGE"`` or ``"FILM"``, or `PHOTON_COUNTING`.
     """
 
     anode: str | None = None
@@ -76,14 +82,13 @@ def read_beam(header: Header) -> Beam:
     Beam
         What the header tells, in mm and kV.
     """
-    grid = {term for term in header.texts("Grid") if term}
     return Beam(
         anode=_materials(header.texts("AnodeTargetMaterial")),
         filter_material=_materials(header.texts("FilterMaterial")),
         filter_thickness_mm=_filter_thickness(header),
         kvp=header.positive("KVP", *_KVP_RANGE),
         thickness_mm=header.positive("BodyPartThickness", *_THICKNESS_RANGE_MM),
-        grid=grid != {"NONE"} if grid else None,
+        grid=_grid(header),
         detector=_detector(header),
     )
 
@@ -93,7 +98,15 @@ def _detector(header: Header) -> str | None:
     # Scanned slots let as little scatter through, and most of them count.
     if _COUNTERS.search(names) or header.text("DetectorConfiguration") == "SLOT":
         return PHOTON_COUNTING
-    return header.text("DetectorType") or None
+    named = header.text("DetectorType")
+    return named if named in _DETECTORS else None
+
+
+def _grid(header: Header) -> bool | None:
+    terms = {term for term in header.texts("Grid") if term}
+    if terms == {NO_GRID}:
+        return False
+    return True if terms and terms <= GRIDS else None
 
 
 def _materials(names: tuple[str, ...]) -> str | None:
@@ -102,10 +115,13 @@ def _materials(names: tuple[str, ...]) -> str | None:
 
 def _filter_thickness(header: Header) -> float | None:
     ends = [header.number(f"FilterThickness{end}") for end in ("Minimum", "Maximum")]
-    told = [value for value in ends if value is not None and math.isfinite(value) and value > 0]
-    if not told:
+    told = [_in_mm(value) for value in ends if value is not None and math.isfinite(value) and value > 0]
+    if not told or max(told) > _LARGEST_SPREAD * min(told):
         return None
     mean = sum(told) / len(told)
-    # No mammographic filter is thicker than 3 mm: larger numbers are micrometres.
-    mean = mean / 1000 if mean > _FILTER_RANGE_MM[1] else mean
     return mean if _FILTER_RANGE_MM[0] <= mean <= _FILTER_RANGE_MM[1] else None
+
+
+def _in_mm(thickness: float) -> float:
+    # No mammographic filter is thicker than 3 mm: larger numbers are micrometres.
+    return thickness / 1000 if thickness > _FILTER_RANGE_MM[1] else thickness

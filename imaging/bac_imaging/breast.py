@@ -9,6 +9,7 @@ from scipy import ndimage
 from bac_imaging.errors import RefusedError
 from bac_imaging.film_edges import film_edges, trim_frame
 from bac_imaging.grid import WORKING_SPACING_MM, resample_linear, resample_valid
+from bac_imaging.levels import air_and_tissue, hull_area
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -29,8 +30,6 @@ _MIN_SOLIDITY = 0.75
 _MAX_HOLES = 0.05  # of the breast, at the level of air
 _MAX_FAR_CONTACT = 0.3  # of the side opposite the chest wall
 _PADDED_SHARE = 0.05  # of the field: more padding than this has replaced air
-_MIN_AIR_SHARE = 0.005
-_MAX_AIR_SPREAD = 0.15  # of the step from air to tissue
 _NOISE_FACTOR = 3.0  # the coarse image of pure noise varies by its fine SD over the cell's edge in pixels
 
 
@@ -73,7 +72,7 @@ def find_breast(signal: FloatArray, valid: BoolArray, *, is_digital: bool = Fals
         coarse = np.maximum(coarse, darkest)
     coarse, usable = np.where(usable, coarse, darkest), field
     smooth = _smooth(coarse, usable)
-    levels = _air_and_tissue(smooth[usable])
+    levels = air_and_tissue(smooth[usable])
     if levels is None:
         if not is_digital:
             raise _not_found()
@@ -133,48 +132,6 @@ def _smooth(coarse: FloatArray, usable: BoolArray) -> FloatArray:
     return smooth
 
 
-def _otsu(values: FloatArray) -> tuple[float, float]:
-    """Otsu's threshold and the share of the variance that it explains."""
-    low, high = np.percentile(values, [0.2, 99.0])
-    if high <= low:
-        return float(low), 0.0
-    counts, edges = np.histogram(np.clip(values, low, high), bins=256)
-    centres = (edges[:-1] + edges[1:]) / 2
-    share = counts / counts.sum()
-    below = np.cumsum(share)[:-1]
-    mass = np.cumsum(share * centres)
-    mean = mass[-1]
-    between = (mean * below - mass[:-1]) ** 2 / np.maximum(below * (1 - below), 1e-12)
-    variance = float((share * (centres - mean) ** 2).sum())
-    # The valley between two far classes is flat: its middle, not its first bin, is the threshold.
-    best = np.flatnonzero(between >= between.max() * (1 - 1e-6))
-    return float(edges[1 + int(best.mean())]), float(between.max()) / max(variance, 1e-20)
-
-
-def _air_and_tissue(values: FloatArray) -> tuple[float, float, float] | None:
-    """Levels of air and tissue and the noise of the air; None when there is no air in the field.
-
-    Otsu may have split the tissue, or set lead and collimator blades apart from everything else, so the
-    lower class is split again while that gives a better air: darker, flat and far below the rest.
-    """
-    lower = values
-    found: tuple[float, float, float] | None = None
-    for _ in range(3):
-        threshold, _ = _otsu(lower)
-        air = lower[lower <= threshold]
-        tissue = lower[lower > threshold]
-        if air.size < _MIN_AIR_SHARE * values.size or tissue.size < 0.02 * values.size:
-            break
-        level, above = float(np.median(air)), float(np.median(tissue))
-        noise = 1.4826 * float(np.median(np.abs(air - level)))
-        if above > level and noise <= _MAX_AIR_SPREAD * (above - level):
-            if found is not None and (above - level) < 0.5 * (found[1] - found[0]):
-                break
-            found = (level, above, noise)
-        lower = air
-    return found
-
-
 def _disc(mask: BoolArray, radius_mm: float, *, grow: bool) -> BoolArray:
     """Grow or shrink a mask by a disc; the image's border neither adds nor takes away."""
     radius = radius_mm / _COARSE_MM
@@ -231,7 +188,7 @@ def _check(breast: BoolArray, usable: BoolArray, *, is_digital: bool) -> None:
     far_contact = min(side.mean() for side in (field[0], field[-1], field[:, 0], field[:, -1]))
     if not is_digital and far_contact > _MAX_FAR_CONTACT:
         raise _not_found()
-    if breast.sum() / _hull_area(breast) < _MIN_SOLIDITY:
+    if breast.sum() / hull_area(breast) < _MIN_SOLIDITY:
         raise _not_found()
 
 
@@ -240,14 +197,6 @@ def _check_filled(signal: FloatArray, inner: BoolArray, air: float) -> None:
     inside = resample_linear(inner, signal.shape)[::2, ::2] > 0.99
     if inside.any() and (signal[::2, ::2][inside] <= air).mean() > _MAX_HOLES:
         raise _not_found()
-
-
-def _hull_area(mask: BoolArray) -> float:
-    from scipy.spatial import ConvexHull
-
-    outline = np.argwhere(mask & ~ndimage.binary_erosion(mask))
-    corners = np.concatenate([outline + d for d in ((0, 0), (0, 1), (1, 0), (1, 1))])
-    return float(ConvexHull(corners).volume)
 
 
 def _draw_in(breast: BoolArray, usable: BoolArray) -> BoolArray:

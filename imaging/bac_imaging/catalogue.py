@@ -91,6 +91,9 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-VIEW-SPOT": _refused("spot compression views are not measured", _SEND_STANDARD_VIEW),
         "BAC-VIEW-MAGNIFICATION": _refused("magnification views are not measured", _SEND_STANDARD_VIEW),
         "BAC-VIEW-SPECIMEN": _refused("images of excised tissue are not measured", _SEND_STANDARD_VIEW),
+        "BAC-VIEW-BILATERAL": _refused(
+            "the image shows both breasts", "send a view of one breast, with its side in ImageLaterality"
+        ),
         "BAC-CONTRAST": _refused(
             "contrast medium in the vessels looks like calcium, and subtraction images show no calcium",
             "send an image taken without contrast medium",
@@ -144,6 +147,11 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-CODEC-MISSING": _failed(
             "no decoder for this compression is installed where the image is read",
             'install the decoders there with: pip install "bacctl[dicom]"',
+        ),
+        "BAC-CODEC-UNSUPPORTED": _refused(
+            "the pixels are compressed in a way that is not supported",
+            "convert the file with `dcmdjpeg IN OUT` of DCMTK or `gdcmconv --raw IN OUT` of GDCM, and send "
+            "what comes out",
         ),
         "BAC-DECODE-FAILED": _failed(
             "the compressed pixels could not be decoded",
@@ -206,7 +214,15 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         ),
         "BAC-W-MASS-ESTIMATED": _warning(
             "the calcium mass is an estimate: pixel values are not proportional to exposure",
-            "send the FOR PROCESSING image for a calibrated mass",
+            "send the FOR PROCESSING image as the unit wrote it for a calibrated mass",
+        ),
+        "BAC-W-HEADER-UNLISTED": _warning(
+            "an attribute that the calcium mass rests on holds a value that the standard does not list",
+            "it was taken as not told: correct the header at its source, and do not rely on the mass",
+        ),
+        "BAC-W-BEAM-ASSUMED": _warning(
+            "the header does not tell all of the filter and the detector; what is usual is assumed",
+            "nothing need be done: the interval holds what this may change, some per cent of the mass",
         ),
         "BAC-W-GRID-ASSUMED": _warning(
             "the header does not say whether a grid stood in the beam; one is assumed",
@@ -235,6 +251,15 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-W-SPACING-DETECTOR-ASSUMED": _warning(
             "the header's pixel spacing does not say which plane it holds in; it is taken at the detector",
             "compare with the detector's pixel size",
+        ),
+        "BAC-W-SIZE-UNUSUAL": _warning(
+            "the image has a size that its maker's detectors do not give; it may have been resized or cut",
+            "send the image as the unit wrote it: resized, its lengths, areas and mass are all wrong",
+        ),
+        "BAC-W-SIZE-UNCHECKED": _warning(
+            "the header names no unit whose image sizes are known, nor the field of view, so that a resized "
+            "image would not be noticed",
+            "make sure that the image is as large as the unit wrote it",
         ),
         "BAC-W-MAGNIFICATION-ASSUMED": _warning(
             "the magnification rests on assumed distances",
@@ -358,6 +383,14 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-W-LOG-SLOPE-ASSUMED": _warning(
             "pixel values follow the logarithm of exposure with an unknown slope; four decades are assumed",
             "take the calcium mass as an estimate",
+        ),
+        "BAC-W-PADDING-DOUBTFUL": _warning(
+            "what the header declares as padding looks like a part of the image, and was left out",
+            "compare the overlay with the image in another viewer; calcium there is not counted",
+        ),
+        "BAC-W-FILE-MENDED": _warning(
+            "the file breaks the DICOM standard, in a way that could be understood",
+            "compare the overlay with the image in another viewer, and tell the maker of the file",
         ),
         "BAC-W-POLARITY-CONFLICT": _warning(
             "the header contradicts itself on whether high values are bright",

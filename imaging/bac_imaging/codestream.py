@@ -39,6 +39,7 @@ _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _LS_MARKER = re.compile(rb"\xff[\x80-\xcf\xd8-\xff]", re.DOTALL)
 _LARGEST_TABLE_INDEX = 3
 _MOST_TILES = 4096
+_BASELINE_BITS = 8  # of lossy JPEG, all that the decoder reads
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def check_codestream(stream: bytes, family: Family, expected: Expected) -> None:
     Raises
     ------
     RefusedError
-        ``BAC-FILE-TRUNCATED`` if the stream ends early.
+        ``BAC-FILE-TRUNCATED`` if the stream ends early, ``BAC-CODEC-UNSUPPORTED`` for a depth that no decoder
+        here reads.
     FailedError
         ``BAC-DECODE-FAILED`` if it is damaged or describes another image.
     """
@@ -130,7 +132,7 @@ def _check_jpeg(stream: bytes, family: Family, expected: Expected) -> None:
             raise RefusedError("BAC-FILE-TRUNCATED")
         position = start + length
         if marker in _FRAMES[family] and not has_frame:
-            _check_frame(body, expected)
+            _check_frame(body, family, expected)
             has_frame = True
         elif marker == _SOS and has_frame:
             _check_scan(body, family, expected)
@@ -164,7 +166,7 @@ def _end_of_scan(stream: bytes, position: int, family: Family) -> int:
     return found.start()
 
 
-def _check_frame(body: bytes, expected: Expected) -> None:
+def _check_frame(body: bytes, family: Family, expected: Expected) -> None:
     precision, rows, columns, components = struct.unpack_from(">BHHB", body)
     if len(body) != 6 + 3 * components or components != expected.samples:
         raise _damaged("another number of components than the header says")
@@ -172,6 +174,10 @@ def _check_frame(body: bytes, expected: Expected) -> None:
         raise _damaged("another size than the header says")
     if not 2 <= precision <= expected.bits_allocated:
         raise _damaged("another bit depth than the header says")
+    if family == "jpeg" and precision != _BASELINE_BITS:
+        raise RefusedError(
+            "BAC-CODEC-UNSUPPORTED", f"JPEG Extended with {precision} bits a pixel is not supported"
+        )
     if any(body[7 + 3 * i] != 0x11 for i in range(components)) and components == 1:
         raise _damaged("a subsampled single component")
 
@@ -227,6 +233,6 @@ def _check_jpeg2000(stream: bytes, expected: Expected) -> None:
         depth, step_x, step_y = struct.unpack_from(">3B", stream, start + 42 + 3 * component)
         if (step_x, step_y) != (1, 1) or (depth & 0x7F) + 1 > expected.bits_allocated:
             raise _damaged("another bit depth than the header says")
-    # The end marker may be followed by the byte that makes the fragment's length even.
-    if b"\xff\xd9" not in stream[-4:]:
+    # The end marker may be followed by the byte that makes the fragment's length even, or by filling.
+    if not stream.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
         raise RefusedError("BAC-FILE-TRUNCATED")

@@ -49,6 +49,8 @@ def make_context(mammogram: Mammogram, breast: BoolArray, origins: npt.NDArray[n
         "beam": None if mammogram.beam is None else asdict(mammogram.beam),
         "signal_kind": mammogram.signal_kind,
         "exposure_scale_known": mammogram.exposure_scale_known,
+        "mass_in_doubt": mammogram.mass_in_doubt,
+        "size_known": mammogram.size_known,
         "presentation_intent": mammogram.presentation_intent,
         "sop_instance_uid": mammogram.sop_instance_uid,
         "study_instance_uid": mammogram.study_instance_uid,

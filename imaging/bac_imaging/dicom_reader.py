@@ -21,14 +21,18 @@ from pydicom.uid import (
 from bac_imaging.acceptance import Kind, check_kind, check_layout
 from bac_imaging.beam import Beam, read_beam
 from bac_imaging.codestream import Expected
+from bac_imaging.detectors import check_matrix, has_field_of_view, known_sizes
 from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.geometry import Geometry, read_geometry
 from bac_imaging.header import Header
 from bac_imaging.identifiers import is_uid, names_nothing
-from bac_imaging.intensity import display, log_exposure, padding_mask
+from bac_imaging.intensity import display, log_exposure
 from bac_imaging.mammogram import MAX_FILE_BYTES, Mammogram
-from bac_imaging.pixels import decode, is_lossy
+from bac_imaging.padding import read_padding
+from bac_imaging.pixel_element import are_items, bytes_needed, mend_pixels
+from bac_imaging.pixels import decode, is_lossy, surplus_bytes
 from bac_imaging.spacing import Spacing
+from bac_imaging.unlisted import unlisted_values
 from bac_imaging.views import View, read_view
 
 _META_LENGTH = b"\x02\0\0\0UL\x04\0"
@@ -65,7 +69,7 @@ def read_dicom(data: bytes, given: Spacing | None) -> Mammogram:
     # becomes a code here.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _read(_parse(data), given)
+        return _read(*_parse(data), given)
 
 
 def refuse_dicom_header(data: bytes, given: Spacing | None) -> None:
@@ -123,16 +127,19 @@ def _judge(header: Header, given: Spacing | None) -> _Judged:
     )
 
 
-def _read(dataset: Dataset, given: Spacing | None) -> Mammogram:
+def _read(dataset: Dataset, mended: list[str], given: Spacing | None) -> Mammogram:
     header = Header(dataset)
     judged = _judge(header, given)
     kind, expected = judged.kind, judged.expected
     stored = decode(dataset, header, expected)
-    padding = padding_mask(stored, header)
+    padding, padding_notices = read_padding(stored, header)
     if kind.intent == "FOR PROCESSING":
         intensity = log_exposure(stored, padding, header)
     else:
         intensity = display(stored, padding, header, is_film=kind.is_film)
+    spacing = judged.geometry.pixel_spacing_mm
+    size = () if kind.is_film else check_matrix(header, expected.rows, expected.columns, spacing)
+    doubts = (*size, *padding_notices, *(unlisted_values(header) if kind.intent == "FOR PROCESSING" else ()))
     lossy = (Notice.of("BAC-W-LOSSY"),) if is_lossy(dataset, header) else ()
     return Mammogram(
         signal=intensity.signal,
@@ -146,7 +153,16 @@ def _read(dataset: Dataset, given: Spacing | None) -> Mammogram:
         study_instance_uid=header.identifier("StudyInstanceUID"),
         laterality=judged.view.laterality,
         view=judged.view.view,
-        warnings=(*judged.notices, *intensity.notices, *lossy),
+        warnings=(
+            *judged.notices,
+            *intensity.notices,
+            *doubts,
+            *lossy,
+            *_understood(header, mended, surplus_bytes(dataset, expected)),
+        ),
+        mass_in_doubt=bool(doubts),
+        size_known=known_sizes(header) is not None
+        or has_field_of_view(header, expected.rows, expected.columns, spacing),
     )
 
 
@@ -165,13 +181,47 @@ def _identifier_notices(header: Header) -> list[Notice]:
     return notices
 
 
-def _parse(data: bytes) -> Dataset:
+def _understood(header: Header, found: list[str], surplus: int) -> tuple[Notice, ...]:
+    """Say where the file breaks the standard in a way that leaves no doubt about what it means."""
+    found = list(found)
+    if header.decimal_commas:
+        found.append(f"{' and '.join(sorted(header.decimal_commas))} is written with a decimal comma")
+    if header.number("NumberOfFrames") == 0:
+        found.append("NumberOfFrames is 0")
+    if surplus > 1:  # one byte makes the length even (PS3.5 8.1.1)
+        found.append("bytes follow the pixels")
+    is_grey = header.text("PhotometricInterpretation") in ("MONOCHROME1", "MONOCHROME2")
+    if not is_grey and header.number("SamplesPerPixel") in (None, 1):
+        found.append("PhotometricInterpretation names no grey scale for pixels of one sample")
+    return (Notice.of("BAC-W-FILE-MENDED", ", and ".join(found)),) if found else ()
+
+
+def _parse(data: bytes) -> tuple[Dataset, list[str]]:
+    """Parse a file; the second value says what was wrong with it and could be understood."""
+    data = _inflated(data)
     try:
-        dataset = pydicom.dcmread(io.BytesIO(_inflated(data)), force=True)
+        dataset = _dataset(data)
+        is_whole = not _lacks_pixels(dataset)
+    except RefusedError as refusal:
+        dataset, is_whole, reason = None, False, refusal
+    found: list[str] = []
+    if not is_whole:
+        mended = mend_pixels(data)
+        if mended is not None:
+            dataset = _dataset(mended[0])
+            found.append(mended[1])
+    if dataset is None:
+        raise reason
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        dataset.file_meta.TransferSyntaxUID = _found_syntax(dataset)
+    return dataset, found
+
+
+def _dataset(data: bytes) -> Dataset:
+    try:
+        dataset = pydicom.dcmread(io.BytesIO(data), force=True)
         is_dicom = any(keyword in dataset for keyword in _KNOWN_KEYWORDS)
         ends_early = "PixelData" not in dataset and _ends_early(dataset, data)
-    except RefusedError:
-        raise
     except EOFError:
         raise RefusedError("BAC-FILE-TRUNCATED") from None
     except Exception:  # pydicom raises whatever its parser stumbles over
@@ -180,9 +230,22 @@ def _parse(data: bytes) -> Dataset:
         raise RefusedError("BAC-FILE-TRUNCATED")
     if not is_dicom:
         raise RefusedError("BAC-FILE-NOT-IMAGE", "the file holds no DICOM image")
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        dataset.file_meta.TransferSyntaxUID = _found_syntax(dataset)
     return dataset
+
+
+def _lacks_pixels(dataset: Dataset) -> bool:
+    """Tell whether the pixel data are shorter than the header says, or their items do not meet."""
+    try:
+        element: object = dataset.get_item("PixelData") if "PixelData" in dataset else None
+    except Exception:  # an element that is parsed only here; decoding says what is wrong with it
+        return False
+    if element is None:
+        return False
+    value = getattr(element, "value", None) or b""
+    if isinstance(element, RawDataElement) and element.length == _UNDEFINED_LENGTH:
+        return not are_items(value)
+    needed = bytes_needed(dataset)
+    return needed is not None and len(value) < needed
 
 
 def _inflated(data: bytes) -> bytes:

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from bac_imaging.acceptance import check_dimensions
 from bac_imaging.errors import FailedError, Notice, RefusedError
 from bac_imaging.geometry import given_geometry
-from bac_imaging.intensity import Intensity, with_clipping
+from bac_imaging.intensity import Intensity, upright, with_clipping
 from bac_imaging.mammogram import Mammogram
 from bac_imaging.spacing import Spacing
 from bac_imaging.tiff import read_tiff
@@ -32,7 +32,7 @@ _PILLOW_BITS = 8  # of samples that it puts together from planes
 
 
 def read_film(data: bytes, given: Spacing | None) -> Mammogram:
-    """Read a plain image that holds one mammogram, calcium bright.
+    """Read a plain image that holds one mammogram, calcium bright; an inverted one is turned round.
 
     Resolution tags are not believed (they say 72 dpi of everything): the caller gives the spacing. A tag
     that asks for turning the image is not followed: results lie on the pixels as stored.
@@ -60,7 +60,8 @@ def read_film(data: bytes, given: Spacing | None) -> Mammogram:
     grey, opaque, is_lossy = read_grey(data)
     geometry, notices = given_geometry(given, *grey.shape)
     signal, valid = _scaled(grey, opaque)
-    intensity = with_clipping(Intensity(signal, valid, False, notices))
+    signal, turned = upright(signal, valid)
+    intensity = with_clipping(Intensity(signal, valid, False, (*notices, *turned)))
     return Mammogram(
         signal=intensity.signal,
         valid=intensity.valid,

@@ -8,17 +8,21 @@ so that the caller can tell "not said" from "said, but nonsense".
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.valuerep import PersonName
 
 from bac_imaging.identifiers import is_shown, names_nothing
+
+_DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d+)")
 
 
 class Code(NamedTuple):
@@ -35,10 +39,16 @@ class Header:
     ----------
     dataset : pydicom.Dataset
         The dataset, or one item of a sequence.
+
+    Attributes
+    ----------
+    decimal_commas : set of str
+        Attributes of those read so far whose numbers are written with a comma.
     """
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
+        self.decimal_commas: set[str] = set()
 
     def _value(self, keyword: str) -> Any:
         try:
@@ -71,16 +81,37 @@ class Header:
         return " ".join(part for part in parts if part)
 
     def numbers(self, keyword: str) -> tuple[float, ...]:
-        """Give all values of an attribute as numbers: none where absent, NaN where unreadable."""
-        return tuple(_number(value) for value in self._values(keyword))
+        """Give all values of an attribute as numbers: none where absent, NaN where unreadable.
+
+        A decimal comma, which the standard forbids (PS3.5 6.2, DS), is understood and remembered.
+        """
+        values = tuple(_number(value) for value in self._values(keyword))
+        if all(math.isfinite(value) for value in values):
+            return values
+        written = self._as_written(keyword)
+        if not any(_DECIMAL_COMMA.fullmatch(text) for text in written):
+            return values
+        self.decimal_commas.add(keyword)
+        return tuple(_number(_DECIMAL_COMMA.sub(r"\1.\2", text)) for text in written)
+
+    def _as_written(self, keyword: str) -> tuple[str, ...]:
+        """Give the values of an attribute that are no numbers, as the text in the file."""
+        try:
+            element: object = self._dataset.get_item(keyword)
+        except Exception:  # whatever pydicom makes of a malformed value
+            return ()
+        if isinstance(element, RawDataElement) and isinstance(element.value, bytes):
+            return tuple(part.strip(" \0") for part in element.value.decode("ascii", "replace").split("\\"))
+        return tuple(str(value).strip(" \0") for value in self._values(keyword))
 
     def number(self, keyword: str) -> float | None:
         """Give the first value as a number: None where absent, NaN where unreadable."""
         return next(iter(self.numbers(keyword)), None)
 
     def positive(self, keyword: str, lowest: float, highest: float) -> float | None:
-        """Give the first value where it lies in the closed range, None in any other case."""
-        value = self.number(keyword)
+        """Give the value where it lies in the closed range, None in any other case; several are none."""
+        values = set(self.numbers(keyword))
+        value = values.pop() if len(values) == 1 else None
         return value if value is not None and lowest <= value <= highest else None
 
     def items(self, keyword: str) -> tuple[Header, ...]:
@@ -90,7 +121,8 @@ class Header:
 
     def code(self) -> Code | None:
         """Read this dataset as an item of a code sequence."""
-        value = self.text("CodeValue")
+        # PS3.3 8.8: exactly one of the three holds the code.
+        value = next(filter(None, map(self.text, ("CodeValue", "LongCodeValue", "URNCodeValue"))), "")
         return Code(value, self.text("CodingSchemeDesignator")) if value else None
 
     def words(self, keyword: str) -> npt.NDArray[np.uint16]:

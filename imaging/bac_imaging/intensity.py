@@ -12,6 +12,7 @@ from bac_imaging.acceptance import MAMMOGRAPHY_RAW
 from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.header import Header
 from bac_imaging.lut import apply_modality_lut, display_scale
+from bac_imaging.polarity import find_polarity
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -26,6 +27,10 @@ _BRIGHT_AIR, _EVEN = 0.6, 0.1
 """Place between the 1st and 99th percentile from which on an even side is bright, and how even it is."""
 _EVERY = 7  # pixels looked at
 _TURNED = "the header makes air bright and tissue dark; the image was turned round"
+_RAW_INVERTED = "by the header the breast lets more radiation through than what surrounds it"
+_INVERTED = "the breast is darker than what surrounds it; the image was turned round"
+_OPEN = "whether the breast is darker than what surrounds it is not clear; the image was left as it is"
+
 _DISPLAY_BITS = 8
 _IDLE_BITS = 2  # more than a dim exposure leaves unused
 _CLIPPED_SHARE = 2e-4
@@ -39,29 +44,6 @@ class Intensity(NamedTuple):
     valid: BoolArray
     scale_known: bool
     notices: tuple[Notice, ...]
-
-
-def padding_mask(stored: IntArray, header: Header) -> BoolArray:
-    """Find the pixels that a header declares to be padding.
-
-    Parameters
-    ----------
-    stored : numpy.ndarray
-        int32, (rows, columns), stored values.
-    header : Header
-        Header of the image.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, (rows, columns), True on padding.
-    """
-    value = _padding(header, "PixelPaddingValue")
-    if value is None:
-        return np.zeros(stored.shape, dtype=np.bool_)
-    limit = _padding(header, "PixelPaddingRangeLimit")
-    low, high = sorted((value, value if limit is None else limit))
-    return np.asarray((stored >= low) & (stored <= high))
 
 
 def log_exposure(stored: IntArray, padding: BoolArray, header: Header) -> Intensity:
@@ -119,6 +101,8 @@ def log_exposure(stored: IntArray, padding: BoolArray, header: Header) -> Intens
             notices.append(Notice.of("BAC-W-INTENSITY-ASSUMED"))
         lit = values > 0
         signal = -np.log(np.where(lit, values, np.float32(1.0)))
+    if find_polarity(signal.astype(np.float32), ~padding & lit) == "inverted":
+        notices.append(Notice.of("BAC-W-POLARITY-CONFLICT", _RAW_INVERTED))
     return _finish(signal, ~padding & lit, not notices, notices)
 
 
@@ -134,7 +118,7 @@ def display(stored: IntArray, padding: BoolArray, header: Header, *, is_film: bo
     header : Header
         Header of the image.
     is_film : bool
-        Films have white frames, so that nothing can be told from a bright border.
+        Films have white frames, so that a bright border alone tells nothing.
 
     Returns
     -------
@@ -160,7 +144,33 @@ def display(stored: IntArray, padding: BoolArray, header: Header, *, is_film: bo
         dark_high = not dark_high
     if dark_high:
         signal = 1 - signal
+    if not notices:
+        signal, turned = upright(signal, ~padding)
+        notices += turned
     return with_clipping(_finish(signal, ~padding, False, notices))
+
+
+def upright(signal: FloatArray, valid: BoolArray) -> tuple[FloatArray, tuple[Notice, ...]]:
+    """Turn an image round whose breast is darker than its surround, by `bac_imaging.polarity`.
+
+    Parameters
+    ----------
+    signal : numpy.ndarray
+        float32, (rows, columns), brightness from 0 to 1.
+    valid : numpy.ndarray
+        bool, (rows, columns).
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, (rows, columns).
+    tuple of Notice
+        ``BAC-W-POLARITY-CONFLICT`` where it was turned, or where it is not told whether it should be.
+    """
+    polarity = find_polarity(signal, valid)
+    if polarity == "inverted":
+        return 1 - signal, (Notice.of("BAC-W-POLARITY-CONFLICT", _INVERTED),)
+    return signal, (Notice.of("BAC-W-POLARITY-CONFLICT", _OPEN),) if polarity == "open" else ()
 
 
 def with_clipping(intensity: Intensity) -> Intensity:
@@ -233,12 +243,16 @@ def _is_raw(header: Header) -> bool:
     """Tell whether an image that says FOR PROCESSING is one that a detector gives.
 
     No detector stores 8 bits or negative exposures, and the class of images for processing is one of its own.
+    Pixels that were derived from another image's (PS3.3 C.7.6.1.1.2) need not follow the exposure any more.
     """
+    origin, capture = (*header.texts("ImageType"), "", "")[:2]
     stored_bits = header.number("BitsStored")
     return (
         (stored_bits is None or stored_bits > _DISPLAY_BITS)
         and header.number("PixelRepresentation") != 1
         and header.uid("SOPClassUID") in (None, MAMMOGRAPHY_RAW)
+        and header.text("PresentationIntentType") in ("", "FOR PROCESSING")
+        and (origin or "ORIGINAL", capture or "PRIMARY") == ("ORIGINAL", "PRIMARY")
     )
 
 
@@ -247,12 +261,3 @@ def _full_scale(stored: IntArray, header: Header) -> np.float32:
     bits = int(header.number("BitsStored") or header.number("BitsAllocated") or 16)
     used = int(stored.max()).bit_length()
     return np.float32(2.0 ** (used if 0 < used <= bits - _IDLE_BITS else bits) - 1.0)
-
-
-def _padding(header: Header, keyword: str) -> float | None:
-    value = header.number(keyword)
-    if value is None or not np.isfinite(value):
-        return None
-    # The tag's VR is ambiguous, and signed images are met with unsigned padding.
-    is_signed = header.number("PixelRepresentation") == 1
-    return value - 65536.0 if is_signed and value > 32767 else value

@@ -64,6 +64,12 @@ class Mammogram:
         ``"CC"``, ``"MLO"`` or another view's name.
     warnings : tuple of Notice
         What should be known about any result from this image.
+    mass_in_doubt : bool
+        True where a header value that a mass rests on is not one of the standard's, or contradicts another: a
+        mass is then an estimate at best, and a warning says why.
+    size_known : bool
+        True where the header names a unit whose image sizes are known, or the image's field of view: that an
+        image was resized would have been noticed.
     """
 
     signal: npt.NDArray[np.float32]
@@ -78,6 +84,8 @@ class Mammogram:
     laterality: Literal["L", "R"] | None
     view: str | None
     warnings: tuple[Notice, ...]
+    mass_in_doubt: bool = False
+    size_known: bool = False
 
 
 def read_mammogram(data: bytes, pixel_spacing_mm: Sequence[float] | None = None) -> Mammogram:

@@ -39,7 +39,18 @@ _DECODERS: tuple[tuple[frozenset[str], Family | None, str], ...] = (
 
 # pydicom's own correction overlooks HighBit, and BitsStored is not always what the stream holds.
 _DECODE_OPTIONS: dict[str, Any] = {"correct_unused_bits": False}
-_USUAL = {"PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0, "SamplesPerPixel": 1}
+_LAYOUT = (
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PlanarConfiguration",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "PixelData",
+)
 
 _METHOD = "LossyImageCompressionMethod"
 
@@ -88,7 +99,7 @@ def decode(dataset: Dataset, header: Header, expected: Expected) -> npt.NDArray[
             raise RefusedError("BAC-FILE-TRUNCATED", "the file holds fewer pixels than its header says")
         if len(data) >= 2 * needed:
             raise RefusedError("BAC-MULTIFRAME", "the file holds more pixels than its header says")
-        array = _call_decoder(dataset, syntax, "")
+        array = _call_decoder(_for_decoder(dataset, expected), syntax, "")
     if array.shape[:2] != (expected.rows, expected.columns):
         raise FailedError("BAC-DECODE-FAILED", "the decoded image has another size than the header says")
     if array.ndim == 3:
@@ -112,7 +123,8 @@ def is_lossy(dataset: Dataset, header: Header) -> bool:
         True if the syntax always loses, or the header or the compressed stream admits a loss.
     """
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in _LOSSY or header.text("LossyImageCompression") == "01" or header.text(_METHOD):
+    # PS3.3 C.7.6.1.1.5: 00 or 01. What is neither does not say that nothing was lost.
+    if syntax in _LOSSY or header.text("LossyImageCompression") not in ("", "00") or header.text(_METHOD):
         return True
     if any(ratio > 1 for ratio in header.numbers("LossyImageCompressionRatio")):
         return True
@@ -134,10 +146,11 @@ def _decode_compressed(
         raise RefusedError("BAC-FILE-TRUNCATED") from None
     if family is not None:
         check_codestream(frame, family, expected)
+    layout = _for_decoder(dataset, expected)
     if plugin != "gdcm":
-        return _call_decoder(dataset, syntax, plugin)
+        return _call_decoder(layout, syntax, plugin)
     with _native_stderr() as messages:
-        array = _call_decoder(dataset, syntax, plugin)
+        array = _call_decoder(layout, syntax, plugin)
         messages.seek(0)
         # The library inside gdcm replaces damaged data by what came before and only prints a line.
         if b"Corrupt JPEG data" in messages.read():
@@ -145,11 +158,23 @@ def _decode_compressed(
     return array
 
 
+def _for_decoder(dataset: Dataset, expected: Expected) -> Dataset:
+    """Give a decoder what it insists on, and nothing of the header that it would stumble over."""
+    layout = Dataset()
+    layout.file_meta = dataset.file_meta
+    layout.PixelRepresentation = 0
+    for keyword in _LAYOUT:
+        if keyword in dataset:
+            layout[keyword] = dataset[keyword]
+    layout.SamplesPerPixel = expected.samples
+    layout.PhotometricInterpretation = "MONOCHROME2"
+    if expected.samples > 1:
+        named = dataset.get("PhotometricInterpretation", "RGB")
+        layout.PhotometricInterpretation = str(named).strip().upper()
+    return layout
+
+
 def _call_decoder(dataset: Dataset, syntax: UID, plugin: str) -> npt.NDArray[np.generic]:
-    # Attributes that decoders insist on and that files without any signed or coloured pixel leave out.
-    for keyword, usual in _USUAL.items():
-        if keyword not in dataset:
-            setattr(dataset, keyword, usual)
     try:
         array, _ = get_decoder(syntax).as_array(dataset, index=0, decoding_plugin=plugin, **_DECODE_OPTIONS)
     except MemoryError:
@@ -188,15 +213,36 @@ def _grey(array: npt.NDArray[np.generic], *, lossy: bool) -> npt.NDArray[np.gene
 def _stored_values(
     array: npt.NDArray[np.generic], header: Header, *, is_native: bool
 ) -> npt.NDArray[np.int32]:
+    """Take out the bits above HighBit and below it that hold no value (PS3.5 8.1.1).
+
+    Overlays used to be kept there; compressed streams of 16 bits may carry them along.
+    """
     stored = int(header.number("BitsStored") or header.number("BitsAllocated") or 16)
     high = header.number("HighBit")
-    is_signed = header.number("PixelRepresentation") == 1
-    values = array.astype(np.int32)
+    words = array.astype(np.int32)
     if is_native and high is not None and high > stored - 1:
-        values >>= int(high) + 1 - stored
-    mask = (1 << stored) - 1
-    if is_native or (values.max() <= mask and values.min() >= -(mask // 2) - 1):
-        values &= mask
-        if is_signed:
-            values -= (values & (1 << (stored - 1))) << 1
+        words >>= int(high) + 1 - stored
+    values = words & ((1 << stored) - 1)
+    if header.number("PixelRepresentation") == 1:
+        values -= (values & (1 << (stored - 1))) << 1
+    _check_unused_bits(words, values, stored)
     return values
+
+
+def _check_unused_bits(words: npt.NDArray[np.int32], values: npt.NDArray[np.int32], stored: int) -> None:
+    """Refuse an image whose values need more bits than BitsStored: without them they jump, with them not."""
+    if np.array_equal(words, values):
+        return
+    above = words >> stored
+    jumps = above[:, 1:] != above[:, :-1]
+    with_bits, without = (np.abs(np.diff(each, axis=1))[jumps] for each in (words, values))
+    if jumps.any() and np.median(with_bits) < np.median(without):
+        raise RefusedError("BAC-DIMENSIONS", "the pixel values need more bits than BitsStored says")
+
+
+def surplus_bytes(dataset: Dataset, expected: Expected) -> int:
+    """Give how many bytes follow the pixels of an image that is not compressed, within their element."""
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return 0
+    needed = expected.rows * expected.columns * expected.samples * expected.bits_allocated // 8
+    return len(dataset.PixelData) - needed

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.header import Header
+from bac_imaging.laterality import Laterality, read_laterality
 from bac_imaging.magnification import MAGNIFICATION_VIEW, support_magnification
-from bac_imaging.view_position import Position, parse_position
-
-Laterality = Literal["L", "R"]
+from bac_imaging.view_modifiers import (
+    ALL_MODIFIERS,
+    MAGNIFICATION_CODES,
+    SPOT_CODES,
+    code_value,
+    is_displaced,
+    name_modified,
+)
+from bac_imaging.view_position import Position, find_positions, parse_position, says_magnified, says_spot
 
 # DICOM PS3.16 CID 4014 View for Mammography: SNOMED CT codes with their retired SNOMED RT forms.
 _VIEW_CODES = {
@@ -40,36 +46,6 @@ _VIEW_CODES = {
     "R-1024B": "XCCM",
 }
 _SPECIMEN_CODES = frozenset({"127457009", "G-8310"})
-# CID 4015 View Modifier for Mammography.
-_MAGNIFICATION_CODES = frozenset({"399163009", "R-102D6"})
-_SPOT_CODES = frozenset({"399055006", "R-102D7"})
-_DISPLACED_CODES = frozenset({"399209000", "R-102D5"})
-# The other modifiers show another part of the breast, or turn it; named after the view, as ACR does.
-# The nipple in profile (NP) is none of them: it is a full view.
-_MODIFIER_CODES = {
-    "399197002": "RL",
-    "R-102D3": "RL",
-    "399226006": "RM",
-    "R-102D4": "RM",
-    "414493004": "RI",
-    "R-102CA": "RI",
-    "415670009": "RS",
-    "R-102C9": "RS",
-    "399110001": "TAN",
-    "R-102C2": "TAN",
-    "399011000": "AT",
-    "R-102D1": "AT",
-    "442580003": "AX",
-    "R-40AB2": "AX",
-    "399161006": "CV",
-    "R-102D2": "CV",
-    "441752004": "AC",
-    "P2-00161": "AC",
-    "442593008": "IMF",
-    "R-40ABE": "IMF",
-}
-
-_LATERALITIES = ("ImageLaterality", "FrameLaterality", "Laterality")
 _BIOPSY_TERMS = frozenset({"STEREO", "BIOPSY", "SCOUT", "PREFIRE", "POSTFIRE", "POSTBIOPSY", "POSTMARKER"})
 _BIOPSY_TEXT = re.compile(r"STEREO|BIOPS|NEEDLE|LOCALI[SZ]")
 _STEREO_TEXT = re.compile(r"STEREO|PRE-?FIRE|POST-?FIRE")
@@ -84,9 +60,10 @@ class View:
     laterality : {"L", "R"} or None
         Side of the breast.
     view : str or None
-        CC, MLO, ML, LM, LMO, FB, SIO, ISO, XCCL or XCCM, with the ACR abbreviation of a modifier
-        appended (``CCRL``); None where the header names none. A view with an implant pushed out of the
-        field keeps the view's plain name: it is the one to count.
+        CC, MLO, ML, LM, LMO, FB, SIO, ISO, XCCL or XCCM; None where the header names none. Behind it stands
+        the ACR abbreviation of a modifier (``CCRL``), S or M where a text tells of spot compression or
+        magnification, or `bac_imaging.view_modifiers.OTHER_MODIFIER`. A view with an implant pushed out of
+        the field keeps the view's plain name: it is the one to count.
     """
 
     laterality: Laterality | None
@@ -96,7 +73,9 @@ class View:
 def read_view(header: Header) -> tuple[View, tuple[Notice, ...]]:
     """Read side and projection, and refuse the projections that are never measured.
 
-    Coded terms come before ``ViewPosition``.
+    Coded terms come before ``ViewPosition``. What the code, its meaning, ``ViewPosition`` or the paddle calls
+    a spot or magnification view is refused; what only the description of the series does is measured, under
+    a name that is no plain view's.
 
     Parameters
     ----------
@@ -113,23 +92,22 @@ def read_view(header: Header) -> tuple[View, tuple[Notice, ...]]:
     Raises
     ------
     RefusedError
-        ``BAC-VIEW-BIOPSY``, ``BAC-VIEW-SPECIMEN``, ``BAC-VIEW-MAGNIFICATION`` or ``BAC-VIEW-SPOT``.
+        ``BAC-VIEW-BIOPSY``, ``BAC-VIEW-SPECIMEN``, ``BAC-VIEW-MAGNIFICATION``, ``BAC-VIEW-SPOT`` or
+        ``BAC-VIEW-BILATERAL``.
     """
     view_items = header.items("ViewCodeSequence")
     codes = {code.value for code in (item.code() for item in view_items) if code}
-    modifiers = {
-        code.value
-        for holder in (header, *view_items)
-        for code in (item.code() for item in holder.items("ViewModifierCodeSequence"))
-        if code
-    }
-    modifiers |= codes & (_MAGNIFICATION_CODES | _SPOT_CODES)  # written in the wrong place
-    # Digitised film sets (CBIS-DDSM) keep the view in PatientOrientation.
-    position = parse_position(header.text("ViewPosition") or header.text("PatientOrientation"))
+    modifiers = [
+        item for holder in (header, *view_items) for item in holder.items("ViewModifierCodeSequence")
+    ]
+    modifiers += [item for item in view_items if code_value(item) in ALL_MODIFIERS]  # in the wrong place
+    position = _position(header, view_items)
     _refuse_biopsy(header)
     _refuse_specimen(header, codes)
-    _refuse_magnification(header, modifiers, position)
-    _refuse_spot(header, modifiers, position)
+    meanings = [item.text("CodeMeaning") for item in (*view_items, *modifiers)]
+    values = {code_value(item) for item in modifiers}
+    _refuse_magnification(header, values, meanings, position)
+    _refuse_spot(header, values, meanings, position)
 
     notices: list[Notice] = []
     named = sorted({_VIEW_CODES[code] for code in codes if code in _VIEW_CODES})
@@ -142,36 +120,42 @@ def read_view(header: Header) -> tuple[View, tuple[Notice, ...]]:
     elif coded and position.view and coded != position.view:
         found = f"the view is coded {coded} but written {position.view}"
         notices.append(Notice.of("BAC-W-VIEW-CONFLICT", found))
-    elif codes and not coded:
+    elif codes - ALL_MODIFIERS and not coded:
         found = f"the view's code is none that is known, and written is {view}"
         notices.append(Notice.of("BAC-W-VIEW-CONFLICT", found))
-    suffixes = {_MODIFIER_CODES.get(code, "") for code in modifiers} | {position.modifier}
-    if view is not None and any(suffixes):
-        view += "".join(sorted(suffixes))
-        notices.append(Notice.of("BAC-W-VIEW-MODIFIED", f"the view is a modified one, {view}"))
-    laterality = _laterality(header, position, notices)
-    displaced = position.displaced or bool(modifiers & _DISPLACED_CODES)
-    if header.text("BreastImplantPresent") == "YES" and not displaced:
+    displaced = position.displaced or any(map(is_displaced, modifiers))
+    if view is not None:
+        view, modified = name_modified(view, header, modifiers, position)
+        notices += modified
+    laterality, side_notices = read_laterality(header, position.side)
+    notices += side_notices
+    # PS3.3 C.8.11.7: YES or NO in both. What is neither does not say NO.
+    if header.text("BreastImplantPresent") not in ("", "NO") and not displaced:
         notices.append(Notice.of("BAC-W-IMPLANT"))
-    if header.text("PartialView") == "YES":
+    if (
+        header.text("PartialView") not in ("", "NO")
+        or header.items("PartialViewCodeSequence")
+        or (header.text("PartialViewDescription") and not header.text("PartialView"))
+    ):
         notices.append(Notice.of("BAC-W-PARTIAL-VIEW"))
     return View(laterality, view), tuple(notices)
 
 
-def _laterality(header: Header, position: Position, notices: list[Notice]) -> Laterality | None:
-    sides = [text for text in map(header.text, _LATERALITIES) if text]
-    written = sides[0] if sides else ""
-    if written == "B":
-        raise RefusedError("BAC-DIMENSIONS", "the image shows both breasts")
-    side: Laterality | None = "L" if written == "L" else "R" if written == "R" else position.side or None
-    if side is None:
-        notices.append(Notice.of("BAC-W-LATERALITY-UNKNOWN"))
-    elif set(sides) >= {"L", "R"}:
-        notices.append(Notice.of("BAC-W-VIEW-CONFLICT", f"the header names both sides; {side} is used"))
-    elif position.side and position.side != side:
-        found = f"the side is {side} but the view is written for {position.side}"
-        notices.append(Notice.of("BAC-W-VIEW-CONFLICT", found))
-    return side
+def _position(header: Header, view_items: tuple[Header, ...]) -> Position:
+    """Read the view where it is written: the first text that is understood, else what the first says."""
+    written = parse_position(header.text("ViewPosition"))
+    if written.view or written.magnified or written.spot:
+        return written
+    # A code without a value is its meaning. Digitised film sets (CBIS-DDSM) keep the view in
+    # PatientOrientation.
+    meanings = [item.text("CodeMeaning") for item in view_items if not code_value(item)]
+    for text in (*meanings, header.text("PatientOrientation")):
+        position = parse_position(text)
+        if position.view:
+            return position
+    # Fuji's readers write the menu into it, such as L-CC, and nothing else that names the view.
+    menu = find_positions(header.text("AcquisitionDeviceProcessingDescription"))
+    return next(iter(menu)) if len(menu) == 1 else written
 
 
 def _refuse_biopsy(header: Header) -> None:
@@ -189,7 +173,8 @@ def _refuse_biopsy(header: Header) -> None:
 
 
 def _refuse_specimen(header: Header, codes: set[str]) -> None:
-    texts = (header.text(keyword) for keyword in ("ViewPosition", "BodyPartExamined", "PaddleDescription"))
+    where = ("ViewPosition", "BodyPartExamined", "PaddleDescription", "SeriesDescription", "ProtocolName")
+    texts = (header.text(keyword) for keyword in where)
     if (
         codes & _SPECIMEN_CODES
         or any("SPECIMEN" in text for text in texts)
@@ -198,10 +183,13 @@ def _refuse_specimen(header: Header, codes: set[str]) -> None:
         raise RefusedError("BAC-VIEW-SPECIMEN")
 
 
-def _refuse_magnification(header: Header, modifiers: set[str], position: Position) -> None:
+def _refuse_magnification(
+    header: Header, modifiers: set[str], meanings: list[str], position: Position
+) -> None:
     factor = support_magnification(header)
     if (
-        modifiers & _MAGNIFICATION_CODES
+        modifiers & MAGNIFICATION_CODES
+        or any(map(says_magnified, meanings))
         or position.magnified
         or re.search(r"\bMAG", header.text("PaddleDescription"))
         or (factor is not None and factor >= MAGNIFICATION_VIEW)
@@ -209,6 +197,11 @@ def _refuse_magnification(header: Header, modifiers: set[str], position: Positio
         raise RefusedError("BAC-VIEW-MAGNIFICATION")
 
 
-def _refuse_spot(header: Header, modifiers: set[str], position: Position) -> None:
-    if modifiers & _SPOT_CODES or position.spot or "SPOT" in header.text("PaddleDescription"):
+def _refuse_spot(header: Header, modifiers: set[str], meanings: list[str], position: Position) -> None:
+    if (
+        modifiers & SPOT_CODES
+        or any(map(says_spot, meanings))
+        or position.spot
+        or "SPOT" in header.text("PaddleDescription")
+    ):
         raise RefusedError("BAC-VIEW-SPOT")

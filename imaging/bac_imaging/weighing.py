@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from bac_imaging.beam import Beam
 from bac_imaging.calibration import calibrate
 from bac_imaging.context import read_beam
 from bac_imaging.errors import Notice
@@ -22,6 +23,7 @@ from bac_imaging.vessels import Segmentation, leave_out
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
+_IN_DOUBT = "the calcium mass is an estimate: what the header says is in doubt, as another warning tells"
 _NOTHING = (slice(0, 0), slice(0, 0))
 _CLIPPED_PX = 10  # of 0.1 mm, at one end of the image's signal: noise puts no more than one or two there
 _SUSPICIOUS = 0.3  # anything that might be calcium is kept out of the background, accepted or not
@@ -94,14 +96,19 @@ def weigh(
     touched = find_touched(found, working, spacing_mm, scale_known=scale_known)
     # A linear signal of known scale is minus the logarithm of the stored value.
     level = float(np.exp(-np.median(signal[found.mask]))) if scale_known and vessels else None
-    interval = mass_interval(vessels, calibration, scale_known=scale_known, level_dn=level)
+    is_certain = scale_known and not context["mass_in_doubt"]
+    interval = mass_interval(vessels, calibration, scale_known=is_certain, level_dn=level)
     stored = (context["rows"], context["columns"])
     density = resample_area(working, stored, window_of(found.mask, MARGIN_PX + 2, stored) or _NOTHING)
     notices = []
-    if not scale_known:
-        notices.append(Notice.of("BAC-W-MASS-ESTIMATED"))
+    if not is_certain:
+        notices.append(Notice.of("BAC-W-MASS-ESTIMATED", _IN_DOUBT if scale_known else None))
     if beam is not None and beam.grid is None:
         notices.append(Notice.of("BAC-W-GRID-ASSUMED"))
+    if beam is not None and (beam.detector is None or beam.filter_thickness_mm is None):
+        notices.append(Notice.of("BAC-W-BEAM-ASSUMED", _not_told(beam)))
+    if not context["size_known"]:
+        notices.append(Notice.of("BAC-W-SIZE-UNCHECKED"))
     if metal:
         notices.append(Notice.of("BAC-W-METAL", _too_heavy(len(metal))))
     if _is_clipped(signal, found.mask):
@@ -110,7 +117,7 @@ def weigh(
         notices.append(Notice.of("BAC-W-METAL-TOUCHES"))
     if not all(vessel.weighed for vessel in vessels):
         notices.append(Notice.of("BAC-W-VESSEL-NOT-WEIGHED"))
-    basis: MassBasis = "calibrated" if scale_known else "estimated"
+    basis: MassBasis = "calibrated" if is_certain else "estimated"
     return Weighed(MassResult(basis, vessels, interval, tuple(notices)), density, found)
 
 
@@ -126,6 +133,12 @@ def _is_clipped(signal: FloatArray, mask: BoolArray) -> bool:
     tolerance = np.float32(1e-4)
     ends = (under <= signal.min() + tolerance).sum(), (under >= signal.max() - tolerance).sum()
     return bool(max(ends) >= _CLIPPED_PX)
+
+
+def _not_told(beam: Beam) -> str:
+    told = {"thickness of the filter": beam.filter_thickness_mm, "type of the detector": beam.detector}
+    missing = " and the ".join(name for name, value in told.items() if value is None)
+    return f"the header does not tell the {missing}; what is usual is assumed"
 
 
 def _too_heavy(count: int) -> str:

@@ -32,6 +32,7 @@ MEASURED = {
     "FilterThicknessMinimum": 0.05,
     "FilterThicknessMaximum": 0.05,
     "Grid": ["RECIPROCATING", "FOCUSED"],
+    "FieldOfViewDimensions": [70, 60],
     "DetectorType": "DIRECT",
     "BitsStored": 14,
     "HighBit": 13,

@@ -65,6 +65,7 @@ def _dicom(*, vessel: bool = True, **changes: object) -> bytes:
     view.CodeValue, view.CodingSchemeDesignator, view.CodeMeaning = "399162004", "SCT", "cranio-caudal"
     ds.ViewCodeSequence = [view]
     ds.ImagerPixelSpacing = [ROW_MM, COLUMN_MM]
+    ds.FieldOfViewDimensions = [90, 80]
     ds.DistanceSourceToDetector, ds.DistanceSourceToPatient = SID_MM, SOD_MM
     ds.KVP, ds.BodyPartThickness = 28, THICKNESS_MM
     ds.AnodeTargetMaterial, ds.FilterMaterial = "TUNGSTEN", "RHODIUM"

@@ -221,3 +221,74 @@ def test_tiffs_that_would_decode_to_something_else(grey16):
 def test_a_tiff_may_hold_a_jpeg(grey8):
     assert "BAC-W-LOSSY" in codes(read_mammogram(encode(grey8, "TIFF", compression="jpeg"), SPACING))
     assert "BAC-W-LOSSY" not in codes(read_mammogram(encode(grey8, "TIFF"), SPACING))
+
+
+def picture(breast_share, frame=0, edge=0):
+    """A half-round breast on dark film, 8 bits, with a white frame or bright film edges."""
+    row, column = np.mgrid[:400, :320]
+    inside = (row - 200) ** 2 + column**2 < (320 * breast_share) ** 2
+    noise = np.random.default_rng(3).integers(0, 12, inside.shape)
+    grey = np.where(inside, 110 + column // 8, 10) + noise
+    if edge:
+        grey[:edge], grey[-edge:], grey[:, -edge:] = 240, 240, 240
+    grey = np.clip(grey, 0, 255).astype(np.uint8)
+    return np.pad(grey, frame, constant_values=255), np.pad(inside, frame)
+
+
+@pytest.mark.parametrize("share", [0.35, 0.5, 0.62])
+@pytest.mark.parametrize("frame", [0, 12])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_an_inverted_breast_is_turned_and_an_upright_one_is_not(share, frame, inverted):
+    grey, inside = picture(share)
+    grey = np.pad(255 - grey if inverted else grey, frame, constant_values=255)
+    inside = np.pad(inside, frame)
+    image = read_mammogram(encode(grey), SPACING)
+    assert ("BAC-W-POLARITY-CONFLICT" in codes(image)) == inverted
+    air = ~inside
+    border = np.ones_like(air)
+    border[frame + 5 : -frame - 5, frame + 5 : -frame - 5] = False
+    air &= ~border
+    assert image.signal[inside].mean() > image.signal[air].mean() + 0.2
+
+
+@pytest.mark.parametrize("frame", [0, 12])
+def test_a_breast_that_fills_the_image_is_not_turned(frame):
+    grey, inside = picture(0.9, frame)
+    image = read_mammogram(encode(grey), SPACING)
+    expected = (grey - float(grey.min())) / float(np.ptp(grey))
+    np.testing.assert_allclose(image.signal, expected, atol=1e-6)
+    assert inside.mean() > 0.5
+
+
+@pytest.mark.parametrize("frame", [0, 12])
+def test_one_dark_corner_beside_a_large_breast_turns_nothing(frame):
+    row, column = np.mgrid[:400, :320]
+    inside = (row - 400) ** 2 + column**2 < 400**2
+    noise = np.random.default_rng(3).integers(0, 12, inside.shape)
+    grey = np.pad(np.where(inside, 120 + column // 8, 10) + noise, frame, constant_values=255)
+    image = read_mammogram(encode(grey.astype(np.uint8)), SPACING)
+    assert image.signal[frame + 300, frame + 50] > image.signal[frame + 20, frame + 300]
+
+
+def test_bright_edges_of_a_film_turn_nothing():
+    grey, inside = picture(0.6, edge=12)
+    image = read_mammogram(encode(grey), SPACING)
+    assert image.signal[200, 40] > image.signal[40, 280]
+    assert inside[200, 40]
+
+
+@pytest.mark.parametrize("name", ["film_negative_1.jpg", "film_negative_2.jpg", "cbis_p00646_left_cc.png"])
+def test_real_films_are_not_turned(name, mammograms):
+    # One has bright edges on three sides, one a white frame.
+    data = (mammograms / name).read_bytes()
+    grey = np.asarray(Image.open(io.BytesIO(data)).convert("L"))
+    image = read_mammogram(data, (0.07, 0.07))
+    assert np.corrcoef(image.signal[::16, ::16].ravel(), grey[::16, ::16].ravel())[0, 1] > 0.99
+
+
+def test_a_real_film_that_was_inverted_is_turned(mammograms):
+    with Image.open(mammograms / "film_negative_1.jpg") as image:
+        grey = np.asarray(image.convert("L").reduce(4))
+    turned = read_mammogram(encode(255 - grey), (0.2, 0.2))
+    assert "BAC-W-POLARITY-CONFLICT" in codes(turned)
+    assert np.corrcoef(turned.signal.ravel(), grey.ravel())[0, 1] > 0.99

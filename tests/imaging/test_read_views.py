@@ -130,6 +130,18 @@ def test_views_that_are_refused(attributes, refused, read, code):
         ("LLMO", "L", "LMO"),
         ("L-XCCL", "L", "XCCL"),
         ("MLO ID", "", "MLO"),
+        ("RIGHT CC", "R", "CC"),
+        ("LEFT MLO", "L", "MLO"),
+        ("CC-L", "L", "CC"),
+        ("MLO_R", "R", "MLO"),
+        ("LCC (ID)", "L", "CC"),
+        ("CRANIO-CAUDAL", "", "CC"),
+        ("CRANIOCAUDAL LT", "L", "CC"),
+        ("RIGHT MEDIO-LATERAL OBLIQUE", "R", "MLO"),
+        ("LATEROMEDIAL OBLIQUE", "", "LMO"),
+        ("EXAGGERATED CRANIOCAUDAL LATERALLY", "", "XCCL"),
+        ("A R", "", ""),
+        ("CC ROLLED", "", ""),
         ("AP", "", ""),
         ("", "", ""),
     ],
@@ -193,3 +205,129 @@ def test_retired_codes_of_exaggerated_views(read, coded):
 def test_a_modifier_among_the_views_is_one_still(read, code):
     with pytest.raises(RefusedError, match="BAC-VIEW-MAGNIFICATION"):
         read(ViewCodeSequence=[code("399162004", "SCT"), code("399163009", "SCT")])
+
+
+@pytest.mark.parametrize(
+    ("meaning", "refused"),
+    [("Spot compression view", "BAC-VIEW-SPOT"), ("Magnification 1.8", "BAC-VIEW-MAGNIFICATION")],
+)
+def test_an_unlisted_modifier_says_it_in_words(meaning, refused, read, coded, code):
+    attributes = coded("399162004")
+    item = code("99-1", "99LOCAL")
+    item.CodeMeaning = meaning
+    attributes["ViewCodeSequence"][0].ViewModifierCodeSequence = [item]
+    with pytest.raises(RefusedError, match=f"^{refused}: "):
+        read(**attributes)
+
+
+def test_an_unlisted_modifier_leaves_no_plain_view(read, coded, code):
+    """PS3.16 CID 4015 is extensible."""
+    assert "BAC-W-VIEW-MODIFIED" in codes(read(**coded("399162004", "12345678")))
+    assert read(**coded("399162004", "12345678")).view == "CC-OTHER"
+    without = coded("399162004")
+    item = Dataset()
+    item.CodeMeaning = "something else"
+    without["ViewCodeSequence"][0].ViewModifierCodeSequence = [item]
+    assert read(**without).view == "CC-OTHER"
+    long = coded("399162004")
+    item = Dataset()
+    item.LongCodeValue, item.CodingSchemeDesignator = "399197002", "SCT"
+    long["ViewCodeSequence"][0].ViewModifierCodeSequence = [item]
+    assert read(**long).view == "CCRL"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "view"),
+    [
+        ({"SeriesDescription": "L CC SPOT"}, "CCS"),
+        ({"SeriesDescription": "L CC MAG"}, "CCM"),
+        ({"SeriesDescription": "LCCS"}, "CCS"),
+        ({"SeriesDescription": "MCC"}, "CCM"),
+        ({"SeriesDescription": "Vergrößerung"}, "CCM"),
+        ({"SeriesDescription": "L CC ID"}, "CC"),
+        ({"PaddleDescription": "10CM CONTACT"}, "CCS"),
+        ({"PaddleDescription": "9x9"}, "CCS"),
+        ({"PaddleDescription": "75 x 150 MM"}, "CCS"),
+        ({"PaddleDescription": "CONTACT"}, "CCS"),
+        ({"PaddleDescription": "24X29CM"}, "CC"),
+        ({"PaddleDescription": "18x24 CONTACT"}, "CC"),
+        ({"PaddleDescription": "180x240"}, "CC"),
+        ({"PaddleDescription": "FLEX"}, "CC"),
+        ({"SeriesDescription": "MAMMO SCREENING, IMAGE VIEWS"}, "CC"),
+        ({"SeriesDescription": "ROUTINE WITHOUT SPOT"}, "CC"),
+    ],
+)
+def test_what_is_described_as_no_plain_view(attributes, view, read):
+    image = read(**attributes)
+    assert image.view == view
+    assert ("BAC-W-VIEW-MODIFIED" in codes(image)) == (view != "CC")
+
+
+def test_a_description_of_another_view(read):
+    assert "BAC-W-VIEW-CONFLICT" in codes(read(SeriesDescription="L XCCL"))
+    assert codes(read(SeriesDescription="L CC")) == codes(read(SeriesDescription="CC AND MLO")) == []
+
+
+def test_the_view_in_the_readers_menu(read):
+    image = read(
+        ViewPosition=None, ImageLaterality=None, AcquisitionDeviceProcessingDescription="MAMMO,R-MLO"
+    )
+    assert (image.laterality, image.view) == ("R", "MLO")
+    several = read(ViewPosition=None, AcquisitionDeviceProcessingDescription="CC MLO")
+    assert several.view is None
+
+
+def test_a_view_coded_in_words_alone(read):
+    item = Dataset()
+    item.CodeMeaning = "medio-lateral oblique"
+    assert read(ViewPosition=None, ViewCodeSequence=[item]).view == "MLO"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "side"),
+    [
+        ({"ImageLaterality": "LEFT"}, "L"),
+        ({"ImageLaterality": "RIGHT"}, "R"),
+        ({"ImageLaterality": "U", "Laterality": "L"}, "L"),
+        ({"ImageLaterality": None, "region": "80248007"}, "L"),
+        ({"ImageLaterality": None, "region": "73056007"}, "R"),
+        ({"ImageLaterality": None, "region": "T-04030"}, "L"),
+        ({"ImageLaterality": None, "region": "76752008", "modifier": "24028007"}, "R"),
+        ({"ImageLaterality": None, "region": "76752008"}, None),
+        ({"ImageLaterality": "U"}, None),
+    ],
+)
+def test_where_a_side_may_stand(attributes, side, read, code):
+    attributes = dict(attributes)
+    if region := attributes.pop("region", None):
+        item = code(region)
+        if modifier := attributes.pop("modifier", None):
+            item.AnatomicRegionModifierSequence = [code(modifier)]
+        attributes["AnatomicRegionSequence"] = [item]
+    image = read(**attributes)
+    assert image.laterality == side
+    assert ("BAC-W-LATERALITY-UNKNOWN" in codes(image)) == (side is None)
+
+
+def test_sides_that_contradict_each_other(read, code):
+    image = read(ImageLaterality="L", AnatomicRegionSequence=[code("73056007")])
+    assert "BAC-W-VIEW-CONFLICT" in codes(image)
+
+
+@pytest.mark.parametrize(
+    "attributes", [{"ImageLaterality": "B"}, {"ImageLaterality": "BILATERAL"}, {"ImageLaterality": None}]
+)
+def test_both_breasts(attributes, read, code):
+    """PS3.3 C.8.11.7.1.2: B is for both."""
+    if attributes["ImageLaterality"] is None:
+        attributes = attributes | {"AnatomicRegionSequence": [code("63762007")]}
+    with pytest.raises(RefusedError, match=r"^BAC-VIEW-BILATERAL: .*one breast"):
+        read(**attributes)
+
+
+def test_a_description_of_the_other_side_or_of_a_specimen(read):
+    assert "BAC-W-VIEW-CONFLICT" in codes(read(SeriesDescription="R CC"))
+    assert read(ProtocolName="MAG").view == "CCM"
+    assert read(ImageComments="spot compression").view == "CCS"
+    with pytest.raises(RefusedError, match=r"^BAC-VIEW-SPECIMEN: "):
+        read(SeriesDescription="LCC SPECIMEN")

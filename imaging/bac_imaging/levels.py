@@ -1,0 +1,64 @@
+"""Grey levels of air and tissue, and how convex what is told by them is."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+_MIN_AIR_SHARE = 0.005
+_MAX_AIR_SPREAD = 0.15  # of the step from air to tissue
+
+
+def otsu(values: FloatArray) -> tuple[float, float]:
+    """Otsu's threshold and the share of the variance that it explains."""
+    low, high = np.percentile(values, [0.2, 99.0])
+    if high <= low:
+        return float(low), 0.0
+    counts, edges = np.histogram(np.clip(values, low, high), bins=256)
+    centres = (edges[:-1] + edges[1:]) / 2
+    share = counts / counts.sum()
+    below = np.cumsum(share)[:-1]
+    mass = np.cumsum(share * centres)
+    mean = mass[-1]
+    between = (mean * below - mass[:-1]) ** 2 / np.maximum(below * (1 - below), 1e-12)
+    variance = float((share * (centres - mean) ** 2).sum())
+    # The valley between two far classes is flat: its middle, not its first bin, is the threshold.
+    best = np.flatnonzero(between >= between.max() * (1 - 1e-6))
+    return float(edges[1 + int(best.mean())]), float(between.max()) / max(variance, 1e-20)
+
+
+def air_and_tissue(values: FloatArray) -> tuple[float, float, float] | None:
+    """Levels of air and tissue and the noise of the air; None when there is no air in the field.
+
+    Otsu may have split the tissue, or set lead and collimator blades apart from everything else, so the
+    lower class is split again while that gives a better air: darker, flat and far below the rest.
+    """
+    lower = values
+    found: tuple[float, float, float] | None = None
+    for _ in range(3):
+        threshold, _ = otsu(lower)
+        air = lower[lower <= threshold]
+        tissue = lower[lower > threshold]
+        if air.size < _MIN_AIR_SHARE * values.size or tissue.size < 0.02 * values.size:
+            break
+        level, above = float(np.median(air)), float(np.median(tissue))
+        noise = 1.4826 * float(np.median(np.abs(air - level)))
+        if above > level and noise <= _MAX_AIR_SPREAD * (above - level):
+            if found is not None and (above - level) < 0.5 * (found[1] - found[0]):
+                break
+            found = (level, above, noise)
+        lower = air
+    return found
+
+
+def hull_area(mask: BoolArray) -> float:
+    """Give the area of the convex hull of a mask's pixels, in pixels."""
+    from scipy.spatial import ConvexHull
+
+    outline = np.argwhere(mask & ~ndimage.binary_erosion(mask))
+    corners = np.concatenate([outline + d for d in ((0, 0), (0, 1), (1, 0), (1, 1))])
+    return float(ConvexHull(corners).volume)

@@ -1,0 +1,56 @@
+"""Header values that a calcium mass rests on and that the standard does not list.
+
+What is none of the listed terms tells nothing: it is never taken for the usual case in silence. Attributes
+whose unknown value leaves no mass at all (anode, filter, tube voltage, thickness) or an assumed exposure
+scale (`bac_imaging.intensity`) are not here. ``docs/limits.md`` has them all.
+"""
+
+from __future__ import annotations
+
+from bac_imaging.beam import GRIDS, NO_GRID
+from bac_imaging.errors import Notice
+from bac_imaging.header import Header
+
+_LISTED: dict[str, frozenset[str]] = {
+    "Grid": GRIDS | {NO_GRID},  # PS3.3 C.8.7.11
+    "DetectorType": frozenset({"DIRECT", "SCINTILLATOR", "STORAGE", "FILM"}),  # C.8.11.4
+    "DetectorConfiguration": frozenset({"AREA", "SLOT"}),  # C.8.11.4
+    "PixelSpacingCalibrationType": frozenset({"GEOMETRY", "FIDUCIAL"}),  # 10.7.1
+    "OrganExposed": frozenset({"BREAST"}),  # C.8.11.7
+    "QualityControlImage": frozenset({"YES", "NO", "BOTH"}),  # C.7.6.1
+}
+_STORAGE = "a storage phosphor is not in the table of beams; the mean of other detectors is taken"
+
+
+def unlisted_values(header: Header) -> tuple[Notice, ...]:
+    """Name the attributes whose value leaves a mass in doubt.
+
+    Parameters
+    ----------
+    header : Header
+        Header of a digital mammogram FOR PROCESSING.
+
+    Returns
+    -------
+    tuple of Notice
+        ``BAC-W-HEADER-UNLISTED``; empty where all is listed or not told. The values are not repeated.
+    """
+    names = [
+        keyword for keyword, listed in _LISTED.items() if {t for t in header.texts(keyword) if t} - listed
+    ]
+    grid = {term for term in header.texts("Grid") if term}
+    if NO_GRID in grid and grid & GRIDS:
+        names.append("Grid")
+    if header.text("FilterType") == "NONE" and {t for t in header.texts("FilterMaterial") if t} - {"NONE"}:
+        names.append("FilterType")
+    notices = []
+    if names:
+        hold = (
+            "holds a value that the standard does not list or that another contradicts"
+            if len(names) == 1
+            else ("hold values that the standard does not list or that others contradict")
+        )
+        notices.append(Notice.of("BAC-W-HEADER-UNLISTED", f"{' and '.join(names)} {hold}"))
+    if header.text("DetectorType") == "STORAGE":
+        notices.append(Notice.of("BAC-W-BEAM-ASSUMED", _STORAGE))
+    return tuple(notices)
