@@ -121,6 +121,8 @@ class Core:
         How often a call is tried again.
     cache : path or None
         File that results are kept in.
+    judges_headers : bool
+        Whether what a header alone can refuse is refused here. A server made for tests answers anything.
 
     Raises
     ------
@@ -128,9 +130,17 @@ class Core:
         One of them cannot work.
     """
 
-    def __init__(self, timeout: float, max_retries: int, cache: str | os.PathLike[str] | None) -> None:
+    def __init__(
+        self,
+        timeout: float,
+        max_retries: int,
+        cache: str | os.PathLike[str] | None,
+        *,
+        judges_headers: bool = True,
+    ) -> None:
         Retry(timeout, max_retries)  # refuses what cannot work, before the first call
         self.cache: ResultCache | None = None
+        self.judges_headers = judges_headers
         self._info: dict[str, Any] | None = None
         self._timeout = timeout
         self._max_retries = max_retries

@@ -149,7 +149,8 @@ class AsyncClient:
             known = await asyncio.to_thread(self._core.remembered, call)
             if known is not None:
                 return known
-            await asyncio.to_thread(call.check_header)
+            if self._core.judges_headers:
+                await asyncio.to_thread(call.check_header)
             answer = await retry.run_async(lambda left: self._transport.infer(call.data, call.options, left))
             result = await asyncio.to_thread(call.result, answer, again=retry.mixed_up)
         except BacctlError as error:

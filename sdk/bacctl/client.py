@@ -198,7 +198,8 @@ class Client:
             known = self._core.remembered(call)
             if known is not None:
                 return known
-            call.check_header()
+            if self._core.judges_headers:
+                call.check_header()
             answer = retry.run(lambda left: self._transport.infer(call.data, call.options, left))
             result = call.result(answer, again=retry.mixed_up)
         except BacctlError as error:

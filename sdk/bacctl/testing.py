@@ -125,11 +125,15 @@ class FakeServer:
 
     def client(self, *, cache: str | PathLike[str] | None = None, max_retries: int = 2) -> Client:
         """Return a client of this server."""
-        return Client._over(_FakeTransport(self), Core(DEFAULT_TIMEOUT_S, max_retries, cache))
+        return Client._over(_FakeTransport(self), self._core(max_retries, cache))
 
     def async_client(self, *, cache: str | PathLike[str] | None = None, max_retries: int = 2) -> AsyncClient:
         """Return a client of this server for an event loop."""
-        return AsyncClient._over(_AsyncFakeTransport(self), Core(DEFAULT_TIMEOUT_S, max_retries, cache))
+        return AsyncClient._over(_AsyncFakeTransport(self), self._core(max_retries, cache))
+
+    @staticmethod
+    def _core(max_retries: int, cache: str | PathLike[str] | None) -> Core:
+        return Core(DEFAULT_TIMEOUT_S, max_retries, cache, judges_headers=False)
 
     def fail_next(self, code: str, times: int = 1) -> None:
         """Answer the next calls with a fault, those of ``ready`` and ``server_info`` among them.
