@@ -15,7 +15,8 @@ def gaussian_field(
     beta: float = 3.0,
     longest_mm: float = 60.0,
     shortest_mm: float = 0.0,
-    stretch: tuple[float, float] = (1.0, 1.0),
+    stretch: float = 1.0,
+    turn: float = 0.0,
 ) -> FloatArray:
     """Make a field of mean 0 and standard deviation 1 whose power falls as frequency to the minus beta.
 
@@ -27,14 +28,16 @@ def gaussian_field(
         Exponent of the power spectrum.
     longest_mm, shortest_mm
         Wavelengths beyond which the spectrum is flat, and below which it is cut.
-    stretch
-        By how much structures are drawn out along rows' and columns' axes.
+    stretch, turn
+        By how much structures are drawn out, and along which direction: radians from "right" towards "down".
     """
     rows, columns = (fft.next_fast_len(n + 8, real=True) for n in shape)
     spectrum = fft.rfft2(rng.standard_normal((rows, columns), dtype=np.float32), workers=1)
-    fr = fft.fftfreq(rows, pitch_mm)[:, None] * stretch[0]
-    fc = fft.rfftfreq(columns, pitch_mm)[None, :] * stretch[1]
-    squared = (fr**2 + fc**2).astype(np.float32)
+    down = fft.fftfreq(rows, pitch_mm)[:, None].astype(np.float32)
+    right = fft.rfftfreq(columns, pitch_mm)[None, :].astype(np.float32)
+    along = np.float32(np.cos(turn)) * right + np.float32(np.sin(turn)) * down
+    across = np.float32(np.cos(turn)) * down - np.float32(np.sin(turn)) * right
+    squared = np.float32(stretch**2) * along**2 + across**2
     gain = (squared + np.float32(longest_mm**-2)) ** np.float32(-beta / 4)
     if shortest_mm > 0:
         gain *= np.exp(-squared * np.float32(shortest_mm**2 * 0.5))

@@ -86,7 +86,10 @@ def process(
     ndarray of float32
         Brightness from 0 to 1.
     """
-    image = _equalise(attenuation, breast, float(rng.uniform(*style.equalise)), style.reach_mm, pitch_mm)
+    share = float(rng.uniform(*style.equalise))
+    # Twice, the second time nearer to the skin line, where the first filter sees too much of the inside.
+    image = _equalise(attenuation, breast, share, style.reach_mm, pitch_mm)
+    image = _equalise(image, breast, share, 0.35 * style.reach_mm, pitch_mm)
     image = _enhance(rng, image, style, pitch_mm)
     strength, radius = float(rng.uniform(*style.sharpen)), float(rng.uniform(0.08, 0.3))
     detail = image - ndimage.gaussian_filter(image, radius / pitch_mm, mode="nearest", truncate=3)

@@ -13,6 +13,15 @@ from bac_randfield.outline import Build, Outline
 from bac_randfield.physics import FloatArray
 
 # Skin counts as gland of its density, 1.09 g/cm3, and muscle as a little more than gland.
+# Layers of ligaments: size of the lobules between them, half width, strength.
+_LAYERS = (
+    (14.0, 0.30, 1.0),
+    (11.0, 0.28, 1.0),
+    (8.0, 0.24, 0.9),
+    (6.0, 0.22, 0.8),
+    (4.5, 0.20, 0.6),
+    (3.2, 0.17, 0.45),
+)
 _SKIN_AS_GLAND, _MUSCLE_AS_GLAND = 1.06, 1.07
 
 
@@ -122,7 +131,7 @@ def _gland_share(
 ) -> FloatArray:
     """Share of gland along each ray: a random field, cut so that its mean is the density asked for."""
     shape = outline.edge_mm.shape
-    field = gaussian_field(rng, shape, pitch_mm, character.beta + 0.3, 45.0, 0.7, (1.0, rng.uniform(1.0, 1.8)))
+    field = gaussian_field(rng, shape, pitch_mm, character.beta + 0.6, 40.0, 1.6, float(rng.uniform(1.0, 1.8)))
     patches = gaussian_field(rng, shape, pitch_mm, 4.0, 60.0, 4.0)
     # Gland lies behind the nipple and in the outer half, hardly under the skin or before the muscle.
     down, right = outline.nipple_mm
@@ -133,7 +142,7 @@ def _gland_share(
     inside = outline.inside
     sharp = np.float32(rng.uniform(1.6, 3.2))
     # A ray through the whole breast hardly ever runs in gland alone.
-    most = np.float32(np.clip(rng.uniform(0.3, 0.5) + character.density, 0.3, 0.95))
+    most = np.float32(np.clip(rng.uniform(0.2, 0.4) + character.density, 0.25, 0.9))
     low, high = -3.0, 4.0
     values = level[inside][::17]
     for _ in range(25):
@@ -143,7 +152,7 @@ def _gland_share(
     share = most / (1 + np.exp(-sharp * (level - np.float32(0.5 * (low + high)))))
     # Fine texture everywhere, also within gland and fat.
     fine = gaussian_field(rng, shape, pitch_mm, character.beta, 10.0, 0.25)
-    grain = np.float32(0.015 + 0.1 * character.density) * fine
+    grain = np.float32(0.012 + 0.05 * character.density) * fine
     return np.asarray(np.clip(0.92 * share + 0.03 + grain * (0.4 + share), 0.005, 0.97), dtype=np.float32)
 
 
@@ -158,23 +167,25 @@ def _web(
     away = np.hypot(away_down, right - np.float32(outline.nipple_mm[1]) - 15)
     # Towards the nipple: rows are drawn together as the nipple comes near.
     pull = np.float32(character.radial) * away_down * (np.float32(45) / (away + 20) - 1)
+    wander = gaussian_field(rng, shape, pitch_mm, 4.5, 40.0, 8.0) * np.float32(rng.uniform(0.5, 2.5) / pitch_mm)
     total = np.zeros(shape, dtype=np.float32)
     product = np.zeros(shape, dtype=np.float32)
-    for size_mm, width_mm, strength in ((16.0, 0.35, 1.0), (10.0, 0.28, 0.9), (6.0, 0.22, 0.7), (3.8, 0.18, 0.5)):
-        drawn_out = 1 + 1.6 * character.radial
-        field = gaussian_field(rng, shape, pitch_mm, 5.0, size_mm, 0.3 * size_mm, (1.0, drawn_out))
-        wander = gaussian_field(rng, shape, pitch_mm, 4.0, 25.0, 3.0) * np.float32(1.5 / pitch_mm)
+    for size_mm, width_mm, strength in _LAYERS:
+        drawn_out = float(rng.uniform(1.5, 3.0) + 1.5 * character.radial)
+        turn = float(rng.normal(0, 0.9 - 0.6 * character.radial))
+        # Smooth: walls of lobules are arcs, not threads.
+        field = gaussian_field(rng, shape, pitch_mm, 6.0, 1.5 * size_mm, 0.7 * size_mm, drawn_out, turn)
         field = bend(field, pull / np.float32(pitch_mm) + wander, wander)
         # Present here and there, and of uneven strength along their way.
-        where = gaussian_field(rng, shape, pitch_mm, 3.5, 4 * size_mm, 0.8 * size_mm)
-        shown = 1 / (1 + np.exp(-3 * (where - np.float32(rng.uniform(-0.2, 0.6)))))
-        width = np.float32(width_mm) * np.exp(0.4 * gaussian_field(rng, shape, pitch_mm, 3.0, size_mm, 1.0))
-        ridge = zero_ridges(field, pitch_mm, width) * shown.astype(np.float32)
+        where = gaussian_field(rng, shape, pitch_mm, 3.0, 3 * size_mm, 0.5 * size_mm, 2.0, turn)
+        shown = np.clip(0.35 + 0.55 * where - np.float32(rng.uniform(-0.1, 0.4)), 0, 1.5)
+        width = np.float32(width_mm * rng.uniform(0.7, 1.4)) * (0.6 + 0.5 * shown)
+        ridge = zero_ridges(field, pitch_mm, width) * shown
         product += total * ridge
         total += np.float32(strength * rng.uniform(0.5, 1.4)) * ridge
-    near_gland = 0.5 + 1.5 * share
+    near_gland = 0.55 + 2.0 * share
     return np.asarray(
-        np.float32(2.4 * character.web) * near_gland * (total + 0.8 * np.minimum(product, 2.0)),
+        np.float32(5.0 * character.web) * near_gland * (total + 0.8 * np.minimum(product, 2.0)),
         dtype=np.float32,
     )
 
@@ -193,16 +204,16 @@ def _strands(
         to_nipple = np.arctan2(outline.nipple_mm[0] - start[0], outline.nipple_mm[1] - start[1])
         spread = 1.4 - 1.1 * character.radial
         heading = float(to_nipple + rng.normal(0, spread))
-        length = float(rng.uniform(4, 30))
+        length = float(rng.uniform(8, 45))
         for generation in range(int(rng.integers(1, 4))):
-            points = start + walk(rng, length, heading, float(rng.uniform(8, 40)), 6.0)
+            points = start + walk(rng, length, heading, float(rng.uniform(12, 50)), 9.0)
             line = make_line(points, 0.12)
             along = np.linspace(0, 1, len(line.points))
-            taper = np.sin(np.pi * np.clip(along, 0.02, 0.98)) ** rng.uniform(0.3, 1.0)
-            radius = (0.10 + rng.uniform(0.05, 0.35)) * (0.4 + 0.6 * taper)
+            taper = np.sin(np.pi * np.clip(along, 0.02, 0.98)) ** rng.uniform(0.8, 2.0)
+            radius = (0.10 + rng.uniform(0.0, 0.3) ** 1.5) * (0.4 + 0.6 * taper)
             uneven = np.exp(0.5 * ndimage.gaussian_filter1d(rng.standard_normal(len(along)), 6) * 3)
             # A sheet seen on edge: deeper than it is wide.
-            amount = np.exp(rng.uniform(np.log(1.0), np.log(9.0))) * taper * uneven.clip(0.3, 3)
+            amount = np.exp(rng.uniform(np.log(1.5), np.log(14.0))) * taper * uneven.clip(0.3, 3)
             draw_cord(image, line, radius, amount, pitch_mm)
             if rng.random() < 0.3:
                 _knot(rng, image, line.points[rng.integers(len(line.points))], pitch_mm)
@@ -224,7 +235,7 @@ def _knot(rng: np.random.Generator, image: FloatArray, at_mm: FloatArray, pitch_
     y, x = np.mgrid[-half : half + 1, -half : half + 1] * pitch_mm
     turn, long, short = rng.uniform(0, np.pi), rng.uniform(0.4, 0.9), rng.uniform(0.2, 0.45)
     u, v = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
-    spot = rng.uniform(0.6, 2.5) * np.exp(-0.5 * ((u / long) ** 2 + (v / short) ** 2))
+    spot = rng.uniform(1.5, 7) * np.exp(-0.5 * ((u / long) ** 2 + (v / short) ** 2))
     image[r - half : r + half + 1, c - half : c + half + 1] += spot.astype(np.float32)
 
 
@@ -234,6 +245,6 @@ def _muscle(rng: np.random.Generator, outline: Outline, pitch_mm: float) -> Floa
     if not depth.any():
         return depth
     rise = 1 - np.exp(-depth / np.float32(rng.uniform(3, 10)))
-    stripes = gaussian_field(rng, depth.shape, pitch_mm, 3.0, 20.0, 0.8, (4.0, 1.0))
+    stripes = gaussian_field(rng, depth.shape, pitch_mm, 3.0, 20.0, 0.8, 5.0, 1.35)
     share = np.float32(rng.uniform(0.5, 0.85)) * rise * (1 + 0.05 * stripes)
     return np.asarray(np.float32(_MUSCLE_AS_GLAND) * share, dtype=np.float32)
