@@ -32,9 +32,13 @@ def gaussian_field(
         By how much structures are drawn out, and along which direction: radians from "right" towards "down".
     """
     rows, columns = (fft.next_fast_len(n + 8, real=True) for n in shape)
-    spectrum = fft.rfft2(rng.standard_normal((rows, columns), dtype=np.float32), workers=1)
+    # Noise is drawn for the frequencies that are kept, and for no others: the rest is zero.
+    top = np.inf if shortest_mm <= 0 else 3.0 / shortest_mm
     down = fft.fftfreq(rows, pitch_mm)[:, None].astype(np.float32)
     right = fft.rfftfreq(columns, pitch_mm)[None, :].astype(np.float32)
+    low = np.flatnonzero(np.abs(down[:, 0]) <= top)
+    narrow = int(np.count_nonzero(right[0] <= top))
+    down, right = down[low], right[:, :narrow]
     along = np.float32(np.cos(turn)) * right + np.float32(np.sin(turn)) * down
     across = np.float32(np.cos(turn)) * down - np.float32(np.sin(turn)) * right
     squared = np.float32(stretch**2) * along**2 + across**2
@@ -42,7 +46,10 @@ def gaussian_field(
     if shortest_mm > 0:
         gain *= np.exp(-squared * np.float32(shortest_mm**2 * 0.5))
     gain[0, 0] = 0
-    field = fft.irfft2(spectrum * gain, s=(rows, columns), workers=1)[: shape[0], : shape[1]]
+    noise = rng.standard_normal((2, *gain.shape), dtype=np.float32)
+    spectrum = np.zeros((rows, columns // 2 + 1), dtype=np.complex64)
+    spectrum[low, :narrow] = (noise[0] + np.complex64(1j) * noise[1]) * gain
+    field = fft.irfft2(spectrum, s=(rows, columns), workers=1)[: shape[0], : shape[1]]
     return np.asarray(field / max(float(field.std()), 1e-9), dtype=np.float32)
 
 

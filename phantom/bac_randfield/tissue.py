@@ -106,7 +106,7 @@ def _skin(
 ) -> FloatArray:
     """Path length through skin: two layers, and the rim seen along its surface, uneven and beaded."""
     shape = outline.edge_mm.shape
-    uneven = 1 + 0.22 * gaussian_field(rng, shape, pitch_mm, 2.0, 8.0, 0.8)
+    uneven = 1 + 0.08 * gaussian_field(rng, shape, pitch_mm, 2.0, 8.0, 0.8)
     skin = np.float32(character.skin_mm) * np.clip(uneven, 0.45, 2.0)
     # Where the surface turns towards the rays, they run in skin over more of their way.
     slope = np.hypot(*np.gradient(ndimage.gaussian_filter(thickness, 0.6 / pitch_mm), np.float32(pitch_mm)))
@@ -175,7 +175,6 @@ def _web(
         turn = float(rng.normal(0, 0.9 - 0.6 * character.radial))
         # Smooth: walls of lobules are arcs, not threads.
         field = gaussian_field(rng, shape, pitch_mm, 6.0, 1.5 * size_mm, 0.7 * size_mm, drawn_out, turn)
-        field = bend(field, pull / np.float32(pitch_mm) + wander, wander)
         # Present here and there, and of uneven strength along their way.
         where = gaussian_field(rng, shape, pitch_mm, 3.0, 3 * size_mm, 0.5 * size_mm, 2.0, turn)
         shown = np.clip(0.35 + 0.55 * where - np.float32(rng.uniform(-0.1, 0.4)), 0, 1.5)
@@ -183,9 +182,12 @@ def _web(
         ridge = zero_ridges(field, pitch_mm, width) * shown
         product += total * ridge
         total += np.float32(strength * rng.uniform(0.5, 1.4)) * ridge
+    # One bend for all layers: together they lie in one breast.
+    total += 0.8 * np.minimum(product, 2.0)
+    total = bend(total, pull / np.float32(pitch_mm) + wander, wander)
     near_gland = 0.55 + 2.0 * share
     return np.asarray(
-        np.float32(5.0 * character.web) * near_gland * (total + 0.8 * np.minimum(product, 2.0)),
+        np.float32(5.0 * character.web) * near_gland * total,
         dtype=np.float32,
     )
 
