@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from bac_randfield.arteries import Artery, Setting
 from bac_randfield.curves import Line, make_line, splat
+from bac_randfield.fields import enlarge
 from bac_randfield.physics import Array64, Attenuator, FloatArray
 
 # Mean calcium over the artery's width that counts as visible, mg/mm2, and what is bridged, mm.
@@ -106,13 +107,12 @@ def draw_artery(
 
 def _grain(rng: np.random.Generator, shape: tuple[int, ...], step_mm: float, spread: float) -> FloatArray:
     """Uneven calcium with mean 1, in lumps of 0.1 to 0.4 mm."""
-    coarse = max(int(0.1 / step_mm), 1)
-    small = tuple(-(-n // coarse) + 1 for n in shape)
-    noise = ndimage.gaussian_filter(rng.standard_normal(small), rng.uniform(0.6, 2.0), mode="nearest")
+    coarse = max(int(0.05 / step_mm), 1)
+    small = tuple(-(-n // coarse) + 2 for n in shape)
+    noise = ndimage.gaussian_filter(rng.standard_normal(small), rng.uniform(1.2, 4.0), mode="nearest")
     noise /= max(float(noise.std()), 1e-9)
-    lumps = np.exp(spread * noise - 0.5 * spread**2)
-    big = np.repeat(np.repeat(lumps, coarse, axis=0), coarse, axis=1)[: shape[0], : shape[1]]
-    return np.asarray(big, dtype=np.float32)
+    lumps = np.exp(spread * noise - 0.5 * spread**2).astype(np.float32)
+    return enlarge(lumps, shape, coarse)
 
 
 def _put(
@@ -127,7 +127,9 @@ def _put(
     rows, columns = canvas.mask.shape
     pixel = place_mm / canvas.pitch_mm
     r0, c0 = (max(int(v) - 2, 0) for v in pixel.reshape(-1, 2).min(axis=0))
-    r1, c1 = (min(int(v) + 3, n) for v, n in zip(pixel.reshape(-1, 2).max(axis=0), (rows, columns), strict=True))
+    r1, c1 = (
+        min(int(v) + 3, n) for v, n in zip(pixel.reshape(-1, 2).max(axis=0), (rows, columns), strict=True)
+    )
     if r1 - r0 < 2 or c1 - c0 < 2:
         return 0.0
     grid = np.zeros(((r1 - r0) * finer, (c1 - c0) * finer), dtype=np.float32)

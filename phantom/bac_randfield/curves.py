@@ -109,9 +109,7 @@ def splat(
     image[r0:r1, c0:c1] += total.reshape(r1 - r0, width).astype(np.float32)
 
 
-def draw_cord(
-    image: FloatArray, line: Line, radius_mm: Array64, amount: Array64, pitch_mm: float
-) -> None:
+def draw_cord(image: FloatArray, line: Line, radius_mm: Array64, amount: Array64, pitch_mm: float) -> None:
     """Add the path length through a round cord along a line, times `amount`, to an image in mm."""
     most = float(radius_mm.max())
     across = np.arange(-most, most + 1e-9, min(0.5 * pitch_mm, 0.25 * most))

@@ -149,7 +149,9 @@ def blur(signal: FloatArray, system: System) -> FloatArray:
     """Spread the signal as the detector's layer does."""
     core, tail, share = (v for v in system.blur_mm)
     out = ndimage.gaussian_filter(signal, core / system.pitch_mm, mode="nearest", truncate=3)
-    wide = ndimage.gaussian_filter(shrink(signal, 2), tail / (2 * system.pitch_mm), mode="nearest", truncate=3)
+    wide = ndimage.gaussian_filter(
+        shrink(signal, 2), tail / (2 * system.pitch_mm), mode="nearest", truncate=3
+    )
     out *= np.float32(1 - share)
     out += np.float32(share) * enlarge(wide, signal.shape, 2)
     return np.asarray(out, dtype=np.float32)

@@ -10,7 +10,7 @@ from bac_randfield.physics import FloatArray
 
 def gaussian_field(
     rng: np.random.Generator,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     pitch_mm: float,
     beta: float = 3.0,
     longest_mm: float = 60.0,
@@ -69,7 +69,7 @@ def bend(field: FloatArray, down_px: FloatArray, right_px: FloatArray) -> FloatA
     return np.asarray(ndimage.map_coordinates(field, [rows, columns], order=1, mode="reflect"))
 
 
-def enlarge(image: FloatArray, shape: tuple[int, int], factor: int) -> FloatArray:
+def enlarge(image: FloatArray, shape: tuple[int, ...], factor: int) -> FloatArray:
     """Bring an image of pixels `factor` times as large to `shape`, straight in between.
 
     The top left corners of both grids coincide.

@@ -149,7 +149,9 @@ def _lay(
         left[part] += level * share * outer_is_left * uneven[0]
         right[part] += level * share * ~outer_is_left * uneven[1]
     elif kind == "solid":
-        fill[part] += level * tangent_mm / (2 * radius_mm) * uneven[0]
+        # Thins out towards its ends, unlike walls.
+        ends = np.minimum(np.arange(count), np.arange(count)[::-1]) * STEP_MM / rng.uniform(0.3, 2.0)
+        fill[part] += level * tangent_mm / (2 * radius_mm) * uneven[0] * np.clip(ends, 0.1, 1)
     else:
         # Either wall begins and ends where it likes, without thinning out.
         trims = rng.integers(0, max(count // 6, 1), size=4)

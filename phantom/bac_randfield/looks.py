@@ -42,7 +42,9 @@ def raw_pixels(signal: FloatArray, gain: float, bits: int) -> Pixels:
     return Pixels(values.astype(np.uint16), bits)
 
 
-def presented_pixels(rng: np.random.Generator, bright: FloatArray, text: tuple[str, str], mirrored: bool) -> Pixels:
+def presented_pixels(
+    rng: np.random.Generator, bright: FloatArray, text: tuple[str, str], mirrored: bool
+) -> Pixels:
     """Processed for presentation, 10 to 14 bits, sometimes with a window or the lowest value white."""
     bits = int(rng.choice([10, 12, 12, 12, 14]))
     top = 2**bits - 1
@@ -59,7 +61,9 @@ def presented_pixels(rng: np.random.Generator, bright: FloatArray, text: tuple[s
     return Pixels(stored, bits, inverted, window)
 
 
-def copied_pixels(rng: np.random.Generator, bright: FloatArray, text: tuple[str, str], mirrored: bool) -> Pixels:
+def copied_pixels(
+    rng: np.random.Generator, bright: FloatArray, text: tuple[str, str], mirrored: bool
+) -> Pixels:
     """As saved from a viewer: 8 bits."""
     gamma = np.float32(rng.uniform(0.85, 1.2))
     stored = np.rint(255 * np.clip(bright, 0, 1) ** gamma).astype(np.uint8)
@@ -76,7 +80,9 @@ def film_pixels(
     mirrored: bool,
 ) -> Pixels:
     """A scanned film: screen blur, characteristic curve, grain, scanner noise, a label; bright where dense."""
-    blurred = ndimage.gaussian_filter(attenuation, rng.uniform(0.05, 0.11) / pitch_mm, mode="nearest", truncate=3)
+    blurred = ndimage.gaussian_filter(
+        attenuation, rng.uniform(0.05, 0.11) / pitch_mm, mode="nearest", truncate=3
+    )
     gradient, middle = rng.uniform(2.2, 3.4), float(np.median(blurred[inside][::23]))
     aim = rng.uniform(1.3, 1.9)
     exposure = (np.float32(middle) - blurred) / np.float32(np.log(10))
@@ -96,7 +102,9 @@ def film_pixels(
     return Pixels(stored, 8)
 
 
-def _write(rng: np.random.Generator, stored: Stored, text: tuple[str, str], value: int, mirrored: bool) -> None:
+def _write(
+    rng: np.random.Generator, stored: Stored, text: tuple[str, str], value: int, mirrored: bool
+) -> None:
     """Write view and side, and perhaps a word, where there is air, away from the chest wall."""
     rows, columns = stored.shape
     size = int(rows * rng.uniform(0.011, 0.026))

@@ -108,8 +108,12 @@ def _rim(rng: np.random.Generator, pitch_mm: float) -> FloatArray:
     squeeze = float(rng.uniform(0.75, 1.0))
     angle = np.arctan2(y, x)
     away = np.hypot(y / squeeze, x) * (1 + 0.05 * np.sin(3 * angle + rng.uniform(0, 6)))
-    shell = np.sqrt(np.maximum(radius**2 - away**2, 0)) - np.sqrt(np.maximum((radius - wall) ** 2 - away**2, 0))
-    gaps = np.clip(1.0 + rng.uniform(0, 0.9) * np.sin(angle * rng.integers(1, 4) + rng.uniform(0, 6)), 0.05, 2)
+    shell = np.sqrt(np.maximum(radius**2 - away**2, 0)) - np.sqrt(
+        np.maximum((radius - wall) ** 2 - away**2, 0)
+    )
+    gaps = np.clip(
+        1.0 + rng.uniform(0, 0.9) * np.sin(angle * rng.integers(1, 4) + rng.uniform(0, 6)), 0.05, 2
+    )
     return np.asarray(rng.uniform(0.1, 0.5) * 2 * shell * gaps, dtype=np.float32)
 
 
@@ -157,7 +161,9 @@ def _rods(
         v = v - rng.uniform(-0.03, 0.03) * u**2
         beyond = np.maximum(np.abs(u) - half, 0)
         chord = 2 * np.sqrt(np.maximum(radius**2 - v**2 - beyond**2, 0))
-        hollow = 1 - (rng.uniform(0.4, 0.8) if rng.random() < 0.3 else 0) * np.exp(-((v / (0.5 * radius)) ** 2))
+        hollow = 1 - (rng.uniform(0.4, 0.8) if rng.random() < 0.3 else 0) * np.exp(
+            -((v / (0.5 * radius)) ** 2)
+        )
         patch = np.asarray(rng.uniform(0.2, 0.8) * chord * hollow, dtype=np.float32)
         _add(through, tissue, attenuator, patch, at, pitch_mm)
 
@@ -187,7 +193,9 @@ def _metal(
         elif shape == "ring":
             opaque = _soft(0.2 - np.abs(np.hypot(u, v) - 1.1), pitch_mm)
         else:
-            opaque = _soft(0.18 - np.abs(np.abs(v) - 0.6 * np.abs(u)), pitch_mm) * _soft(1.5 - np.abs(u), pitch_mm)
+            opaque = _soft(0.18 - np.abs(np.abs(v) - 0.6 * np.abs(u)), pitch_mm) * _soft(
+                1.5 - np.abs(u), pitch_mm
+            )
     r0, c0 = (int(v / pitch_mm) - n // 2 for v, n in zip(at, opaque.shape, strict=True))
     r, c = slice(max(r0, 0), r0 + opaque.shape[0]), slice(max(c0, 0), c0 + opaque.shape[1])
     part = through[r, c]

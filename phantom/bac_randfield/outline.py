@@ -75,17 +75,20 @@ def draw_outline(
     return Outline(reach, (float(nipple_row), float(reach[at])), edge, pectoral * (edge > 0))
 
 
-def _distance(reach: Array64, inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], pitch_mm: float) -> FloatArray:
+def _distance(
+    reach: Array64, inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], pitch_mm: float
+) -> FloatArray:
     """Distance to the skin line, mm, measured on every other pixel and corrected near the line itself."""
     small = np.pad(inside[::2, ::2], ((1, 1), (1, 1)), mode="edge")
     small[:, -1] = False
     far = ndimage.distance_transform_edt(small)[1:-1, 1:-1].astype(np.float32) * np.float32(2 * pitch_mm)
+    far = ndimage.gaussian_filter(far, 1.0, mode="nearest")
     edge = enlarge(far, (2 * far.shape[0], 2 * far.shape[1]), 2)[: inside.shape[0], : inside.shape[1]]
     # Near the line the outline itself is finer than a grid: across a slope, distance is shorter than along a row.
     slope = np.gradient(reach, pitch_mm)
     right = ((np.arange(inside.shape[1]) + 0.5) * pitch_mm)[None, :]
     beside = ((reach[:, None] - right) / np.sqrt(1 + slope[:, None] ** 2)).astype(np.float32)
-    edge = np.where(edge < 3 * pitch_mm, np.maximum(beside, 0.05 * np.float32(pitch_mm)), edge)
+    edge = np.where(edge < 8 * pitch_mm, np.maximum(beside, 0.05 * np.float32(pitch_mm)), edge)
     return np.asarray(edge * inside, dtype=np.float32)
 
 
@@ -104,9 +107,7 @@ def _cranio_caudal(
     return row, np.asarray(reach)
 
 
-def _oblique(
-    rng: np.random.Generator, down: Array64, height: float, depth: float
-) -> tuple[float, Array64]:
+def _oblique(rng: np.random.Generator, down: Array64, height: float, depth: float) -> tuple[float, Array64]:
     """A monotone cubic through armpit, nipple and fold below the breast."""
     row = height * rng.uniform(0.52, 0.68)
     top = depth * rng.uniform(0.35, 0.65)

@@ -53,7 +53,9 @@ STYLES = {
     # Strong local contrast: dark fat, bright strands, a broad bright skin.
     "multiscale": Style((0.85, 1.0), 5.0, (1.3, 2.5), (1.8, 3.2), (0.7, 1.1), 0.2, (0.2, 0.8), (1.5, 2.4)),
     # Little but a curve, as the first digital units had.
-    "curve": Style((0.0, 0.45), 6.0, (1.0, 1.1), (1.0, 1.2), (1.0, 1.0), 1.0, (0.0, 0.3), (1.3, 2.2), (0.0, 0.05)),
+    "curve": Style(
+        (0.0, 0.45), 6.0, (1.0, 1.1), (1.0, 1.2), (1.0, 1.0), 1.0, (0.0, 0.3), (1.3, 2.2), (0.0, 0.05)
+    ),
     # As synthetic 2D: thin bright lines on grey, ringing edges, hardly any fine noise.
     "synthetic": Style(
         (0.92, 1.0), 2.5, (0.3, 1.0), (3.0, 5.5), (0.3, 0.7), 0.25, (1.0, 2.5), (1.0, 1.8), (0.0, 0.0), 0.45

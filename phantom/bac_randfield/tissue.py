@@ -15,12 +15,14 @@ from bac_randfield.physics import FloatArray
 # Skin counts as gland of its density, 1.09 g/cm3, and muscle as a little more than gland.
 # Layers of ligaments: size of the lobules between them, half width, strength.
 _LAYERS = (
-    (14.0, 0.30, 1.0),
-    (11.0, 0.28, 1.0),
-    (8.0, 0.24, 0.9),
-    (6.0, 0.22, 0.8),
-    (4.5, 0.20, 0.6),
-    (3.2, 0.17, 0.45),
+    (15.0, 0.20, 1.0),
+    (12.0, 0.18, 1.0),
+    (10.0, 0.18, 1.0),
+    (8.0, 0.16, 0.9),
+    (7.0, 0.15, 0.8),
+    (5.5, 0.14, 0.7),
+    (4.5, 0.13, 0.6),
+    (3.5, 0.12, 0.5),
 )
 _SKIN_AS_GLAND, _MUSCLE_AS_GLAND = 1.06, 1.07
 
@@ -68,24 +70,28 @@ class Tissue:
         self.gland_mm += taken
 
 
-def thickness_map(rng: np.random.Generator, build: Build, outline: Outline, pitch_mm: float) -> FloatArray:
-    """Path length through the breast: flat under the paddle, falling to 0 at the skin line."""
-    rim = build.thickness_mm * rng.uniform(0.4, 0.85)
-    steep = rng.uniform(1.7, 2.3)
-    depth = np.clip(outline.edge_mm / np.float32(rim), 0, 1)
-    flat = (1 - (1 - depth) ** np.float32(steep)) ** np.float32(1 / steep)
+def thickness_map(
+    rng: np.random.Generator, build: Build, outline: Outline
+) -> tuple[FloatArray, FloatArray]:
+    """Path length through the breast, flat under the paddle and 0 at the skin line, and its slope there."""
+    rim = np.float32(build.thickness_mm * rng.uniform(0.4, 0.85))
+    power = np.float32(rng.uniform(1.7, 2.3))
+    depth = np.clip(outline.edge_mm / rim, np.float32(1e-3), 1)
+    rest = 1 - (1 - depth) ** power
+    thickness = np.float32(build.thickness_mm) * rest ** (1 / power) * (outline.edge_mm > 0)
+    slope = np.float32(build.thickness_mm) / rim * rest ** (1 / power - 1) * (1 - depth) ** (power - 1)
     # The paddle tilts.
     rows, columns = (np.linspace(-1, 1, n, dtype=np.float32) for n in outline.edge_mm.shape)
     tilt = 1 + rng.uniform(-0.03, 0.03) * rows[:, None] - rng.uniform(0, 0.06) * columns[None, :]
-    return np.asarray(build.thickness_mm * flat * tilt, dtype=np.float32)
+    return np.asarray(thickness * tilt, dtype=np.float32), slope
 
 
 def make_tissue(
     rng: np.random.Generator, build: Build, character: Character, outline: Outline, pitch_mm: float
 ) -> Tissue:
     """Fill an outline with tissue, vessels left out."""
-    thickness = thickness_map(rng, build, outline, pitch_mm)
-    skin = _skin(rng, character, outline, thickness, pitch_mm)
+    thickness, slope = thickness_map(rng, build, outline)
+    skin = _skin(rng, character, outline, thickness, slope, pitch_mm)
     within = np.maximum(thickness - skin, 0)
     share = _gland_share(rng, character, outline, pitch_mm)
     gland = within * share
@@ -102,14 +108,18 @@ def make_tissue(
 
 
 def _skin(
-    rng: np.random.Generator, character: Character, outline: Outline, thickness: FloatArray, pitch_mm: float
+    rng: np.random.Generator,
+    character: Character,
+    outline: Outline,
+    thickness: FloatArray,
+    slope: FloatArray,
+    pitch_mm: float,
 ) -> FloatArray:
     """Path length through skin: two layers, and the rim seen along its surface, uneven and beaded."""
     shape = outline.edge_mm.shape
     uneven = 1 + 0.08 * gaussian_field(rng, shape, pitch_mm, 2.0, 8.0, 0.8)
     skin = np.float32(character.skin_mm) * np.clip(uneven, 0.45, 2.0)
     # Where the surface turns towards the rays, they run in skin over more of their way.
-    slope = np.hypot(*np.gradient(ndimage.gaussian_filter(thickness, 0.6 / pitch_mm), np.float32(pitch_mm)))
     oblique = np.sqrt(1 + (0.5 * slope) ** 2).clip(1, 4)
     # Folds and pores: short bright spots along the skin line.
     spots = gaussian_field(rng, shape, pitch_mm, 1.0, 3.0, 0.5)
@@ -120,7 +130,9 @@ def _skin(
     return np.asarray(np.minimum(2 * skin * oblique * beads * thicker, 0.97 * thickness), dtype=np.float32)
 
 
-def _near(at_mm: tuple[float, float], shape: tuple[int, ...], pitch_mm: float, radius_mm: float) -> FloatArray:
+def _near(
+    at_mm: tuple[float, float], shape: tuple[int, ...], pitch_mm: float, radius_mm: float
+) -> FloatArray:
     down = ((np.arange(shape[0]) + 0.5) * pitch_mm - at_mm[0])[:, None]
     right = ((np.arange(shape[1]) + 0.5) * pitch_mm - at_mm[1])[None, :]
     return np.asarray(np.exp(-0.5 * (down**2 + right**2) / radius_mm**2), dtype=np.float32)
@@ -131,7 +143,9 @@ def _gland_share(
 ) -> FloatArray:
     """Share of gland along each ray: a random field, cut so that its mean is the density asked for."""
     shape = outline.edge_mm.shape
-    field = gaussian_field(rng, shape, pitch_mm, character.beta + 0.6, 40.0, 1.6, float(rng.uniform(1.0, 1.8)))
+    field = gaussian_field(
+        rng, shape, pitch_mm, character.beta + 0.6, 40.0, 1.6, float(rng.uniform(1.0, 1.8))
+    )
     patches = gaussian_field(rng, shape, pitch_mm, 4.0, 60.0, 4.0)
     # Gland lies behind the nipple and in the outer half, hardly under the skin or before the muscle.
     down, right = outline.nipple_mm
@@ -167,17 +181,19 @@ def _web(
     away = np.hypot(away_down, right - np.float32(outline.nipple_mm[1]) - 15)
     # Towards the nipple: rows are drawn together as the nipple comes near.
     pull = np.float32(character.radial) * away_down * (np.float32(45) / (away + 20) - 1)
-    wander = gaussian_field(rng, shape, pitch_mm, 4.5, 40.0, 8.0) * np.float32(rng.uniform(0.5, 2.5) / pitch_mm)
+    wander = gaussian_field(rng, shape, pitch_mm, 4.5, 40.0, 8.0) * np.float32(
+        rng.uniform(0.5, 2.5) / pitch_mm
+    )
     total = np.zeros(shape, dtype=np.float32)
     product = np.zeros(shape, dtype=np.float32)
     for size_mm, width_mm, strength in _LAYERS:
-        drawn_out = float(rng.uniform(1.5, 3.0) + 1.5 * character.radial)
+        drawn_out = float(rng.uniform(2.0, 4.0) + 1.5 * character.radial)
         turn = float(rng.normal(0, 0.9 - 0.6 * character.radial))
         # Smooth: walls of lobules are arcs, not threads.
         field = gaussian_field(rng, shape, pitch_mm, 6.0, 1.5 * size_mm, 0.7 * size_mm, drawn_out, turn)
         # Present here and there, and of uneven strength along their way.
         where = gaussian_field(rng, shape, pitch_mm, 3.0, 3 * size_mm, 0.5 * size_mm, 2.0, turn)
-        shown = np.clip(0.35 + 0.55 * where - np.float32(rng.uniform(-0.1, 0.4)), 0, 1.5)
+        shown = np.clip(0.45 + 0.4 * where - np.float32(rng.uniform(-0.1, 0.4)), 0, 1.5)
         width = np.float32(width_mm * rng.uniform(0.7, 1.4)) * (0.6 + 0.5 * shown)
         ridge = zero_ridges(field, pitch_mm, width) * shown
         product += total * ridge
@@ -192,9 +208,7 @@ def _web(
     )
 
 
-def _strands(
-    rng: np.random.Generator, character: Character, outline: Outline, pitch_mm: float
-) -> FloatArray:
+def _strands(rng: np.random.Generator, character: Character, outline: Outline, pitch_mm: float) -> FloatArray:
     """Single ligaments and ducts that branch, cross, taper, and end in knots."""
     image = np.zeros(outline.edge_mm.shape, dtype=np.float32)
     inside = np.argwhere(outline.edge_mm > 3)

@@ -9,9 +9,7 @@ from bac_randfield.outline import Outline
 from bac_randfield.physics import Array64, FloatArray
 
 
-def draw_plain_vessels(
-    rng: np.random.Generator, outline: Outline, count: int, pitch_mm: float
-) -> FloatArray:
+def draw_plain_vessels(rng: np.random.Generator, outline: Outline, count: int, pitch_mm: float) -> FloatArray:
     """Path length through plain vessels, mm; they take the place of fat."""
     image = np.zeros(outline.edge_mm.shape, dtype=np.float32)
     places = np.argwhere(outline.edge_mm > 4)
@@ -35,7 +33,13 @@ def draw_plain_vessels(
             # An artery and its vein side by side: two lines that are no tram-track.
             gap = radius * rng.uniform(1.5, 4.0)
             _draw_tree(
-                rng, image, points + [gap, gap * 0.3], 0.7 * radius, contrast * rng.uniform(0.6, 1.2), pitch_mm, 1
+                rng,
+                image,
+                points + [gap, gap * 0.3],
+                0.7 * radius,
+                contrast * rng.uniform(0.6, 1.2),
+                pitch_mm,
+                1,
             )
     return image
 

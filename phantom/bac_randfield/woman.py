@@ -195,8 +195,8 @@ def take_exam(seed: int, config: RandomFieldConfig | None = None) -> Exam:
 
 def _build(rng: np.random.Generator, size: float, thickness_mm: float) -> Build:
     return Build(
-        depth_mm=58 + 62 * size + float(rng.normal(0, 4)),
-        half_width_mm=62 + 42 * size + float(rng.normal(0, 5)),
+        depth_mm=66 + 58 * size + float(rng.normal(0, 4)),
+        half_width_mm=66 + 42 * size + float(rng.normal(0, 5)),
         thickness_mm=float(np.clip(thickness_mm + rng.normal(0, 3), 22, 85)),
     )
 
@@ -235,7 +235,8 @@ def store_exam(exam: Exam, config: RandomFieldConfig, look: Look | None = None) 
         own = np.random.default_rng((exam.seed, 5, number, len(look)))
         views.append(_store(own, taken, exam.system, look, style, facts))
     breasts = {
-        side: float(np.mean([v.calcium_mass_mg for v in views if v.laterality == side])) for side in ("L", "R")
+        side: float(np.mean([v.calcium_mass_mg for v in views if v.laterality == side]))
+        for side in ("L", "R")
     }
     return Woman(exam.seed, study, breasts, tuple(views))
 

@@ -61,8 +61,10 @@ def phantom(
     ] = Mix.DEFAULT,
     look: Annotated[
         Look | None,
-        typer.Option(help="raw: FOR PROCESSING; presentation: processed; film: scanned; mixed: all. Of randfield alone: "
-            "copy, 8-bit PNG or JPEG; paired, every woman raw and for presentation."),
+        typer.Option(
+            help="raw: FOR PROCESSING; presentation: processed; film: scanned; mixed: all. Of randfield alone: "
+            "copy, 8-bit PNG or JPEG; paired, every woman raw and for presentation."
+        ),
     ] = None,
     without: Annotated[
         str, typer.Option(metavar="LIST", help="Comma list of hard negatives to leave out, or all.")
