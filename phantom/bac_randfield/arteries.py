@@ -90,7 +90,7 @@ class Artery:
 
 def lay_arteries(rng: np.random.Generator, settings: list[Setting], mass_mg: float) -> list[Artery]:
     """Lay arteries that together hold about `mass_mg` of calcium; fewer where a breast has no room."""
-    wanted = 1 + int(rng.poisson(min(mass_mg / 9, 5)))
+    wanted = 1 + int(rng.poisson(min(mass_mg / 7, 7)))
     arteries: list[Artery] = []
     for _ in range(6 * wanted):
         if len(arteries) >= wanted:
@@ -103,7 +103,7 @@ def lay_arteries(rng: np.random.Generator, settings: list[Setting], mass_mg: flo
         return []
     held = sum(artery.deposit.mass_mg for artery in arteries)
     # Contrast stays within what is seen in women: beyond that the mass is what the arteries hold.
-    factor = float(np.clip(mass_mg / max(held, 1e-6), 0.4, 2.2))
+    factor = float(np.clip(mass_mg / max(held, 1e-6), 0.4, 1.6))
     return [replace(artery, deposit=artery.deposit.scaled(factor)) for artery in arteries]
 
 

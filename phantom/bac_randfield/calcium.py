@@ -87,14 +87,21 @@ def draw_artery(
     count = max(int(2 * deposit.outer_radius_mm * m / step), 8)
     across = deposit.across(count)
     mean = np.where(held, deposit.density(across[:: max(count // 40, 1)], at).mean(axis=1) * stretched, 0.0)
+    # No end is cut straight across: the calcium lies a little before or behind, unevenly over the wall.
+    shift = ndimage.gaussian_filter1d(
+        rng.standard_normal(count + 80), 0.12 / (across[1] - across[0]), mode="wrap"
+    )
+    shift = (shift / max(float(shift.std()), 1e-9) * rng.uniform(0.1, 0.6))[:count]
+    beyond = int(2.0 / step * m)
+    near = ndimage.maximum_filter1d(mean > 0, beyond)
     total = 0.0
     chunk = max(int(_CHUNK_MM / step), 1)
     for begin in range(0, len(at), chunk):
         part = slice(begin, begin + chunk)
-        rows = np.flatnonzero(held[part] & (mean[part] > 0)) + begin
+        rows = np.flatnonzero(near[part]) + begin
         if not len(rows):
             continue
-        density = deposit.density(across, at[rows]) * stretched[rows, None]
+        density = deposit.density(across, at[rows, None] + shift[None, :]) * stretched[rows, None]
         density *= _grain(rng, density.shape, step / m, deposit.grain)
         # Back at the detector: a length there is m of the object's, and so is a width.
         weight = density * (step / m) * (across[1] - across[0]) / (fine / m) ** 2

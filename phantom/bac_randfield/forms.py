@@ -59,17 +59,22 @@ class Deposit:
         return 2 * self.outer_radius_mm / count
 
     def density(self, across: Array64, at: Array64 | None = None) -> Array64:
-        """Calcium along the ray, mg/mm2, shape (places along, places across); `at` are places along, mm."""
+        """Calcium along the ray, mg/mm2, shape (places along, places across).
+
+        `at` are places along, mm, shape (places along,), or one for each place across as well; there is
+        nothing before 0 and beyond the end.
+        """
         r, inner = self.outer_radius_mm, max(self.outer_radius_mm - self.wall_mm, 0.0)
         whole = 2 * np.sqrt(np.maximum(r**2 - across**2, 0))
         wall = whole - 2 * np.sqrt(np.maximum(inner**2 - across**2, 0))
         wall = wall * (self.face + (1 - self.face) * (across / r) ** 2)
-        left, right, fill = self.left, self.right, self.fill
+        left, right, fill = (a[:, None] for a in (self.left, self.right, self.fill))
         if at is not None:
-            index = np.clip((at / STEP_MM).astype(np.intp), 0, len(left) - 1)
-            left, right, fill = left[index], right[index], fill[index]
-        sides = np.where(across[None, :] < 0, left[:, None], right[:, None])
-        return np.asarray(sides * wall[None, :] + fill[:, None] * whole[None, :])
+            place = np.floor((at if at.ndim == 2 else at[:, None]) / STEP_MM).astype(np.intp)
+            held = (place >= 0) & (place < len(self.left))
+            place = np.where(held, place, 0)
+            left, right, fill = (a[place] * held for a in (self.left, self.right, self.fill))
+        return np.asarray(np.where(across[None, :] < 0, left, right) * wall[None, :] + fill * whole[None, :])
 
 
 def draw_deposit(
@@ -91,9 +96,9 @@ def draw_deposit(
         radius_mm = float(rng.uniform(1.1, 1.45))
         wall = float(rng.uniform(0.15, 0.3))
     else:
-        wall = float(np.clip(radius_mm * rng.uniform(0.15, 0.6), 0.1, 0.6))
+        wall = float(np.clip(radius_mm * rng.uniform(0.12, 0.45), 0.1, 0.45))
     # Peak of the wall seen along its tangent, mg/mm2; what a wall of that thickness then holds, mg/mm3.
-    peak = rng.uniform(0.3, 0.5) if thin else float(np.exp(rng.uniform(np.log(0.05), np.log(0.55))))
+    peak = rng.uniform(0.3, 0.5) if thin else float(np.exp(rng.uniform(np.log(0.035), np.log(0.4))))
     tangent = 2 * np.sqrt(2 * radius_mm * wall - wall**2)
     level = peak / tangent
     left, right, fill = np.zeros(n), np.zeros(n), np.zeros(n)
@@ -105,7 +110,7 @@ def draw_deposit(
         strength = level * float(np.exp(rng.normal(0, 0.35)))
         _lay(rng, kind, part, strength, bends, left, right, fill, radius_mm, tangent)
     grain = float(rng.uniform(0.6, 1.3)) if form in ("granular", "broken") else float(rng.uniform(0.05, 0.6))
-    face = float(rng.uniform(0.05, 0.4)) if form != "solid" else 1.0
+    face = float(rng.uniform(0.0, 0.35)) if form != "solid" else 1.0
     return Deposit(radius_mm, wall, left, right, fill, face, grain, tuple(sorted(used)))
 
 

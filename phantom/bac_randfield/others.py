@@ -45,7 +45,7 @@ def draw_others(
             _rods(own, through, tissue, attenuator, outline, grid_mm, pitch_mm)
         else:
             patch = _PATCHES[kind]
-            most = {"popcorn": 3, "rim": 4, "skin": 12, "round": 14}[kind]
+            most = {"popcorn": 3, "rim": 4, "skin": 12, "round": 8}[kind]
             margin = {"skin": 0.5, "popcorn": 9.0, "rim": 7.0}.get(kind, 3.0)
             for _ in range(int(own.integers(1, most))):
                 at = _place(own, outline, grid_mm, margin)
@@ -133,7 +133,7 @@ def _grain(
     turn, squeeze = rng.uniform(0, np.pi), rng.uniform(0.5, 1.0)
     u, v = np.cos(turn) * x + np.sin(turn) * y, (np.cos(turn) * y - np.sin(turn) * x) / squeeze
     ball = np.sqrt(np.maximum(radius**2 - u**2 - v**2, 0)) * _soft(radius - np.hypot(u, v), pitch_mm)
-    return np.asarray(2 * rng.uniform(0.15, 0.7) * ball, dtype=np.float32)
+    return np.asarray(2 * np.exp(rng.uniform(np.log(0.06), np.log(0.7))) * ball, dtype=np.float32)
 
 
 def _rods(

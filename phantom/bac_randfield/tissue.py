@@ -70,9 +70,7 @@ class Tissue:
         self.gland_mm += taken
 
 
-def thickness_map(
-    rng: np.random.Generator, build: Build, outline: Outline
-) -> tuple[FloatArray, FloatArray]:
+def thickness_map(rng: np.random.Generator, build: Build, outline: Outline) -> tuple[FloatArray, FloatArray]:
     """Path length through the breast, flat under the paddle and 0 at the skin line, and its slope there."""
     rim = np.float32(build.thickness_mm * rng.uniform(0.4, 0.85))
     power = np.float32(rng.uniform(1.7, 2.3))
