@@ -18,10 +18,10 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 Array64 = npt.NDArray[np.float64]
 
-# Elements by weight; density in g/cm3. Tissues: Hammerstein et al., Radiology 130 (1979); ash as P and Ca.
+# Elements by weight; density in g/cm3. Tissues: Hammerstein et al., Radiology 130 (1979); ash as P.
 _TISSUES: dict[str, tuple[float, dict[str, float]]] = {
-    "fat": (0.93, {"H": 0.112, "C": 0.619, "N": 0.017, "O": 0.251, "P": 0.0005, "Ca": 0.0005}),
-    "gland": (1.04, {"H": 0.102, "C": 0.184, "N": 0.032, "O": 0.677, "P": 0.0025, "Ca": 0.0025}),
+    "fat": (0.93, {"H": 0.112, "C": 0.619, "N": 0.017, "O": 0.251, "P": 0.001}),
+    "gland": (1.04, {"H": 0.102, "C": 0.184, "N": 0.032, "O": 0.677, "P": 0.005}),
     "plastic": (1.19, {"H": 0.0805, "C": 0.5998, "O": 0.3196}),
 }
 # Hydroxyapatite, Ca5(PO4)3OH.
