@@ -14,8 +14,14 @@ from bac_randfield.physics import Array64
 
 _WALK_MM = 0.25
 _SHARES = {
-    "tram": 0.2, "broken": 0.17, "one_wall": 0.15, "crescent": 0.13, "thin_wall": 0.12, "granular": 0.13, "solid": 0.1,
-}  # fmt: skip
+    "tram": 0.2,
+    "broken": 0.17,
+    "one_wall": 0.15,
+    "crescent": 0.13,
+    "thin_wall": 0.12,
+    "granular": 0.13,
+    "solid": 0.1,
+}
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,10 @@ class Drawn:
     magnification: float
 
 
-def artery_line(artery: Artery, setting: Setting, index: int, step_mm: float) -> tuple[Line, Array64, float]:
-    """Return the course at the detector, the way through the body at each of its points, and magnification."""
+def artery_line(
+    artery: Artery, setting: Setting, index: int, step_mm: float
+) -> tuple[Line, Array64, float]:
+    """Return the course at the detector, the way through the body at its points, and magnification."""
     height = artery.heights[index]
     path = setting.project(artery.body_mm, height)
     line = make_line(path, step_mm)

@@ -136,7 +136,7 @@ def choose_exposure(rng: np.random.Generator, system: System, thickness_mm: floa
 
 def add_scatter(primary: FloatArray, ratio: float, pitch_mm: float) -> FloatArray:
     """Add scattered radiation: a wide share of the primary signal, on a grid coarse enough for it."""
-    factor = max(int(round(1.5 / pitch_mm)), 1)
+    factor = max(round(1.5 / pitch_mm), 1)
     small = shrink(primary, factor)
     # Open air beside the breast scatters little; what is brightest is air.
     capped = np.minimum(small, np.float32(4 * float(np.median(small))))

@@ -37,7 +37,7 @@ class Pixels:
 
 
 def raw_pixels(signal: FloatArray, gain: float, bits: int) -> Pixels:
-    """Linear in the X-rays that arrive: more of them, higher values."""
+    """Store linearly in the X-rays that arrive: more of them, higher values."""
     values = np.clip(np.rint(signal * np.float32(gain)), 0, 2**bits - 1)
     return Pixels(values.astype(np.uint16), bits)
 
@@ -45,7 +45,7 @@ def raw_pixels(signal: FloatArray, gain: float, bits: int) -> Pixels:
 def presented_pixels(
     rng: np.random.Generator, bright: FloatArray, text: tuple[str, str], mirrored: bool
 ) -> Pixels:
-    """Processed for presentation, 10 to 14 bits, sometimes with a window or the lowest value white."""
+    """Store what was processed for presentation: 10 to 14 bits, sometimes the lowest value white."""
     bits = int(rng.choice([10, 12, 12, 12, 14]))
     top = 2**bits - 1
     floor = float(rng.choice([0.0, 0.0, 0.1]))
@@ -64,7 +64,7 @@ def presented_pixels(
 def copied_pixels(
     rng: np.random.Generator, bright: FloatArray, text: tuple[str, str], mirrored: bool
 ) -> Pixels:
-    """As saved from a viewer: 8 bits."""
+    """Store as saved from a viewer: 8 bits."""
     gamma = np.float32(rng.uniform(0.85, 1.2))
     stored = np.rint(255 * np.clip(bright, 0, 1) ** gamma).astype(np.uint8)
     _write(rng, stored, text, 255, mirrored)
@@ -79,7 +79,7 @@ def film_pixels(
     text: tuple[str, str],
     mirrored: bool,
 ) -> Pixels:
-    """A scanned film: screen blur, characteristic curve, grain, scanner noise, a label; bright where dense."""
+    """Scan a film: screen blur, characteristic curve, grain, scanner noise, a label."""
     blurred = ndimage.gaussian_filter(
         attenuation, rng.uniform(0.05, 0.11) / pitch_mm, mode="nearest", truncate=3
     )

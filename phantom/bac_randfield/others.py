@@ -11,10 +11,18 @@ from bac_randfield.fields import gaussian_field
 from bac_randfield.outline import Outline
 from bac_randfield.physics import Attenuator, FloatArray
 
-KINDS = ("popcorn", "rim", "rods", "cluster", "skin", "round", "clip", "bb")
+# Kinds, and in which share of views each is.
 _OFTEN = {
-    "popcorn": 0.12, "rim": 0.15, "rods": 0.15, "cluster": 0.25, "skin": 0.25, "round": 0.35, "clip": 0.07, "bb": 0.1,
-}  # fmt: skip
+    "popcorn": 0.12,
+    "rim": 0.15,
+    "rods": 0.15,
+    "cluster": 0.25,
+    "skin": 0.25,
+    "round": 0.35,
+    "clip": 0.07,
+    "bb": 0.1,
+}
+KINDS = tuple(_OFTEN)
 _Patch = Callable[[np.random.Generator, float], FloatArray]
 
 

@@ -84,7 +84,7 @@ def _distance(
     far = ndimage.distance_transform_edt(small)[1:-1, 1:-1].astype(np.float32) * np.float32(2 * pitch_mm)
     far = ndimage.gaussian_filter(far, 1.0, mode="nearest")
     edge = enlarge(far, (2 * far.shape[0], 2 * far.shape[1]), 2)[: inside.shape[0], : inside.shape[1]]
-    # Near the line the outline itself is finer than a grid: across a slope, distance is shorter than along a row.
+    # Near the line the outline itself is finer than a grid; across a slope it is nearer than along a row.
     slope = np.gradient(reach, pitch_mm)
     right = ((np.arange(inside.shape[1]) + 0.5) * pitch_mm)[None, :]
     beside = ((reach[:, None] - right) / np.sqrt(1 + slope[:, None] ** 2)).astype(np.float32)
@@ -95,7 +95,7 @@ def _distance(
 def _cranio_caudal(
     rng: np.random.Generator, build: Build, down: Array64, height: float, depth: float
 ) -> tuple[float, Array64]:
-    """Two superellipses that meet at the nipple's row."""
+    """Join two superellipses that meet at the nipple's row."""
     row = height * rng.uniform(0.44, 0.56)
     reach = np.zeros_like(down)
     for side in (-1, 1):
@@ -108,7 +108,7 @@ def _cranio_caudal(
 
 
 def _oblique(rng: np.random.Generator, down: Array64, height: float, depth: float) -> tuple[float, Array64]:
-    """A monotone cubic through armpit, nipple and fold below the breast."""
+    """Run a monotone cubic through armpit, nipple and fold below the breast."""
     row = height * rng.uniform(0.52, 0.68)
     top = depth * rng.uniform(0.35, 0.65)
     shoulder = depth * rng.uniform(0.62, 0.8)

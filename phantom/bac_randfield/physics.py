@@ -83,7 +83,7 @@ def linear_attenuation(tissue: str) -> Array64:
 
 @functools.cache
 def calcium_attenuation() -> Array64:
-    """What 1 mg/mm2 of calcium adds at `energies`: hydroxyapatite in the place of as much gland."""
+    """Return what 1 mg/mm2 of calcium adds at `energies`: hydroxyapatite in the place of gland."""
     gland = linear_attenuation("gland") * 10 / _HYDROXYAPATITE_DENSITY
     # 1 mg/mm2 = 0.1 g/cm2.
     return 0.1 * (_compound(HYDROXYAPATITE) - gland) / HYDROXYAPATITE["Ca"]
@@ -125,7 +125,7 @@ class Beam:
         return np.asarray(number / number.sum())
 
     def weights(self) -> Array64:
-        """Signal by energy without a breast: photons behind the paddle, times the energy absorbed; sums to 1."""
+        """Signal by energy without a breast: photons behind the paddle, by energy absorbed; sums to 1."""
         e = energies()
         if self.detector == "a-Se":
             absorbed = 1 - np.exp(-mass_attenuation("Se") * 4.28 * 0.02)

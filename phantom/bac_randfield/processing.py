@@ -110,7 +110,7 @@ def _equalise(
     image: FloatArray, breast: FloatArray, share: float, reach_mm: float, pitch_mm: float
 ) -> FloatArray:
     """Lift the rim, where the breast gets thin, towards the level inside."""
-    factor = max(int(round(0.6 / pitch_mm)), 1)
+    factor = max(round(0.6 / pitch_mm), 1)
     small, weight = shrink(image * breast, factor), shrink(breast, factor)
     sigma = reach_mm / (factor * pitch_mm)
     smooth = ndimage.gaussian_filter(small, sigma, mode="nearest")
@@ -123,7 +123,7 @@ def _equalise(
 def _enhance(rng: np.random.Generator, image: FloatArray, style: Style, pitch_mm: float) -> FloatArray:
     """Split into details of four sizes and give each its gain, large ones less."""
     fine_base = ndimage.gaussian_filter(image, 0.12 / pitch_mm, mode="nearest", truncate=3)
-    factor = max(int(round(0.25 / pitch_mm)), 1)
+    factor = max(round(0.25 / pitch_mm), 1)
     small = shrink(fine_base, factor)
     pitch = factor * pitch_mm
     middle_base = ndimage.gaussian_filter(small, 0.7 / pitch, mode="nearest", truncate=3)

@@ -171,7 +171,7 @@ def _gland_share(
 def _web(
     rng: np.random.Generator, character: Character, outline: Outline, share: FloatArray, pitch_mm: float
 ) -> FloatArray:
-    """Ligaments as projected walls between lobules of fat: curved lines of several sizes that cross in knots."""
+    """Walls between lobules of fat, projected: curved lines of several sizes that cross in knots."""
     shape = outline.edge_mm.shape
     down = (np.arange(shape[0], dtype=np.float32)[:, None] + 0.5) * np.float32(pitch_mm)
     right = (np.arange(shape[1], dtype=np.float32)[None, :] + 0.5) * np.float32(pitch_mm)
@@ -241,7 +241,7 @@ def _strands(rng: np.random.Generator, character: Character, outline: Outline, p
 
 
 def _knot(rng: np.random.Generator, image: FloatArray, at_mm: FloatArray, pitch_mm: float) -> None:
-    """A bright spot where ligaments meet."""
+    """Add a bright spot where ligaments meet."""
     r, c = (int(v / pitch_mm) for v in at_mm)
     half = int(2.0 / pitch_mm)
     if not (half <= r < image.shape[0] - half and half <= c < image.shape[1] - half):

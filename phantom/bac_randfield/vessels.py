@@ -35,7 +35,7 @@ def draw_plain_vessels(rng: np.random.Generator, outline: Outline, count: int, p
             _draw_tree(
                 rng,
                 image,
-                points + [gap, gap * 0.3],
+                points + np.array([gap, 0.3 * gap]),
                 0.7 * radius,
                 contrast * rng.uniform(0.6, 1.2),
                 pitch_mm,

@@ -1,5 +1,7 @@
 """Random fields, curves and outlines."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ def test_power_falls_as_frequency_to_the_minus_beta(beta: float) -> None:
         power = np.abs(np.fft.fft2(field * np.outer(np.hanning(512), np.hanning(512)))) ** 2
         radius = np.hypot(*np.meshgrid(np.fft.fftfreq(512), np.fft.fftfreq(512)))
         bins = np.geomspace(0.01, 0.3, 12)
-        means = [power[(radius >= a) & (radius < b)].mean() for a, b in zip(bins[:-1], bins[1:], strict=True)]
+        means = [power[(radius >= a) & (radius < b)].mean() for a, b in pairwise(bins)]
         slopes.append(np.polyfit(np.log(np.sqrt(bins[:-1] * bins[1:])), np.log(means), 1)[0])
     assert np.mean(slopes) == pytest.approx(-beta, abs=0.3)
 

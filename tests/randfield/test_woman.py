@@ -109,7 +109,7 @@ def test_a_data_set_is_read_by_evaluation_and_a_pair_is_two_exams(tmp_path: Path
     path = write_dataset(tmp_path, 1, 7, config)
     seed, women = read_truth(path)
     assert seed == 7
-    assert [woman.views[0].look for woman in women][0] == "raw"
+    assert women[0].views[0].look == "raw"
     assert women[0].mass_mg == women[1].mass_mg
     assert all(len(woman.views) == 2 for woman in women)
     for woman in women:

@@ -1,4 +1,4 @@
-"""Where training cases come from: women of either phantom made on the fly, or (`bac_training.folder`) files."""
+"""Where training cases come from: women of either phantom made here, or (`bac_training.folder`) files."""
 
 from __future__ import annotations
 

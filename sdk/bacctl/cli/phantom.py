@@ -62,7 +62,7 @@ def phantom(
     look: Annotated[
         Look | None,
         typer.Option(
-            help="raw: FOR PROCESSING; presentation: processed; film: scanned; mixed: all. Of randfield alone: "
+            help="raw: FOR PROCESSING; presentation: processed; film: scanned; mixed: all. Of randfield: "
             "copy, 8-bit PNG or JPEG; paired, every woman raw and for presentation."
         ),
     ] = None,
