@@ -55,9 +55,7 @@ class Drawn:
     magnification: float
 
 
-def artery_line(
-    artery: Artery, setting: Setting, index: int, step_mm: float
-) -> tuple[Line, Array64, float]:
+def artery_line(artery: Artery, setting: Setting, index: int, step_mm: float) -> tuple[Line, Array64, float]:
     """Return the course at the detector, the way through the body at its points, and magnification."""
     height = artery.heights[index]
     path = setting.project(artery.body_mm, height)
