@@ -77,8 +77,11 @@ def expose(
     blood = np.zeros_like(tissue.fat_mm)
     for artery in arteries:
         line, _, m = artery_line(artery, setting, index, 0.1)
-        radius = np.full(len(line.points), artery.deposit.outer_radius_mm * m)
-        draw_cord(blood, line, radius, np.full(len(radius), _BLOOD_AS_GLAND / m), grid_mm)
+        n = len(line.points)
+        # Before and behind it dives out of sight; nothing of a vessel ends squarely.
+        ends = np.minimum(np.arange(n), np.arange(n)[::-1]) * line.step_mm / 8.0
+        amount = _BLOOD_AS_GLAND / m * np.clip(ends, 0, 1) ** 2
+        draw_cord(blood, line, np.full(n, artery.deposit.outer_radius_mm * m), amount, grid_mm)
     tissue.replace_fat(blood)
     attenuator = Attenuator(beam, 1.1 * build.thickness_mm)
     shape = (rows, outline.edge_mm.shape[1] * factor)
