@@ -107,9 +107,12 @@ def draw_deposit(
         kind = form if rng.random() < 0.75 else str(rng.choice(["tram", "one_wall", "granular"]))
         used.add(kind)
         part = slice(begin, end)
-        strength = level * float(np.exp(rng.normal(0, 0.35)))
+        strength = level * float(np.exp(rng.normal(0, 0.15 if thin else 0.35)))
         _lay(rng, kind, part, strength, bends, left, right, fill, radius_mm, tangent)
-    grain = float(rng.uniform(0.6, 1.3)) if form in ("granular", "broken") else float(rng.uniform(0.05, 0.6))
+    # No wall is denser than what is seen: 60 mg/cm2 along its tangent.
+    densest = 0.6 / tangent
+    left, right, fill = (np.minimum(part, densest) for part in (left, right, fill))
+    grain = float(rng.uniform(0.5, 1.0)) if form in ("granular", "broken") else float(rng.uniform(0.05, 0.45))
     face = float(rng.uniform(0.0, 0.35)) if form != "solid" else 1.0
     return Deposit(radius_mm, wall, left, right, fill, face, grain, tuple(sorted(used)))
 

@@ -99,7 +99,7 @@ def expose(
     signal *= np.linspace(1, 1 - beside.uniform(0, 0.12), shape[1], dtype=np.float32)[None, :]
     middle = outline.edge_mm > 0.4 * float(outline.edge_mm.max())
     reference = float(np.median(signal[::factor, ::factor][: middle.shape[0], : middle.shape[1]][middle]))
-    signal = blur(add_scatter(signal, exposure.scatter_to_primary, pitch), system)
+    signal = blur(add_scatter(signal, inside, reference, exposure.scatter_to_primary, pitch), system)
     reference *= 1 + exposure.scatter_to_primary
     signal = add_noise(noise, signal, exposure, reference, system)
     names = tuple(sorted({*kinds, "ligaments", *(("vessels",) if character.vessels else ())}))
