@@ -25,7 +25,7 @@ def test_brightness_is_between_0_and_1_and_shows_a_line(
     breast: tuple[np.ndarray, np.ndarray], style: str
 ) -> None:
     bright = process(np.random.default_rng(1), *breast, STYLES[style], PITCH_MM)
-    assert 0 <= bright.min()
+    assert bright.min() >= 0
     assert bright.max() <= 1
     assert bright[:, 201:204].mean() > bright[:, 180:190].mean() + 0.02
     assert bright[:, 650:].max() <= 0.06
