@@ -53,13 +53,28 @@ def gaussian_field(
     return np.asarray(field / max(float(field.std()), 1e-9), dtype=np.float32)
 
 
-def zero_ridges(field: FloatArray, pitch_mm: float, width_mm: FloatArray | float) -> FloatArray:
-    """Return lines of a given width along the zero crossings of a smooth field: 1 on them, 0 far away."""
+def zero_ridges(
+    field: FloatArray, pitch_mm: float, width_mm: FloatArray | float, veil: float = 0.0
+) -> FloatArray:
+    """Return lines along the zero crossings of a smooth field: 1 on them, 0 far away.
+
+    Parameters
+    ----------
+    field, pitch_mm
+        The field and its pixel size.
+    width_mm
+        Half width of the lines.
+    veil
+        Brightness of what fades on the positive side over some widths: a wall that lies aslant.
+    """
     down, right = np.gradient(field, np.float32(pitch_mm))
     slope = np.hypot(down, right)
     # Where the field is flat its zero is ill defined; without a floor that would make blots.
-    distance = np.abs(field) / (slope + 0.25 * float(slope.mean()))
-    return np.asarray(np.exp(-0.5 * (distance / width_mm) ** 2), dtype=np.float32)
+    distance = np.abs(field) / (slope + 0.25 * float(slope.mean())) / width_mm
+    line = np.exp(-0.5 * distance**2)
+    if veil > 0:
+        line += np.float32(veil) * np.where(field > 0, np.exp(-distance / np.float32(8)), 0)
+    return np.asarray(line, dtype=np.float32)
 
 
 def bend(field: FloatArray, down_px: FloatArray, right_px: FloatArray) -> FloatArray:

@@ -33,6 +33,8 @@ class Style:
         Value of air, as a share of the full scale.
     clip_shadow : float
         Share of negative detail that is kept: below 1, dark halos are less than bright ones.
+    fine_mm : float
+        Standard deviation of the filter that parts fine from middle details.
     """
 
     equalise: tuple[float, float]
@@ -45,6 +47,7 @@ class Style:
     steep: tuple[float, float]
     air: tuple[float, float] = (0.0, 0.0)
     clip_shadow: float = 1.0
+    fine_mm: float = 0.12
 
 
 STYLES = {
@@ -58,7 +61,17 @@ STYLES = {
     ),
     # As synthetic 2D: thin bright lines on grey, ringing edges, hardly any fine noise.
     "synthetic": Style(
-        (0.92, 1.0), 2.5, (0.3, 1.0), (3.0, 5.5), (0.3, 0.7), 0.25, (1.0, 2.5), (1.0, 1.8), (0.0, 0.0), 0.45
+        (0.92, 1.0),
+        2.5,
+        (0.3, 1.0),
+        (3.0, 5.5),
+        (0.3, 0.7),
+        0.25,
+        (1.0, 2.5),
+        (1.0, 1.8),
+        (0.0, 0.0),
+        0.45,
+        0.2,
     ),
     # Noisy and sharp.
     "crisp": Style((0.6, 0.95), 4.0, (1.8, 3.2), (1.2, 1.8), (0.8, 1.1), 0.5, (0.4, 1.2), (1.8, 3.0)),
@@ -89,9 +102,10 @@ def process(
         Brightness from 0 to 1.
     """
     share = float(rng.uniform(*style.equalise))
-    # Twice, the second time nearer to the skin line, where the first filter sees too much of the inside.
-    image = _equalise(attenuation, breast, share, style.reach_mm, pitch_mm)
-    image = _equalise(image, breast, share, 0.35 * style.reach_mm, pitch_mm)
+    # Thrice, ever nearer to the skin line, where a wide filter sees too much of the inside.
+    image = attenuation
+    for part, rim_mm in ((1.0, 10.0), (0.35, 2.5), (0.12, 0.8)):
+        image = _equalise(image, breast, share, part * style.reach_mm, rim_mm, pitch_mm)
     image = _enhance(rng, image, style, pitch_mm)
     strength, radius = float(rng.uniform(*style.sharpen)), float(rng.uniform(0.08, 0.3))
     detail = image - ndimage.gaussian_filter(image, radius / pitch_mm, mode="nearest", truncate=3)
@@ -107,22 +121,23 @@ def process(
 
 
 def _equalise(
-    image: FloatArray, breast: FloatArray, share: float, reach_mm: float, pitch_mm: float
+    image: FloatArray, breast: FloatArray, share: float, reach_mm: float, rim_mm: float, pitch_mm: float
 ) -> FloatArray:
-    """Lift the rim, where the breast gets thin, towards the level inside."""
-    factor = max(round(0.6 / pitch_mm), 1)
+    """Lift the rim, where the breast gets thin, towards the level inside; what lies deeper stays."""
+    factor = max(round(min(0.6, 0.5 * reach_mm) / pitch_mm), 1)
     small, weight = shrink(image * breast, factor), shrink(breast, factor)
     sigma = reach_mm / (factor * pitch_mm)
     smooth = ndimage.gaussian_filter(small, sigma, mode="nearest")
     smooth /= np.maximum(ndimage.gaussian_filter(weight, sigma, mode="nearest"), 0.02)
+    deep = ndimage.gaussian_filter(weight, rim_mm / (factor * pitch_mm), mode="nearest")
     level = np.float32(np.median(smooth[weight > 0.9])) if (weight > 0.9).any() else smooth.max()
-    lift = np.float32(share) * np.maximum(level - smooth, 0)
+    lift = np.float32(share) * np.maximum(level - smooth, 0) * np.clip(2 - 2 * deep, 0, 1)
     return image + enlarge(np.asarray(lift, np.float32), image.shape, factor)
 
 
 def _enhance(rng: np.random.Generator, image: FloatArray, style: Style, pitch_mm: float) -> FloatArray:
     """Split into details of four sizes and give each its gain, large ones less."""
-    fine_base = ndimage.gaussian_filter(image, 0.12 / pitch_mm, mode="nearest", truncate=3)
+    fine_base = ndimage.gaussian_filter(image, style.fine_mm / pitch_mm, mode="nearest", truncate=3)
     factor = max(round(0.25 / pitch_mm), 1)
     small = shrink(fine_base, factor)
     pitch = factor * pitch_mm

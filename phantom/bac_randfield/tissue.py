@@ -15,14 +15,14 @@ from bac_randfield.physics import FloatArray
 # Skin counts as gland of its density, 1.09 g/cm3, and muscle as a little more than gland.
 # Layers of ligaments: size of the lobules between them, half width, strength.
 _LAYERS = (
-    (15.0, 0.20, 1.0),
-    (12.0, 0.18, 1.0),
+    (14.0, 0.20, 1.0),
     (10.0, 0.18, 1.0),
-    (8.0, 0.16, 0.9),
-    (7.0, 0.15, 0.8),
-    (5.5, 0.14, 0.7),
-    (4.5, 0.13, 0.6),
-    (3.5, 0.12, 0.5),
+    (8.0, 0.17, 0.9),
+    (6.5, 0.16, 0.85),
+    (5.0, 0.15, 0.75),
+    (4.0, 0.14, 0.65),
+    (3.2, 0.13, 0.55),
+    (2.5, 0.12, 0.45),
 )
 _SKIN_AS_GLAND, _MUSCLE_AS_GLAND = 1.06, 1.07
 
@@ -120,9 +120,9 @@ def _skin(
     # Where the surface turns towards the rays, they run in skin over more of their way.
     oblique = np.sqrt(1 + (0.5 * slope) ** 2).clip(1, 4)
     # Folds and pores: short bright spots along the skin line.
-    spots = gaussian_field(rng, shape, pitch_mm, 1.0, 3.0, 0.5)
+    spots = gaussian_field(rng, shape, pitch_mm, 1.5, 4.0, 0.7)
     near = np.exp(-outline.edge_mm / np.float32(rng.uniform(1.0, 4.0)))
-    beads = 1 + near * np.float32(rng.uniform(0.1, 0.9)) * np.maximum(spots - 0.5, 0)
+    beads = 1 + near * np.float32(rng.uniform(0.05, 0.4)) * np.maximum(spots + 0.5, 0)
     nipple = _near(outline.nipple_mm, shape, pitch_mm, float(rng.uniform(3.5, 6.0)))
     thicker = 1 + 1.5 * nipple
     return np.asarray(np.minimum(2 * skin * oblique * beads * thicker, 0.97 * thickness), dtype=np.float32)
@@ -142,7 +142,7 @@ def _gland_share(
     """Share of gland along each ray: a random field, cut so that its mean is the density asked for."""
     shape = outline.edge_mm.shape
     field = gaussian_field(
-        rng, shape, pitch_mm, character.beta + 0.6, 40.0, 1.6, float(rng.uniform(1.0, 1.8))
+        rng, shape, pitch_mm, character.beta + 0.4, 30.0, 1.0, float(rng.uniform(1.0, 1.8))
     )
     patches = gaussian_field(rng, shape, pitch_mm, 4.0, 60.0, 4.0)
     # Gland lies behind the nipple and in the outer half, hardly under the skin or before the muscle.
@@ -154,7 +154,7 @@ def _gland_share(
     inside = outline.inside
     sharp = np.float32(rng.uniform(1.6, 3.2))
     # A ray through the whole breast hardly ever runs in gland alone.
-    most = np.float32(np.clip(rng.uniform(0.2, 0.4) + character.density, 0.25, 0.9))
+    most = np.float32(np.clip(rng.uniform(0.12, 0.3) + character.density, 0.2, 0.85))
     low, high = -3.0, 4.0
     values = level[inside][::17]
     for _ in range(25):
@@ -191,9 +191,9 @@ def _web(
         field = gaussian_field(rng, shape, pitch_mm, 6.0, 1.5 * size_mm, 0.7 * size_mm, drawn_out, turn)
         # Present here and there, and of uneven strength along their way.
         where = gaussian_field(rng, shape, pitch_mm, 3.0, 3 * size_mm, 0.5 * size_mm, 2.0, turn)
-        shown = np.clip(0.45 + 0.4 * where - np.float32(rng.uniform(-0.1, 0.4)), 0, 1.5)
+        shown = np.clip(0.65 + 0.35 * where - np.float32(rng.uniform(-0.1, 0.4)), 0.05, 1.5)
         width = np.float32(width_mm * rng.uniform(0.7, 1.4)) * (0.6 + 0.5 * shown)
-        ridge = zero_ridges(field, pitch_mm, width) * shown
+        ridge = zero_ridges(field, pitch_mm, width, float(rng.uniform(0.1, 0.6))) * shown
         product += total * ridge
         total += np.float32(strength * rng.uniform(0.5, 1.4)) * ridge
     # One bend for all layers: together they lie in one breast.
