@@ -104,7 +104,7 @@ def process(
     share = float(rng.uniform(*style.equalise))
     # Thrice, ever nearer to the skin line, where a wide filter sees too much of the inside.
     image = attenuation
-    for part, rim_mm in ((1.0, 10.0), (0.35, 2.5), (0.12, 0.8)):
+    for part, rim_mm in ((1.0, 22.0), (0.35, 2.5), (0.12, 0.8)):
         image = _equalise(image, breast, share, part * style.reach_mm, rim_mm, pitch_mm)
     image = _enhance(rng, image, style, pitch_mm)
     strength, radius = float(rng.uniform(*style.sharpen)), float(rng.uniform(0.08, 0.3))
