@@ -104,7 +104,7 @@ def process(
     share = float(rng.uniform(*style.equalise))
     # Thrice, ever nearer to the skin line, where a wide filter sees too much of the inside.
     image = attenuation
-    for part, rim_mm in ((1.0, 22.0), (0.35, 2.5), (0.12, 0.8)):
+    for part, rim_mm in ((1.0, 15.0), (0.35, 2.5), (0.12, 0.8)):
         image = _equalise(image, breast, share, part * style.reach_mm, rim_mm, pitch_mm)
     image = _enhance(rng, image, style, pitch_mm)
     strength, radius = float(rng.uniform(*style.sharpen)), float(rng.uniform(0.08, 0.3))
@@ -131,7 +131,7 @@ def _equalise(
     smooth /= np.maximum(ndimage.gaussian_filter(weight, sigma, mode="nearest"), 0.02)
     deep = ndimage.gaussian_filter(weight, rim_mm / (factor * pitch_mm), mode="nearest")
     level = np.float32(np.median(smooth[weight > 0.9])) if (weight > 0.9).any() else smooth.max()
-    lift = np.float32(share) * np.maximum(level - smooth, 0) * np.clip(2 - 2 * deep, 0, 1)
+    lift = np.float32(share) * np.maximum(level - smooth, 0) * np.clip(4 - 4 * deep, 0, 1)
     return image + enlarge(np.asarray(lift, np.float32), image.shape, factor)
 
 
