@@ -90,13 +90,17 @@ def phantom(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: exists and is not an empty folder; give a new one")
     if generator is Generator.RANDFIELD:
-        if mix is not Mix.DEFAULT or without or backgrounds is not None or look is Look.RAW_LOG:
-            raise UsageError("--mix, --without, --backgrounds and raw-log are not of --generator randfield")
+        others = mix is not Mix.DEFAULT or without or backgrounds is not None or pixel_spacing is not None
+        if others or look is Look.RAW_LOG:
+            raise UsageError(
+                "--mix, --without, --backgrounds, --pixel-spacing and --look raw-log do not go with "
+                "--generator randfield; leave them out"
+            )
         with Sink(quiet=quiet) as sink:
             _randfield(sink, out, women, seed, look.value if look else "mixed", processes)
         return
     if look in (Look.COPY, Look.PAIRED):
-        raise UsageError(f"--look {look.value} is of --generator randfield")
+        raise UsageError(f"--look {look.value} is of --generator randfield alone; add it")
     with needs("server"):
         from bac_phantom import HARD_NEGATIVES, MIXES, write_dataset
     dropped = set(HARD_NEGATIVES if without == "all" else filter(None, without.split(",")))
