@@ -6,6 +6,7 @@ that is right on both has learned more than either. Research use only.
 
 from bac_randfield.config import RandomFieldConfig
 from bac_randfield.dataset import women_of, write_dataset
-from bac_randfield.woman import View, Woman, make_woman
+from bac_randfield.view import View, Woman
+from bac_randfield.woman import make_woman
 
 __all__ = ["RandomFieldConfig", "View", "Woman", "make_woman", "women_of", "write_dataset"]

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from bac_randfield.config import RandomFieldConfig
-from bac_randfield.woman import Woman, store_exam, take_exam
+from bac_randfield.view import Woman
+from bac_randfield.woman import store_exam, take_exam
 
 # The form is that of the project's other phantom: what reads one reads the other.
 _SCHEMA = "bac_phantom.truth/1"
