@@ -13,7 +13,7 @@ once, by the pipeline that serves, and stored cropped to the breast. A cache is 
 
 Lines are appended whole, so a builder can be stopped and started at any time, and a training run that is
 under way reads new cases as they come. ``python -m bac_training.cache OUT --seeds 0:100`` builds one of
-phantom women.
+phantom women; ``--generator randfield`` one of the random-field phantom's.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ import numpy.typing as npt
 from bac_imaging.errors import ImagingError
 from bac_training import negatives
 from bac_training.errors import TrainingError, refusal
-from bac_training.sources import PhantomSource, Sample, Source
+from bac_training.sources import PhantomSource, RandomFieldSource, Sample, Source
 from bac_training.workers import end_with_parent
 
 __all__ = ["BAC", "BREAST", "Case", "build", "decode_image", "is_cache", "mined_path", "read_cases", "save"]
@@ -287,6 +287,7 @@ def _main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bac_training.cache", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=_seeds, required=True, help="FIRST:END, half-open")
+    parser.add_argument("--generator", choices=("phantom", "randfield"), default="phantom")
     parser.add_argument("--look", choices=("raw", "presentation", "film", "mixed"), default="mixed")
     parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args(arguments)
@@ -295,7 +296,8 @@ def _main(arguments: Sequence[str] | None = None) -> int:
         print(f"{done}/{total} women", file=sys.stderr, flush=True)
 
     try:
-        source = PhantomSource(options.seeds, options.look)
+        kind = RandomFieldSource if options.generator == "randfield" else PhantomSource
+        source: Source = kind(options.seeds, options.look)
         build(source, options.folder, processes=options.processes, progress=progress)
     except TrainingError as error:
         print(error, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Where training cases come from: phantom women made on the fly, or (`bac_training.folder`) files."""
+"""Where training cases come from: women of either phantom made here, or (`bac_training.folder`) files."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from bac_training.errors import TrainingError
 
 if TYPE_CHECKING:
     from bac_phantom import PhantomConfig
+    from bac_randfield import RandomFieldConfig
 
-__all__ = ["PhantomSource", "Sample", "Source", "read_mask"]
+__all__ = ["PhantomSource", "RandomFieldSource", "Sample", "Source", "read_mask"]
 
 LookChoice = Literal["raw", "presentation", "film", "mixed"]
 BoolArray = npt.NDArray[np.bool_]
@@ -101,6 +102,55 @@ class PhantomSource:
             options = None if spacing is None else {"pixel_spacing_mm": list(spacing)}
             name = f"{unit}-{view.laterality}{view.view}"
             yield Sample(name, view.encode(), options, np.asarray(view.mask, dtype=np.bool_))
+
+
+@dataclass(frozen=True)
+class RandomFieldSource:
+    """Women of the random-field phantom, by seed.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        One woman each.
+    look : str
+        How their images are stored: a look of `bac_randfield.RandomFieldConfig`, or mixed.
+    styles, systems : tuple of str, optional
+        Ways of processing and units to draw from; all where empty. To leave one out, name the others.
+    """
+
+    seeds: Sequence[int]
+    look: str = "mixed"
+    styles: tuple[str, ...] = ()
+    systems: tuple[str, ...] = ()
+
+    def describe(self) -> dict[str, Any]:
+        """Return the configuration of the phantom."""
+        text = json.dumps(dataclasses.asdict(self._config()), sort_keys=True)
+        return {"kind": "randfield", "config": json.loads(text)}
+
+    def _config(self) -> RandomFieldConfig:
+        from bac_randfield import RandomFieldConfig
+
+        config = RandomFieldConfig(look=self.look)
+        return dataclasses.replace(
+            config, styles=self.styles or config.styles, systems=self.systems or config.systems
+        )
+
+    def units(self) -> Sequence[str]:
+        """Return one unit a woman, named by her seed."""
+        return [f"randfield-{seed}" for seed in self.seeds]
+
+    def load(self, unit: str) -> Iterator[Sample]:
+        """Make one woman and yield her views."""
+        from bac_randfield import women_of
+
+        for woman in women_of(int(unit.removeprefix("randfield-")), self._config()):
+            for view in woman.views:
+                spacing = view.pixel_spacing_mm
+                options = None if spacing is None else {"pixel_spacing_mm": list(spacing)}
+                # A pair shows one view twice: its look keeps the names apart.
+                name = f"{unit}-{view.laterality}{view.view}-{view.look}"
+                yield Sample(name, view.encode(), options, np.asarray(view.mask, dtype=np.bool_))
 
 
 def read_mask(path: Path) -> BoolArray:

@@ -25,7 +25,16 @@ class Look(str, Enum):
     RAW_LOG = "raw-log"
     PRESENTATION = "presentation"
     FILM = "film"
+    COPY = "copy"
+    PAIRED = "paired"
     MIXED = "mixed"
+
+
+class Generator(str, Enum):
+    """The phantoms."""
+
+    PHANTOM = "phantom"
+    RANDFIELD = "randfield"
 
 
 class Mix(str, Enum):
@@ -42,13 +51,20 @@ def phantom(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write to; new or empty.")],
     women: Annotated[int, typer.Option(min=1, help="How many women; each has four views.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same women.")] = 0,
+    generator: Annotated[
+        Generator,
+        typer.Option(help="phantom: the usual one; randfield: another that shares no model with it."),
+    ] = Generator.PHANTOM,
     mix: Annotated[
         Mix,
         typer.Option(help="Which women and detectors to draw from; held-out: what results are stated on."),
     ] = Mix.DEFAULT,
     look: Annotated[
         Look | None,
-        typer.Option(help="raw: FOR PROCESSING; presentation: processed; film: scanned; mixed: all."),
+        typer.Option(
+            help="raw: FOR PROCESSING; presentation: processed; film: scanned; mixed: all. Of randfield: "
+            "copy, 8-bit PNG or JPEG; paired, every woman raw and for presentation."
+        ),
     ] = None,
     without: Annotated[
         str, typer.Option(metavar="LIST", help="Comma list of hard negatives to leave out, or all.")
@@ -73,6 +89,18 @@ def phantom(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: exists and is not an empty folder; give a new one")
+    if generator is Generator.RANDFIELD:
+        others = mix is not Mix.DEFAULT or without or backgrounds is not None or pixel_spacing is not None
+        if others or look is Look.RAW_LOG:
+            raise UsageError(
+                "--mix, --without, --backgrounds, --pixel-spacing and --look raw-log do not go with "
+                "--generator randfield; leave them out"
+            )
+        with Sink(quiet=quiet) as sink:
+            _randfield(sink, out, women, seed, look.value if look else "mixed", processes)
+        return
+    if look in (Look.COPY, Look.PAIRED):
+        raise UsageError(f"--look {look.value} is of --generator randfield alone; add it")
     with needs("server"):
         from bac_phantom import HARD_NEGATIVES, MIXES, write_dataset
     dropped = set(HARD_NEGATIVES if without == "all" else filter(None, without.split(",")))
@@ -95,6 +123,14 @@ def phantom(
         with sink.progress("making", "exam") as show:
             truth = write_dataset(out, women, seed, config, progress=show, processes=processes)
         sink.talk(f"{women * 4} images; their known masses are in {truth} (research use only)")
+
+
+def _randfield(sink: Sink, out: Path, women: int, seed: int, look: str, processes: int) -> None:
+    with needs("server"):
+        from bac_randfield import RandomFieldConfig, write_dataset
+    with sink.progress("making", "exam") as show:
+        truth = write_dataset(out, women, seed, RandomFieldConfig(look=look), show, processes)
+    sink.talk(f"{women} women; their known masses are in {truth} (research use only)")
 
 
 def _insert(
