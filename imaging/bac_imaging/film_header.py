@@ -11,7 +11,7 @@ from typing import overload
 
 from PIL import Image, UnidentifiedImageError
 
-from bac_imaging.acceptance import check_dimensions
+from bac_imaging.acceptance import LARGEST_IMAGE_PX, check_dimensions
 from bac_imaging.errors import RefusedError
 from bac_imaging.tiff import read_tiff
 
@@ -35,6 +35,10 @@ def refuse_film_header(data: bytes) -> None:
     RefusedError
         If the file can never be measured as it is.
     """
+    # Pillow refuses twice this. A program that embeds the client may have set it lower, for files of its own.
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and 2 * limit < LARGEST_IMAGE_PX:
+        return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image = open_image(data, decode=False)

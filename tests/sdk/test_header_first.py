@@ -141,6 +141,14 @@ def test_plain_images(data: bytes, code: str) -> None:
     assert fake.requests == []
 
 
+def test_a_limit_that_the_program_set_in_pillow_refuses_no_film(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000)
+    fake = FakeServer()
+    with as_of_a_real_server(fake) as client:
+        assert client.analyze(film(1, "PNG"), 0.1).status == "ok"
+    assert len(fake.requests) == 1
+
+
 @pytest.mark.parametrize(
     "data",
     [
