@@ -100,7 +100,8 @@ def _understood(header: Header, found: list[str], surplus: int) -> tuple[Notice,
     """Say where the file breaks the standard in a way that leaves no doubt about what it means."""
     found = list(found)
     if header.decimal_commas:
-        found.append(f"{' and '.join(sorted(header.decimal_commas))} is written with a decimal comma")
+        verb = "is" if len(header.decimal_commas) == 1 else "are"
+        found.append(f"{' and '.join(sorted(header.decimal_commas))} {verb} written with a decimal comma")
     if header.number("NumberOfFrames") == 0:
         found.append("NumberOfFrames is 0")
     if surplus > 1:  # one byte makes the length even (PS3.5 8.1.1)
@@ -127,6 +128,8 @@ def _parse(data: bytes) -> tuple[Dataset, list[str]]:
             found.append(mended[1])
     if dataset is None:
         raise reason
+    if is_whole and _declares_too_much(dataset):
+        found.append("the declared length of the pixels is too long")
     if "TransferSyntaxUID" not in dataset.file_meta:
         dataset.file_meta.TransferSyntaxUID = _found_syntax(dataset)
     return dataset, found
@@ -161,6 +164,14 @@ def _lacks_pixels(dataset: Dataset) -> bool:
         return not are_items(value)
     needed = bytes_needed(dataset)
     return needed is not None and len(value) < needed
+
+
+def _declares_too_much(dataset: Dataset) -> bool:
+    """Tell whether the file ends before its pixel data do by their length; one byte is no more than filling."""
+    element: object = dataset.get_item("PixelData") if "PixelData" in dataset else None
+    if not isinstance(element, RawDataElement) or element.length == _UNDEFINED_LENGTH:
+        return False
+    return element.length > len(element.value or b"") + 1
 
 
 def _ends_early(dataset: Dataset, data: bytes) -> bool:
