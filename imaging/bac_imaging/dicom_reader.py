@@ -167,7 +167,7 @@ def _lacks_pixels(dataset: Dataset) -> bool:
 
 
 def _declares_too_much(dataset: Dataset) -> bool:
-    """Tell whether the file ends before its pixel data do by their length; one byte is no more than filling."""
+    """Tell whether the file ends before its pixel data do by their length; one byte is only filling."""
     element: object = dataset.get_item("PixelData") if "PixelData" in dataset else None
     if not isinstance(element, RawDataElement) or element.length == _UNDEFINED_LENGTH:
         return False
