@@ -4,39 +4,24 @@ from __future__ import annotations
 
 import io
 import warnings
-import zlib
-from dataclasses import dataclass
 
 import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from bac_imaging.acceptance import Kind, check_kind, check_layout
-from bac_imaging.beam import Beam, read_beam
-from bac_imaging.codestream import Expected
 from bac_imaging.detectors import check_matrix, has_field_of_view, known_sizes
+from bac_imaging.dicom_header import PIXEL_DATA_TAGS, inflated, judge
 from bac_imaging.errors import Notice, RefusedError
-from bac_imaging.geometry import Geometry, read_geometry
 from bac_imaging.header import Header
-from bac_imaging.identifiers import is_uid, names_nothing
 from bac_imaging.intensity import display, log_exposure
-from bac_imaging.mammogram import MAX_FILE_BYTES, Mammogram
+from bac_imaging.mammogram import Mammogram
 from bac_imaging.padding import read_padding
 from bac_imaging.pixel_element import are_items, bytes_needed, mend_pixels
 from bac_imaging.pixels import decode, is_lossy, surplus_bytes
 from bac_imaging.spacing import Spacing
 from bac_imaging.unlisted import unlisted_values
-from bac_imaging.views import View, read_view
 
-_META_LENGTH = b"\x02\0\0\0UL\x04\0"
-_PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\0", b"\x7f\xe0\0\x10")
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _KNOWN_KEYWORDS = ("SOPClassUID", "Modality", "Rows", "PixelData")
 
@@ -72,64 +57,9 @@ def read_dicom(data: bytes, given: Spacing | None) -> Mammogram:
         return _read(*_parse(data), given)
 
 
-def refuse_dicom_header(data: bytes, given: Spacing | None) -> None:
-    """Refuse what the header alone can refuse, by the rules of `read_dicom`; no pixel is looked at.
-
-    A header that cannot be read, or that no pixels follow, is not judged: that takes the whole file.
-
-    Parameters
-    ----------
-    data : bytes
-        The whole file, with or without preamble.
-    given : (float, float) or None
-        Spacing that the caller gives, (between rows, between columns), in mm.
-
-    Raises
-    ------
-    RefusedError
-        If the file can never be measured as it is.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            stream = io.BytesIO(_inflated(data))
-            dataset = pydicom.dcmread(stream, force=True, stop_before_pixels=True)
-            followed = stream.read(len(_PIXEL_DATA_TAGS[0])) in _PIXEL_DATA_TAGS
-        except Exception:  # pydicom raises whatever its parser stumbles over
-            return
-        if followed:
-            dataset.add_new("PixelData", "OB", b"")
-            _judge(Header(dataset), given)
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """What a header tells of an image that it does not refuse."""
-
-    kind: Kind
-    view: View
-    expected: Expected
-    beam: Beam | None
-    geometry: Geometry
-    notices: tuple[Notice, ...]
-
-
-def _judge(header: Header, given: Spacing | None) -> _Judged:
-    kind = check_kind(header)
-    view, view_notices = read_view(header)
-    expected = check_layout(header)
-    beam = None if kind.is_film else read_beam(header)
-    geometry, scale_notices = read_geometry(
-        header, expected.rows, expected.columns, given, beam.thickness_mm if beam else None
-    )
-    return _Judged(
-        kind, view, expected, beam, geometry, (*view_notices, *_identifier_notices(header), *scale_notices)
-    )
-
-
 def _read(dataset: Dataset, mended: list[str], given: Spacing | None) -> Mammogram:
     header = Header(dataset)
-    judged = _judge(header, given)
+    judged = judge(header, given)
     kind, expected = judged.kind, judged.expected
     stored = decode(dataset, header, expected)
     padding, padding_notices = read_padding(stored, header)
@@ -166,26 +96,12 @@ def _read(dataset: Dataset, mended: list[str], given: Spacing | None) -> Mammogr
     )
 
 
-def _identifier_notices(header: Header) -> list[Notice]:
-    """Tell of what hinders putting an exam together."""
-    study, image = (header.written(keyword) for keyword in ("StudyInstanceUID", "SOPInstanceUID"))
-    odd = [
-        name
-        for name, text in (("study", study), ("image", image))
-        if not names_nothing(text) and not is_uid(text)
-    ]
-    notices = [Notice.of("BAC-W-STUDY-UNKNOWN")] if names_nothing(study) else []
-    if odd:
-        found = f"what stands for the UID of the {' and of the '.join(odd)} is none; it is taken as it is"
-        notices.append(Notice.of("BAC-W-UID-INVALID", found))
-    return notices
-
-
 def _understood(header: Header, found: list[str], surplus: int) -> tuple[Notice, ...]:
     """Say where the file breaks the standard in a way that leaves no doubt about what it means."""
     found = list(found)
     if header.decimal_commas:
-        found.append(f"{' and '.join(sorted(header.decimal_commas))} is written with a decimal comma")
+        verb = "is" if len(header.decimal_commas) == 1 else "are"
+        found.append(f"{' and '.join(sorted(header.decimal_commas))} {verb} written with a decimal comma")
     if header.number("NumberOfFrames") == 0:
         found.append("NumberOfFrames is 0")
     if surplus > 1:  # one byte makes the length even (PS3.5 8.1.1)
@@ -198,7 +114,7 @@ def _understood(header: Header, found: list[str], surplus: int) -> tuple[Notice,
 
 def _parse(data: bytes) -> tuple[Dataset, list[str]]:
     """Parse a file; the second value says what was wrong with it and could be understood."""
-    data = _inflated(data)
+    data = inflated(data)
     try:
         dataset = _dataset(data)
         is_whole = not _lacks_pixels(dataset)
@@ -212,6 +128,8 @@ def _parse(data: bytes) -> tuple[Dataset, list[str]]:
             found.append(mended[1])
     if dataset is None:
         raise reason
+    if is_whole and _declares_too_much(dataset):
+        found.append("the declared length of the pixels is too long")
     if "TransferSyntaxUID" not in dataset.file_meta:
         dataset.file_meta.TransferSyntaxUID = _found_syntax(dataset)
     return dataset, found
@@ -248,28 +166,17 @@ def _lacks_pixels(dataset: Dataset) -> bool:
     return needed is not None and len(value) < needed
 
 
-def _inflated(data: bytes) -> bytes:
-    """Undo the deflated transfer syntax within bounds: pydicom would inflate without end."""
-    start = data.find(_META_LENGTH, 0, 140)
-    if start < 0 or DeflatedExplicitVRLittleEndian.encode() not in data[start : start + 4096]:
-        return data
-    body = start + 12 + int.from_bytes(data[start + 8 : start + 12], "little")
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        inflated = inflater.decompress(data[body:], MAX_FILE_BYTES)
-    except zlib.error:
-        raise RefusedError("BAC-FILE-NOT-IMAGE", "the deflated DICOM dataset is damaged") from None
-    if inflater.unconsumed_tail:
-        raise RefusedError("BAC-FILE-TOO-LARGE")
-    if not inflater.eof:
-        raise RefusedError("BAC-FILE-TRUNCATED")
-    deflated, plain = DeflatedExplicitVRLittleEndian.encode(), ExplicitVRLittleEndian.encode()
-    return data[:body].replace(deflated, plain.ljust(len(deflated), b"\0")) + inflated
+def _declares_too_much(dataset: Dataset) -> bool:
+    """Tell whether the file ends before its pixel data do by their length; one byte is only filling."""
+    element: object = dataset.get_item("PixelData") if "PixelData" in dataset else None
+    if not isinstance(element, RawDataElement) or element.length == _UNDEFINED_LENGTH:
+        return False
+    return element.length > len(element.value or b"") + 1
 
 
 def _ends_early(dataset: Dataset, data: bytes) -> bool:
     """Tell whether a file without pixel data was cut off: in its last element, or in the pixel data."""
-    if any(tag in data for tag in _PIXEL_DATA_TAGS):
+    if any(tag in data for tag in PIXEL_DATA_TAGS):
         return True
     last: object = dataset.get_item(max(dataset.keys())) if len(dataset) else None
     if not isinstance(last, RawDataElement) or last.length == _UNDEFINED_LENGTH:

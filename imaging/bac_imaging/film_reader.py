@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import io
 import warnings
-from typing import TypeVar, overload
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from bac_imaging.acceptance import check_dimensions
 from bac_imaging.errors import FailedError, Notice, RefusedError
+from bac_imaging.film_header import PHOTOMETRIC, open_image
 from bac_imaging.geometry import given_geometry
 from bac_imaging.intensity import Intensity, upright, with_clipping
 from bac_imaging.mammogram import Mammogram
 from bac_imaging.spacing import Spacing
-from bac_imaging.tiff import read_tiff
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
-_FORMATS = ("PNG", "TIFF", "JPEG")
 _WITH_ALPHA = ("LA", "RGBA")
 _JPEG_ROUNDING = 2
 """Difference of channels up to which a JPEG counts as grey: its colour conversion rounds."""
-_ORIENTATION, _PHOTOMETRIC, _MIN_IS_WHITE, _PALETTE = 274, 262, 0, 3
-_BITS, _PLANES, _APART, _FORMAT, _SIGNED = 258, 284, 2, 339, 2
-_PILLOW_BITS = 8  # of samples that it puts together from planes
+_ORIENTATION, _MIN_IS_WHITE = 274, 0
 
 
 def read_film(data: bytes, given: Spacing | None) -> Mammogram:
@@ -105,69 +101,10 @@ def read_grey(data: bytes) -> tuple[FloatArray, BoolArray, bool]:
     with warnings.catch_warnings():
         # Pillow warns of images that are larger than photographs; sizes are checked here.
         warnings.simplefilter("ignore")
-        image = _open(data)
+        image = open_image(data)
         check_dimensions(image.height, image.width)
         is_lossy = image.format == "JPEG" or "jpeg" in str(image.info.get("compression"))
         return *_pixels(image), is_lossy
-
-
-def refuse_film_header(data: bytes) -> None:
-    """Refuse what the header alone can refuse, by the rules of `read_film`; no pixel is decoded.
-
-    Parameters
-    ----------
-    data : bytes
-        The whole file.
-
-    Raises
-    ------
-    RefusedError
-        If the file can never be measured as it is.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        image = _open(data, decode=False)
-        if image is not None:
-            check_dimensions(image.height, image.width)
-
-
-@overload
-def _open(data: bytes) -> Image.Image: ...
-@overload
-def _open(data: bytes, *, decode: bool) -> Image.Image | None: ...
-def _open(data: bytes, *, decode: bool = True) -> Image.Image | None:
-    """Open an image by its header; one that takes decoding for it is None where that is not wanted."""
-    try:
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        several = getattr(image, "is_animated", False)
-    except Image.DecompressionBombError:
-        raise RefusedError("BAC-DIMENSIONS", "the image has more pixels than any mammogram") from None
-    except UnidentifiedImageError:
-        if data.startswith((b"II", b"MM")):
-            return read_tiff(data) if decode else None
-        raise RefusedError("BAC-FILE-TRUNCATED", "the image's header is damaged or incomplete") from None
-    except MemoryError:
-        raise
-    except Exception:  # Pillow's parsers raise whatever they stumble over
-        raise RefusedError("BAC-FILE-TRUNCATED", "the image's header is damaged or incomplete") from None
-    if several:
-        raise RefusedError("BAC-MULTIFRAME")
-    if image.mode == "1":
-        raise RefusedError("BAC-DIMENSIONS", "the image is black and white without greys")
-    is_palette = _PALETTE in _tag(image, _PHOTOMETRIC) and image.mode not in ("P", "PA")
-    if image.mode in ("CMYK", "LAB", "HSV") or is_palette:
-        raise RefusedError("BAC-COLOUR")
-    bits = _tag(image, _BITS)
-    is_deep = len(bits) > 1 and max(bits) > _PILLOW_BITS
-    if _SIGNED in _tag(image, _FORMAT) or (is_deep and _APART in _tag(image, _PLANES)):
-        raise RefusedError("BAC-DIMENSIONS", "the TIFF's samples are signed, or deep ones plane by plane")
-    return image
-
-
-def _tag(image: Image.Image, number: int) -> tuple[int, ...]:
-    """Give the whole numbers that a tag of a TIFF holds, none where it has another kind of value."""
-    value = getattr(image, "tag_v2", {}).get(number, ())
-    return tuple(v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, int))
 
 
 def _turn(image: Image.Image) -> int:
@@ -182,7 +119,7 @@ def _pixels(image: Image.Image) -> tuple[FloatArray, BoolArray]:
     turn = _turn(image)
     tags = getattr(image, "tag_v2", {})
     # Pillow inverts 8-bit images of this kind itself.
-    inverted = image.mode.startswith(("I", "F")) and tags.get(_PHOTOMETRIC) == _MIN_IS_WHITE
+    inverted = image.mode.startswith(("I", "F")) and tags.get(PHOTOMETRIC) == _MIN_IS_WHITE
     try:
         image.load()
     except OSError as error:

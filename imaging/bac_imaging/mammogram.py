@@ -153,11 +153,11 @@ def refuse_header(data: bytes, pixel_spacing_mm: Sequence[float] | None = None) 
     given = _checked_spacing(pixel_spacing_mm)
     # The header first: it says better than the size what is wrong with the file.
     if is_dicom(data):
-        from bac_imaging.dicom_reader import refuse_dicom_header
+        from bac_imaging.dicom_header import refuse_dicom_header
 
         refuse_dicom_header(data, given)
     elif data.startswith((_PNG, _JPEG, *_TIFF)):
-        from bac_imaging.film_reader import refuse_film_header
+        from bac_imaging.film_header import refuse_film_header
 
         refuse_film_header(data)
     if len(data) > MAX_FILE_BYTES:

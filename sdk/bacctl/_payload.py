@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 # A message of gRPC holds 2 GiB; no mammogram comes near.
 MAX_BYTES = 1_500_000_000
-_HEADER_BYTES = 1 << 20  # the identifiers stand near the start; no more of a bad image is looked at
+_HEADER_BYTES = 1 << 20  # the identifiers stand near the start
 _PART_BYTES = 1 << 24  # of a file that is open already, whose size nobody knows
 _META_BYTES = 1 << 12  # the transfer syntax stands among the first few hundred
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
@@ -113,10 +113,10 @@ def identified(error: BacctlError, data: bytes) -> BacctlError:
     """Add the identifiers of the image, where its header can be read, to an error about it."""
     # Read as the server reads them: what is not written as a number is may be anything, a name included.
     keywords = ("SOPInstanceUID", "StudyInstanceUID")
-    # A deflated header cannot be cut off: half a stream does not inflate.
-    head = data if _DEFLATED in data[:_META_BYTES] else data[:_HEADER_BYTES]
     found = _from_header(
-        head, keywords, lambda header: (header.identifier(keywords[0]), header.identifier(keywords[1]))
+        _beginning(data),
+        keywords,
+        lambda header: (header.identifier(keywords[0]), header.identifier(keywords[1])),
     )
     if found is not None:
         error.sop_instance_uid, error.study_instance_uid = found
@@ -140,9 +140,23 @@ def _digest_of_pixels(data: bytes) -> tuple[str, bytes] | None:
     try:
         with discreet():
             dataset = _parsed(data, ("PixelData",))
-            return str(dataset.file_meta.get("TransferSyntaxUID")), digest(dataset["PixelData"].value)
+            encoding, pixels = str(dataset.file_meta.get("TransferSyntaxUID")), dataset["PixelData"].value
     except Exception:  # as for a header
         return None
+    return encoding, digest(pixels)  # by each thread for itself: only one at a time may be discreet
+
+
+def _beginning(data: bytes) -> bytes:
+    """Return what holds the identifiers of an image; of a bad one, deflated or not, no more is looked at."""
+    if _DEFLATED not in data[:_META_BYTES]:
+        return data[:_HEADER_BYTES]
+    from bac_imaging.dicom_header import inflated
+    from bac_imaging.errors import RefusedError as Refused
+
+    try:
+        return inflated(data, _HEADER_BYTES)
+    except Refused:
+        return b""
 
 
 def _from_header(data: bytes, keywords: Sequence[str], read: Callable[[Header], T]) -> T | None:

@@ -33,7 +33,7 @@ def comparison_notices(prior: ExamResult, current: ExamResult, mass: Change) -> 
 def _codes(prior: ExamResult, current: ExamResult, mass: Change) -> Iterator[str]:
     exams = (prior, current)
     sides = [(prior.breasts[side], current.breasts[side]) for side in prior.breasts]
-    if not all(patients(exam) and _took_place(exam) for exam in exams):
+    if not all(_patients(exam) and _took_place(exam) for exam in exams):
         yield "BAC-W-COMPARE-UNCHECKED"
     if _took_place(prior) > _took_place(current) > "":
         yield "BAC-W-COMPARE-ORDER"
@@ -58,7 +58,7 @@ def _codes(prior: ExamResult, current: ExamResult, mass: Change) -> Iterator[str
         yield "BAC-W-COMPARE-DETECTION"
 
 
-def patients(exam: ExamResult) -> set[bytes]:
+def _patients(exam: ExamResult) -> set[bytes]:
     """Return the digests of all patients that the headers of an exam name; there should be one at most."""
     named = (image.origin.patient for image in exam.images if image.origin is not None)
     return {patient for patient in named if patient is not None}

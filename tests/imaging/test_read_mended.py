@@ -36,6 +36,11 @@ def test_a_declared_length_that_is_too_short(syntax, by, dataset, to_bytes, ramp
     assert is_mended(shorter(data, by, implicit=syntax.is_implicit_VR), ramp)
 
 
+@pytest.mark.parametrize("by", [2, 1000])
+def test_a_declared_length_that_is_too_long(by, dataset, to_bytes, ramp):
+    assert is_mended(shorter(to_bytes(dataset(**PLAIN)), -by), ramp)
+
+
 def test_pixels_that_are_cut_off_stay_refused(dataset, to_bytes):
     data = to_bytes(dataset(**PLAIN))
     for cut in (data[:-2], shorter(data, 1000)[:-2]):

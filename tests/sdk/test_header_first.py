@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import subprocess
+import sys
+import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,9 +25,10 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from bac_imaging import dicom_header
 from bac_imaging import mammogram as reader
 from bac_imaging.errors import RefusedError as Refused
-from bacctl import RefusedError
+from bacctl import Client, RefusedError, _payload
 from bacctl.testing import FakeServer
 
 
@@ -52,6 +57,13 @@ def mammogram(syntax: str = ExplicitVRLittleEndian, frames: int = 1, **header: A
     return stream.getvalue()
 
 
+def as_of_a_real_server(fake: FakeServer) -> Client:
+    """Return a client that judges headers, as all do but those of a fake server."""
+    client = fake.client()
+    client._core.judges_headers = True
+    return client
+
+
 def tomosynthesis(syntax: str = ExplicitVRLittleEndian) -> bytes:
     return mammogram(syntax, 3, SOPClassUID=BreastTomosynthesisImageStorage, NumberOfFrames=3)
 
@@ -75,7 +87,7 @@ def test_refused_here_and_in_the_words_of_the_server(kind: str) -> None:
     make, code = REFUSED[kind]
     data = make()
     fake = FakeServer()
-    with fake.client() as client, pytest.raises(RefusedError) as caught:
+    with as_of_a_real_server(fake) as client, pytest.raises(RefusedError) as caught:
         client.analyze(data)
     assert fake.requests == []
     assert caught.value.code == code
@@ -91,6 +103,7 @@ def test_refused_in_an_event_loop_too() -> None:
 
     async def main() -> list[str | None]:
         async with fake.async_client() as client:
+            client._core.judges_headers = True
             return [image.code async for image in client.analyze_many([tomosynthesis(), mammogram()])]
 
     assert sorted(asyncio.run(main()), key=str) == ["BAC-TOMOSYNTHESIS", None]
@@ -99,7 +112,7 @@ def test_refused_in_an_event_loop_too() -> None:
 
 def test_a_spacing_that_is_given_counts() -> None:
     fake = FakeServer()
-    with fake.client() as client:
+    with as_of_a_real_server(fake) as client:
         data = mammogram(ImagerPixelSpacing=None)
         assert client.analyze(data, 0.2).status == "ok"
         with pytest.raises(RefusedError, match="BAC-SPACING-CONFLICT"):
@@ -123,9 +136,17 @@ def film(frames: int, kind: str, size: tuple[int, int] = (90, 80)) -> bytes:
 )
 def test_plain_images(data: bytes, code: str) -> None:
     fake = FakeServer()
-    with fake.client() as client, pytest.raises(RefusedError, match=code):
+    with as_of_a_real_server(fake) as client, pytest.raises(RefusedError, match=code):
         client.analyze(data, 0.1)
     assert fake.requests == []
+
+
+def test_a_limit_that_the_program_set_in_pillow_refuses_no_film(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000)
+    fake = FakeServer()
+    with as_of_a_real_server(fake) as client:
+        assert client.analyze(film(1, "PNG"), 0.1).status == "ok"
+    assert len(fake.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -141,7 +162,7 @@ def test_plain_images(data: bytes, code: str) -> None:
 )
 def test_what_the_header_does_not_refuse_is_sent(data: bytes) -> None:
     fake = FakeServer()
-    with fake.client() as client:
+    with as_of_a_real_server(fake) as client:
         assert client.analyze(data).status == "ok"
     assert len(fake.requests) == 1
 
@@ -149,13 +170,68 @@ def test_what_the_header_does_not_refuse_is_sent(data: bytes) -> None:
 def test_a_file_of_more_than_any_mammogram(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "MAX_FILE_BYTES", 9_000)
     fake = FakeServer()
-    with fake.client() as client:
+    with as_of_a_real_server(fake) as client:
         with pytest.raises(RefusedError, match="BAC-FILE-TOO-LARGE"):
             client.analyze(mammogram())
         # What it is says more than how much of it there is.
         with pytest.raises(RefusedError, match="BAC-TOMOSYNTHESIS"):
             client.analyze(tomosynthesis())
     assert fake.requests == []
+
+
+def test_clients_of_servers_judge_headers_and_those_of_a_fake_one_do_not() -> None:
+    with Client("127.0.0.1:1") as client:
+        assert client._core.judges_headers
+    fake = FakeServer()
+    with fake.client() as client:
+        assert client.analyze(tomosynthesis()).status == "ok"
+    assert len(fake.requests) == 1
+
+
+_WITHOUT_SCIPY = """
+import sys
+sys.modules["scipy"] = None
+from bac_imaging.errors import RefusedError
+from bac_imaging.mammogram import refuse_header
+for name in sys.argv[1:]:
+    try:
+        refuse_header(open(name, "rb").read())
+    except RefusedError as refusal:
+        print(refusal.code)
+"""
+
+
+def test_headers_are_judged_where_only_the_sdk_is_installed(tmp_path: Path) -> None:
+    """scipy comes with the extras; an application that embeds the SDK alone has none."""
+    files = {"tomosynthesis.dcm": tomosynthesis(), "small.png": film(1, "PNG", (20, 80))}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    found = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_SCIPY, *(str(tmp_path / name) for name in files)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.split() == ["BAC-TOMOSYNTHESIS", "BAC-DIMENSIONS"]
+
+
+def test_no_more_is_inflated_than_a_header_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some hundred kilobytes may become gigabytes: how many, the server finds out within its bounds."""
+    monkeypatch.setattr(dicom_header, "_HEADER_BYTES", 100_000)
+    monkeypatch.setattr(_payload, "_HEADER_BYTES", 100_000)
+    data = mammogram(DeflatedExplicitVRLittleEndian, 1000, SOPClassUID=BreastTomosynthesisImageStorage)
+    pixels = 2 * 80 * 70 * 1000
+    assert len(data) < pixels / 100
+    fake = FakeServer()
+    tracemalloc.start()
+    try:
+        with as_of_a_real_server(fake) as client, pytest.raises(RefusedError) as caught:
+            client.analyze(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (caught.value.code, caught.value.sop_instance_uid) == ("BAC-TOMOSYNTHESIS", "1.2.3")
+    assert peak < pixels / 2
 
 
 def test_half_a_file_says_where_it_stood() -> None:
@@ -166,7 +242,7 @@ def test_half_a_file_says_where_it_stood() -> None:
     pydicom.dcmread(stream, stop_before_pixels=True)
     position = stream.tell()
     assert position > 0
-    with FakeServer(measure).client() as client:
+    with as_of_a_real_server(FakeServer(measure)) as client:
         with pytest.raises(RefusedError, match=rf"stood at byte {position}.* call seek\(0\)"):
             client.analyze(stream)
         stream.seek(0)
