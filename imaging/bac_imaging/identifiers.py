@@ -10,8 +10,11 @@ import re
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 _LONGEST = 64
 # Digits of hexadecimal numbers, as digests and UUIDs have them. Whatever else stands in place of a UID may be
-# a name.
-SHOWN_IDENTIFIER = re.compile(r"(?=.*[0-9])[0-9A-Fa-f._-]{1,64}")
+# a name, and what reads as a day may be one of birth.
+SHOWN_IDENTIFIER = re.compile(
+    r"(?=.*[0-9])(?!(?:19|20)[0-9]{2}[._-]?[0-9]{2}[._-]?[0-9]{2}$)"
+    r"(?![0-9]{2}[._-][0-9]{2}[._-](?:19|20)?[0-9]{2}$)[0-9A-Fa-f._-]{1,64}"
+)
 """What an identifier in an output looks like."""
 # What de-identification writes, by its first letters and digits.
 _NOBODY = re.compile(

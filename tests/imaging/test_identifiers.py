@@ -53,6 +53,11 @@ def test_zeros_identify_no_study():
         ("DEE", None),
         ("STUDY 7", None),
         ("1" * 65, None),
+        # And these days.
+        ("19500302", None),
+        ("1950-03-02", None),
+        ("02.03.1950", None),
+        ("19500302.1", "19500302.1"),
     ],
 )
 def test_identifiers_that_are_shown(written, given):
