@@ -101,6 +101,13 @@ def test_what_leaves_exposures_as_they_are_leaves_no_doubt(attributes, read):
     assert "BAC-W-HEADER-UNLISTED" not in codes(image)
 
 
+@pytest.mark.parametrize(("binning", "is_doubtful"), [([2, 2], True), ([1, 1], False)])
+def test_pixels_of_several_elements_are_larger_than_one(binning, is_doubtful, read):
+    image = read(DetectorElementSpacing=[0.1, 0.1], DetectorBinning=binning)
+    assert image.mass_in_doubt is is_doubtful
+    assert ("BAC-W-SIZE-UNUSUAL" in codes(image)) is is_doubtful
+
+
 def test_values_that_were_not_stretched(exposures, read):
     image = read(exposures, BitsStored=14, HighBit=13)
     assert image.exposure_scale_known
