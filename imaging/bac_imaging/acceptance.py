@@ -43,6 +43,15 @@ _TOMOSYNTHESIS_TERM = re.compile(r"\bTOMO")
 _CONTRAST_TERM = re.compile(
     r"\b(SUBTRACTION|SUBTRACTED|ADDITION|RECOMBINED|HIGH_ENERGY|LOW_ENERGY|DUAL_ENERGY|POST_?CONTRAST)\b"
 )
+# In descriptions: the makers' names of contrast-enhanced mammography, and of its parts.
+_CONTRAST_TEXT = re.compile(
+    r"(?<![A-Z])(?:CESM|CEDM|CEM|CE2D|SENOBRIGHT|TICEM|I[ _-]VIEW|(?:LOW|HIGH|DUAL)[ _-]?ENERGY|RECOMBINED"
+    r"|CONTRAST[ _-]?ENHANCED(?: (?:SPECTRAL|DIGITAL|MAMM[A-Z]*))|POST[ _-]?CONTRAST)(?![A-Z])"
+)
+_TOMOSYNTHESIS_TEXT = re.compile(
+    r"(?<![A-Z])(?:TOMO[A-Z]*|DBT)(?![A-Z]).*(?:(?<![A-Z])PROJ|SLAB|SLICE)|(?:(?<![A-Z])PROJ[A-Z]*|SLABS?|SLICES?)"
+    r"[ _-]+(?:TOMO|DBT)"
+)
 _AGENT_TEXTS = ("ContrastBolusRoute", "ContrastBolusIngredient")
 _NO_AGENT = frozenset({"", "NO", "NONE", "N/A", "UNKNOWN"})
 # SNOMED CT and its retired forms: breast, right, left, both.
@@ -152,12 +161,16 @@ def _refuse_derived(header: Header, sop_class: str | None) -> None:
     technique = header.text("VolumeBasedCalculationTechnique")
     if sop_class in _TOMOSYNTHESIS or _TOMOSYNTHESIS_TERM.search(image_type) or technique == "TOMOSYNTHESIS":
         raise RefusedError("BAC-TOMOSYNTHESIS")
+    angle = header.number("TomoAngle")
+    if _TOMOSYNTHESIS_TEXT.search(header.text("SeriesDescription")) or (angle is not None and angle != 0):
+        raise RefusedError("BAC-TOMOSYNTHESIS")
     if technique not in _NO_VOLUME:
         raise RefusedError("BAC-SYNTHETIC-2D")
     agents = [header.text("ContrastBolusAgent"), *map(header.text, _AGENT_TEXTS)]
     volume = header.number("ContrastBolusVolume")
     if (
         _CONTRAST_TERM.search(image_type)
+        or any(_CONTRAST_TEXT.search(header.text(name)) for name in ("SeriesDescription", "ProtocolName"))
         or not _NO_AGENT.issuperset(agents)
         or header.items("ContrastBolusAgentSequence")
         or (volume is not None and volume != 0)

@@ -105,7 +105,10 @@ def _exceeds_detector(header: Header, rows: int, columns: int, spacing: Spacing)
     )
     sides = sorted((rows * spacing[0], columns * spacing[1]))
     is_larger = len(active) == 2 and any(s > a * _SLACK for s, a in zip(sides, active, strict=True) if a > 0)
-    is_finer = len(element) == 2 and element[0] > max(spacing) * _FINER
+    # Several elements to a pixel make it so much larger.
+    binning = header.numbers("DetectorBinning")
+    binned = min(binning) if len(binning) == 2 and min(binning) > 1 else 1.0
+    is_finer = len(element) == 2 and element[0] * binned > max(spacing) * _FINER
     return is_larger or is_finer
 
 

@@ -13,6 +13,7 @@ from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.header import Header
 from bac_imaging.lut import apply_modality_lut, display_scale
 from bac_imaging.polarity import find_polarity
+from bac_imaging.requantised import is_requantised
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -27,6 +28,9 @@ _BRIGHT_AIR, _EVEN = 0.6, 0.1
 """Place between the 1st and 99th percentile from which on an even side is bright, and how even it is."""
 _EVERY = 7  # pixels looked at
 _TURNED = "the header makes air bright and tissue dark; the image was turned round"
+_REQUANTISED = (
+    "pixel values have gaps or few levels, as if they had been stretched; proportionality is assumed"
+)
 _RAW_INVERTED = "by the header the breast lets more radiation through than what surrounds it"
 _INVERTED = "the breast is darker than what surrounds it; the image was turned round"
 _OPEN = "whether the breast is darker than what surrounds it is not clear; the image was left as it is"
@@ -90,6 +94,8 @@ def log_exposure(stored: IntArray, padding: BoolArray, header: Header) -> Intens
     if not rises:
         values = full_scale - values
     is_sure = is_told and sign in (1, -1) and _is_raw(header)
+    if is_sure and relationship == "LIN" and is_requantised(stored[~padding]):
+        notices.append(Notice.of("BAC-W-INTENSITY-ASSUMED", _REQUANTISED))
     if relationship == "LOG":
         notices.append(Notice.of("BAC-W-LOG-SLOPE-ASSUMED"))
         if not is_sure:

@@ -52,6 +52,8 @@ _LAYOUT = (
     "PixelData",
 )
 
+_ROUGHER = 4.0
+"""How much more neighbours differ in words with swapped bytes than in those they were, at least."""
 _METHOD = "LossyImageCompressionMethod"
 
 _STDERR_LOCK = threading.Lock()
@@ -104,6 +106,7 @@ def decode(dataset: Dataset, header: Header, expected: Expected) -> npt.NDArray[
         raise FailedError("BAC-DECODE-FAILED", "the decoded image has another size than the header says")
     if array.ndim == 3:
         array = _grey(array, lossy=syntax in _JPEG_LOSSY)
+    _check_byte_order(array)
     return _stored_values(array, header, is_native=not syntax.is_encapsulated or syntax in _RLE)
 
 
@@ -227,6 +230,22 @@ def _stored_values(
         values -= (values & (1 << (stored - 1))) << 1
     _check_unused_bits(words, values, stored)
     return values
+
+
+def _check_byte_order(array: npt.NDArray[np.generic]) -> None:
+    """Refuse words whose bytes are in the other order: neighbours differ far more than with bytes swapped.
+
+    In proportion to all values, since bytes that were made into words are as smooth either way.
+    """
+    if array.dtype.itemsize != 2 or array.ndim != 2:
+        return
+    rough, smooth = (_roughness(each.astype(np.float32)) for each in (array, array.byteswap()))
+    if rough > _ROUGHER * smooth:
+        raise RefusedError("BAC-DIMENSIONS", "the bytes of the pixel values are in the wrong order")
+
+
+def _roughness(values: npt.NDArray[np.float32]) -> float:
+    return float(np.abs(np.diff(values, axis=1)).mean()) / max(float(values.std()), 1e-6)
 
 
 def _check_unused_bits(words: npt.NDArray[np.int32], values: npt.NDArray[np.int32], stored: int) -> None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
@@ -34,6 +36,7 @@ ORIGIN_TAGS = (
     "PatientName",
     "PatientBirthDate",
     "PatientSex",
+    "PatientAge",
     "StudyInstanceUID",
     "StudyDate",
     "PresentationIntentType",
@@ -43,8 +46,15 @@ _SECOND_DIGITS = 6
 _WHOLE_SECONDS = _DAY_DIGITS + _SECOND_DIGITS
 # Identifiers are short enough to be guessed from a plain digest.
 _KEY = os.urandom(32)
+_MONTHS = 12
 _DIGITS = "0123456789"
-_SEXES = ("F", "M", "O")  # PS3.3 C.7.1.1
+# PS3.3 C.7.1.1, and words met in their place.
+_SEXES = {"F": "F", "M": "M", "O": "O", "FEMALE": "F", "MALE": "M", "OTHER": "O"}
+_AGE = re.compile(r"(\d{1,3})([YMWD])")  # PS3.5 6.2, AS
+_AGE_IN_YEARS = {"Y": 1.0, "M": 12.0, "W": 52.18, "D": 365.25}
+_YEAR = re.compile(r"(\d{4})(?:\d{2}){0,2}")
+_DAY_FIRST = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
+_DATE_OF_TIME = re.compile(r"(\d{4}[-./]\d{2}[-./]\d{2})[T ](.*)")
 
 
 class Origin:
@@ -66,8 +76,12 @@ class Origin:
     of_content : bool, optional
         Whether `taken` is the time of the content, which processing may move, for want of that of the
         exposure.
-    issuer, name, birth, sex : bytes, optional
-        Digests of who gave the identifier, the patient's family and given name, date of birth and sex.
+    issuer, name, birth, birth_year, sex : bytes, optional
+        Digests of who gave the identifier, the patient's family and given name, date and year of birth, sex.
+    name_parts : frozenset of bytes, optional
+        Digests of the words of the name, where it is written in Latin letters.
+    age : int, optional
+        Age in years.
     study : bytes, optional
         Digest of what stands for the study's UID, as it is written.
     day, study_day : int, optional
@@ -78,10 +92,13 @@ class Origin:
     """
 
     __slots__ = (
+        "age",
         "birth",
+        "birth_year",
         "day",
         "issuer",
         "name",
+        "name_parts",
         "number",
         "of_content",
         "patient",
@@ -109,6 +126,9 @@ class Origin:
         day: int | None = None,
         study_day: int | None = None,
         pixels: tuple[str, bytes] | None = None,
+        name_parts: frozenset[bytes] = frozenset(),
+        birth_year: bytes | None = None,
+        age: int | None = None,
     ) -> None:
         self.taken = taken
         self.series = series
@@ -123,6 +143,9 @@ class Origin:
         self.day = day
         self.study_day = study_day
         self.pixels = pixels
+        self.name_parts = name_parts
+        self.birth_year = birth_year
+        self.age = age
 
     def __reduce__(self) -> tuple[type[Origin], tuple[()]]:
         return Origin, ()
@@ -140,12 +163,14 @@ def read_origin(header: Header) -> Origin:
     -------
     Origin
     """
-    exposed = _moment(header.text("AcquisitionDateTime")) or _moment(
+    exposed = _moment(_compact(header.text("AcquisitionDateTime"))) or _moment(
         header.text("AcquisitionDate"), header.text("AcquisitionTime")
     )
     number = header.number("InstanceNumber")
     birth = _day(header.text("PatientBirthDate"))
-    sex = header.text("PatientSex")
+    birth_year = _year(header.text("PatientBirthDate"), birth)
+    sex = _SEXES.get(header.text("PatientSex"))
+    name = _family_and_given(header.written("PatientName").upper())
     study = header.written("StudyInstanceUID")
     return Origin(
         exposed or _moment(header.text("ContentDate"), header.text("ContentTime")),
@@ -154,9 +179,12 @@ def read_origin(header: Header) -> Origin:
         _named(header.text("PatientID")),
         of_content=exposed is None,
         issuer=_named(header.text("IssuerOfPatientID")),
-        name=_named(_family_and_given(header.written("PatientName").upper())),
+        name=_named(name),
+        name_parts=_words(name),
         birth=None if birth is None else digest(str(birth)),
-        sex=digest(sex) if sex in _SEXES else None,
+        birth_year=None if birth_year is None else digest(str(birth_year)),
+        age=_age(header.text("PatientAge")),
+        sex=None if sex is None else digest(sex),
         study=None if names_nothing(study) else digest(study),
         day=_day_of_exposure(header),
         study_day=_day(header.text("StudyDate")),
@@ -236,8 +264,30 @@ def _family_and_given(name: str) -> str:
     return "^".join(part.strip() for part in name.partition("=")[0].split("^")[:2]).strip("^ ")
 
 
+def _words(name: str) -> frozenset[bytes]:
+    """Digest the words of a name, without accents; none where its letters are not Latin ones."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    if names_nobody(name) or not plain.isascii():
+        return frozenset()
+    return frozenset(digest(word) for word in re.findall(r"[A-Z]{2,}", plain))
+
+
+def _age(text: str) -> int | None:
+    found = _AGE.fullmatch(text)
+    return None if found is None else int(int(found[1]) / _AGE_IN_YEARS[found[2]])
+
+
+def _year(text: str, day: int | None) -> int | None:
+    """Give the year of a date, also of one that lacks its day or its month."""
+    if day is not None:
+        return date.fromordinal(day).year
+    found = _YEAR.fullmatch(text)
+    return None if found is None or found[1] == "0000" else int(found[1])
+
+
 def _day_of_exposure(header: Header) -> int | None:
-    day = _day(header.text("AcquisitionDateTime")[:_DAY_DIGITS]) or _day(header.text("AcquisitionDate"))
+    moment = _compact(header.text("AcquisitionDateTime"))
+    day = _day(moment[:_DAY_DIGITS]) or _day(header.text("AcquisitionDate"))
     if day is None and header.text("PresentationIntentType") == "FOR PROCESSING":
         # The content of these is the exposure; only what is made of it may be made again years later.
         day = _day(header.text("ContentDate"))
@@ -246,6 +296,11 @@ def _day_of_exposure(header: Header) -> int | None:
 
 def _day(text: str) -> int | None:
     """Count the day that a date names; None for what is no date."""
+    found = _DAY_FIRST.fullmatch(text)
+    if found is not None:
+        # With the year behind, as exports of tables have it: day before month, unless that is none.
+        first, second = found[1].zfill(2), found[3].zfill(2)
+        return _day(f"{found[4]}{second}{first}" if int(second) <= _MONTHS else f"{found[4]}{first}{second}")
     digits = "".join(char for char in text if char in _DIGITS)
     if len(digits) != _DAY_DIGITS:
         return None
@@ -253,6 +308,14 @@ def _day(text: str) -> int | None:
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:])).toordinal()
     except ValueError:
         return None
+
+
+def _compact(moment: str) -> str:
+    """Write a date and time with separators (ISO 8601, which DICOM does not use) as DICOM does."""
+    found = _DATE_OF_TIME.fullmatch(moment)
+    if found is None:
+        return moment
+    return "".join(c for c in found[1] if c in _DIGITS) + found[2].replace(":", "")
 
 
 def _moment(day: str, time: str | None = None) -> str | None:

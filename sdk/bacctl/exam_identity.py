@@ -19,11 +19,14 @@ OVER_MIDNIGHT_DAYS = 1
 RECALL_DAYS = 31
 """How many days after a visit a view may be repeated for its technical quality, under the same study."""
 
+_BIRTHDAY_YEARS = 1
+
 _PATIENT = "patient identifiers"
 _ISSUER = "issuers of the patient identifier"
 _NAME = "patient names"
 _BIRTH = "dates of birth"
 _SEX = "sexes"
+_AGE = "ages"
 _DAY = "days of acquisition"
 _STUDY_DAY = "study dates"
 
@@ -82,8 +85,14 @@ def contradiction(
     keys = _differences(origins)
     names = [None if origin is None else origin.name for origin in origins]
     unnamed = any(origin is None or origin.patient is None for origin in origins)
-    if unnamed and _several(names):  # else the identifier tells, and names may be spelled in two ways
+    # Where an identifier tells, names may be spelled in two ways or change in part. Placeholders, such as 0
+    # or 12345 for everybody, are told from identifiers by names that have no word in common.
+    if _several(names) and (unnamed or _have_nothing_in_common(origins)):
         keys[_NAME] = names
+    # An age belongs to the study (PS3.3 C.7.2.2); a birthday may pass within a visit.
+    ages = [None if origin is None else origin.age for origin in origins]
+    if _span(ages) > _BIRTHDAY_YEARS:
+        keys[_AGE] = ages
     days = [None if origin is None else origin.day for origin in origins]
     study_days = [None if origin is None else origin.study_day for origin in origins]
     if _apart(days) and (keys or views is None or not _is_recall(origins, views)):
@@ -107,6 +116,8 @@ def _differences(origins: Sequence[Origin | None]) -> dict[str, Sequence[object]
         _BIRTH: [None if origin is None else origin.birth for origin in origins],
         _SEX: [None if origin is None else origin.sex for origin in origins],
     }
+    if not _several(said[_BIRTH]):  # a year alone can contradict, too
+        said[_BIRTH] = [None if origin is None else origin.birth_year for origin in origins]
     return {about: values for about, values in said.items() if _several(values)}
 
 
@@ -114,9 +125,19 @@ def _several(values: Sequence[object]) -> bool:
     return len(set(values) - {None}) > 1
 
 
+def _have_nothing_in_common(origins: Sequence[Origin | None]) -> bool:
+    """Tell whether two images name patients without any word in common."""
+    named = {origin.name_parts for origin in origins if origin is not None and origin.name_parts}
+    return any(one.isdisjoint(other) for one in named for other in named)
+
+
+def _span(numbers: Sequence[int | None]) -> int:
+    known = [number for number in numbers if number is not None]
+    return max(known) - min(known) if known else 0
+
+
 def _apart(days: Sequence[int | None]) -> bool:
-    known = [day for day in days if day is not None]
-    return bool(known) and max(known) - min(known) > OVER_MIDNIGHT_DAYS
+    return _span(days) > OVER_MIDNIGHT_DAYS
 
 
 def _visits(days: Sequence[int | None]) -> list[int | None]:

@@ -53,6 +53,30 @@ def left_and_right(left, right):
             "days of acquisition",
         ),
         ({"StudyDate": "20200101"}, {"StudyDate": "20210101"}, "study dates"),
+        # Written as exports of tables and ISO 8601 have them.
+        ({"AcquisitionDate": "01.02.2020"}, {"AcquisitionDate": "01.02.2021"}, "days of acquisition"),
+        ({"StudyDate": "13/02/2019"}, {"StudyDate": "02/13/2021"}, "study dates"),
+        (
+            {"AcquisitionDateTime": "2020-01-01T12:00:00"},
+            {"AcquisitionDateTime": "20210101120000"},
+            "days of acquisition",
+        ),
+        # Years alone, words for a sex, and ages, which belong to the study.
+        ({"PatientBirthDate": "1950"}, {"PatientBirthDate": "19610203"}, "dates of birth"),
+        ({"PatientBirthDate": "195001"}, {"PatientBirthDate": "196101"}, "dates of birth"),
+        ({"PatientSex": "FEMALE"}, {"PatientSex": "M"}, "sexes"),
+        ({"PatientAge": "045Y"}, {"PatientAge": "060Y"}, "ages"),
+        # An identifier for everybody, and names that have nothing in common.
+        (
+            {"PatientID": "0", "PatientName": "DOE^JANE"},
+            {"PatientID": "0", "PatientName": "ROE^ANN"},
+            "patient names",
+        ),
+        (
+            {"PatientID": "12345", "PatientName": "DOE^JANE"},
+            {"PatientID": "12345", "PatientName": "ROE^ANN"},
+            "patient names",
+        ),
         # One patient's identifier does not make two visits one.
         (
             {"PatientID": "W1", "AcquisitionDate": "20200101"},
@@ -85,6 +109,19 @@ def test_what_contradicts(left, right, about):
         ({"PatientID": "7", "PatientName": "DOE^JANE"}, {"PatientID": "7", "PatientName": "DOE-ROE^JANE"}),
         ({"PatientName": "DOE^JANE"}, {"PatientName": "Doe^Jane^Ann^Dr=\u5c71\u7530^\u83ef"}),
         ({"PatientName": "DOE^JANE"}, {"PatientName": "ANONYMIZED"}),
+        ({"PatientID": "7", "PatientName": "DOE^JANE"}, {"PatientID": "7", "PatientName": "JANE DOE"}),
+        ({"PatientID": "7", "PatientName": "DOE^JANE"}, {"PatientID": "7", "PatientName": "ROE^JANE"}),
+        (
+            {"PatientID": "7", "PatientName": "Yamada^Hana"},
+            {"PatientID": "7", "PatientName": "\u5c71\u7530^\u83ef"},
+        ),
+        ({"PatientBirthDate": "19500203"}, {"PatientBirthDate": "195002"}),
+        ({"PatientSex": "F"}, {"PatientSex": "FEMALE"}),
+        # A birthday within the visit; and ages that are none.
+        ({"PatientAge": "049Y"}, {"PatientAge": "050Y"}),
+        ({"PatientAge": "050Y"}, {"PatientAge": "600M"}),
+        ({"PatientAge": "050Y"}, {"PatientAge": "old"}),
+        ({"AcquisitionDate": "01.02.2020"}, {"AcquisitionDate": "20200201"}),
         # Over midnight, by date and by time; and where one day is not told.
         ({"AcquisitionDate": "20191231"}, {"AcquisitionDate": "20200101"}),
         ({"AcquisitionDateTime": "20191231235900"}, {"AcquisitionDate": "20200101"}),
