@@ -19,6 +19,11 @@ Size = tuple[int, int]
 _ANY = re.compile("")
 _HOLOGIC: tuple[Size, ...] = ((4096, 3328), (3328, 2560))
 _SELENIUM_85: tuple[Size, ...] = ((3584, 2816), (3518, 2800), (2816, 2016), (2800, 2082))
+# Its detectors, and the fields of its phantoms for quality assurance.
+_PHANTOM: tuple[Size, ...] = (
+    *((2294, 1914), (3062, 2394), (3518, 2800), (3328, 2560), (2394, 1800), (4740, 3540)),
+    *((1350, 1000), (1588, 1176)),
+)
 _SIZES: tuple[tuple[re.Pattern[str], tuple[tuple[re.Pattern[str], tuple[Size, ...]], ...]], ...] = (
     (
         re.compile(r"\bGE\b"),
@@ -38,10 +43,7 @@ _SIZES: tuple[tuple[re.Pattern[str], tuple[tuple[re.Pattern[str], tuple[Size, ..
     ),
     (re.compile("FUJI"), ((_ANY, ((5928, 4728), (4740, 3540), (2964, 2364), (2370, 1770))),)),
     (re.compile(r"PLANMED|\bIMS\b|GIOTTO"), ((_ANY, _SELENIUM_85),)),
-    (
-        re.compile("BAC_PHANTOM"),
-        ((_ANY, ((2294, 1914), (3062, 2394), (3518, 2800), (3328, 2560), (2394, 1800), (4740, 3540))),),
-    ),
+    (re.compile("BAC_PHANTOM"), ((_ANY, _PHANTOM),)),
 )
 _SLACK = 1.03  # of a detector's side, which makers round
 _FINER = 1.2  # GE's spacing of a plane above the detector is within 1.15 of its elements'

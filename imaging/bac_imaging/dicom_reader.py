@@ -153,10 +153,7 @@ def _dataset(data: bytes) -> Dataset:
 
 def _lacks_pixels(dataset: Dataset) -> bool:
     """Tell whether the pixel data are shorter than the header says, or their items do not meet."""
-    try:
-        element: object = dataset.get_item("PixelData") if "PixelData" in dataset else None
-    except Exception:  # an element that is parsed only here; decoding says what is wrong with it
-        return False
+    element = _pixel_element(dataset)
     if element is None:
         return False
     value = getattr(element, "value", None) or b""
@@ -168,10 +165,18 @@ def _lacks_pixels(dataset: Dataset) -> bool:
 
 def _declares_too_much(dataset: Dataset) -> bool:
     """Tell whether the file ends before its pixel data do by their length; one byte is only filling."""
-    element: object = dataset.get_item("PixelData") if "PixelData" in dataset else None
+    element = _pixel_element(dataset)
     if not isinstance(element, RawDataElement) or element.length == _UNDEFINED_LENGTH:
         return False
     return element.length > len(element.value or b"") + 1
+
+
+def _pixel_element(dataset: Dataset) -> object:
+    """Return the pixel data as they were parsed; None where there are none, or none that can be parsed."""
+    try:
+        return dataset.get_item("PixelData") if "PixelData" in dataset else None
+    except Exception:  # an element that is parsed only here; decoding says what is wrong with it
+        return None
 
 
 def _ends_early(dataset: Dataset, data: bytes) -> bool:
