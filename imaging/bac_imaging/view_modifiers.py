@@ -51,6 +51,7 @@ _DESCRIPTIONS = (
     "ProtocolName",
     "ImageComments",
 )
+_PLAIN_VIEWS = ("CC", "MLO")
 _NAMING = 2  # of these name the view itself
 _SIZE = re.compile(r"(\d+(?:[.,]\d+)?) *(?:X *(\d+(?:[.,]\d+)?) *(?:CM|MM)?|CM|MM)(?![A-Z0-9])")
 _SMALL_PADDLE_CM = 17.0  # the smallest for a whole breast is 18 cm x 24 cm
@@ -112,8 +113,11 @@ def name_modified(
         notices.append(_not_plain("the compression paddle is too small for a whole breast"))
     plain: set[str] = {each.view for each in described}
     if len(described) == 1 and view not in plain:
-        found = f"the view is {view} but described as {plain.pop()}"
-        notices.append(Notice.of("BAC-W-VIEW-CONFLICT", found))
+        told = plain.pop()
+        notices.append(Notice.of("BAC-W-VIEW-CONFLICT", f"the view is {view} but described as {told}"))
+        if told not in _PLAIN_VIEWS:
+            suffixes.add(OTHER_MODIFIER)
+            notices.append(_not_plain(f"the series is described as one of {told} views"))
     if len(described) == 1:
         suffixes |= {each.modifier for each in described}
     view += "".join(sorted(suffixes - {""}))
