@@ -32,14 +32,15 @@ _OPEN, _RATHER, _SURE = 0.5, 0.3, 0.6
 """Likeness to an inverted picture: minus the first and more leaves it open where the border is bright, the
 second and more where it is not, and from the third on a picture is turned.
 
-108 films and digital views, with and without a white or black frame, came to 0.44 at most; the same inverted
-mostly lay between 1 and 3.
+Of 228 films, digital views and simulations, as they are and with a white or a black frame, none was turned;
+of the same inverted, 503 of 684.
 """
 _SOLID, _MORE_SOLID = 0.85, 0.05
 """Share of its convex hull that a dark breast fills at least, and by how much more than its surround does.
 
 The dark corners beside a large bright breast are hollow, and the breast is not.
 """
+_MARGIN = 0.1  # of each side: deeper than the frame of a scanned film
 _MOST_INVALID = 0.05  # of the picture: padding has taken the place of air
 
 
@@ -88,10 +89,20 @@ def find_polarity(signal: FloatArray, valid: BoolArray) -> Polarity:
     inverted, upright = inverted or _NOTHING, upright or _NOTHING
     likeness = inverted.likeness - upright.likeness
     is_body = inverted.solidity > max(_SOLID, upright.solidity + _MORE_SOLID)
-    if likeness > _SURE and is_body:
+    if likeness > _SURE and is_body and _is_inverted_inside(within):
         return "inverted"
     is_bright = max(_bright_border(picture), _bright_border(within)) > _BRIGHT_SIDES
     return "open" if likeness > (-_OPEN if is_bright else _RATHER) else "upright"
+
+
+def _is_inverted_inside(picture: FloatArray) -> bool:
+    """Tell whether a picture reads inverted without its outer part too: films have uneven frames there."""
+    margins = [round(_MARGIN * size) for size in picture.shape]
+    inner = picture[
+        tuple(slice(margin, size - margin) for margin, size in zip(margins, picture.shape, strict=True))
+    ]
+    inverted, upright = _breast(-inner) or _NOTHING, _breast(inner) or _NOTHING
+    return inverted.likeness > upright.likeness
 
 
 def _without_frame(picture: FloatArray, level: float, tolerance: float) -> FloatArray:

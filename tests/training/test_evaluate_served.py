@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 from scipy import ndimage
@@ -63,7 +65,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exposure = Exposure(Beam("W", "Rh", 0.050, 28), True, 0.12, 0.035, 3e5, 0.0)
     signal = expose(np.random.default_rng(1), anatomy, calcium, exposure, 0.1)
     out = tmp_path_factory.mktemp("served")
-    (out / "a.dcm").write_bytes(encode_dicom(raw_linear(signal), FACTS))
+    file = pydicom.dcmread(io.BytesIO(encode_dicom(raw_linear(signal), FACTS)))
+    # A part of a detector, which the header says.
+    file.FieldOfViewDimensions = [round(0.1 * side) for side in SHAPE]
+    file.save_as(out / "a.dcm", enforce_file_format=True)
     true = np.zeros(SHAPE, dtype=np.uint8)
     true[ARTERY] = 255
     Image.fromarray(true).save(out / "a.mask.png")

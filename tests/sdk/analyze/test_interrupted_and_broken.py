@@ -99,6 +99,8 @@ def test_a_signal_while_files_are_written_leaves_whole_ones(
     number: signal.Signals,
     when: str,
 ) -> None:
+    if number == signal.SIGINT and signal.getsignal(number) == signal.SIG_IGN:
+        pytest.skip("SIGINT is ignored here, as in a job that a shell runs in the background")
     film(tmp_path / "in", "a")
     make = getattr(saver, when)
 
