@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,20 @@ from bacctl.cli.options import ServerOptions
 from bacctl.errors import ServerUnavailableError
 from bacctl.image_result import Laterality
 from bacctl.results import ImageResult
+
+
+@pytest.fixture(autouse=True)
+def usual_signals() -> Iterator[None]:
+    """As a program has them at its start: a shell or an earlier test may have left others."""
+    usual = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_unexpected_faults_lose_no_image(client: FakeClient, run: Run, tmp_path: Path) -> None:
@@ -99,8 +114,6 @@ def test_a_signal_while_files_are_written_leaves_whole_ones(
     number: signal.Signals,
     when: str,
 ) -> None:
-    if number == signal.SIGINT and signal.getsignal(number) == signal.SIG_IGN:
-        pytest.skip("SIGINT is ignored here, as in a job that a shell runs in the background")
     film(tmp_path / "in", "a")
     make = getattr(saver, when)
 
