@@ -107,7 +107,7 @@ def log_exposure(stored: IntArray, padding: BoolArray, header: Header) -> Intens
             notices.append(Notice.of("BAC-W-INTENSITY-ASSUMED"))
         lit = values > 0
         signal = -np.log(np.where(lit, values, np.float32(1.0)))
-    if find_polarity(signal.astype(np.float32), ~padding & lit) == "inverted":
+    if find_polarity(signal.astype(np.float32), ~padding & lit, is_film=False) == "inverted":
         notices.append(Notice.of("BAC-W-POLARITY-CONFLICT", _RAW_INVERTED))
     return _finish(signal, ~padding & lit, not notices, notices)
 

@@ -54,7 +54,7 @@ class _Body(NamedTuple):
 _NOTHING = _Body(-1.5, 0.0)  # what is not told from air
 
 
-def find_polarity(signal: FloatArray, valid: BoolArray) -> Polarity:
+def find_polarity(signal: FloatArray, valid: BoolArray, *, is_film: bool = True) -> Polarity:
     """Tell an upright picture of a breast, bright on dark, from an inverted one.
 
     Parameters
@@ -63,6 +63,8 @@ def find_polarity(signal: FloatArray, valid: BoolArray) -> Polarity:
         float32, (rows, columns).
     valid : numpy.ndarray
         bool, (rows, columns), False on padding and transparent pixels.
+    is_film : bool
+        Whether it may have an uneven frame, as scanned films do.
 
     Returns
     -------
@@ -89,7 +91,7 @@ def find_polarity(signal: FloatArray, valid: BoolArray) -> Polarity:
     inverted, upright = inverted or _NOTHING, upright or _NOTHING
     likeness = inverted.likeness - upright.likeness
     is_body = inverted.solidity > max(_SOLID, upright.solidity + _MORE_SOLID)
-    if likeness > _SURE and is_body and _is_inverted_inside(within):
+    if likeness > _SURE and is_body and (not is_film or _is_inverted_inside(within)):
         return "inverted"
     is_bright = max(_bright_border(picture), _bright_border(within)) > _BRIGHT_SIDES
     return "open" if likeness > (-_OPEN if is_bright else _RATHER) else "upright"
