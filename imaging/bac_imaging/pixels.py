@@ -52,6 +52,8 @@ _LAYOUT = (
     "PixelData",
 )
 
+_END_OF_STREAM = b"\xff\xd9"  # of JPEG, JPEG-LS and JPEG 2000
+_SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"  # PS3.5 A.4
 _ROUGHER = 4.0
 """How much more neighbours differ in words with swapped bytes than in those they were, at least."""
 _METHOD = "LossyImageCompressionMethod"
@@ -260,8 +262,16 @@ def _check_unused_bits(words: npt.NDArray[np.int32], values: npt.NDArray[np.int3
 
 
 def surplus_bytes(dataset: Dataset, expected: Expected) -> int:
-    """Give how many bytes follow the pixels of an image that is not compressed, within their element."""
+    """Give how many bytes follow the pixels, within their element or the last of its fragments."""
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        return 0
+        return _behind_the_end(bytes(dataset.PixelData))
     needed = expected.rows * expected.columns * expected.samples * expected.bits_allocated // 8
     return len(dataset.PixelData) - needed
+
+
+def _behind_the_end(items: bytes) -> int:
+    """Give how many bytes of one value follow the end marker of the last stream; 0 where it has none."""
+    end = items.rfind(_END_OF_STREAM)
+    # One zero makes the length even.
+    rest = items[end + len(_END_OF_STREAM) :].removesuffix(_SEQUENCE_END).removesuffix(b"\0")
+    return len(rest) if end >= 0 and rest.count(rest[:1]) == len(rest) else 0

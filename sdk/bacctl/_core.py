@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bac_imaging.errors import CATALOGUE
 from bacctl._discreet import discreet
 from bacctl._payload import identified, not_awaited, origin_of, path_of, position_of, read_source
 from bacctl._retry import Retry
@@ -96,7 +95,9 @@ class Call:
             raise from_catalogue(
                 "BAC-SERVER-INCOMPATIBLE", "the server's report is not what this client understands"
             ) from None
-        return replace(result, warnings=(*result.warnings, _measured_again())) if again else result
+        if not again:
+            return result
+        return replace(result, warnings=(*result.warnings, Notice.of("BAC-W-MEASURED-AGAIN")))
 
     def identified(self, error: BacctlError) -> BacctlError:
         """Add to an error which image it is about, and say where only half of a file was given."""
@@ -213,12 +214,6 @@ class Core:
         self.cache.put(call.data, call.options, report["weights_sha256"], report.get("bacctl"), answer)
         if self._info is not None:
             self._info = {**self._info, "model": report["weights_sha256"], "bacctl": report.get("bacctl")}
-
-
-def _measured_again() -> Notice:
-    code = "BAC-W-MEASURED-AGAIN"
-    entry = CATALOGUE[code]
-    return Notice(code, f"{entry.meaning}; {entry.hint}")
 
 
 def failed(error: Exception, source: Source) -> ImageResult:

@@ -98,7 +98,7 @@ def not_awaited(given: object) -> BacctlError:
 def position_of(source: object) -> int:
     """Return at which byte an open file stands; 0 for all else, and where that cannot be told."""
     try:
-        position = source.tell() if hasattr(source, "read") else 0  # type: ignore[attr-defined]
+        position: object = getattr(source, "tell", int)() if hasattr(source, "read") else 0
     except Exception:  # a pipe, a closed file, whatever stands for a file
         return 0
     return position if isinstance(position, int) else 0

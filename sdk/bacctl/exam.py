@@ -34,7 +34,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from bacctl._version import __version__
-from bacctl.exam_alarms import earlier_view, inconsistencies, mixed, notice_of, repeated_view, untied
+from bacctl.exam_alarms import earlier_view, inconsistencies, mixed, repeated_view, untied
 from bacctl.exam_choice import STRENGTH, Choice, choose, study_of, view_of, warns, with_repeated_uids
 from bacctl.exam_identity import contradiction
 from bacctl.exam_results import SIDES, VIEWS, BreastResult, ExamResult, ViewResult
@@ -194,9 +194,9 @@ def _of_all_images(images: Sequence[ImageResult]) -> list[Notice]:
     measured = [image for image in images if image.status == "ok"]
     notices = []
     if len({study_of(image) for image in measured} - {None}) > 1:
-        notices.append(notice_of("BAC-W-EXAM-STUDIES"))
+        notices.append(Notice.of("BAC-W-EXAM-STUDIES"))
     if any(warns(image, "BAC-W-UID-REPEATED") for image in measured):
-        notices.append(notice_of("BAC-W-UID-REPEATED"))
+        notices.append(Notice.of("BAC-W-UID-REPEATED"))
     return notices
 
 

@@ -88,11 +88,6 @@ def earlier_view(view: str) -> Notice:
     return Notice(code, f"{why}; {CATALOGUE[code].hint}")
 
 
-def notice_of(code: str) -> Notice:
-    """Say what the catalogue says of a code."""
-    return Notice(code, f"{CATALOGUE[code].meaning}; {CATALOGUE[code].hint}")
-
-
 def mixed(about: Sequence[str], groups: Sequence[Sequence[str]]) -> Notice:
     """Say that images cannot be of one woman and one visit.
 

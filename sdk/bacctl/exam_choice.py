@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bac_imaging.errors import CATALOGUE
 from bac_imaging.identifiers import is_uid
 from bacctl._origin import latest, taken_after
 from bacctl.exam_results import SIDES, VIEWS
@@ -133,8 +132,7 @@ def with_repeated_uids(images: Sequence[ImageResult]) -> list[ImageResult]:
         if image.status == "ok" and image.sop_instance_uid is not None:
             by_uid.setdefault(image.sop_instance_uid, []).append(image)
     repeated = {uid for uid, same in by_uid.items() if len(same) > 1 and len(distinct(same)) > 1}
-    entry = CATALOGUE[_REPEATED]
-    notice = Notice(_REPEATED, f"{entry.meaning}; {entry.hint}")
+    notice = Notice.of(_REPEATED)
     return [
         replace(image, warnings=(*image.warnings, notice))
         if image.status == "ok" and image.sop_instance_uid in repeated and not warns(image, _REPEATED)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any
 
+from bac_imaging.errors import CATALOGUE
 from bacctl._checked import amount, count, flag, items, known, table, text
 
 _CODE = re.compile(r"BAC-[A-Z0-9-]+")
@@ -30,6 +31,11 @@ class Notice:
     def to_dict(self) -> dict[str, str]:
         """Return the JSON object."""
         return {"code": self.code, "text": self.text}
+
+    @classmethod
+    def of(cls, code: str) -> Notice:
+        """Say what the catalogue says of a code."""
+        return cls(code, f"{CATALOGUE[code].meaning}; {CATALOGUE[code].hint}")
 
     @classmethod
     def from_dict(cls, value: Any) -> Notice:

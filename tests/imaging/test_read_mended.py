@@ -58,11 +58,19 @@ def test_a_file_filled_up_with_ff(syntax, dataset, to_bytes, ramp):
 
 def test_pixels_filled_up_within_their_element(dataset, to_bytes, ramp):
     assert is_mended(to_bytes(dataset(PixelData=ramp.tobytes() + b"\xff" * 64, **PLAIN)), ramp)
+
+
+@pytest.mark.parametrize("syntax", [uid.JPEG2000Lossless, uid.JPEGLSLossless])
+def test_a_fragment_that_is_filled_up_behind_its_stream(syntax, dataset, to_bytes, ramp):
     ds = dataset(**PLAIN)
-    ds.compress(uid.JPEG2000Lossless, generate_instance_uid=False)
+    ds.compress(syntax, generate_instance_uid=False)
+    assert not is_mended(to_bytes(ds), ramp)
     frame = pydicom.encaps.get_frame(ds.PixelData, 0, number_of_frames=1)
-    ds.PixelData = pydicom.encaps.encapsulate([frame + b"\xff" * 64])
-    is_mended(to_bytes(ds), ramp)
+    # One byte makes the length even (PS3.5 A.4).
+    for filling, told in ((b"\0", False), (b"\xff" * 64, True), (b"\0" * 64, True)):
+        stream = frame[: frame.rindex(b"\xff\xd9") + 2]
+        ds.PixelData = pydicom.encaps.encapsulate([stream + filling + b"\0" * (len(stream + filling) % 2)])
+        assert is_mended(to_bytes(ds), ramp) == told
 
 
 @pytest.mark.parametrize("syntax", [uid.JPEG2000Lossless, uid.JPEGLSLossless, uid.RLELossless])
