@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import zlib
@@ -15,6 +16,7 @@ import pytest
 import trustme
 from tritonclient.grpc import service_pb2
 
+from bacctl import AsyncClient, Client, ImageResult
 from bacctl.testing import make_report
 
 SHAPE = (480, 320)  # of the test image, so that server_info() passes
@@ -134,3 +136,21 @@ def server_certificate(authority: trustme.CA) -> tuple[bytes, bytes]:
     """Key and chain for localhost."""
     issued = authority.issue_cert("localhost", "127.0.0.1")
     return issued.private_key_pem.bytes(), b"".join(part.bytes() for part in issued.cert_chain_pems)
+
+
+@pytest.fixture(params=["sync", "async"])
+def analyze(request: pytest.FixtureRequest) -> Callable[..., ImageResult]:
+    """Analyse ``b"x"`` with a client of the given arguments, in either way."""
+
+    def with_threads(url: str, timeout: float = 20.0, **given: Any) -> ImageResult:
+        with Client(url, max_retries=0, **given) as client:
+            return client.analyze(b"x", timeout=timeout)
+
+    def in_loop(url: str, timeout: float = 20.0, **given: Any) -> ImageResult:
+        async def main() -> ImageResult:
+            async with AsyncClient(url, max_retries=0, **given) as client:
+                return await client.analyze(b"x", timeout=timeout)
+
+        return asyncio.run(main())
+
+    return with_threads if request.param == "sync" else in_loop
