@@ -13,7 +13,7 @@ from PIL import Image
 from bac_training import variants
 from bac_training.cache import BAC, read_cases
 from bac_training.evaluation.labelled import read_labelled
-from bac_training.variants import VariantSource, process_again
+from bac_training.variants import VariantSource, process_again, visible
 
 MM = 0.2
 
@@ -135,3 +135,14 @@ def test_air_stays_black_and_brightness_within_bounds() -> None:
 def test_an_image_without_any_brightness_is_left_alone() -> None:
     black = np.zeros((20, 20), dtype=np.float32)
     assert np.array_equal(process_again(black, 0.1, np.random.default_rng(0)), black)
+
+
+def test_a_piece_within_the_noise_is_not_kept() -> None:
+    # White noise of SD 10 is nearly all detail, so that 40 is four standard deviations and 8 less than one.
+    before = np.random.default_rng(0).normal(100, 10, (200, 200)).astype(np.float32)
+    clear, faint = np.zeros((2, 200, 200), dtype=bool)
+    clear[60:64, 40:160] = True
+    faint[140:144, 40:160] = True
+    added = (40 * clear + 8 * faint).astype(np.float32)
+    assert np.array_equal(visible(added, before, clear | faint, 0.1), clear)
+    assert not visible(added, before, faint, 0.1).any()

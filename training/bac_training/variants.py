@@ -30,7 +30,7 @@ from bac_training.evaluation.folds import read_folds
 from bac_training.evaluation.labelled import LabelledImage, read_labelled
 from bac_training.sources import BoolArray, Sample
 
-__all__ = ["VariantSource", "process_again"]
+__all__ = ["VariantSource", "process_again", "visible"]
 
 FloatArray = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -38,6 +38,10 @@ Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 _SCALE = 0.15  # logarithm of the factor by which the spacing is changed, at most
 _MASS_RANGE_MG = (1.0, 40.0)
 _GAIN_RANGE = (1.0, 2.2)  # digital systems show calcium in more contrast than the film it is put in as
+_LEAST_VISIBLE = 2.0  # local standard deviations by which most of a piece must stand out of its tissue
+_TISSUE_MM = 1.0  # what varies over more is no noise that hides a wall
+_AROUND_MM = 4.0
+_TOGETHER_PX = 5  # gaps that do not part a piece
 _BLACK = 2 / 255
 _COARSE_PX = 8  # a Gaussian wider than this is computed on a coarse grid
 _DETAILS = ((0.15, 1.2), (0.4, 1.0), (1.2, 0.8), (3.0, 0.6))  # mm; greatest gain
@@ -198,9 +202,43 @@ def _insert(pixels: Pixels, spacing_mm: float, rng: np.random.Generator) -> tupl
         # A small breast has no room for the artery that was drawn.
         return pixels, np.zeros(pixels.shape, dtype=np.bool_)
     before = pixels.astype(np.float32)
-    shown = before + np.float32(rng.uniform(*_GAIN_RANGE)) * (made.pixels - before)
-    limited = np.rint(np.clip(shown, 0, np.iinfo(pixels.dtype).max))
-    return (limited.astype(np.uint8) if pixels.dtype == np.uint8 else limited.astype(np.uint16)), made.mask
+    added = np.float32(rng.uniform(*_GAIN_RANGE)) * (made.pixels - before)
+    mask = visible(added, before, made.mask, spacing_mm)
+    # What cannot be seen is taken out of both, for it would teach that a faint tube is BAC.
+    near = ndimage.binary_dilation(mask, iterations=_TOGETHER_PX)
+    limited = np.rint(np.clip(before + np.where(near, added, 0), 0, np.iinfo(pixels.dtype).max))
+    return (limited.astype(np.uint8) if pixels.dtype == np.uint8 else limited.astype(np.uint16)), mask
+
+
+def visible(added: FloatArray, before: FloatArray, mask: BoolArray, spacing_mm: float) -> BoolArray:
+    """Return the pieces of a mask that stand out of their tissue over half of their area.
+
+    Parameters
+    ----------
+    added : ndarray of float32, shape (rows, columns)
+        What calcium adds to the pixels.
+    before : ndarray of float32, shape (rows, columns)
+        The pixels without it, in the same unit.
+    mask : ndarray of bool, shape (rows, columns)
+        Where the calcium lies.
+    spacing_mm : float
+        Pixel spacing.
+
+    Returns
+    -------
+    ndarray of bool, shape (rows, columns)
+        The pieces whose median addition is two or more standard deviations of the detail around them
+        (what varies within 1 mm, over 4 mm).
+    """
+    detail = before - ndimage.gaussian_filter(before, _TISSUE_MM / spacing_mm, truncate=3.0)
+    side = max(int(_AROUND_MM / spacing_mm), 3)
+    spread = np.sqrt(np.maximum(ndimage.uniform_filter(detail * detail, side), 1.0))
+    pieces, count = ndimage.label(ndimage.binary_dilation(mask, iterations=_TOGETHER_PX), np.ones((3, 3)))
+    seen = np.zeros(count + 1, dtype=np.bool_)
+    for number, box in enumerate(ndimage.find_objects(pieces), start=1):
+        inside = mask[box] & (pieces[box] == number)
+        seen[number] = float(np.median(added[box][inside] / spread[box][inside])) >= _LEAST_VISIBLE
+    return np.asarray(mask & seen[pieces], dtype=np.bool_)
 
 
 def _read(path: Path) -> Pixels:
