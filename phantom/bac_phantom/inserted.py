@@ -126,7 +126,7 @@ def insert_arteries(
     """
     top = float(np.iinfo(pixels.dtype).max)
     brightness = pixels.astype(np.float32) / np.float32(top)
-    inside = _breast(brightness, pitch_mm)
+    inside = find_breast(brightness, pitch_mm)
     flipped = inside[:, inside.shape[1] // 2 :].sum() > inside[:, : inside.shape[1] // 2].sum()
     if flipped:
         brightness, inside = brightness[:, ::-1], inside[:, ::-1]
@@ -175,8 +175,26 @@ def insert_arteries(
     return Inserted(result.astype(np.uint16, order="C"), mask, put_in)
 
 
-def _breast(brightness: FloatArray, pitch_mm: float) -> npt.NDArray[np.bool_]:
-    """Find the largest bright region away from white borders, roughly: arteries stay well inside it."""
+def find_breast(brightness: FloatArray, pitch_mm: float) -> npt.NDArray[np.bool_]:
+    """Find the largest bright region away from white borders, roughly: arteries stay well inside it.
+
+    Parameters
+    ----------
+    brightness
+        (rows, columns), 0 to 1, white attenuates.
+    pitch_mm
+        Pixel spacing.
+
+    Returns
+    -------
+    ndarray of bool, shape (rows, columns)
+        True inside.
+
+    Raises
+    ------
+    BackgroundError
+        When nothing is bright enough.
+    """
     step = max(int(1.0 / pitch_mm), 1)
     coarse = ndimage.uniform_filter(brightness, step)[::step, ::step]
     # Film borders and labels are white; tissue seldom is.

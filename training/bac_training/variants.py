@@ -38,7 +38,8 @@ Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 _SCALE = 0.15  # logarithm of the factor by which the spacing is changed, at most
 _MASS_RANGE_MG = (1.0, 40.0)
 _GAIN_RANGE = (1.0, 2.2)  # digital systems show calcium in more contrast than the film it is put in as
-_LEAST_VISIBLE = 2.0  # local standard deviations by which most of a piece must stand out of its tissue
+_LEAST_VISIBLE = 1.5  # local standard deviations by which a piece must stand out of its tissue
+_WALLS = 0.75  # quantile over the piece: most of a tram-track is lumen
 _TISSUE_MM = 1.0  # what varies over more is no noise that hides a wall
 _AROUND_MM = 4.0
 _TOGETHER_PX = 5  # gaps that do not part a piece
@@ -193,25 +194,52 @@ def _stored(brightness: FloatArray, rng: np.random.Generator) -> Pixels:
 
 
 def _insert(pixels: Pixels, spacing_mm: float, rng: np.random.Generator) -> tuple[Pixels, BoolArray]:
-    from bac_phantom.inserted import BackgroundError, insert_arteries
-
     low, high = np.log(_MASS_RANGE_MG)
-    try:
-        made = insert_arteries(pixels, spacing_mm, float(np.exp(rng.uniform(low, high))), rng)
-    except BackgroundError:
-        # A small breast has no room for the artery that was drawn.
+    mass_mg = float(np.exp(rng.uniform(low, high)))
+    # By turns from both generators, whose arteries look nothing alike.
+    put_in = _of_phantom if rng.random() < 0.5 else _of_random_field
+    made = put_in(pixels, spacing_mm, mass_mg, rng)
+    if made is None:
         return pixels, np.zeros(pixels.shape, dtype=np.bool_)
     before = pixels.astype(np.float32)
-    added = np.float32(rng.uniform(*_GAIN_RANGE)) * (made.pixels - before)
-    mask = visible(added, before, made.mask, spacing_mm)
+    added = np.float32(rng.uniform(*_GAIN_RANGE)) * (made[0] - before)
+    mask = visible(added, before, made[1], spacing_mm)
     # What cannot be seen is taken out of both, for it would teach that a faint tube is BAC.
     near = ndimage.binary_dilation(mask, iterations=_TOGETHER_PX)
     limited = np.rint(np.clip(before + np.where(near, added, 0), 0, np.iinfo(pixels.dtype).max))
     return (limited.astype(np.uint8) if pixels.dtype == np.uint8 else limited.astype(np.uint16)), mask
 
 
+_Made = tuple[FloatArray, BoolArray] | None
+
+
+def _of_phantom(pixels: Pixels, spacing_mm: float, mass_mg: float, rng: np.random.Generator) -> _Made:
+    from bac_phantom.inserted import BackgroundError, insert_arteries
+
+    try:
+        made = insert_arteries(pixels, spacing_mm, mass_mg, rng)
+    except BackgroundError:
+        # A small breast has no room for the artery that was drawn.
+        return None
+    return made.pixels.astype(np.float32), made.mask
+
+
+def _of_random_field(pixels: Pixels, spacing_mm: float, mass_mg: float, rng: np.random.Generator) -> _Made:
+    from bac_phantom.inserted import BackgroundError, find_breast
+    from bac_randfield.inserted import insert_arteries
+
+    top = np.float32(np.iinfo(pixels.dtype).max)
+    brightness = pixels.astype(np.float32) / top
+    try:
+        breast = find_breast(brightness, spacing_mm)
+    except BackgroundError:
+        return None
+    made = insert_arteries(brightness, breast, spacing_mm, mass_mg, rng)
+    return None if made is None else (made.brightness * top, made.mask)
+
+
 def visible(added: FloatArray, before: FloatArray, mask: BoolArray, spacing_mm: float) -> BoolArray:
-    """Return the pieces of a mask that stand out of their tissue over half of their area.
+    """Return the pieces of a mask that stand out of their tissue over a quarter of their area.
 
     Parameters
     ----------
@@ -227,8 +255,8 @@ def visible(added: FloatArray, before: FloatArray, mask: BoolArray, spacing_mm: 
     Returns
     -------
     ndarray of bool, shape (rows, columns)
-        The pieces whose median addition is two or more standard deviations of the detail around them
-        (what varies within 1 mm, over 4 mm).
+        The pieces whose upper quartile of what is added is 1.5 or more standard deviations of the detail
+        around them (what varies within 1 mm, over 4 mm).
     """
     detail = before - ndimage.gaussian_filter(before, _TISSUE_MM / spacing_mm, truncate=3.0)
     side = max(int(_AROUND_MM / spacing_mm), 3)
@@ -237,7 +265,7 @@ def visible(added: FloatArray, before: FloatArray, mask: BoolArray, spacing_mm: 
     seen = np.zeros(count + 1, dtype=np.bool_)
     for number, box in enumerate(ndimage.find_objects(pieces), start=1):
         inside = mask[box] & (pieces[box] == number)
-        seen[number] = float(np.median(added[box][inside] / spread[box][inside])) >= _LEAST_VISIBLE
+        seen[number] = float(np.quantile(added[box][inside] / spread[box][inside], _WALLS)) >= _LEAST_VISIBLE
     return np.asarray(mask & seen[pieces], dtype=np.bool_)
 
 
