@@ -283,6 +283,17 @@ def test_bad_corrections_are_told(evaluate: Evaluate, tmp_path: Path, written: s
     assert expected in evaluate("--labels", str(table), code=1)["error"]
 
 
+def test_many_faults_are_counted_one_line_each_and_cut_off(evaluate: Evaluate, tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    lost = "".join(f"lost-{number}.png,uncertain,seen\n" for number in range(30))
+    table.write_text(f"image,label,reason\n{lost}")
+    told = evaluate("--labels", str(table), code=1)["error"].splitlines()
+    assert "30 problems in the data; nothing was evaluated" in told[0]
+    assert "line 2 names lost-0.png" in told[1]
+    assert len(told) == 22
+    assert told[-1].endswith("and 10 more")
+
+
 def test_wrong_usage(folder: Path, evaluate: Evaluate, tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
     table.write_text("image,fold\n")

@@ -35,6 +35,8 @@ class DataSetError(TrainingError):
     ----------
     problems : sequence of str
         One line each: the file, what is wrong, what to do. The first twenty are written into the message.
+    consequence : str
+        What was therefore not done.
 
     Attributes
     ----------
@@ -42,13 +44,14 @@ class DataSetError(TrainingError):
         All of them.
     """
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__(problems)
+    def __init__(self, problems: Sequence[str], consequence: str = "nothing was trained") -> None:
+        super().__init__(problems, consequence)
         self.problems = tuple(problems)
+        self._consequence = consequence
 
     def __str__(self) -> str:
         count = len(self.problems)
-        lines = [f"{count} problem{'s' * (count != 1)} in the data; nothing was trained", *self.problems]
+        lines = [f"{count} problem{'s' * (count != 1)} in the data; {self._consequence}", *self.problems]
         if count > _MOST_NAMED:
             lines[1 + _MOST_NAMED :] = [f"and {count - _MOST_NAMED} more"]
         return "\n".join(lines)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bacctl.cli.extras import needs
-from bacctl.cli.guard import CommandError, UsageError, guarded
+from bacctl.cli.guard import EXIT_SOME_FAILED, CommandError, UsageError, complain, guarded
 from bacctl.cli.options import Quiet
 from bacctl.cli.sink import Sink
 
@@ -83,7 +83,7 @@ def evaluate(
     if folds and model:
         raise UsageError("--model: leave it out with --folds, where each fold has its own --fold-model")
     with needs("train"):
-        from bac_training.errors import TrainingError
+        from bac_training.errors import DataSetError, TrainingError
         from bac_training.evaluation.labelled import is_labelled
         from bac_training.evaluation.real_page import as_text as real_as_text
         from bac_training.evaluation.real_run import run_real
@@ -125,6 +125,10 @@ def evaluate(
                         progress=show,
                     )
                     text = found.to_text()
+        except DataSetError as error:
+            for line in str(error).splitlines():
+                complain(line)
+            raise typer.Exit(EXIT_SOME_FAILED) from None
         except TrainingError as error:
             raise CommandError(str(error)) from None
         sink.text(text)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bac_training.errors import TrainingError
+from bac_training.errors import DataSetError, TrainingError
 from bac_training.evaluation.centre_lines import FILE, CentreLines, read_centre_lines
 from bac_training.tables import Line, parse_table, read_text
 from bac_training.truth import View, spacing_pair
@@ -196,9 +196,11 @@ def table_of(path: Path, header: str, required: Sequence[str]) -> list[Line]:
 
 
 def raise_all(problems: Sequence[str]) -> None:
-    """Raise all problems as one error, one line each; none, none."""
+    """Raise all problems as one error; none, none."""
+    if len(problems) == 1:
+        raise TrainingError(problems[0])
     if problems:
-        raise TrainingError("\n".join(problems))
+        raise DataSetError(problems, "nothing was evaluated")
 
 
 def _image(path: Path, line: Line, problems: list[str]) -> list[LabelledImage]:
