@@ -183,6 +183,8 @@ def _card(content: Mapping[str, Any], network: ProbabilityNet, data: bytes) -> d
         },
         "seed": content["config"]["run"]["seed"],
         "data": content["data"],
+        # Of which networks it is the mean, if of several.
+        **({"averaged": content["averaged"]} if "averaged" in content else {}),
         "training": {
             "images": content["cases"],
             "steps": content["step"],
