@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,12 @@ class Inserted:
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
     mask: npt.NDArray[np.bool_]
     calcium_mass_mg: float
+
+
+Insert = Callable[
+    [npt.NDArray[np.uint8] | npt.NDArray[np.uint16], float, float, np.random.Generator], Inserted
+]
+"""(pixels, spacing in mm, mass in mg, source of chance) to an image with arteries."""
 
 
 def find_backgrounds(folder: Path) -> list[Path]:
@@ -233,6 +240,7 @@ def write_inserted(
     pitch_mm: float,
     config: PhantomConfig | None = None,
     progress: Callable[[int, int], None] | None = None,
+    insert: Insert | None = None,
 ) -> Path:
     """Write a training folder of ``images`` made from real backgrounds: TIFF, masks and ``images.csv``.
 
@@ -249,6 +257,8 @@ def write_inserted(
         mass is that of one view here.
     progress
         Called with (done, images).
+    insert
+        Another generator's arteries, in place of `insert_arteries`.
 
     Returns
     -------
@@ -264,7 +274,9 @@ def write_inserted(
     paths = find_backgrounds(backgrounds)
     out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for number, image in enumerate(_images(paths, images, seed, pitch_mm, config)):
+    for number, image in enumerate(
+        _images(paths, images, seed, pitch_mm, config, insert or _insert_of(config))
+    ):
         name = f"inserted-{seed + number}"
         Image.fromarray(image.pixels).save(out / f"{name}.tif")
         Image.fromarray(image.mask.astype(np.uint8) * 255).save(out / f"{name}.mask.png")
@@ -277,8 +289,12 @@ def write_inserted(
     return table
 
 
+def _insert_of(config: PhantomConfig) -> Insert:
+    return functools.partial(insert_arteries, width_range_mm=config.outer_width_range_mm)
+
+
 def _images(
-    paths: list[Path], images: int, seed: int, pitch_mm: float, config: PhantomConfig
+    paths: list[Path], images: int, seed: int, pitch_mm: float, config: PhantomConfig, insert: Insert
 ) -> Iterator[Inserted]:
     low, high = config.mass_range_mg
     for number in range(images):
@@ -291,6 +307,6 @@ def _images(
         # Four views share a woman's calcium; each of her breasts shows half of it.
         mass_mg = 0.5 * float(np.exp(rng.uniform(np.log(low), np.log(high))))
         try:
-            yield insert_arteries(pixels, pitch_mm, mass_mg, rng, config.outer_width_range_mm)
+            yield insert(pixels, pitch_mm, mass_mg, rng)
         except BackgroundError as error:
             raise BackgroundError(f"{path}: {error}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,10 @@ from bac_randfield.calcium import Canvas, draw_artery
 from bac_randfield.outline import Outline
 from bac_randfield.physics import Attenuator, Beam, FloatArray, log_attenuation
 
-__all__ = ["Inserted", "insert_arteries"]
+if TYPE_CHECKING:
+    import bac_phantom.inserted
+
+__all__ = ["Inserted", "insert_arteries", "insert_into"]
 
 _COARSE_MM = 1.0
 _THICKNESS_MM, _SOURCE_MM, _GAP_MM = 55.0, 660.0, 20.0
@@ -100,6 +104,49 @@ def insert_arteries(
     if flipped:
         shown, mask = shown[:, ::-1], mask[:, ::-1]
     return Inserted(np.ascontiguousarray(shown), np.ascontiguousarray(mask), put_in)
+
+
+def insert_into(
+    pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16],
+    pitch_mm: float,
+    mass_mg: float,
+    rng: np.random.Generator,
+) -> bac_phantom.inserted.Inserted:
+    """Put calcified arteries into the pixels of a display image.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8 or uint16, shape (rows, columns)
+        White attenuates; breast at the left or right border.
+    pitch_mm : float
+        Pixel spacing.
+    mass_mg : float
+        Calcium to put in, about.
+    rng : numpy.random.Generator
+        Source of chance.
+
+    Returns
+    -------
+    bac_phantom.inserted.Inserted
+        The image, as `bac_phantom.inserted.insert_arteries` gives it.
+
+    Raises
+    ------
+    bac_phantom.inserted.BackgroundError
+        When no breast is found, or no artery finds room in it.
+    """
+    # Where the breast lies in a real picture is no part of either phantom's model.
+    from bac_phantom.inserted import BackgroundError, find_breast
+    from bac_phantom.inserted import Inserted as Image
+
+    top = np.float32(np.iinfo(pixels.dtype).max)
+    brightness = pixels.astype(np.float32) / top
+    made = insert_arteries(brightness, find_breast(brightness, pitch_mm), pitch_mm, mass_mg, rng)
+    if made is None:
+        raise BackgroundError("no artery fits into the breast; check that the pixel spacing is right")
+    shown = np.rint(np.clip(made.brightness, 0, 1) * top)
+    stored = shown.astype(np.uint8) if pixels.dtype == np.uint8 else shown.astype(np.uint16)
+    return Image(stored, made.mask, made.calcium_mass_mg)
 
 
 def _setting(breast: npt.NDArray[np.bool_], pitch_mm: float) -> Setting | None:

@@ -55,6 +55,33 @@ def test_a_folder_to_train_on_comes_out(tmp_path) -> None:
         assert row["pixel_spacing_mm"] == "0.2"
 
 
+def test_arteries_of_the_other_generator_go_into_the_same_folder_form(tmp_path) -> None:
+    (tmp_path / "real").mkdir()
+    Image.fromarray(background()).save(tmp_path / "real" / "a.png")
+    options = [
+        "--backgrounds",
+        str(tmp_path / "real"),
+        "--pixel-spacing",
+        "0.2",
+        "--women",
+        "3",
+        "--seed",
+        "4",
+    ]
+    made = {}
+    for generator in ("phantom", "randfield"):
+        out = tmp_path / generator
+        done = CliRunner().invoke(app, ["phantom", str(out), *options, "--generator", generator])
+        assert done.exit_code == 0, done.output
+        rows = list(csv.DictReader((out / "images.csv").open()))
+        assert len(rows) == 3
+        made[generator] = [np.asarray(Image.open(out / row["mask"])) for row in rows]
+    assert any(mask.any() for mask in made["randfield"])
+    assert not any(
+        mask.any() and np.array_equal(mask, other) for mask, other in zip(*made.values(), strict=True)
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [

@@ -194,48 +194,25 @@ def _stored(brightness: FloatArray, rng: np.random.Generator) -> Pixels:
 
 
 def _insert(pixels: Pixels, spacing_mm: float, rng: np.random.Generator) -> tuple[Pixels, BoolArray]:
+    from bac_phantom.inserted import BackgroundError, insert_arteries
+    from bac_randfield.inserted import insert_into
+
     low, high = np.log(_MASS_RANGE_MG)
     mass_mg = float(np.exp(rng.uniform(low, high)))
     # By turns from both generators, whose arteries look nothing alike.
-    put_in = _of_phantom if rng.random() < 0.5 else _of_random_field
-    made = put_in(pixels, spacing_mm, mass_mg, rng)
-    if made is None:
+    insert = insert_arteries if rng.random() < 0.5 else insert_into
+    try:
+        made = insert(pixels, spacing_mm, mass_mg, rng)
+    except BackgroundError:
+        # A small breast has no room for the artery that was drawn.
         return pixels, np.zeros(pixels.shape, dtype=np.bool_)
     before = pixels.astype(np.float32)
-    added = np.float32(rng.uniform(*_GAIN_RANGE)) * (made[0] - before)
-    mask = visible(added, before, made[1], spacing_mm)
+    added = np.float32(rng.uniform(*_GAIN_RANGE)) * (made.pixels - before)
+    mask = visible(added, before, made.mask, spacing_mm)
     # What cannot be seen is taken out of both, for it would teach that a faint tube is BAC.
     near = ndimage.binary_dilation(mask, iterations=_TOGETHER_PX)
     limited = np.rint(np.clip(before + np.where(near, added, 0), 0, np.iinfo(pixels.dtype).max))
     return (limited.astype(np.uint8) if pixels.dtype == np.uint8 else limited.astype(np.uint16)), mask
-
-
-_Made = tuple[FloatArray, BoolArray] | None
-
-
-def _of_phantom(pixels: Pixels, spacing_mm: float, mass_mg: float, rng: np.random.Generator) -> _Made:
-    from bac_phantom.inserted import BackgroundError, insert_arteries
-
-    try:
-        made = insert_arteries(pixels, spacing_mm, mass_mg, rng)
-    except BackgroundError:
-        # A small breast has no room for the artery that was drawn.
-        return None
-    return made.pixels.astype(np.float32), made.mask
-
-
-def _of_random_field(pixels: Pixels, spacing_mm: float, mass_mg: float, rng: np.random.Generator) -> _Made:
-    from bac_phantom.inserted import BackgroundError, find_breast
-    from bac_randfield.inserted import insert_arteries
-
-    top = np.float32(np.iinfo(pixels.dtype).max)
-    brightness = pixels.astype(np.float32) / top
-    try:
-        breast = find_breast(brightness, spacing_mm)
-    except BackgroundError:
-        return None
-    made = insert_arteries(brightness, breast, spacing_mm, mass_mg, rng)
-    return None if made is None else (made.brightness * top, made.mask)
 
 
 def visible(added: FloatArray, before: FloatArray, mask: BoolArray, spacing_mm: float) -> BoolArray:

@@ -89,13 +89,19 @@ def phantom(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: exists and is not an empty folder; give a new one")
-    if generator is Generator.RANDFIELD:
-        others = mix is not Mix.DEFAULT or without or backgrounds is not None or pixel_spacing is not None
-        if others or look is Look.RAW_LOG:
-            raise UsageError(
-                "--mix, --without, --backgrounds, --pixel-spacing and --look raw-log do not go with "
-                "--generator randfield; leave them out"
-            )
+    foreign = generator is Generator.RANDFIELD
+    if foreign and (mix is not Mix.DEFAULT or without or look is Look.RAW_LOG):
+        raise UsageError(
+            "--mix, --without and --look raw-log do not go with --generator randfield; leave them out"
+        )
+    if backgrounds is None and pixel_spacing is not None:
+        raise UsageError("--pixel-spacing is of --backgrounds; the phantom has its detectors' own")
+    if backgrounds is not None:
+        if pixel_spacing is None:
+            raise UsageError("--backgrounds needs --pixel-spacing: the network works at a fixed scale")
+        if look is not None or without or processes > 1:
+            raise UsageError("--look, --without and --processes do not go with --backgrounds; leave them out")
+    elif foreign:
         with Sink(quiet=quiet) as sink:
             _randfield(sink, out, women, seed, look.value if look else "mixed", processes)
         return
@@ -109,16 +115,10 @@ def phantom(
     config = MIXES[mix.value]
     kept = tuple(name for name in config.hard_negatives if name not in dropped)
     config = dataclasses.replace(config, look=look.value if look else config.look, hard_negatives=kept)
-    if backgrounds is not None:
-        if pixel_spacing is None:
-            raise UsageError("--backgrounds needs --pixel-spacing: the network works at a fixed scale")
-        if look is not None or dropped or processes > 1:
-            raise UsageError("--look, --without and --processes do not go with --backgrounds; leave them out")
+    if backgrounds is not None and pixel_spacing is not None:
         with Sink(quiet=quiet) as sink:
-            _insert(sink, out, backgrounds, women, seed, pixel_spacing, config)
+            _insert(sink, out, backgrounds, women, seed, pixel_spacing, config, foreign)
         return
-    if pixel_spacing is not None:
-        raise UsageError("--pixel-spacing is of --backgrounds; the phantom has its detectors' own")
     with Sink(quiet=quiet) as sink:
         with sink.progress("making", "exam") as show:
             truth = write_dataset(out, women, seed, config, progress=show, processes=processes)
@@ -141,12 +141,15 @@ def _insert(
     seed: int,
     spacing_mm: float,
     config: PhantomConfig,
+    foreign: bool,
 ) -> None:
     from bac_phantom.inserted import BackgroundError, write_inserted
+    from bac_randfield.inserted import insert_into
 
     try:
         with sink.progress("making", "image") as show:
-            table = write_inserted(out, backgrounds, images, seed, spacing_mm, config, show)
+            insert = insert_into if foreign else None
+            table = write_inserted(out, backgrounds, images, seed, spacing_mm, config, show, insert)
     except BackgroundError as error:
         raise UsageError(str(error)) from None
     sink.talk(f"{images} images with masks, listed in {table} (research use only)")
