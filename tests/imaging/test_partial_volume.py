@@ -85,9 +85,9 @@ def seen_of_slab(width_mm: float, log_depth: float, sigma_mm: float) -> float:
 
 
 def test_the_integral_by_hand_to_second_order() -> None:
-    # -log(1 - a g) = a g + a^2 g^2 / 2 + ... with a = 1 - exp(-L). The box keeps its area, 0.3 mm;
-    # its square's is w erf(w / 2s) - 2 s / sqrt(pi) (1 - exp(-w^2 / 4 s^2)) = 0.3 x 0.96611 - 0.11284 x 0.89460
-    # = 0.1889. With L = 0.1, a = 0.095163: (0.095163 x 0.3 + 0.009056 x 0.1889 / 2) / 0.03 = 0.9801, and the third
+    # -log(1 - a g) = a g + a^2 g^2 / 2 + ... with a = 1 - exp(-L). The box keeps its area, 0.3 mm. Its square
+    # has w erf(w / 2s) - 2 s / sqrt(pi) (1 - exp(-w^2 / 4 s^2)) = 0.3 x 0.9661 - 0.1128 x 0.8946 = 0.1889 mm.
+    # With L = 0.1, a = 0.095163: (0.095163 x 0.3 + 0.009056 x 0.1889 / 2) / 0.03 = 0.9801, and the third
     # term adds 0.0003 x 0.13 / 0.03 = 0.0013.
     assert seen_of_slab(0.3, 0.1, 0.1) == pytest.approx(0.9814, abs=0.0005)
 
