@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.beam import PHOTON_COUNTING, Beam
+from bac_imaging.blur import NO_BLUR, Blur
 from bac_imaging.errors import Notice
 
 FloatArray = npt.NDArray[np.float64]
@@ -43,14 +44,21 @@ _BOONE_RANGE_CM = (2.0, 8.0)
 _GRID_SCATTER_MM = (20.0, 80.0)
 _GRID_SCATTER = (0.052, 0.187)
 _SCATTER_SD = {True: 0.35, False: 0.25, None: 0.35}
+# Nor is it known how it rises with thickness: what a grid passes (13 % of scatter, 73 % of primary; Xia et
+# al. 2005) of Boone's fit is 0.04 at 2 cm and 0.12 at 6, digital phantoms have 0.08 to 0.09 at 2.5 cm and
+# 0.13 to 0.19 at 6. So the level has an error of its own, a share of primary radiation at any thickness.
+_SCATTER_LEVEL_SD = 0.025
 
 # A mm of thickness moves the mass by this share, by coefficient, scatter and magnification together.
 _THICKNESS_SLOPE = {True: 0.005, False: 0.011, None: 0.011}
 
-# Standard deviation of the blur in mm, pixel included. Scintillators: transfer of 0.76 and 0.59 at 2 cycles a
-# mm (Ghetti et al., Med Phys 35 (2008) 456); selenium: above 0.4 at 7.1 (Hoheisel et al., IEEE NSS 2004).
-_BLUR_MM = {"DIRECT": 0.035, "SCINTILLATOR": 0.065}
-_BLUR_UNKNOWN_MM = 0.050
+# Selenium: transfer above 0.4 at 7.1 cycles a mm (Hoheisel et al., IEEE NSS 2004). Scintillators: 0.73, 0.42
+# and 0.28 at 2, 4 and 5 (Vedantham et al., Med Phys 27 (2000) 558). From 4 on the tail is gone, so that the
+# last two give the core by their ratio, 0.048 mm, and the share of the tail by their level, 0.14; the first
+# gives its width, 0.19 mm. Two later units lie to both sides, 0.76 and 0.59 at 2 (Ghetti et al., Med Phys 35
+# (2008) 456).
+_BLUR = {"DIRECT": Blur(0.035), "SCINTILLATOR": Blur(0.048, 0.19, 0.14)}
+_BLUR_UNKNOWN = Blur(0.042, 0.19, 0.07)
 
 # Share of k from the sensitive layer, whose thickness no header tells: 0.036 or 0.070 g/cm2 of caesium iodide
 # move it by 1 % at 26 kV to 2 % at 33 kV either way, 250 um of selenium in place of 200 by half of that.
@@ -74,8 +82,8 @@ class Calibration:
         tube voltage), as a fraction. What no header tells is in `bac_imaging.interval`.
     thickness_mm : float
         Compressed thickness of the breast, in mm.
-    blur_mm : float
-        Standard deviation of the detector's blur, in mm; 0 where none is to be undone.
+    blur : Blur
+        Point spread of the detector.
     scatter_sd : float
         Standard deviation of `scatter_to_primary`, as a fraction of it.
     thickness_slope : float
@@ -87,7 +95,7 @@ class Calibration:
     scatter_to_primary: float
     relative_sd: float
     thickness_mm: float
-    blur_mm: float = 0.0
+    blur: Blur = NO_BLUR
     scatter_sd: float = 0.0
     thickness_slope: float = 0.005
 
@@ -186,7 +194,7 @@ def calibrate(beam: Beam | None) -> Calibration | Notice:
     # By the slope: at an end of the table only one side is known.
     kvp_sd = abs(math.log(soft / hard)) / (high - low) * _KVP_SD * beam.kvp
     relative_sd = math.hypot(filter_sd, detector_sd, grid_sd, kvp_sd)
-    blur = _BLUR_MM.get(beam.detector or "", _BLUR_UNKNOWN_MM)
+    blur = _BLUR.get(beam.detector or "", _BLUR_UNKNOWN)
     return Calibration(
         k,
         hardening,
@@ -194,7 +202,7 @@ def calibrate(beam: Beam | None) -> Calibration | Notice:
         relative_sd,
         beam.thickness_mm,
         blur,
-        _SCATTER_SD[beam.grid],
+        math.hypot(_SCATTER_SD[beam.grid], _SCATTER_LEVEL_SD / scatter),
         _THICKNESS_SLOPE[beam.grid],
     )
 

@@ -61,5 +61,5 @@ def primary_signal(
     primary = without_scatter(exposure, scatter)
     # Scatter is smooth, so that the primary radiation is blurred as the whole exposure is.
     sharpened_by = np.zeros_like(primary)
-    sharpened_by[window] = np.log(primary[window] / sharpen(primary[window], calibration.blur_mm, spacing_mm))
+    sharpened_by[window] = np.log(primary[window] / sharpen(primary[window], calibration.blur, spacing_mm))
     return Primary(level - np.log(primary) + sharpened_by, sharpened_by)

@@ -194,7 +194,8 @@ def _uncovered(
     """Leave out of an artery's mass and truth what lies under a film's border or a label."""
     calcium = drawn.calcium_mg_mm2
     share = float(calcium[~covered].sum(dtype=np.float64) / calcium.sum(dtype=np.float64))
-    return replace(artery, mass_mg=share * artery.mass_mg), replace(drawn, truth=drawn.truth & ~covered)
+    left = replace(drawn, truth=drawn.truth & ~covered, visible_mg=share * drawn.visible_mg)
+    return replace(artery, mass_mg=share * artery.mass_mg), left
 
 
 def _artery_facts(
@@ -203,6 +204,7 @@ def _artery_facts(
     """Return what the truth says of an artery; mass, area and box are those of what is not covered."""
     return {
         "calcium_mass_mg": round(artery.mass_mg, 4),
+        "visible_mass_mg": round(drawn.visible_mg, 4),
         "outer_width_mm": round(drawn.width_mm, 3),
         "visible_length_mm": round(drawn.visible_length_mm, 2),
         "area_mm2": round(float(drawn.truth.sum()) * (pitch_mm / drawn.magnification) ** 2, 3),

@@ -43,6 +43,8 @@ class DrawnArtery:
         bool: between the outer walls along a stretch of visible calcium.
     width_mm, visible_length_mm, magnification
         Mean outer width and length of the visible stretch in the object's plane, and mean magnification.
+    visible_mg
+        Calcium of that stretch: what can be weighed under the truth.
     """
 
     box: tuple[slice, slice]
@@ -52,6 +54,7 @@ class DrawnArtery:
     width_mm: float
     visible_length_mm: float
     magnification: float
+    visible_mg: float
 
 
 def _along(rng: np.random.Generator, samples: int, scale_mm: float) -> npt.NDArray[np.float64]:
@@ -225,6 +228,7 @@ def draw_artery(
         float(2 * radius[shown].mean()) if len(shown) else 0.0,
         float(steps[shown].sum() / mean),
         mean,
+        float(line_mg[shown].sum()),
     )
 
 

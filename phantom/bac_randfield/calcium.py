@@ -46,9 +46,13 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What became of an artery in a view; lengths and areas in the object's plane."""
+    """What became of an artery in a view; lengths and areas in the object's plane.
+
+    `visible_mg` is the calcium of its visible stretches, which are what the mask shows.
+    """
 
     mass_mg: float
+    visible_mg: float
     visible_length_mm: float
     area_mm2: float
     box: tuple[int, int, int, int] | None
@@ -109,7 +113,8 @@ def draw_artery(
         total += _put(rng, canvas, attenuator, place, weight, finer) * (fine / m) ** 2
     visible = _visible(mean, step / m)
     box, area = _mark(canvas, line, visible, deposit.outer_radius_mm * m)
-    return Drawn(total, float(visible.sum() * step / m), area * (pitch / m) ** 2, box, m)
+    visible_mg = total * float(mean[visible].sum() / max(float(mean.sum()), 1e-12))
+    return Drawn(total, visible_mg, float(visible.sum() * step / m), area * (pitch / m) ** 2, box, m)
 
 
 def _grain(rng: np.random.Generator, shape: tuple[int, ...], step_mm: float, spread: float) -> FloatArray:

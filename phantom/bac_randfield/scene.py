@@ -19,9 +19,6 @@ from bac_randfield.physics import Attenuator, Beam, FloatArray
 from bac_randfield.tissue import Character, make_tissue
 from bac_randfield.vessels import draw_plain_vessels
 
-# Blood and the arterial wall attenuate this much more than gland.
-_BLOOD_AS_GLAND = 1.08
-
 
 @dataclass(frozen=True)
 class Scene:
@@ -80,9 +77,9 @@ def expose(
         n = len(line.points)
         # Before and behind it dives out of sight; nothing of a vessel ends squarely.
         ends = np.minimum(np.arange(n), np.arange(n)[::-1]) * line.step_mm / 8.0
-        amount = _BLOOD_AS_GLAND / m * np.clip(ends, 0, 1) ** 2
+        amount = np.clip(ends, 0, 1) ** 2 / m
         draw_cord(blood, line, np.full(n, artery.deposit.outer_radius_mm * m), amount, grid_mm)
-    tissue.replace_fat(blood)
+    tissue.hold_vessels(blood)
     attenuator = Attenuator(beam, 1.1 * build.thickness_mm)
     shape = (rows, outline.edge_mm.shape[1] * factor)
     log_tissue = enlarge(attenuator.tissue(tissue.fat_mm, tissue.gland_mm), shape, factor)

@@ -219,6 +219,7 @@ def _artery_facts(artery: Artery, drawn: Drawn, laterality: str, columns: int) -
         box[1], box[3] = columns - box[3], columns - box[1]
     return {
         "calcium_mass_mg": round(drawn.mass_mg, 4),
+        "visible_mass_mg": round(drawn.visible_mg, 4),
         "outer_width_mm": round(2 * artery.deposit.outer_radius_mm, 3),
         "wall_mm": round(artery.deposit.wall_mm, 3),
         "visible_length_mm": round(drawn.visible_length_mm, 2),

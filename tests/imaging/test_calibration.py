@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import json
-import math
 from importlib.resources import files
 
+import numpy as np
 import pytest
 
 from bac_imaging.beam import Beam
@@ -110,16 +110,36 @@ def test_scatter_with_and_without_grid() -> None:
     assert _found(_beam(grid=None)).relative_sd > _found(_beam()).relative_sd
 
 
+def test_how_scatter_rises_with_thickness_is_in_its_spread() -> None:
+    # 35 % of the ratio, and 0.025 of primary radiation: at 30 mm the ratio is 0.052 + 0.135 / 6 = 0.0745, so
+    # sqrt(0.0261^2 + 0.025^2) = 0.036; at 60 mm 0.142, so sqrt(0.0497^2 + 0.025^2) = 0.056.
+    for thickness, expected in ((30.0, 0.0361), (60.0, 0.0556)):
+        found = _found(_beam(thickness=thickness))
+        assert found.scatter_sd * found.scatter_to_primary == pytest.approx(expected, abs=2e-4)
+    # Boone's fit behind a grid that passes 13 % of scatter and 73 % of primary radiation, and what digital
+    # phantoms have, lie within two of it: 0.059 and 0.10 at 30 mm, 0.117 and 0.19 at 60.
+    for thickness, others in ((30.0, (0.059, 0.10)), (60.0, (0.117, 0.19))):
+        found = _found(_beam(thickness=thickness))
+        for other in others:
+            assert abs(other - found.scatter_to_primary) < 2 * found.scatter_sd * found.scatter_to_primary
+
+
 def test_a_scintillator_blurs_more_than_selenium() -> None:
     # Published presampling transfer: selenium above 0.4 at 7.1 cycles a mm (Hoheisel et al. 2004), CsI 0.24
     # to 0.46 at 4 (Ghetti et al. 2008).
     def transfer(detector: str | None, frequency: float) -> float:
-        sigma = _found(_beam(detector=detector)).blur_mm
-        return math.exp(-2.0 * (math.pi * sigma * frequency) ** 2)
+        blur = _found(_beam(detector=detector)).blur
+        return float(blur.transfer(np.array([frequency**2]))[0])
 
     assert 0.2 < transfer("DIRECT", 7.14) < 0.5
     assert 0.24 < transfer("SCINTILLATOR", 4.0) < 0.46
     assert transfer("SCINTILLATOR", 4.0) < transfer(None, 4.0) < transfer("DIRECT", 4.0)
+    # A prototype of CsI, pixels of 0.1 mm (Vedantham et al. 2000), and by hand at 1, where the tail falls:
+    # 0.86 exp(-2 (pi 0.048)^2) + 0.14 exp(-2 (pi 0.19)^2) = 0.86 x 0.9555 + 0.14 x 0.490 = 0.890.
+    for frequency, published in ((2.0, 0.73), (4.0, 0.42), (5.0, 0.28)):
+        assert transfer("SCINTILLATOR", frequency) == pytest.approx(published, abs=0.01)
+    assert transfer("SCINTILLATOR", 1.0) == pytest.approx(0.890, abs=0.001)
+    assert transfer("SCINTILLATOR", 0.0) == transfer("DIRECT", 0.0) == 1.0
 
 
 @pytest.mark.parametrize(

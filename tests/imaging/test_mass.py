@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from bac_imaging.background import fit_background
 from bac_imaging.beam import Beam
+from bac_imaging.blur import Blur
 from bac_imaging.calibration import Calibration, calibrate
 from bac_imaging.interval import mass_interval
 from bac_imaging.mass import VesselMass, measure_mass, to_density
@@ -251,7 +252,7 @@ def test_what_sharpening_added_is_told_and_widens_the_interval() -> None:
     mask = np.zeros(SHAPE, dtype=bool)
     mask[199:211, 100:400] = True
     plain = _measure(-np.log(exposure), mask).vessels[0]
-    sharp_calibration = replace(PLAIN, blur_mm=0.065)
+    sharp_calibration = replace(PLAIN, blur=Blur(0.065))
     sharp = _measure(-np.log(exposure), mask, sharp_calibration).vessels[0]
     assert plain.blur_mg == 0.0
     assert sharp.mass_mg - plain.mass_mg == pytest.approx(sharp.blur_mg, rel=0.15)

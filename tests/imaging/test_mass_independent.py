@@ -294,7 +294,7 @@ def scene(dataset: Callable[..., Dataset], to_bytes: Callable[..., bytes]) -> Ca
         exposure = primary
         if scatter_to_primary:
             exposure = primary + scattered(primary, np.where(radius < 1.0, share, 0.0), scatter_to_primary)
-        exposure = ndimage.gaussian_filter(exposure, table(tube, thickness_mm).blur_mm / PITCH)
+        exposure = ndimage.gaussian_filter(exposure, table(tube, thickness_mm).blur.core_mm / PITCH)
         counts = exposure * (1500.0 / np.median(exposure[radius < 1.0]))
         beam = header_beam(tube, thickness_mm)
         image = dataset(

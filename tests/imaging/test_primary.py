@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bac_imaging.blur import sharpen
+from bac_imaging.blur import Blur, sharpen
 from bac_imaging.calibration import Calibration
 from bac_imaging.primary import primary_signal
 from bac_imaging.scatter import scattered, without_scatter
@@ -110,7 +110,7 @@ def test_calcium_hidden_by_blur_is_found_again(sigma_mm: float, track_mm: float)
     true = fine[0].sum() * 0.01
     blurred = -np.log(seen[30]).sum() * 0.1
     whole_blur = float(np.hypot(sigma_mm, 0.1 / np.sqrt(12.0)))  # the pixel averages too
-    found = -np.log(sharpen(seen, whole_blur, (0.1, 0.1))[30]).sum() * 0.1
+    found = -np.log(sharpen(seen, Blur(whole_blur), (0.1, 0.1))[30]).sum() * 0.1
     assert blurred < 0.98 * true
     # About half of what was hidden is found, and nothing is made up.
     assert blurred + 0.4 * (true - blurred) < found < 1.005 * true
@@ -118,20 +118,20 @@ def test_calcium_hidden_by_blur_is_found_again(sigma_mm: float, track_mm: float)
 
 def test_even_areas_and_edges_of_squares_keep_their_sum() -> None:
     even = np.full((80, 90), 7.0, dtype=np.float32)
-    np.testing.assert_allclose(sharpen(even, 0.065, (0.1, 0.1)), even, rtol=1e-4)
-    assert sharpen(even, 0.0, (0.1, 0.1)) is even
+    np.testing.assert_allclose(sharpen(even, Blur(0.048, 0.19, 0.14), (0.1, 0.1)), even, rtol=1e-4)
+    assert sharpen(even, Blur(), (0.1, 0.1)) is even
     # A square of 3 mm that was never blurred: what is undone in vain must not add much.
     wedge = np.zeros((80, 90))
     wedge[25:55, 30:60] = 0.7
-    found = -np.log(sharpen(np.exp(-wedge).astype(np.float32), 0.035, (0.1, 0.1)))
+    found = -np.log(sharpen(np.exp(-wedge).astype(np.float32), Blur(0.035), (0.1, 0.1)))
     assert found.sum() == pytest.approx(wedge.sum(), rel=0.015)
 
 
 def test_noise_is_held_and_metal_stays_positive() -> None:
     noisy = np.random.default_rng(3).normal(1.0, 0.02, (200, 200)).astype(np.float32)
-    assert sharpen(noisy, 0.065, (0.1, 0.1)).std() < 3.0 * 0.02
+    assert sharpen(noisy, Blur(0.048, 0.19, 0.14), (0.1, 0.1)).std() < 3.0 * 0.02
     noisy[90:110, 90:110] = 1e-4
-    assert (sharpen(noisy, 0.065, (0.1, 0.1)) > 0).all()
+    assert (sharpen(noisy, Blur(0.048, 0.19, 0.14), (0.1, 0.1)) > 0).all()
 
 
 @pytest.mark.parametrize("air", [3.0, 9.0, 80.0])
@@ -142,7 +142,7 @@ def test_bright_air_does_not_reach_into_the_breast(air: float) -> None:
     breast = np.zeros(signal.shape, dtype=bool)
     breast[:, :185] = True
     whole = (slice(0, 200), slice(0, 300))
-    calibration = Calibration(14.0, 0.0, 0.0, 0.0, 50.0, blur_mm=0.065)
+    calibration = Calibration(14.0, 0.0, 0.0, 0.0, 50.0, blur=Blur(0.048, 0.19, 0.14))
     found = primary_signal(signal, breast, calibration, (0.1, 0.1), whole)
     np.testing.assert_allclose(found.signal[breast], 0.0, atol=1e-3)
 
@@ -156,7 +156,7 @@ def test_grains_sharper_than_the_blur_do_not_become_masses_of_calcium() -> None:
     whole = (slice(0, 120), slice(0, 160))
     for ratio in (0.0, 0.5):
         signal = (-np.log(np.exp(-grains) + ratio)).astype(np.float32)
-        calibration = Calibration(14.0, 0.0, ratio, 0.0, 50.0, blur_mm=0.065)
+        calibration = Calibration(14.0, 0.0, ratio, 0.0, 50.0, blur=Blur(0.048, 0.19, 0.14))
         found = primary_signal(signal, breast, calibration, (0.1, 0.1), whole)
         assert found.sharpened_by.max() <= 0.6932
         assert found.sharpened_by.sum() < 0.2 * grains.sum()

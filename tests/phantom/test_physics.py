@@ -157,6 +157,8 @@ def test_truth_bridges_short_gaps_and_leaves_long_ones() -> None:
     assert whole is not None
     assert gappy is not None
     assert gappy.visible_length_mm < 0.85 * whole.visible_length_mm
+    # What lies in the gaps is too little to be seen, and little.
+    assert 0.9 * 20.0 < gappy.visible_mg < whole.visible_mg <= 20.0 + 1e-3
 
 
 def test_plain_stretches_before_and_after_hold_blood_but_are_not_truth() -> None:

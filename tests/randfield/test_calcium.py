@@ -94,6 +94,17 @@ def test_gaps_under_2_mm_are_bridged(gap_mm: float, bridged: bool) -> None:
     held[middle : middle + int(gap_mm / STEP_MM)] = 0
     _, drawn = draw(deposit(0.3, 0.3, 0, held))
     assert drawn.visible_length_mm == pytest.approx(LENGTH_MM - (0 if bridged else gap_mm), abs=0.7)
+    assert drawn.visible_mg == pytest.approx(drawn.mass_mg, rel=0.03)
+
+
+def test_calcium_too_faint_for_the_mask_is_not_under_it() -> None:
+    # A filled cylinder of radius 1 mm is pi/2 mm deep on average: 0.03 mg/mm3 makes 0.047 mg/mm2, a third of
+    # it 0.016, below the 0.02 of the mask. Half of the length each: three quarters of the calcium is shown.
+    held = np.ones(int(LENGTH_MM / STEP_MM))
+    held[len(held) // 2 :] = 1 / 3
+    _, drawn = draw(deposit(0, 0, 0.03, held))
+    assert drawn.mass_mg == pytest.approx(0.03 * np.pi * LENGTH_MM * 2 / 3, rel=0.01)
+    assert drawn.visible_mg == pytest.approx(0.75 * drawn.mass_mg, rel=0.03)
 
 
 def test_calcium_under_2_mg_cm2_is_no_truth() -> None:
