@@ -234,10 +234,10 @@ def _software(images: Sequence[ImageResult]) -> dict[str, str | None]:
     }
 
 
-def _points(images: Sequence[ImageResult]) -> set[tuple[float | None, str | None]]:
+def _points(images: Sequence[ImageResult]) -> set[tuple[float, str | None]]:
     """Collect the operating points; what one above 0 leaves out depends on the map too."""
     return {
-        (image.min_probability, image.map_sha256 if image.min_probability else None)
+        (image.min_probability or 0.0, image.map_sha256 if image.min_probability else None)
         for image in images
         if image.status == "ok"
     }

@@ -147,7 +147,11 @@ def read_exam(exam: Any, software: Any) -> ExamResult:
         software={
             "bacctl": known(software["bacctl"], lambda version: text(version, _ANY)),
             "model": known(software["model"], lambda digest: text(digest, _DIGEST)),
-            "probability_map": known(software.get("probability_map"), lambda digest: text(digest, _DIGEST)),
+            **{
+                name: known(software[name], lambda digest: text(digest, _DIGEST))
+                for name in ("probability_map",)
+                if name in software  # documents of older releases do not have it
+            },
         },
         files={kind: text(name, _ANY) for kind, name in table(exam["files"]).items()},
         # Documents of older releases do not have them.

@@ -52,6 +52,7 @@ def measured(path: Path) -> ImageResult:
 class FakeClient:
     def __init__(self) -> None:
         self.runs = 0
+        self.points: list[float | None] = []
         self.talks = False
 
     def __enter__(self) -> FakeClient:
@@ -66,8 +67,14 @@ class FakeClient:
         return SERVER
 
     def analyze_many(
-        self, sources: Sequence[Path], pixel_spacing_mm: object = None, *, ordered: bool = False
+        self,
+        sources: Sequence[Path],
+        pixel_spacing_mm: object = None,
+        *,
+        min_probability: float | None = None,
+        ordered: bool = False,
     ) -> Iterator[ImageResult]:
+        self.points.append(min_probability)
         self.runs += 1
         if self.talks:
             os.write(1, b"a library talks to file descriptor 1\n")
