@@ -15,6 +15,8 @@ from bac_imaging.vessels import PostProcessing, find_vessels
 SPACING = (0.1, 0.1)
 FLAT = {"mean": (0.0, 5.0), "length": (1.0, 4.0), "area": (0.0, 5.0), "deep": (0.0, 1.0)}
 
+SEEN = {"strongest": (-9.0, 9.0), "others": (0.0, 3.0)}
+
 
 def rise(intercept: float, **weights: float) -> Rise:
     return Rise(intercept, {name: weights.get(name, 0.0) for name in FLAT}, FLAT)
@@ -25,9 +27,7 @@ def made(**changes: object) -> ProbabilityMap:
     parts = {
         "prevalence": 0.1,
         "vessel": rise(-2.0, length=1.0),
-        "found": Rise(
-            -1.0, {"strongest": 1.0, "others": 0.5}, {"strongest": (-9.0, 9.0), "others": (0.0, 3.0)}
-        ),
+        "found": Rise(-1.0, {"strongest": 1.0, "others": 0.5}, SEEN),
         "nothing": Rise(math.log(0.02 / 0.98), {"peak": 0.0}, {"peak": (0.0, 0.0)}),
     }
     return ProbabilityMap(**{**parts, **changes})  # type: ignore[arg-type]

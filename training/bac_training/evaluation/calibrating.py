@@ -165,8 +165,8 @@ def _page(content: Mapping[str, Any], command: str) -> str:
         ),
         "",
         "Each source is judged by the map that was fitted without it. Without a map the scores of the same "
-        f"images have an expected calibration error of {content['score']['image']['error']:.3f} per image and "
-        f"{content['score']['vessel']['error']:.3f} per vessel.",
+        f"images have an expected calibration error of {content['score']['image']['error']:.3f} per image "
+        f"and {content['score']['vessel']['error']:.3f} per vessel.",
         "",
         to_markdown(content["probability"]),
         "![](image.png)",
