@@ -23,7 +23,7 @@ def rise(intercept: float, **weights: float) -> Rise:
 
 
 def made(**changes: object) -> ProbabilityMap:
-    """Vessels by length alone; images by their strongest find and half of the others; nothing found is 2 %."""
+    """Vessels by length alone; images by their strongest find and half of the others; without finds, 2 %."""
     parts = {
         "prevalence": 0.1,
         "vessel": rise(-2.0, length=1.0),

@@ -147,7 +147,7 @@ def test_operating_points_by_hand() -> None:
 
 
 def test_finds_against_a_mask_by_hand() -> None:
-    """Pixels of 0.5 mm. The first find lies on the truth and 4 pixels beyond its reach, the second far off."""
+    """Pixels of 0.5 mm. The first find is true but for 4 pixels at its end, the second lies far off."""
     labels = np.zeros((40, 40), dtype=np.int32)
     labels[5, 5:25] = 1
     labels[30, 5:15] = 2
