@@ -20,6 +20,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from bac_imaging.pipeline import prepare, quantify
+from bac_phantom.qa import make_qa_phantom, qa_specs
 from bacctl import Client, RefusedError
 from bacctl.canary import canary_image
 from bacctl.embedded import EmbeddedServer
@@ -101,8 +102,9 @@ def test_refusals_arrive_with_their_code(
     assert "Traceback" not in str(caught.value)
 
 
-def test_the_operating_point_holds_on_the_server(client: Client, raw_mammogram: bytes) -> None:
-    every, none = (client.analyze(raw_mammogram, min_probability=point) for point in (0.0, 1.0))
+def test_the_operating_point_holds_on_the_server(client: Client) -> None:
+    data = make_qa_phantom(next(spec for spec in qa_specs() if spec.calcium_mass_mg == 12.0))
+    every, none = (client.analyze(data, min_probability=point) for point in (0.0, 1.0))
     assert every.bac_detected
     assert (every.min_probability, none.min_probability) == (0.0, 1.0)
     assert every.bac_probability == none.bac_probability
@@ -111,7 +113,7 @@ def test_the_operating_point_holds_on_the_server(client: Client, raw_mammogram: 
     told = [notice.code for notice in none.warnings]
     assert ("BAC-W-BELOW-POINT" in told) == (len(kept) < len(every.vessels))
     with pytest.raises(RefusedError, match="min_probability is not a number from 0 to 1") as refusal:
-        client._transport.infer(raw_mammogram, {"min_probability": 1.5}, 60.0)
+        client._transport.infer(data, {"min_probability": 1.5}, 60.0)
     assert refusal.value.code == "BAC-OPTIONS-INVALID"
 
 
