@@ -348,3 +348,13 @@ def test_interrupted(client: FakeClient, run: Run) -> None:
     prior = exam("prior", "1", 10.0)
     (prior / "interrupt.dcm").write_text("x")
     assert run(prior, exam("current", "2", 10.0)) == (130, "", "stopped\n")
+
+
+def test_the_operating_point_is_that_of_all_folders(client: FakeClient, run: Run) -> None:
+    folder("prior", *(f"L {view} 1 5" for view in ("CC", "MLO")))
+    folder("current", *(f"L {view} 2 5" for view in ("CC", "MLO")))
+    assert run("prior", "current", "--min-probability", "0.25")[0] == 0
+    assert client.points == [0.25]
+    code, out, err = run("prior", "current", "--min-probability", "2")
+    assert (code, out) == (2, "")
+    assert err == "BAC-OPTIONS-INVALID: --min-probability: give a number from 0 to 1, such as 0.5\n"

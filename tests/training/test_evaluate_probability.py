@@ -233,6 +233,9 @@ def test_the_command_fits_and_puts_the_map_where_it_is_read(
     content = json.loads((out / "calibration.json").read_text())
     assert [entry["source"] for entry in content["probability_map"]["fitted_on"]] == ["x", "y", "other"]
     assert set(content["probability_map"]["left_out"]) == {"x", "y", "other"}
+    assert content["probability_map"]["cross_fit"]["image"]["cases"] == 180
+    error = content["probability"]["vessel"]["error"]
+    assert content["probability_map"]["cross_fit"]["vessel"]["expected_calibration_error"] == error
     page = (out / "calibration.md").read_text()
     assert "| x | x | 60 |" in page
     assert "## Operating points" in page

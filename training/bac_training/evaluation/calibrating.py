@@ -21,7 +21,7 @@ from bac_training.evaluation.fitting import cross_fit, fit_map
 from bac_training.evaluation.judged import PREVALENCE, JudgedImage, JudgedSet, read_judged
 from bac_training.evaluation.points import points_of
 from bac_training.evaluation.probability_page import summary_lines, to_markdown
-from bac_training.evaluation.reliability import reliability_of
+from bac_training.evaluation.reliability import Reliability, reliability_of
 
 __all__ = ["calibrate", "put_into"]
 
@@ -42,9 +42,9 @@ def calibrate(sets: Sequence[JudgedSet], prevalence: float = PREVALENCE) -> dict
     Returns
     -------
     dict
-        ``probability_map`` for settings and model card: the map, what it was ``fitted_on``, and in
-        ``left_out`` the curves that were fitted without each source; ``probability`` as in a
-        ``report.json``; ``score``, the reliability of the same images without a map.
+        ``probability_map`` for settings and model card: the map, what it was ``fitted_on``, in ``left_out``
+        the curves that were fitted without each source, and in ``cross_fit`` their calibration errors;
+        ``probability`` as in a ``report.json``; ``score``, the reliability of the same images without a map.
 
     Raises
     ------
@@ -76,6 +76,7 @@ def calibrate(sets: Sequence[JudgedSet], prevalence: float = PREVALENCE) -> dict
             **fitted.to_dict(),
             "fitted_on": [entry for judged in sets for entry in _told(judged)],
             "left_out": {source: _curves(curve) for source, curve in without.items()},
+            "cross_fit": {"image": _error(by_image), "vessel": _error(by_vessel)},
         },
         "probability": {
             "basis": "map",
@@ -120,6 +121,11 @@ def _demands(judged: JudgedSet) -> dict[str, Any]:
 
 def _curves(curve: ProbabilityMap) -> dict[str, Any]:
     return {name: curve.to_dict()[name] for name in ("vessel", "found", "nothing")}
+
+
+def _error(found: Reliability) -> dict[str, Any]:
+    """Return the expected calibration error and what it is of."""
+    return {"cases": found.cases, "positives": found.positives, "expected_calibration_error": found.error}
 
 
 def _told(judged: JudgedSet) -> list[dict[str, Any]]:
