@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 from bacctl import ImageResult, IncompatibleServerError, RefusedError
+from bacctl.cli.comparison_table import print_comparison
+from bacctl.cli.sink import Sink
+from bacctl.cli.table import print_results
 from bacctl.comparison import compare_exams
 from bacctl.exam import build_exam
 from bacctl.exam_results import ExamResult
@@ -164,3 +167,14 @@ def test_the_rows_of_a_run_say_the_point():
     assert {"min_probability", "probability_prevalence"} <= set(CSV_COLUMNS)
     head, row, *_ = analysis_csv(exam(0.5).images).splitlines()
     assert dict(zip(head.split(","), row.split(","), strict=True))["min_probability"] == "0.5"
+
+
+@pytest.mark.parametrize("point", [0.25, 0.0])
+def test_people_are_told_the_point(point: float, capfd: pytest.CaptureFixture[str]):
+    said = "operating point 0.25: finds of a lower probability are left out"
+    with Sink() as sink:
+        print_results(sink, exam(point).images, [])
+    assert (said in capfd.readouterr().out) == (point > 0)
+    with Sink() as sink:
+        print_comparison(sink, compare_exams(exam(point, "1"), exam(point, "2")))
+    assert (said in capfd.readouterr().out) == (point > 0)

@@ -13,7 +13,7 @@ from rich.text import Text
 from bacctl.cli.image_names import common_folder, image_names
 from bacctl.cli.sink import Sink
 from bacctl.exam_alarms import NO_SUM
-from bacctl.outputs.wording import milligrams, number, one_line
+from bacctl.outputs.wording import milligrams, number, one_line, point_text
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _cells(image: ImageResult, with_length: bool) -> list[Text]:
 def _points(images: Sequence[ImageResult]) -> list[str]:
     """Name the operating points that leave anything out."""
     points = sorted({image.min_probability for image in images if image.min_probability})
-    return [f"operating point {point:g}: finds of a lower probability are left out" for point in points]
+    return [point_text(point) for point in points]
 
 
 def _notices(images: Sequence[ImageResult]) -> list[str]:
