@@ -88,7 +88,7 @@ def prepare(data: bytes, options: Mapping[str, Any] | None = None) -> Prepared:
     FailedError
         When it could not be decoded here.
     """
-    spacing, point = read_options(options)
+    spacing, point = _read_options(options)
     mammogram = read_mammogram(data, pixel_spacing_mm=spacing)
     geometry = mammogram.geometry
     shape = working_shape(mammogram.signal.shape, geometry.pixel_spacing_mm)
@@ -255,26 +255,8 @@ def _to_stored(
     return labels
 
 
-def read_options(options: Mapping[str, Any] | None) -> tuple[tuple[float, float] | None, float]:
-    """Read what a caller asks for.
-
-    Parameters
-    ----------
-    options : mapping or None
-        As for `prepare`.
-
-    Returns
-    -------
-    tuple of float or None
-        Spacing at the detector in mm, (between rows, between columns).
-    float
-        Operating point.
-
-    Raises
-    ------
-    RefusedError
-        BAC-OPTIONS-INVALID: an option is unknown or not what it should be.
-    """
+def _read_options(options: Mapping[str, Any] | None) -> tuple[tuple[float, float] | None, float]:
+    """Return the spacing at the detector in mm and the operating point that a caller asks for."""
     if options is None:
         return None, 0.0
     if not isinstance(options, Mapping):

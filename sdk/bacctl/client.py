@@ -405,7 +405,8 @@ class Client:
         -------
         dict
             ``"name"`` and ``"triton"``, the server's name and version; ``"model"``, the SHA-256 of the
-            weights; ``"bacctl"``, the release that the server runs, None where it does not tell.
+            weights; ``"bacctl"``, the release that the server runs, None where it does not tell;
+            ``"probability_map"``, the SHA-256 of what makes probabilities of scores, None without it.
 
         Raises
         ------
