@@ -20,7 +20,7 @@ from bac_training.evaluation.fitting import cross_fit, fit_map, fit_rise
 from bac_training.evaluation.judged import JudgedImage, JudgedSet, read_judged, weights_of, write_judged
 from bac_training.evaluation.judging import judge_probabilities
 from bac_training.evaluation.points import points_of
-from bac_training.evaluation.reliability import reliability, reliability_of
+from bac_training.evaluation.reliability import means_by_source, reliability, reliability_of
 from bac_training.evaluation.settings import Settings, read_settings
 
 DEMANDS = {"threshold": 0.1, "post_processing": {"core": 0.7}}
@@ -121,6 +121,24 @@ def test_images_and_finds_are_weighed_to_the_prevalence() -> None:
     assert by_image.bins[0].observed == pytest.approx(0.1)
     assert by_image.error == pytest.approx(0.5)
     assert by_vessel.error == pytest.approx(0.5)
+
+
+def test_means_by_source_by_hand() -> None:
+    images = [
+        image("a", True, peak=0.9),
+        image("a", True, peak=0.6),
+        image("a", False, peak=0.2),
+        image("b", False, peak=0.4),
+        JudgedImage("b", "refused", True, None),
+    ]
+    first, second = means_by_source(images, by_mean)
+    assert (first.positives, first.mean_positive, first.mean_negative) == (2, 0.75, 0.2)
+    assert (second.positives, second.mean_positive, second.negatives, second.mean_negative) == (
+        0,
+        None,
+        1,
+        0.4,
+    )
 
 
 def test_operating_points_by_hand() -> None:

@@ -21,7 +21,7 @@ from bac_training.evaluation.fitting import cross_fit, fit_map
 from bac_training.evaluation.judged import PREVALENCE, JudgedImage, JudgedSet, read_judged
 from bac_training.evaluation.points import points_of
 from bac_training.evaluation.probability_page import summary_lines, to_markdown
-from bac_training.evaluation.reliability import Reliability, reliability_of
+from bac_training.evaluation.reliability import Reliability, means_by_source, reliability_of
 
 __all__ = ["calibrate", "put_into"]
 
@@ -85,6 +85,7 @@ def calibrate(sets: Sequence[JudgedSet], prevalence: float = PREVALENCE) -> dict
             "prevalence": prevalence,
             "image": by_image.to_dict(),
             "vessel": by_vessel.to_dict(),
+            "sources": [asdict(means) for means in means_by_source(images, by_others)],
             "points": [asdict(point) for point in points_of(images, by_others)],
         },
         "score": {"image": score_image.to_dict(), "vessel": score_vessel.to_dict()},

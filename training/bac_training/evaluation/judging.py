@@ -11,7 +11,7 @@ from bac_imaging.probability import Probabilities, ProbabilityMap, probabilities
 from bac_imaging.vessels import PostProcessing
 from bac_training.evaluation.judged import PREVALENCE, JudgedImage, JudgedSet
 from bac_training.evaluation.points import points_of
-from bac_training.evaluation.reliability import reliability_of
+from bac_training.evaluation.reliability import means_by_source, reliability_of
 from bac_training.evaluation.settings import Settings
 
 __all__ = ["judge_probabilities"]
@@ -47,6 +47,7 @@ def judge_probabilities(judged: JudgedSet, settings: Settings) -> dict[str, Any]
         "prevalence": prevalence,
         "image": by_image.to_dict(),
         "vessel": by_vessel.to_dict(),
+        "sources": [asdict(means) for means in means_by_source(judged.images, judge)],
         "points": [asdict(point) for point in points_of(judged.images, judge)],
     }
 

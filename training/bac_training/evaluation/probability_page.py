@@ -48,6 +48,19 @@ def to_markdown(probability: Json, level: int = 2) -> str:
                     for entry in found["bins"]
                 ],
             )
+    lines += _table(
+        ("source", "images with BAC", "mean probability", "without BAC", "mean probability"),
+        [
+            (
+                entry["source"],
+                str(entry["positives"]),
+                _number(entry["mean_positive"], 3),
+                str(entry["negatives"]),
+                _number(entry["mean_negative"], 3),
+            )
+            for entry in probability["sources"]
+        ],
+    )
     lines += ["#" * level + " Operating points", ""]
     lines += [
         "What is left when finds of a lower probability than `min_probability` are not reported. Which point "
@@ -77,9 +90,9 @@ def points_rows(points: Sequence[Json]) -> list[tuple[str, ...]]:
             point["source"],
             f"{point['min_probability']:g}",
             _share(point["flagged"], point["negatives"]),
-            "-" if point["false_mm2"] is None else f"{point['false_mm2']:.2f}",
+            _number(point["false_mm2"], 2),
             _share(point["found"], point["positives"]),
-            "-" if point["line_recall"] is None else f"{point['line_recall']:.3f}",
+            _number(point["line_recall"], 3),
         )
         for point in points
     ]
@@ -102,6 +115,10 @@ def _introduction(probability: Json) -> str:
 def _error(found: Json) -> str:
     cases = f"{found['cases']} cases, {found['positives']} true"
     return f"- ({cases})" if found["error"] is None else f"{found['error']:.3f} ({cases})"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _share(part: int, whole: int) -> str:

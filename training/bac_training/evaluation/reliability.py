@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from bac_imaging.probability import Probabilities
 from bac_training.evaluation.judged import JudgedImage, weights_of
 
-__all__ = ["Bin", "Reliability", "reliability", "reliability_of"]
+__all__ = ["Bin", "Reliability", "SourceMeans", "means_by_source", "reliability", "reliability_of"]
 
 DoubleArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -66,6 +67,44 @@ class Reliability:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
         return {**asdict(self), "bins": [asdict(entry) for entry in self.bins]}
+
+
+@dataclass(frozen=True)
+class SourceMeans:
+    """How images of one source are judged on average.
+
+    Attributes
+    ----------
+    source : str
+        The source.
+    positives, negatives : int
+        Images with and without BAC that were measured.
+    mean_positive, mean_negative : float or None
+        Mean probability of either; None without any.
+    """
+
+    source: str
+    positives: int
+    negatives: int
+    mean_positive: float | None
+    mean_negative: float | None
+
+
+def means_by_source(images: Sequence[JudgedImage], judge: Judge) -> list[SourceMeans]:
+    """Compute the mean probability of images with and without BAC, by source."""
+    given: dict[str, dict[bool, list[float]]] = {}
+    for image in images:
+        own = given.setdefault(image.source, {True: [], False: []})
+        if image.finds is not None:
+            own[image.is_true].append(judge(image).image)
+    return [
+        SourceMeans(source, len(own[True]), len(own[False]), _mean(own[True]), _mean(own[False]))
+        for source, own in sorted(given.items())
+    ]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
 
 
 def reliability(probability: DoubleArray, truth: BoolArray, weights: DoubleArray) -> Reliability:
