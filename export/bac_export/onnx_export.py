@@ -35,6 +35,7 @@ def run(
     *,
     threshold: float = 0.5,
     post_processing: Mapping[str, float] | None = None,
+    probability_map: Mapping[str, Any] | None = None,
     figures: Mapping[str, Any] | None = None,
     precisions: Sequence[Precision] = (),
     cases: Sequence[Case] | None = None,
@@ -55,6 +56,8 @@ def run(
         Probability from which a pixel beside a core counts as BAC, written into the card.
     post_processing : mapping of str to float, optional
         Fields of `bac_imaging.vessels.PostProcessing` that differ from its defaults, written into the card.
+    probability_map : mapping, optional
+        What makes probabilities of scores (`bac_training.evaluation.calibrating`), written into the card.
     figures : mapping, optional
         What was measured with this network, JSON-able, written into the card.
     precisions : sequence of str, optional
@@ -112,6 +115,7 @@ def run(
     card = _card(content, network, data) | {
         "threshold": threshold,
         "post_processing": post_processing,
+        **({} if probability_map is None else {"probability_map": dict(probability_map)}),
         "figures": dict(figures or {}),
         "parity": agreement,
     }

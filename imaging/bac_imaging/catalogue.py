@@ -124,7 +124,8 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         ),
         "BAC-OPTIONS-INVALID": _refused(
             "the options sent with the image are not understood",
-            'send JSON such as {"pixel_spacing_mm": [0.1, 0.1]}, in mm between rows and between columns',
+            'send JSON such as {"pixel_spacing_mm": [0.1, 0.1], "min_probability": 0.5}: mm between rows and '
+            "between columns, and a number from 0 to 1",
         ),
         # Two exams that shall be compared
         "BAC-COMPARE-EXAM": _refused(
@@ -142,6 +143,11 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-COMPARE-FAILED": _refused(
             "an image of one of the exams could not be analysed, so that its result is not the exam's",
             "analyse it again, or leave the image out of the exam's folder",
+        ),
+        "BAC-COMPARE-POINT": _refused(
+            "the two exams were measured at different operating points, so that what one leaves out the "
+            "other counts",
+            "analyse both again with one --min-probability and one set of weights",
         ),
         # What could not be done now
         "BAC-CODEC-MISSING": _failed(
@@ -236,6 +242,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "a vessel is somewhere denser than its wall, as where metal or a coarse calcification lies on it",
             "look at the overlay there: what is no artery was weighed with it, unless it runs along the beam",
         ),
+        "BAC-W-BELOW-POINT": _warning(
+            "finds below the operating point were left out: they are in no mask, area, length or mass",
+            "nothing need be done: it was asked for with --min-probability (min_probability in Python)",
+        ),
         "BAC-W-VESSEL-NOT-WEIGHED": _warning(
             "a vessel has no plain tissue beside it to be compared with and counts as 0 mg",
             "the interval holds what it may weigh; look at the overlay, and use area and length",
@@ -315,6 +325,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "a view is there several times, and no study UID and no patient's identifier says that the "
             "images are of one woman's exam; no sum is given",
             "leave out the images that are not wanted",
+        ),
+        "BAC-W-EXAM-POINTS": _warning(
+            "the images of an exam were measured at different operating points; no sum is given",
+            "analyse all of them again with one --min-probability and one set of weights",
         ),
         "BAC-W-EXAM-STUDIES": _warning(
             "the images that were put together into an exam name several studies",

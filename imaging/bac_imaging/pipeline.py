@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from scipy import ndimage
 
 from bac_imaging.breast import find_breast
 from bac_imaging.context import make_context, unpack
-from bac_imaging.errors import RefusedError
+from bac_imaging.errors import Notice, RefusedError
+from bac_imaging.evidence import Evidence, evidence_of
 from bac_imaging.grid import (
     resample_area,
     resample_linear,
@@ -28,9 +29,10 @@ from bac_imaging.grid import (
 )
 from bac_imaging.mammogram import read_mammogram
 from bac_imaging.normalise import normalise
+from bac_imaging.probability import ProbabilityMap, probabilities
 from bac_imaging.report import make_report
 from bac_imaging.tiles import cut_tiles, stitch
-from bac_imaging.vessels import PostProcessing, Segmentation, find_vessels
+from bac_imaging.vessels import PostProcessing, Segmentation, find_vessels, leave_out
 from bac_imaging.weighing import weigh
 
 FloatArray = npt.NDArray[np.float32]
@@ -71,7 +73,8 @@ def prepare(data: bytes, options: Mapping[str, Any] | None = None) -> Prepared:
         A DICOM, PNG, TIFF or JPEG file.
     options : mapping, optional
         ``pixel_spacing_mm``: spacing at the detector in mm, (between rows, between columns), for images
-        without one. Nothing else.
+        without one. ``min_probability``: finds of a lower probability are not reported; default 0. Nothing
+        else.
 
     Returns
     -------
@@ -85,14 +88,16 @@ def prepare(data: bytes, options: Mapping[str, Any] | None = None) -> Prepared:
     FailedError
         When it could not be decoded here.
     """
-    mammogram = read_mammogram(data, pixel_spacing_mm=_spacing_option(options))
+    spacing, point = _read_options(options)
+    mammogram = read_mammogram(data, pixel_spacing_mm=spacing)
     geometry = mammogram.geometry
     shape = working_shape(mammogram.signal.shape, geometry.pixel_spacing_mm)
     signal, valid = resample_valid(mammogram.signal, mammogram.valid, shape)
     breast = find_breast(signal, valid, is_digital=mammogram.presentation_intent is not None)
     normalised = normalise(signal, breast)
     tiles, origins = cut_tiles(normalised, breast)
-    return Prepared(tiles, signal, make_context(mammogram, breast, origins), normalised, breast)
+    context = {**make_context(mammogram, breast, origins), "min_probability": point}
+    return Prepared(tiles, signal, context, normalised, breast)
 
 
 def to_working_mask(mask: BoolArray, context: Mapping[str, Any]) -> BoolArray:
@@ -136,11 +141,17 @@ class Quantified:
     density : ndarray of float32, shape (rows, columns) or (0, 0)
         Calcium in mg/mm2 in the object's plane, on the stored matrix; its sum times the pixel's area in the
         object's plane is the mass. Shape (0, 0) when there is no mass.
+    labels : ndarray of int32, shape (rows, columns)
+        Number of the vessel (from 1) of each stored pixel, 0 for none.
+    evidence : Evidence
+        What speaks for the finds, those below the operating point included.
     """
 
     report: dict[str, Any]
     mask: BoolArray
     density: FloatArray
+    labels: npt.NDArray[np.int32]
+    evidence: Evidence
 
 
 def quantify(
@@ -148,6 +159,7 @@ def quantify(
     signal: FloatArray,
     context: Mapping[str, Any],
     parameters: PostProcessing | None = None,
+    fitted: ProbabilityMap | None = None,
 ) -> Quantified:
     """Turn the network's answer into vessels, masses and the report.
 
@@ -159,9 +171,11 @@ def quantify(
         Signal on the working grid, from `prepare`.
     context : mapping
         Context from `prepare`. A ``threshold`` added to it, such as the model card's, replaces the
-        outline's probability.
+        outline's probability. Its ``min_probability`` is the operating point.
     parameters : PostProcessing, optional
         What counts as a vessel.
+    fitted : ProbabilityMap, optional
+        What makes probabilities of the network's scores.
 
     Returns
     -------
@@ -188,10 +202,26 @@ def quantify(
     spacing = working_spacing((context["rows"], context["columns"]), context["pixel_spacing_mm"], shape)
     found = find_vessels(stitched, spacing, parameters)
     mass, density, found = weigh(signal, breast, stitched, found, spacing, context)
+    evidence = evidence_of(found, stitched, breast, spacing)
+    sure = probabilities(evidence, parameters, fitted)
+    point = float(context.get("min_probability", 0.0))
+    below = [number for number, value in enumerate(sure.vessels, start=1) if value < point]
+    if below:
+        metal = [notice for notice in mass.notices if notice.code == "BAC-W-METAL"]
+        found = leave_out(found, below, stitched)
+        mass, density, found = weigh(signal, breast, stitched, found, spacing, context)
+        told = Notice.of("BAC-W-BELOW-POINT", _below(len(below), point))
+        mass = replace(mass, notices=(*metal, *mass.notices, told))
+        kept = probabilities(evidence_of(found, stitched, breast, spacing), parameters, fitted)
+        sure = replace(sure, vessels=kept.vessels)  # that the image shows BAC, its left-out finds tell too
     labels = _to_stored(found, stitched, parameters.outline, (context["rows"], context["columns"]))
-    image_probability = bac_probability(found, parameters)
-    report = make_report(context, labels, found.lengths_mm, image_probability, mass)
-    return Quantified(report, labels > 0, density)
+    report = make_report(context, labels, found.lengths_mm, replace(sure, point=point), mass)
+    return Quantified(report, labels > 0, density, labels, evidence)
+
+
+def _below(count: int, point: float) -> str:
+    finds = "a find has" if count == 1 else f"{count} finds have"
+    return f"{finds} a probability below {point:g}, the one asked for, and no part in any amount"
 
 
 def _to_stored(
@@ -225,38 +255,26 @@ def _to_stored(
     return labels
 
 
-def bac_probability(found: Segmentation, parameters: PostProcessing) -> float:
-    """Give the probability that an image shows BAC.
-
-    Parameters
-    ----------
-    found : Segmentation
-        Vessels of the image.
-    parameters : PostProcessing
-        What counted as a vessel.
-
-    Returns
-    -------
-    float
-        The peak evidence, mapped linearly so that a core's least probability is one half, then held at or
-        above one half where a vessel was found and below it where none was. It rises with the evidence; it
-        is not calibrated.
-    """
-    low = parameters.core
-    peak = found.peak
-    value = 0.5 * peak / low if peak < low else 0.5 + 0.5 * (peak - low) / max(1.0 - low, 1e-6)
-    return max(value, 0.5) if found.lengths_mm else min(value, 0.499)
-
-
-def _spacing_option(options: Mapping[str, Any] | None) -> tuple[float, float] | None:
+def _read_options(options: Mapping[str, Any] | None) -> tuple[tuple[float, float] | None, float]:
+    """Return the spacing at the detector in mm and the operating point that a caller asks for."""
     if options is None:
-        return None
+        return None, 0.0
     if not isinstance(options, Mapping):
         raise RefusedError("BAC-OPTIONS-INVALID", "the options are no object with names")
-    unknown = set(options) - {"pixel_spacing_mm"}
+    unknown = set(options) - {"pixel_spacing_mm", "min_probability"}
     if unknown:
         named = ", ".join(sorted(_option_name(name) for name in unknown))
         raise RefusedError("BAC-OPTIONS-INVALID", f"unknown option {named}")
+    point = options.get("min_probability")
+    if point is None:
+        return _spacing_option(options), 0.0
+    # NaN, which Python's JSON reads, is in no range.
+    if isinstance(point, bool) or not isinstance(point, (int, float)) or not 0.0 <= point <= 1.0:
+        raise RefusedError("BAC-OPTIONS-INVALID", "min_probability is not a number from 0 to 1")
+    return _spacing_option(options), float(point)
+
+
+def _spacing_option(options: Mapping[str, Any]) -> tuple[float, float] | None:
     spacing = options.get("pixel_spacing_mm")
     if spacing is None:
         return None

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from bac_imaging.errors import Notice
 from bac_imaging.mass import VesselMass
+from bac_imaging.probability import Probabilities
 
 IntArray = npt.NDArray[np.int32]
 MassBasis = Literal["calibrated", "estimated", "none"]
@@ -44,7 +45,7 @@ def make_report(
     context: Mapping[str, Any],
     labels: IntArray,
     lengths_mm: Sequence[float],
-    probability: float,
+    probability: Probabilities,
     mass: MassResult,
 ) -> dict[str, Any]:
     """Write the report of one image.
@@ -57,8 +58,8 @@ def make_report(
         Number of the vessel (from 1) of each stored pixel, 0 for none.
     lengths_mm : sequence of float
         Length of each vessel in the detector's plane, in mm.
-    probability : float
-        Probability that the image shows BAC.
+    probability : Probabilities
+        Of the image and of its vessels.
     mass : MassResult
         Calcium mass.
 
@@ -85,6 +86,7 @@ def make_report(
                 "mean_width_mm": round(area / in_object, 3),
                 "calcium_mass_mg": round(mass.vessels[index].mass_mg, 5) if mass.vessels else None,
                 "bbox_px": [int(v) for v in (box[0].start, box[1].start, box[0].stop, box[1].stop)],
+                "probability": probability.vessels[index],
             }
         )
     warnings = [*context["warnings"], *({"code": n.code, "text": n.text} for n in mass.notices)]
@@ -101,7 +103,9 @@ def make_report(
         "reason": None,
         "warnings": warnings,
         "bac_detected": bool(vessels),
-        "bac_probability": round(probability, 4),
+        "bac_probability": probability.image,
+        "probability_prevalence": probability.prevalence,
+        "min_probability": probability.point,
         "calcium_mass_mg": math.fsum(v.mass_mg for v in mass.vessels) if measured else None,
         "calcium_mass_interval_mg": list(mass.interval_mg) if mass.interval_mg is not None else None,
         "mass_basis": mass.basis,

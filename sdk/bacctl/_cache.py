@@ -53,7 +53,12 @@ class ResultCache:
             self._give_up(error)
 
     def get(
-        self, data: bytes, options: Mapping[str, Any] | None, model: str, release: str | None
+        self,
+        data: bytes,
+        options: Mapping[str, Any] | None,
+        model: str,
+        release: str | None,
+        probability_map: str | None,
     ) -> Answer | None:
         """Return the answer to an image that was measured before.
 
@@ -67,21 +72,29 @@ class ResultCache:
             SHA-256 of the weights.
         release : str or None
             Of bacctl, on the server.
+        probability_map : str or None
+            SHA-256 of the map from scores to probabilities.
 
         Returns
         -------
         Answer or None
         """
-        key = _key(data, options, model, release)
+        key = _key(data, options, model, release, probability_map)
         query = "SELECT report, mask, density FROM answer WHERE key = ?"
         row = self._ask(lambda database: database.execute(query, (key,)).fetchone())
         return None if row is None else _unpacked(*row)
 
     def put(
-        self, data: bytes, options: Mapping[str, Any] | None, model: str, release: str | None, answer: Answer
+        self,
+        data: bytes,
+        options: Mapping[str, Any] | None,
+        model: str,
+        release: str | None,
+        probability_map: str | None,
+        answer: Answer,
     ) -> None:
         """Keep an answer; parameters as for `get`."""
-        row = (_key(data, options, model, release), *_packed(answer))
+        row = (_key(data, options, model, release, probability_map), *_packed(answer))
         command = "INSERT OR REPLACE INTO answer VALUES (?, ?, ?, ?)"
         self._ask(lambda database: database.execute(command, row))
 
@@ -148,8 +161,14 @@ def _opened(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _key(data: bytes, options: Mapping[str, Any] | None, model: str, release: str | None) -> bytes:
-    circumstances = json.dumps([SCHEMA, model, release, options], sort_keys=True)
+def _key(
+    data: bytes,
+    options: Mapping[str, Any] | None,
+    model: str,
+    release: str | None,
+    probability_map: str | None,
+) -> bytes:
+    circumstances = json.dumps([SCHEMA, model, release, probability_map, options], sort_keys=True)
     return hashlib.sha256(hashlib.sha256(data).digest() + circumstances.encode()).digest()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Spacing = float | tuple[float, float]
 Many = TypeVar("Many")
+_POINT = "min_probability"
 
 
 class Call:
@@ -33,6 +35,8 @@ class Call:
         The image.
     pixel_spacing_mm : float, tuple of float or None
         As for `bacctl.Client.analyze`.
+    min_probability : float or None
+        Likewise.
 
     Raises
     ------
@@ -40,8 +44,16 @@ class Call:
         The source cannot be read or sent.
     """
 
-    def __init__(self, source: Source, pixel_spacing_mm: Spacing | None) -> None:
-        self.options = None if pixel_spacing_mm is None else {"pixel_spacing_mm": _pair(pixel_spacing_mm)}
+    def __init__(
+        self, source: Source, pixel_spacing_mm: Spacing | None, min_probability: float | None = None
+    ) -> None:
+        options: dict[str, Any] = {}
+        if pixel_spacing_mm is not None:
+            options["pixel_spacing_mm"] = _pair(pixel_spacing_mm)
+        # 0 leaves out nothing, and is what servers of every release do.
+        if point := operating_point(min_probability):
+            options[_POINT] = point
+        self.options = options or None
         self._start = position_of(source)
         self.data = read_source(source)
         self._path = path_of(source)
@@ -59,7 +71,7 @@ class Call:
         from bac_imaging.errors import RefusedError as Refused
         from bac_imaging.mammogram import refuse_header
 
-        spacing = None if self.options is None else self.options["pixel_spacing_mm"]
+        spacing = (self.options or {}).get("pixel_spacing_mm")
         try:
             with discreet():
                 refuse_header(self.data, spacing)
@@ -95,6 +107,11 @@ class Call:
             raise from_catalogue(
                 "BAC-SERVER-INCOMPATIBLE", "the server's report is not what this client understands"
             ) from None
+        if result.min_probability != (self.options or {}).get(_POINT, 0.0):
+            raise from_catalogue(
+                "BAC-SERVER-INCOMPATIBLE",
+                "the server did not measure at the operating point that was asked for",
+            )
         if not again:
             return result
         return replace(result, warnings=(*result.warnings, Notice.of("BAC-W-MEASURED-AGAIN")))
@@ -196,6 +213,7 @@ class Core:
             "triton": version,
             "model": canary.report["weights_sha256"],
             "bacctl": canary.report.get("bacctl"),
+            "probability_map": canary.report.get("map_sha256"),
         }
         return dict(self._info)
 
@@ -203,7 +221,7 @@ class Core:
         """Return the result of an image that was measured before by what now answers."""
         if self.cache is None or self._info is None:
             return None
-        answer = self.cache.get(call.data, call.options, self._info["model"], self._info["bacctl"])
+        answer = self.cache.get(call.data, call.options, *self._measured_by(self._info))
         return None if answer is None else call.result(answer)
 
     def remember(self, call: Call, answer: Answer) -> None:
@@ -211,9 +229,18 @@ class Core:
         report = answer.report
         if self.cache is None or report.get("weights_sha256") is None:
             return
-        self.cache.put(call.data, call.options, report["weights_sha256"], report.get("bacctl"), answer)
+        told = {
+            "model": report["weights_sha256"],
+            "bacctl": report.get("bacctl"),
+            "probability_map": report.get("map_sha256"),
+        }
+        self.cache.put(call.data, call.options, *self._measured_by(told), answer)
         if self._info is not None:
-            self._info = {**self._info, "model": report["weights_sha256"], "bacctl": report.get("bacctl")}
+            self._info = {**self._info, **told}
+
+    @staticmethod
+    def _measured_by(info: Mapping[str, Any]) -> tuple[str, str | None, str | None]:
+        return info["model"], info["bacctl"], info["probability_map"]
 
 
 def failed(error: Exception, source: Source) -> ImageResult:
@@ -325,6 +352,26 @@ def one_exam(results: Sequence[ImageResult]) -> ExamResult:
             f"{len(studies)} studies; analyze_many and bacctl.exam.build_exams take any number",
         )
     return build_exam(results, only_study(results))
+
+
+def operating_point(probability: float | None) -> float:
+    """Check an operating point; None stands for 0, which leaves out nothing.
+
+    Raises
+    ------
+    RefusedError
+        BAC-OPTIONS-INVALID: it is no probability.
+    """
+    if probability is None:
+        return 0.0
+    # Of numpy's numbers only float64 is a float; NaN is in no range.
+    try:
+        point = math.nan if isinstance(probability, (str, bytes, bool)) else float(probability)
+    except (TypeError, ValueError, OverflowError):
+        point = math.nan
+    if not 0.0 <= point <= 1.0:
+        raise from_catalogue("BAC-OPTIONS-INVALID", "min_probability is not a number from 0 to 1")
+    return point
 
 
 def _pair(spacing: Spacing) -> list[float]:

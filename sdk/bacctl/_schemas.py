@@ -59,7 +59,10 @@ _MORE: Mapping[tuple[type, str], Schema] = {
     (ImageResult, "columns"): {"minimum": 1},
     (ImageResult, "code"): _CODE,
     (ImageResult, "reason"): _ONE_LINE,
+    (Vessel, "probability"): {"maximum": 1},
     (ImageResult, "bac_probability"): {"maximum": 1},
+    (ImageResult, "probability_prevalence"): {"maximum": 1},
+    (ImageResult, "min_probability"): {"maximum": 1},
     (ImageResult, "pixel_spacing_mm"): {"items": _POSITIVE},
     (ImageResult, "magnification"): _POSITIVE,
     (ViewResult, "sop_instance_uids"): {"items": _UID},
@@ -71,6 +74,7 @@ _MORE: Mapping[tuple[type, str], Schema] = {
     },
     (ExamResult, "study_instance_uid"): _UID,
     (ExamResult, "folder"): _UID,
+    (ExamResult, "min_probability"): {"maximum": 1},
     (ExamResult, "missing_views"): _MISSING,
     (ExamResult, "category_probabilities"): {"additionalProperties": {"maximum": 1}},
     (Change, "difference"): {"minimum": None},
@@ -78,7 +82,7 @@ _MORE: Mapping[tuple[type, str], Schema] = {
 }
 # Fields of the records that are not in their JSON, and what is there instead.
 _LEFT_OUT: Mapping[type, frozenset[str]] = {
-    ImageResult: frozenset({"mask", "density", "weights_sha256", "origin"}),
+    ImageResult: frozenset({"mask", "density", "weights_sha256", "map_sha256", "origin"}),
     BreastResult: frozenset({"laterality"}),
     ExamResult: frozenset({"software", "images"}),
     BreastComparison: frozenset({"laterality"}),
@@ -89,7 +93,11 @@ _ADDED: Mapping[type, Schema] = {
     },
 }
 # Fields that came after the first documents of this schema, which stay valid without them.
-_LATER: Mapping[type, frozenset[str]] = {ExamResult: frozenset({"folder", "groups"})}
+_LATER: Mapping[type, frozenset[str]] = {
+    Vessel: frozenset({"probability"}),
+    ImageResult: frozenset({"probability_prevalence", "min_probability"}),
+    ExamResult: frozenset({"folder", "groups", "min_probability"}),
+}
 _CONDITIONS: Mapping[type, Schema] = {
     ImageResult: {
         "if": {"properties": {"status": {"const": "ok"}}},
@@ -155,6 +163,11 @@ def analysis_schema() -> Schema:
                             "description": "SHA-256 of the weights; null when no server could be reached.",
                         },
                         "triton": {"type": ["string", "null"]},
+                        "probability_map": {
+                            **_DIGEST,
+                            "description": "SHA-256 of the map that made probabilities of scores; null "
+                            "without one.",
+                        },
                     },
                 },
                 "intended_use": {"const": INTENDED_USE},
@@ -174,8 +187,12 @@ def analysis_schema() -> Schema:
 def comparison_schema() -> Schema:
     """Return the schema of what ``bacctl compare --json`` prints."""
     exam = _record(ExamResult)["properties"]
-    software = {"bacctl": {"type": ["string", "null"]}, "model": _DIGEST}
-    summary = _object({**{name: exam[name] for name in SUMMARY}, "software": _object(software)})
+    software = {"bacctl": {"type": ["string", "null"]}, "model": _DIGEST, "probability_map": _DIGEST}
+    of_exam = _object(software)
+    summary = _object({**{name: exam[name] for name in SUMMARY}, "software": of_exam})
+    # Later than the first documents of this schema, too.
+    of_exam["required"].remove("probability_map")
+    summary["required"].remove("min_probability")
     whole = _record(ExamComparison)["properties"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

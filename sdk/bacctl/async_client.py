@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bacctl._core import Call, Core, Spacing, exam_sources, failed, one_exam, several
+from bacctl._core import Call, Core, Spacing, exam_sources, failed, one_exam, operating_point, several
 from bacctl._endpoints import Endpoints, parse_urls
 from bacctl._many import in_flight, in_tasks
 from bacctl._retry import DEFAULT_MAX_RETRIES, Retry
@@ -136,6 +136,7 @@ class AsyncClient:
         source: Source,
         pixel_spacing_mm: Spacing | None = None,
         *,
+        min_probability: float | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
     ) -> ImageResult:
@@ -144,7 +145,7 @@ class AsyncClient:
         if self._core.cache is not None:
             await self.server_info(timeout=timeout, max_retries=max_retries)
         # Disks are slow, and headers take their time: neither is for the thread of the loop.
-        call = await asyncio.to_thread(Call, source, pixel_spacing_mm)
+        call = await asyncio.to_thread(Call, source, pixel_spacing_mm, min_probability)
         try:
             known = await asyncio.to_thread(self._core.remembered, call)
             if known is not None:
@@ -164,6 +165,7 @@ class AsyncClient:
         pixel_spacing_mm: Spacing | None = None,
         max_in_flight: int = 2,
         *,
+        min_probability: float | None = None,
         ordered: bool = False,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -173,10 +175,17 @@ class AsyncClient:
         As `bacctl.Client.analyze_many`, to be gone through with ``async for``. The sources may be an
         asynchronous iterable too. Leaving the loop early cancels what is under way.
         """
+        operating_point(min_probability)
 
         async def measure(source: Source) -> ImageResult:
             try:
-                return await self.analyze(source, pixel_spacing_mm, timeout=timeout, max_retries=max_retries)
+                return await self.analyze(
+                    source,
+                    pixel_spacing_mm,
+                    min_probability=min_probability,
+                    timeout=timeout,
+                    max_retries=max_retries,
+                )
             except Exception as error:
                 return failed(error, source)
 
@@ -193,6 +202,7 @@ class AsyncClient:
         sources: str | PathLike[str] | Iterable[Source],
         pixel_spacing_mm: Spacing | None = None,
         *,
+        min_probability: float | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
     ) -> ExamResult:
@@ -200,7 +210,12 @@ class AsyncClient:
         self._retry(timeout, max_retries)
         images, unreadable = await asyncio.to_thread(exam_sources, sources)
         measured = self.analyze_many(
-            images, pixel_spacing_mm, ordered=True, timeout=timeout, max_retries=max_retries
+            images,
+            pixel_spacing_mm,
+            min_probability=min_probability,
+            ordered=True,
+            timeout=timeout,
+            max_retries=max_retries,
         )
         return one_exam([*[result async for result in measured], *unreadable])
 
@@ -210,6 +225,7 @@ class AsyncClient:
         current: str | PathLike[str] | Iterable[Source],
         pixel_spacing_mm: Spacing | None = None,
         *,
+        min_probability: float | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
     ) -> ExamComparison:
@@ -217,7 +233,13 @@ class AsyncClient:
         from bacctl.comparison import compare_exams
 
         earlier, later = [
-            await self.analyze_exam(exam, pixel_spacing_mm, timeout=timeout, max_retries=max_retries)
+            await self.analyze_exam(
+                exam,
+                pixel_spacing_mm,
+                min_probability=min_probability,
+                timeout=timeout,
+                max_retries=max_retries,
+            )
             for exam in (prior, current)
         ]
         return compare_exams(earlier, later)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bacctl._core import Call, Core, Spacing, exam_sources, failed, one_exam, several
+from bacctl._core import Call, Core, Spacing, exam_sources, failed, one_exam, operating_point, several
 from bacctl._endpoints import Endpoints, parse_urls
 from bacctl._many import in_flight, in_threads
 from bacctl._retry import DEFAULT_MAX_RETRIES
@@ -163,6 +163,7 @@ class Client:
         source: Source,
         pixel_spacing_mm: Spacing | None = None,
         *,
+        min_probability: float | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
     ) -> ImageResult:
@@ -175,6 +176,9 @@ class Client:
         pixel_spacing_mm : float or tuple of float, optional
             (between rows, between columns), or one number for both, at the detector or on the film, for
             images that do not tell it.
+        min_probability : float, optional
+            The operating point, from 0 to 1: finds of a lower probability are not reported, and are in no
+            mask, area, length or mass. Default: 0, every find.
         timeout, max_retries : optional
             For this call instead of the client's.
 
@@ -193,7 +197,7 @@ class Client:
         retry = self._core.retry(timeout, max_retries)
         if self._core.cache is not None:
             self.server_info(timeout=timeout, max_retries=max_retries)
-        call = Call(source, pixel_spacing_mm)
+        call = Call(source, pixel_spacing_mm, min_probability)
         try:
             known = self._core.remembered(call)
             if known is not None:
@@ -213,6 +217,7 @@ class Client:
         pixel_spacing_mm: Spacing | None = None,
         max_in_flight: int = 2,
         *,
+        min_probability: float | None = None,
         ordered: bool = False,
         timeout: float | None = None,
         max_retries: int | None = None,
@@ -228,6 +233,8 @@ class Client:
             For all of them.
         max_in_flight : int, optional
             How many images are with the server at a time. Two keep its steps busy on a CPU.
+        min_probability : float, optional
+            The operating point of all images, as for `analyze`.
         ordered : bool, optional
             Give results in the order of the sources; otherwise as they come, and ``path`` tells which it is.
         timeout, max_retries : optional
@@ -242,11 +249,20 @@ class Client:
         ------
         ClientUsageError
             The client is closed or of another process; or one image was given.
+        RefusedError
+            BAC-OPTIONS-INVALID: the operating point is no probability.
         """
+        operating_point(min_probability)
 
         def measure(source: Source) -> ImageResult:
             try:
-                return self.analyze(source, pixel_spacing_mm, timeout=timeout, max_retries=max_retries)
+                return self.analyze(
+                    source,
+                    pixel_spacing_mm,
+                    min_probability=min_probability,
+                    timeout=timeout,
+                    max_retries=max_retries,
+                )
             except Exception as error:
                 return failed(error, source)
 
@@ -258,6 +274,7 @@ class Client:
         sources: str | PathLike[str] | Iterable[Source],
         pixel_spacing_mm: Spacing | None = None,
         *,
+        min_probability: float | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
     ) -> ExamResult:
@@ -269,6 +286,8 @@ class Client:
             A folder, of which files that are no image are left out, or the images themselves.
         pixel_spacing_mm : float or tuple of float, optional
             For all images.
+        min_probability : float, optional
+            The operating point of all images, as for `analyze`.
         timeout, max_retries : optional
             For each image instead of the client's.
 
@@ -287,7 +306,12 @@ class Client:
         self._core.check()
         images, unreadable = exam_sources(sources)
         measured = self.analyze_many(
-            images, pixel_spacing_mm, ordered=True, timeout=timeout, max_retries=max_retries
+            images,
+            pixel_spacing_mm,
+            min_probability=min_probability,
+            ordered=True,
+            timeout=timeout,
+            max_retries=max_retries,
         )
         return one_exam([*measured, *unreadable])
 
@@ -297,6 +321,7 @@ class Client:
         current: str | PathLike[str] | Iterable[Source],
         pixel_spacing_mm: Spacing | None = None,
         *,
+        min_probability: float | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
     ) -> ExamComparison:
@@ -308,6 +333,8 @@ class Client:
             The earlier exam and the later one, as for `analyze_exam`.
         pixel_spacing_mm : float or tuple of float, optional
             For all images.
+        min_probability : float, optional
+            The operating point of all images, as for `analyze`.
         timeout, max_retries : optional
             For each image instead of the client's.
 
@@ -326,7 +353,13 @@ class Client:
         from bacctl.comparison import compare_exams
 
         earlier, later = (
-            self.analyze_exam(exam, pixel_spacing_mm, timeout=timeout, max_retries=max_retries)
+            self.analyze_exam(
+                exam,
+                pixel_spacing_mm,
+                min_probability=min_probability,
+                timeout=timeout,
+                max_retries=max_retries,
+            )
             for exam in (prior, current)
         )
         return compare_exams(earlier, later)
@@ -372,7 +405,8 @@ class Client:
         -------
         dict
             ``"name"`` and ``"triton"``, the server's name and version; ``"model"``, the SHA-256 of the
-            weights; ``"bacctl"``, the release that the server runs, None where it does not tell.
+            weights; ``"bacctl"``, the release that the server runs, None where it does not tell;
+            ``"probability_map"``, the SHA-256 of what makes probabilities of scores, None without it.
 
         Raises
         ------

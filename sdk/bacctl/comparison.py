@@ -64,9 +64,11 @@ def compare_exams(prior: ExamResult, current: ExamResult) -> ExamComparison:
         BAC-COMPARE-SAME: both are the same study. BAC-COMPARE-PATIENT: the headers of the two exams, or of
         one of them, name different patients. BAC-COMPARE-FAILED: an image of one of them could not be
         analysed. BAC-COMPARE-EXAM: the images of one of them are not of one woman and one visit.
+        BAC-COMPARE-POINT: they were measured at different operating points.
     """
     _refuse_strangers(prior, current)
     _refuse_half_measured(prior, current)
+    _refuse_other_point(prior, current)
     factor = _area_factor(prior, current)
     pairs: dict[Laterality, tuple[_Pair, _Pair]] = {}
     breasts: dict[Laterality, BreastComparison] = {}
@@ -227,6 +229,17 @@ def _refuse_half_measured(prior: ExamResult, current: ExamResult) -> None:
     for name, exam in (("prior", prior), ("current", current)):
         if any(image.status == "failed" for image in exam.images):
             raise _refusal("BAC-COMPARE-FAILED", f"the {name} exam: ")
+
+
+def _refuse_other_point(prior: ExamResult, current: ExamResult) -> None:
+    # What an operating point above 0 leaves out depends on the map from scores to probabilities.
+    known = [exam for exam in (prior, current) if exam.min_probability is not None]
+    points = {
+        (exam.min_probability, exam.software.get("probability_map") if exam.min_probability else None)
+        for exam in known
+    }
+    if len(points) > 1:
+        raise _refusal("BAC-COMPARE-POINT")
 
 
 def _refusal(code: str, where: str = "") -> RefusedError:

@@ -191,6 +191,7 @@ SUMMARY = (
     "csbi_grade",
     "missing_views",
     "alarms",
+    "min_probability",
 )
 """Fields of an exam that its place in a comparison keeps."""
 
@@ -204,4 +205,5 @@ def _read_summary(value: Any) -> ExamResult:
     entry = dict(table(value))
     # What a summary leaves out: nothing is known of it.
     unknown = ExamResult(None, False, {side: BreastResult(side) for side in SIDES}).to_dict()
+    unknown["min_probability"] = 0.0  # older releases reported every find
     return ExamResult.from_dict({**unknown, **entry}, software=table(entry["software"]))

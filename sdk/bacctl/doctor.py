@@ -178,6 +178,7 @@ def check_model() -> Check:
     try:
         card = read_model_card(default_repository() / "bac_segment" / "1")
         card.parameters()
+        card.fitted()
     except BacctlError as error:
         return Check("model", False, error.reason)
     except (OSError, ValueError) as error:

@@ -4,6 +4,8 @@ Rules
 -----
 * Images whose headers contradict that they are of one woman and one visit have no sum
   (`bacctl.exam_identity`), nor have repeats of a view that nothing ties to one exam.
+* Images that were measured at different operating points have no sum either: what one leaves out, another
+  counts.
 * An image is *accepted* when its status is "ok", its side is known, its view is CC or MLO and it shows the
   whole view (a partial view, "BAC-W-PARTIAL-VIEW", holds an unknown share of the arteries). Other views
   never enter a sum.
@@ -114,13 +116,16 @@ def build_exam(
     ExamResult
         Without any sum, and with the alarm "BAC-W-EXAM-MIXED" or "BAC-W-EXAM-UNTIED", where headers
         contradict that the images are of one woman and one visit, or nothing says so of a view that is there
-        twice.
+        twice; with "BAC-W-EXAM-POINTS" where they were measured at different operating points.
     """
     images = with_repeated_uids(images)
     contradicted, groups = _contradicted(images)
     of_all = _of_all_images(images)
     if contradicted:
         return _without_sum(images, study_instance_uid, folder, [*contradicted, *of_all], groups)
+    if len(_points(images)) > 1:
+        points = Notice.of("BAC-W-EXAM-POINTS")
+        return _without_sum(images, study_instance_uid, folder, [points, *of_all])
     chosen = {(side, view): choose(images, side, view) for side in SIDES for view in VIEWS}
     loose = [side + view for (side, view), choice in chosen.items() if not choice.tied]
     if loose:
@@ -152,8 +157,9 @@ def build_exam(
         csbi_grade=csbi_grade(None if stretches is None else int(stretches), found),
         missing_views=tuple(side + view for (side, view), choice in chosen.items() if not choice.counted),
         alarms=(*of_all, *_repeats(chosen), *inconsistencies(breasts)),
-        software={"bacctl": __version__, "model": _weights(images)},
+        software=_software(images),
         images=tuple(images),
+        min_probability=_point(images),
     )
 
 
@@ -173,8 +179,9 @@ def _without_sum(
         missing_views=tuple(side + view for side in SIDES for view in VIEWS),
         alarms=tuple(why),
         groups=tuple(tuple(_name(images, place) for place in group) for group in groups),
-        software={"bacctl": __version__, "model": _weights(images)},
+        software=_software(images),
         images=tuple(images),
+        min_probability=_point(images),
     )
 
 
@@ -215,10 +222,31 @@ def _repeats(chosen: Mapping[tuple[Laterality, str], Choice]) -> list[Notice]:
     return notices
 
 
-def _weights(images: Sequence[ImageResult]) -> str | None:
-    """Return the weights that measured all images, None where they are not known or not the same."""
-    weights = {image.weights_sha256 for image in images if image.status == "ok"}
-    return weights.pop() if len(weights) == 1 else None
+def _software(images: Sequence[ImageResult]) -> dict[str, str | None]:
+    """Say what measured all images; None where that is not known or not the same."""
+    measured = [image for image in images if image.status == "ok"]
+    weights = {image.weights_sha256 for image in measured}
+    maps = {image.map_sha256 for image in measured}
+    return {
+        "bacctl": __version__,
+        "model": weights.pop() if len(weights) == 1 else None,
+        "probability_map": maps.pop() if len(maps) == 1 else None,
+    }
+
+
+def _points(images: Sequence[ImageResult]) -> set[tuple[float, str | None]]:
+    """Collect the operating points; what one above 0 leaves out depends on the map too."""
+    return {
+        (image.min_probability or 0.0, image.map_sha256 if image.min_probability else None)
+        for image in images
+        if image.status == "ok"
+    }
+
+
+def _point(images: Sequence[ImageResult]) -> float | None:
+    """Return the operating point of all images, None where there are several or none."""
+    points = {point for point, _ in _points(images)}
+    return points.pop() if len(points) == 1 else None
 
 
 def _view(images: Sequence[ImageResult]) -> ViewResult:

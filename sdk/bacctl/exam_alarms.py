@@ -20,7 +20,7 @@ from bacctl.image_parts import Notice
 from bacctl.image_result import Laterality
 
 NORMAL_99 = 2.575829
-NO_SUM = frozenset({"BAC-W-EXAM-MIXED", "BAC-W-EXAM-UNTIED"})
+NO_SUM = frozenset({"BAC-W-EXAM-MIXED", "BAC-W-EXAM-POINTS", "BAC-W-EXAM-UNTIED"})
 """Alarms of an exam in which no image counts."""
 _TOLD_GROUPS = 6
 

@@ -149,12 +149,15 @@ class ExamResult:
         Of "LCC", "LMLO", "RCC", "RMLO", those without an accepted image.
     alarms : tuple of Notice
         What does not fit together in this exam.
+    min_probability : float or None
+        The operating point of all its images; None where they have several, or none was measured.
     groups : tuple of tuple of str
         Where headers contradict that the images are of one woman and one visit, so that there is no sum: the
         images that agree, by SOP Instance UID, or by path where they have none. Empty otherwise.
     software : mapping of str to (str or None)
-        What put it together and measured it: "bacctl", a version, and "model", the SHA-256 of the weights.
-        Not in the exam's JSON, where the document says it.
+        What put it together and measured it: "bacctl", a version, "model", the SHA-256 of the weights, and
+        "probability_map", that of the map that made probabilities of scores, None without one. Not in the
+        exam's JSON, where the document says it.
     files : mapping of str to str
         Files written, by kind.
     images : tuple of ImageResult
@@ -179,6 +182,7 @@ class ExamResult:
     images: tuple[ImageResult, ...] = field(default=(), repr=False)
     folder: str | None = None
     groups: tuple[tuple[str, ...], ...] = ()
+    min_probability: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the exam object of ``schema/analysis-1.json``."""
@@ -198,6 +202,7 @@ class ExamResult:
             "missing_views": list(self.missing_views),
             "alarms": [alarm.to_dict() for alarm in self.alarms],
             "groups": [list(group) for group in self.groups],
+            "min_probability": self.min_probability,
             "files": dict(self.files),
         }
 

@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from bac_imaging.errors import CATALOGUE
 from bac_imaging.identifiers import SHOWN_IDENTIFIER
-from bacctl._checked import amount, count, flag, interval, items, known, one_of, parsed, table, text
+from bacctl._checked import amount, count, flag, interval, items, known, one_of, parsed, share, table, text
 from bacctl.errors import RefusedError
 from bacctl.exam_results import (
     SIDES,
@@ -147,6 +147,11 @@ def read_exam(exam: Any, software: Any) -> ExamResult:
         software={
             "bacctl": known(software["bacctl"], lambda version: text(version, _ANY)),
             "model": known(software["model"], lambda digest: text(digest, _DIGEST)),
+            **{
+                name: known(software[name], lambda digest: text(digest, _DIGEST))
+                for name in ("probability_map",)
+                if name in software  # documents of older releases do not have it
+            },
         },
         files={kind: text(name, _ANY) for kind, name in table(exam["files"]).items()},
         # Documents of older releases do not have them.
@@ -154,6 +159,8 @@ def read_exam(exam: Any, software: Any) -> ExamResult:
         groups=tuple(
             tuple(text(name, _ANY) for name in items(group)) for group in items(exam.get("groups", []))
         ),
+        # Older releases reported every find.
+        min_probability=known(exam.get("min_probability", 0.0), share),
     )
 
 

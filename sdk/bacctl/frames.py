@@ -23,6 +23,8 @@ IMAGE_COLUMNS: Mapping[str, type] = {
     "reason": str,
     "bac_detected": bool,
     "bac_probability": float,
+    "probability_prevalence": float,
+    "min_probability": float,
     "calcium_mass_mg": float,
     "calcium_mass_low_mg": float,
     "calcium_mass_high_mg": float,
@@ -52,6 +54,7 @@ _OF_EXAM: Mapping[str, type] = {
     "area_mm2": float,
     "area_class": str,
     "csbi_grade": int,
+    "min_probability": float,
 }
 _OF_BREAST: Mapping[str, type] = {
     "bac_detected": bool,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from bac_imaging.errors import CATALOGUE
-from bacctl._checked import amount, count, flag, items, known, table, text
+from bacctl._checked import amount, count, flag, items, known, share, table, text
 
 _CODE = re.compile(r"BAC-[A-Z0-9-]+")
 _ANY = re.compile(r".+", re.DOTALL)
@@ -60,6 +60,9 @@ class Vessel:
         None where the image gives no mass.
     bbox_px : tuple of int
         (first row, first column, row after the last, column after the last) in the stored matrix.
+    probability : float or None
+        That it is a calcified artery, as ``bac_probability`` says it of the image. None in results of older
+        releases.
     """
 
     length_mm: float
@@ -67,6 +70,7 @@ class Vessel:
     mean_width_mm: float | None
     calcium_mass_mg: float | None
     bbox_px: tuple[int, int, int, int]
+    probability: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -76,6 +80,7 @@ class Vessel:
             "mean_width_mm": self.mean_width_mm,
             "calcium_mass_mg": self.calcium_mass_mg,
             "bbox_px": list(self.bbox_px),
+            "probability": self.probability,
         }
 
     @classmethod
@@ -89,6 +94,7 @@ class Vessel:
             known(entry["mean_width_mm"], amount),
             known(entry["calcium_mass_mg"], amount),
             (top, left, bottom, right),
+            known(entry.get("probability"), share),
         )
 
 

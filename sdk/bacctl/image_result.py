@@ -68,7 +68,13 @@ class ImageResult:
     bac_detected : bool or None
         Whether any calcified artery was found.
     bac_probability : float or None
-        From 0 to 1.
+        That the image shows BAC, from 0 to 1, whatever the operating point leaves out. A probability where
+        ``probability_prevalence`` says at which prevalence; else a score that rises with the evidence.
+    probability_prevalence : float or None
+        Share of images with BAC at which the probabilities hold; None where they are scores.
+    min_probability : float or None
+        The operating point: finds of a lower probability are in no mask, area, length or mass. 0 leaves out
+        none.
     calcium_mass_mg : float or None
         Mass of calcium.
     calcium_mass_interval_mg : tuple of float or None
@@ -99,6 +105,8 @@ class ImageResult:
         (rows, columns), mg/mm2 in the artery's plane. None where there is no mass. Not in the JSON.
     weights_sha256 : str or None
         The weights that measured it. Not in the image's JSON, where the document names them.
+    map_sha256 : str or None
+        The map that made its probabilities of scores, likewise.
     origin : object or None
         Of whom and when the image was taken, to order and to tell apart; never in an output.
     """
@@ -115,6 +123,8 @@ class ImageResult:
     warnings: tuple[Notice, ...] = ()
     bac_detected: bool | None = None
     bac_probability: float | None = None
+    probability_prevalence: float | None = None
+    min_probability: float | None = None
     calcium_mass_mg: float | None = None
     calcium_mass_interval_mg: tuple[float, float] | None = None
     mass_basis: MassBasis = "none"
@@ -132,6 +142,7 @@ class ImageResult:
     mask: npt.NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)
     density: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
     weights_sha256: str | None = field(default=None, repr=False)
+    map_sha256: str | None = field(default=None, repr=False)
     origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @classmethod
@@ -170,6 +181,8 @@ class ImageResult:
             A value is not what it should be.
         """
         values = {name: read(report[name]) for name, read in _MEASURED.items() if name in report}
+        if values.get("status") == "ok":  # older releases reported every find, and do not say so
+            values.setdefault("min_probability", 0.0)
         return cls(**values, path=path, mask=mask, density=density, origin=origin)
 
     @classmethod
@@ -193,11 +206,12 @@ class ImageResult:
         """
         entry = table(value)
         missing = [name for name in (*_MEASURED, "path", "files") if name not in entry]
-        if [name for name in missing if name != "weights_sha256"]:
+        missing = [name for name in missing if name not in _NOT_ALWAYS]
+        if missing:
             raise ValueError(f"no image of {', '.join(missing)}")
         files = {kind: text(name, _ANY) for kind, name in table(entry["files"]).items()}
         result = cls.from_report(entry, path=known(entry["path"], lambda path: Path(text(path, _ANY))))
-        return replace(result, files=files, weights_sha256=None)
+        return replace(result, files=files, weights_sha256=None, map_sha256=None)
 
     @classmethod
     def from_error(cls, error: BacctlError, *, path: Path | None = None) -> ImageResult:
@@ -240,6 +254,8 @@ class ImageResult:
             "warnings": [notice.to_dict() for notice in self.warnings],
             "bac_detected": self.bac_detected,
             "bac_probability": self.bac_probability,
+            "probability_prevalence": self.probability_prevalence,
+            "min_probability": self.min_probability,
             "calcium_mass_mg": self.calcium_mass_mg,
             "calcium_mass_interval_mg": as_list(self.calcium_mass_interval_mg),
             "mass_basis": self.mass_basis,
@@ -298,6 +314,8 @@ _MEASURED: Mapping[str, Callable[[Any], Any]] = {
     "warnings": lambda value: tuple(Notice.from_dict(notice) for notice in items(value)),
     "bac_detected": _maybe(flag),
     "bac_probability": _maybe(share),
+    "probability_prevalence": _maybe(share),
+    "min_probability": _maybe(share),
     "calcium_mass_mg": _amount,
     "calcium_mass_interval_mg": _maybe(interval),
     "mass_basis": lambda value: one_of(value, get_args(MassBasis)),
@@ -311,4 +329,7 @@ _MEASURED: Mapping[str, Callable[[Any], Any]] = {
     "beam": _maybe(Beam.from_dict),
     "timings_ms": _times,
     "weights_sha256": _words,
+    "map_sha256": _words,
 }
+# Not in the image's object, or not in that of older releases.
+_NOT_ALWAYS = frozenset({"weights_sha256", "map_sha256", "probability_prevalence", "min_probability"})

@@ -24,6 +24,7 @@ from bacctl._binding import take_claim
 from bacctl._claim import marked
 
 if TYPE_CHECKING:
+    from bac_imaging.probability import ProbabilityMap
     from bac_imaging.vessels import PostProcessing
 
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -42,11 +43,31 @@ class ModelCard:
     post_processing : mapping of str to float
         Fields of `bac_imaging.vessels.PostProcessing` that were chosen with it; what is left out has the
         pipeline's default.
+    probability_map : mapping or None
+        What makes probabilities of scores, as `bac_imaging.probability.ProbabilityMap` writes it.
     """
 
     sha256: str
     threshold: float
     post_processing: Mapping[str, float] = field(default_factory=dict)
+    probability_map: Mapping[str, Any] | None = None
+
+    def fitted(self) -> ProbabilityMap | None:
+        """Return the map from scores to probabilities; None where the card has none.
+
+        Raises
+        ------
+        ValueError
+            What stands there is none that this version of the pipeline knows.
+        """
+        from bac_imaging.probability import ProbabilityMap
+
+        if self.probability_map is None:
+            return None
+        try:
+            return ProbabilityMap.from_dict(self.probability_map)
+        except ValueError as error:
+            raise ValueError(f"model_card.json: {error}; fit it again") from None
 
     def parameters(self) -> PostProcessing:
         """Return the post-processing as the pipeline takes it.
@@ -100,7 +121,7 @@ def read_model_card(folder: Path) -> ModelCard:
         raise ValueError(
             f"{folder / 'model_card.json'}: post_processing is not made of numbers; export the model again"
         )
-    return ModelCard(digest, float(card["threshold"]), chosen)
+    return ModelCard(digest, float(card["threshold"]), chosen, card.get("probability_map"))
 
 
 def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensors], Tensors]) -> list[Any]:

@@ -38,7 +38,7 @@ class Request:
     data : bytes
         The file.
     options : mapping or None
-        What was sent with it, such as ``{"pixel_spacing_mm": [0.1, 0.1]}``.
+        What was sent with it, such as ``{"pixel_spacing_mm": [0.1, 0.1], "min_probability": 0.5}``.
     timeout : float
         Seconds that the call had left.
     """
@@ -75,6 +75,7 @@ def make_report(**values: Any) -> dict[str, Any]:
         "warnings": [],
         "bac_detected": False,
         "bac_probability": 0.01,
+        "probability_prevalence": None,
         "calcium_mass_mg": 0.0,
         "calcium_mass_interval_mg": [0.0, 0.0],
         "mass_basis": "calibrated",
@@ -163,7 +164,13 @@ class FakeServer:
         shape = (report["rows"], report["columns"])
         mask = report.pop("mask", None)
         density = report.pop("density", None)
-        identity = {"schema": SCHEMA, "bacctl": __version__, "weights_sha256": _WEIGHTS}
+        identity = {
+            "schema": SCHEMA,
+            "bacctl": __version__,
+            "weights_sha256": _WEIGHTS,
+            "map_sha256": None,
+            "min_probability": (request.options or {}).get("min_probability", 0.0),
+        }
         return Answer(
             {**identity, **report},
             np.zeros(shape, bool) if mask is None else np.asarray(mask, bool),

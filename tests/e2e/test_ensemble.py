@@ -20,6 +20,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from bac_imaging.pipeline import prepare, quantify
+from bac_phantom.qa import make_qa_phantom, qa_specs
 from bacctl import Client, RefusedError
 from bacctl.canary import canary_image
 from bacctl.embedded import EmbeddedServer
@@ -43,7 +44,7 @@ def test_answers_equal_the_pipeline_in_this_process(
     probability = np.concatenate([segment(tile[None]).copy() for tile in prepared.tiles])
     card = read_model_card(weights)
     context = {**prepared.context, "threshold": card.threshold}
-    expected = quantify(probability, prepared.signal, context, card.parameters())
+    expected = quantify(probability, prepared.signal, context, card.parameters(), card.fitted())
 
     result = client.analyze(data, pixel_spacing_mm=spacing)
     answered = result.to_dict()
@@ -99,6 +100,21 @@ def test_refusals_arrive_with_their_code(
     assert caught.value.code == code
     assert "\n" not in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+def test_the_operating_point_holds_on_the_server(client: Client) -> None:
+    data = make_qa_phantom(next(spec for spec in qa_specs() if spec.calcium_mass_mg == 12.0))
+    every, none = (client.analyze(data, min_probability=point) for point in (0.0, 1.0))
+    assert every.bac_detected
+    assert (every.min_probability, none.min_probability) == (0.0, 1.0)
+    assert every.bac_probability == none.bac_probability
+    kept = [vessel for vessel in every.vessels if vessel.probability == 1.0]
+    assert len(none.vessels) == len(kept)
+    told = [notice.code for notice in none.warnings]
+    assert ("BAC-W-BELOW-POINT" in told) == (len(kept) < len(every.vessels))
+    with pytest.raises(RefusedError, match="min_probability is not a number from 0 to 1") as refusal:
+        client._transport.infer(data, {"min_probability": 1.5}, 60.0)
+    assert refusal.value.code == "BAC-OPTIONS-INVALID"
 
 
 def test_refusal_names_the_image(client: Client, mammogram: Callable[..., bytes]) -> None:

@@ -32,6 +32,21 @@ class Served:
     reference: Reference
 
 
+_NO_RISE = {"mean": 0.0, "length": 0.0, "area": 0.0, "deep": 0.0}
+PROBABILITY_MAP = {
+    "schema": "bacctl.probability_map/1",
+    "prevalence": 0.1,
+    "vessel": {"intercept": 1.0, "weights": _NO_RISE, "ranges": {name: [0.0, 1.0] for name in _NO_RISE}},
+    "found": {
+        "intercept": 1.0,
+        "weights": {"strongest": 1.0, "others": 0.0},
+        "ranges": {"strongest": [-5.0, 5.0], "others": [0.0, 3.0]},
+    },
+    "nothing": {"intercept": -4.0, "weights": {"peak": 0.0}, "ranges": {"peak": [0.0, 1.0]}},
+    "fitted_on": [{"source": "another phantom"}],
+}
+
+
 @pytest.fixture(scope="session")
 def served() -> Served:
     path = REPOSITORY / "bac_segment" / "1" / "model.onnx"
@@ -71,6 +86,7 @@ def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         "schema": "bac_training.settings/1",
         "threshold": 0.4,
         "post_processing": {"seed": 0.9, "min_length_mm": 8.0},
+        "probability_map": PROBABILITY_MAP,
         "woman_f1": 0.98,
     }
     (folder / "settings.json").write_text(json.dumps(settings))

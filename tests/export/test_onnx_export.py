@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from tests.export.conftest import FIGURES
+from tests.export.conftest import FIGURES, PROBABILITY_MAP
 
 from bac_export import onnx_export, parity
 from bac_export.errors import ExportError
@@ -82,6 +82,7 @@ def test_the_card_describes_the_file(exported: Path) -> None:
     assert card["sha256"] == hashlib.sha256(exported.read_bytes()).hexdigest()
     assert card["threshold"] == 0.4
     assert card["post_processing"] == {"seed": 0.9, "min_length_mm": 8.0}
+    assert card["probability_map"] == PROBABILITY_MAP
     assert card["figures"] == FIGURES
     assert card["intended_use"] == "research use only"
     assert card["training"]["images"] == 4

@@ -215,6 +215,8 @@ def test_report_has_every_key_of_the_image_object(result: Quantified) -> None:
         "warnings",
         "bac_detected",
         "bac_probability",
+        "probability_prevalence",
+        "min_probability",
         "calcium_mass_mg",
         "calcium_mass_interval_mg",
         "mass_basis",
@@ -422,3 +424,35 @@ def test_a_real_presentation_image() -> None:
     report = _quantify(prepared, np.zeros((3062, 2394), dtype=bool)).report
     assert report["mass_basis"] == "none"
     assert report["calcium_mass_mg"] is None
+
+
+@pytest.mark.parametrize("point", [0.0, 0.9, 1.0])
+def test_finds_below_the_operating_point_have_no_part_in_anything(point: float) -> None:
+    """The network's 0.97 is a score of 0.5 + 0.5 * 0.47 / 0.5 = 0.97."""
+    every = _quantify(prepare(_dicom()), _truth())
+    found = _quantify(prepare(_dicom(), {"min_probability": point}), _truth())
+    report = found.report
+    assert report["min_probability"] == point
+    assert report["probability_prevalence"] is None
+    assert report["bac_probability"] == every.report["bac_probability"] == 0.97
+    codes = [warning["code"] for warning in report["warnings"]]
+    if point < 0.97:
+        assert report["vessels"] == every.report["vessels"]
+        assert report["vessels"][0]["probability"] == 0.97
+        assert "BAC-W-BELOW-POINT" not in codes
+        return
+    assert report["bac_detected"] is False
+    assert (report["vessels"], report["area_mm2"], report["length_mm"]) == ([], 0.0, 0.0)
+    assert (report["calcium_mass_mg"], report["calcium_mass_interval_mg"]) == (0.0, [0.0, 0.0])
+    assert not found.mask.any()
+    assert not found.density.any()
+    assert codes.count("BAC-W-BELOW-POINT") == 1
+    json.dumps(report, allow_nan=False)
+
+
+@pytest.mark.parametrize("point", [-0.1, 1.1, float("nan"), float("inf"), 10**400, "0.5", True, [0.5], {}])
+def test_an_operating_point_that_is_no_probability_is_refused(point: object) -> None:
+    with pytest.raises(RefusedError, match="min_probability is not a number from 0 to 1") as refusal:
+        prepare(_dicom(), {"min_probability": point})
+    assert refusal.value.code == "BAC-OPTIONS-INVALID"
+    assert "\n" not in str(refusal.value)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bac_imaging.pipeline import bac_probability
+from bac_imaging.evidence import evidence_of
+from bac_imaging.probability import probabilities
 from bac_imaging.vessels import PostProcessing, find_vessels
 
 SPACING = (0.1, 0.1)
@@ -120,8 +121,11 @@ def test_image_probability_rises_with_the_evidence_and_agrees_with_the_finding()
     parameters = PostProcessing()
     values = []
     for level in (0.0, 0.2, 0.49, 0.55, 0.7, 0.99):
-        found = find_vessels(_tube(0.0, 30.0, 1.0) / 0.9 * level, SPACING, parameters)
-        value = bac_probability(found, parameters)
+        image = _tube(0.0, 30.0, 1.0) / 0.9 * level
+        found = find_vessels(image, SPACING, parameters)
+        value = probabilities(
+            evidence_of(found, image, np.ones(image.shape, dtype=bool), SPACING), parameters, None
+        ).image
         assert (value >= 0.5) == bool(found.lengths_mm)
         values.append(value)
     assert values == sorted(values)

@@ -86,11 +86,14 @@ def test_off_unless_asked_for(tmp_path, monkeypatch):
 
 def test_other_weights_and_other_releases_are_other_results(path):
     cache = ResultCache(path)
-    cache.put(b"a", None, MODEL, "1", Answer(make_report(), np.zeros((4, 3), bool), None))
-    assert cache.get(b"a", None, MODEL, "1") is not None
-    assert cache.get(b"a", None, OTHER, "1") is None
-    assert cache.get(b"a", None, MODEL, "2") is None
-    assert cache.get(b"a", None, MODEL, None) is None
+    cache.put(b"a", None, MODEL, "1", None, Answer(make_report(), np.zeros((4, 3), bool), None))
+    assert cache.get(b"a", None, MODEL, "1", None) is not None
+    assert cache.get(b"a", None, OTHER, "1", None) is None
+    assert cache.get(b"a", None, MODEL, "2", None) is None
+    assert cache.get(b"a", None, MODEL, None, None) is None
+    # Another map makes other probabilities of the same scores, and another operating point other amounts.
+    assert cache.get(b"a", None, MODEL, "1", "ab" * 32) is None
+    assert cache.get(b"a", {"min_probability": 0.5}, MODEL, "1", None) is None
     cache.close()
 
 
@@ -162,8 +165,8 @@ sys.stdin.readline()  # all at once
 cache = ResultCache(path)
 for number in range(first, first + 40):
     report = make_report(rows=7, columns=5, calcium_mass_mg=float(number))
-    cache.put(b"%d" % number, None, model, None, Answer(report, np.ones((7, 5), bool), None))
-    assert cache.get(b"%d" % number, None, model, None) is not None
+    cache.put(b"%d" % number, None, model, None, None, Answer(report, np.ones((7, 5), bool), None))
+    assert cache.get(b"%d" % number, None, model, None, None) is not None
 cache.close()
 """
 
@@ -180,7 +183,7 @@ def test_several_processes(path):
         worker.stdin.close()
     assert [worker.wait(60) for worker in workers] == [0, 0]
     cache = ResultCache(path)
-    masses = [cache.get(b"%d" % n, None, MODEL, None).report["calcium_mass_mg"] for n in range(60)]
+    masses = [cache.get(b"%d" % n, None, MODEL, None, None).report["calcium_mass_mg"] for n in range(60)]
     assert masses == list(range(60))
     cache.close()
     assert os.listdir(path.parent) == [path.name]  # the last one tidied up

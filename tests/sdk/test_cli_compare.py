@@ -52,6 +52,7 @@ def measured(path: Path) -> ImageResult:
 class FakeClient:
     def __init__(self) -> None:
         self.runs = 0
+        self.points: list[float | None] = []
         self.talks = False
 
     def __enter__(self) -> FakeClient:
@@ -66,8 +67,14 @@ class FakeClient:
         return SERVER
 
     def analyze_many(
-        self, sources: Sequence[Path], pixel_spacing_mm: object = None, *, ordered: bool = False
+        self,
+        sources: Sequence[Path],
+        pixel_spacing_mm: object = None,
+        *,
+        min_probability: float | None = None,
+        ordered: bool = False,
     ) -> Iterator[ImageResult]:
+        self.points.append(min_probability)
         self.runs += 1
         if self.talks:
             os.write(1, b"a library talks to file descriptor 1\n")
@@ -341,3 +348,13 @@ def test_interrupted(client: FakeClient, run: Run) -> None:
     prior = exam("prior", "1", 10.0)
     (prior / "interrupt.dcm").write_text("x")
     assert run(prior, exam("current", "2", 10.0)) == (130, "", "stopped\n")
+
+
+def test_the_operating_point_is_that_of_all_folders(client: FakeClient, run: Run) -> None:
+    folder("prior", *(f"L {view} 1 5" for view in ("CC", "MLO")))
+    folder("current", *(f"L {view} 2 5" for view in ("CC", "MLO")))
+    assert run("prior", "current", "--min-probability", "0.25")[0] == 0
+    assert client.points == [0.25]
+    code, out, err = run("prior", "current", "--min-probability", "2")
+    assert (code, out) == (2, "")
+    assert err == "BAC-OPTIONS-INVALID: --min-probability: give a number from 0 to 1, such as 0.5\n"

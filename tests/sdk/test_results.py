@@ -27,6 +27,8 @@ REPORT = {
     "warnings": [{"code": "BAC-W-LOSSY", "text": "the image was compressed with loss"}],
     "bac_detected": True,
     "bac_probability": 0.97,
+    "probability_prevalence": 0.1,
+    "min_probability": 0.5,
     "calcium_mass_mg": 3.5,
     "calcium_mass_interval_mg": [2.0, 6.0],
     "mass_basis": "calibrated",
@@ -40,6 +42,7 @@ REPORT = {
             "mean_width_mm": 1.2,
             "calcium_mass_mg": 3.5,
             "bbox_px": [10, 20, 300, 60],
+            "probability": 0.95,
         }
     ],
     "pixel_spacing_mm": [0.085, 0.0851],
@@ -76,9 +79,29 @@ def test_report_survives_the_round_trip():
 def test_report_becomes_typed_records():
     image = result()
     assert image.warnings == (Notice("BAC-W-LOSSY", "the image was compressed with loss"),)
-    assert image.vessels == (Vessel(25.0, 30.0, 1.2, 3.5, (10, 20, 300, 60)),)
+    assert image.vessels == (Vessel(25.0, 30.0, 1.2, 3.5, (10, 20, 300, 60), 0.95),)
+    assert (image.probability_prevalence, image.min_probability) == (0.1, 0.5)
     assert image.beam == Beam("W", "Rh", 0.05, 29.0, 55.0, True, "a-Se")
     assert image.pixel_spacing_mm == (0.085, 0.0851)
+
+
+def test_results_of_older_releases_are_read_as_they_were():
+    """They have no operating point, and reported every find."""
+    later = ("probability_prevalence", "min_probability")
+    older = {name: value for name, value in result().to_dict().items() if name not in later}
+    older["vessels"] = [{k: v for k, v in REPORT["vessels"][0].items() if k != "probability"}]
+    document = analysis_document([result()], [], skipped=0, server=SERVER)
+    document["images"] = [older]
+    del document["software"]["probability_map"]
+    validate(document)
+    read = ImageResult.from_dict(older)
+    assert (read.min_probability, read.probability_prevalence, read.vessels[0].probability) == (
+        0.0,
+        None,
+        None,
+    )
+    refused = {**older, "status": "refused", "code": "BAC-VIEW-SPOT", "reason": "a spot view"}
+    assert ImageResult.from_dict(refused).min_probability is None
 
 
 def test_keys_of_a_newer_server_are_left_out():
@@ -110,6 +133,7 @@ def test_document_follows_the_schema():
     [
         ("bac_detected", None),
         ("bac_probability", 1.5),
+        ("min_probability", 1.5),
         ("calcium_mass_mg", -1.0),
         ("code", "BAC-VIEW-SPOT"),
         ("laterality", "B"),

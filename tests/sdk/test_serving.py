@@ -112,6 +112,36 @@ def test_card_must_describe_the_weights_beside_it(tmp_path):
         read_model_card(tmp_path)
 
 
+def test_the_card_holds_the_map_from_scores_to_probabilities(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"weights")
+    flat = {"weights": {"peak": 0.0}, "ranges": {"peak": [0.0, 1.0]}}
+    card = {"sha256": sha256(b"weights").hexdigest(), "threshold": 0.4}
+    (tmp_path / "model_card.json").write_text(json.dumps(card))
+    assert read_model_card(tmp_path).fitted() is None
+    names = {
+        "vessel": ("mean", "length", "area", "deep"),
+        "found": ("strongest", "others"),
+        "nothing": ("peak",),
+    }
+    fitted = {
+        curve: {
+            "intercept": -1.0,
+            "weights": dict.fromkeys(own, 0.5),
+            "ranges": {name: [0.0, 1.0] for name in own},
+        }
+        for curve, own in names.items()
+    }
+    card["probability_map"] = {"schema": "bacctl.probability_map/1", "prevalence": 0.1, **fitted}
+    (tmp_path / "model_card.json").write_text(json.dumps(card))
+    assert read_model_card(tmp_path).fitted().prevalence == 0.1
+    for wrong in ({"vessel": {**flat, "intercept": 0.0}}, {"prevalence": 2.0}, {"schema": "bacctl.other/1"}):
+        card["probability_map"] = {"schema": "bacctl.probability_map/1", "prevalence": 0.1, **fitted, **wrong}
+        (tmp_path / "model_card.json").write_text(json.dumps(card))
+        with pytest.raises(ValueError, match=r"model_card\.json: .*; fit it again") as caught:
+            read_model_card(tmp_path).fitted()
+        assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [

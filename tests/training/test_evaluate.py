@@ -113,7 +113,16 @@ def test_the_report_is_written_by_its_schema(dataset: Path, tmp_path: Path) -> N
     assert "2 women, 3 views, 2 with BAC; 1 refused (BAC-FILE-NOT-IMAGE) and 0 failed" in page
     pictures = {path.name for path in (out / "pictures").iterdir()}
     # Of the broken image no picture can be drawn, and without masses there is no plot of them.
-    assert pictures == {"froc.png", "best-01.png"}
+    assert pictures == {"froc.png", "reliability.png", "best-01.png"}
+    # Two measured views, one of them with BAC; without a map their scores are judged.
+    told = written["probability"]
+    assert (told["basis"], told["image"]["cases"], told["image"]["positives"]) == ("score", 2, 1)
+    assert "## Operating points" in page
+    finds = (out / "finds.jsonl").read_text().splitlines()
+    assert [json.loads(line)["is_true"] for line in finds[1:]] == [True, True, False]
+    every = told["points"][0]
+    # At point 0 the table says what the figures say: the broken image's artery was not found.
+    assert (every["found"], every["positives"], every["flagged"], every["negatives"]) == (1, 2, 0, 1)
     assert all(f"](pictures/{name})" in page for name in pictures)
     women = list(csv.DictReader((out / "women.csv").open()))
     assert [(w["woman"], w["true_mg"], w["mg"], w["true_category"]) for w in women] == [

@@ -37,6 +37,8 @@ class Segmenter:
         Tiles, float32 [n, 1, h, w], to probabilities of the same shape.
     post_processing : mapping of str to float
         Of the model card: fields of `bac_imaging.vessels.PostProcessing` that are not its defaults.
+    probability_map : mapping or None
+        Of the model card: what makes probabilities of scores.
     """
 
     sha256: str
@@ -44,6 +46,7 @@ class Segmenter:
     engine: str
     probability: Callable[[FloatArray], FloatArray]
     post_processing: Mapping[str, float] = field(default_factory=dict)
+    probability_map: Mapping[str, Any] | None = None
 
 
 def load_segmenter(model: Path, threads: int | None = None) -> Segmenter:
@@ -82,7 +85,12 @@ def load_segmenter(model: Path, threads: int | None = None) -> Segmenter:
             f"{model} is no network that {engine} can read ({type(error).__name__}); export it again"
         ) from None
     return Segmenter(
-        sha256, float(card.get("threshold", 0.5)), engine, probability, card.get("post_processing", {})
+        sha256=sha256,
+        threshold=float(card.get("threshold", 0.5)),
+        engine=engine,
+        probability=probability,
+        post_processing=card.get("post_processing", {}),
+        probability_map=card.get("probability_map"),
     )
 
 

@@ -18,6 +18,7 @@ class TritonPythonModel:
         repository = Path(args["model_repository"]).parent
         self._card = read_model_card(repository / "bac_segment" / args["model_version"])
         self._parameters = self._card.parameters()
+        self._fitted = self._card.fitted()
         self._trust = Trust()
 
     def execute(self, requests):
@@ -27,12 +28,17 @@ class TritonPythonModel:
         started = time.monotonic_ns()
         envelope = self._trust.check(inputs)
         context = {**envelope["context"], "threshold": self._card.threshold}
-        result = quantify(inputs["PROBABILITY"], inputs["SIGNAL"], context, self._parameters)
+        result = quantify(inputs["PROBABILITY"], inputs["SIGNAL"], context, self._parameters, self._fitted)
         mask = pack_mask(result.mask)
         marks = (envelope["started_ns"], envelope["prepared_ns"], started, time.monotonic_ns())
         spans = [round((b - a) / 1e6, 1) for a, b in pairwise(marks)]
         timings = dict(zip(("preprocess", "segment", "quantify"), spans, strict=True))
-        origin = {"schema": SCHEMA, "bacctl": __version__, "weights_sha256": self._card.sha256}
+        origin = {
+            "schema": SCHEMA,
+            "bacctl": __version__,
+            "weights_sha256": self._card.sha256,
+            "map_sha256": None if self._fitted is None else self._fitted.sha256,
+        }
         outputs = {"MASK": mask, "DENSITY": result.density}
         binding = {"binding": sealed(envelope, outputs)}
         report = {**result.report, "timings_ms": timings, **origin, **binding}

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bacctl.cli.guard import EXIT_SOME_FAILED, EXIT_USAGE, UsageError, complain, guarded
-from bacctl.cli.options import AsJson, Quiet, ServerOptions, calls_server, spacing_of
+from bacctl.cli.options import (
+    AsJson,
+    MinProbability,
+    Quiet,
+    ServerOptions,
+    calls_server,
+    point_of,
+    spacing_of,
+)
 from bacctl.cli.sink import Sink, form_of
 
 if TYPE_CHECKING:
@@ -55,6 +63,7 @@ def analyze(
             "those that do must agree with it. Vessels are looked for at this scale.",
         ),
     ] = None,
+    min_probability: MinProbability = None,
     exam_per_folder: Annotated[
         bool,
         typer.Option(
@@ -83,6 +92,7 @@ def analyze(
     """
     kinds = _kinds(save if save is not None else "" if out is None else _SAVED_TO_OUT)
     spacing = spacing_of(pixel_spacing)
+    point = point_of(min_probability)
     form = form_of(as_json, as_lines)
     out = out or Path("bacctl-out")
     if os.path.exists(out) and not os.path.isdir(out):
@@ -100,7 +110,14 @@ def analyze(
 
     with Sink(form, quiet=quiet) as sink:
         listed = None if files_from is None else read_listing(files_from, null=null)
-        batch = Batch(sink, out=out, kinds=kinds, pixel_spacing_mm=spacing, exam_per_folder=exam_per_folder)
+        batch = Batch(
+            sink,
+            out=out,
+            kinds=kinds,
+            pixel_spacing_mm=spacing,
+            min_probability=point,
+            exam_per_folder=exam_per_folder,
+        )
         missing = [path for path in paths if is_missing(path)]
         if missing:
             for path in missing:

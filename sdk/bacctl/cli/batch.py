@@ -44,6 +44,8 @@ class Batch:
         What to write.
     pixel_spacing_mm : tuple of float or None
         (between rows, between columns), for images that do not tell it.
+    min_probability : float or None, optional
+        The operating point.
     exam_per_folder : bool, optional
         Whether the images of one folder are one exam, whatever study they name.
 
@@ -70,6 +72,7 @@ class Batch:
         out: Path | None,
         kinds: tuple[str, ...],
         pixel_spacing_mm: tuple[float, float] | None,
+        min_probability: float | None = None,
         exam_per_folder: bool = False,
     ) -> None:
         self.images: list[ImageResult] = []
@@ -81,6 +84,7 @@ class Batch:
         self.out = out
         self._sink = sink
         self._spacing = pixel_spacing_mm
+        self._point = min_probability
         self._per_folder = exam_per_folder
         self._server: dict[str, Any] | None = None
         self._saver = Saver(out or Path(), () if out is None else kinds, pixel_spacing_mm)
@@ -237,7 +241,10 @@ class Batch:
                     show(0, len(files))
                     # Lines are for whoever wants each result at once; a table is read in its order.
                     results = client.analyze_many(
-                        files, pixel_spacing_mm=self._spacing, ordered=self._sink.form != "jsonl"
+                        files,
+                        pixel_spacing_mm=self._spacing,
+                        min_probability=self._point,
+                        ordered=self._sink.form != "jsonl",
                     )
                     for done, result in enumerate(results, 1):
                         yield result

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bacctl.cli.guard import EXIT_SOME_FAILED, CommandError, UsageError, guarded
-from bacctl.cli.options import AsJson, Quiet, ServerOptions, calls_server, spacing_of
+from bacctl.cli.options import (
+    AsJson,
+    MinProbability,
+    Quiet,
+    ServerOptions,
+    calls_server,
+    point_of,
+    spacing_of,
+)
 from bacctl.cli.sink import Sink, form_of
 
 if TYPE_CHECKING:
@@ -34,6 +42,7 @@ def compare(
             help="Size of a pixel at the detector or on the film, for images that do not tell it.",
         ),
     ] = None,
+    min_probability: MinProbability = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     *,
@@ -46,6 +55,7 @@ def compare(
     as where an image failed, or any image was refused, 2 on wrong usage, 130 on Ctrl-C. Research use only.
     """
     spacing = spacing_of(pixel_spacing)
+    point = point_of(min_probability)
     from bacctl.cli.comparison_table import print_comparison
     from bacctl.comparison import compare_exams
     from bacctl.exam_saved import read_saved_exam
@@ -54,7 +64,7 @@ def compare(
     folders = _folders(prior, current)
     saved = {path: read_saved_exam(path) for path in (prior, current) if path not in folders}
     with Sink(form_of(as_json), quiet=quiet) as sink:
-        measured, all_well = _measure(folders, server, spacing, sink)
+        measured, all_well = _measure(folders, server, spacing, point, sink)
         exams = saved | measured
         comparison = compare_exams(exams[prior], exams[current])
         sink.document(comparison_document(comparison))
@@ -78,7 +88,11 @@ def _folders(prior: Path, current: Path) -> list[Path]:
 
 
 def _measure(
-    folders: list[Path], server: ServerOptions, spacing: tuple[float, float] | None, sink: Sink
+    folders: list[Path],
+    server: ServerOptions,
+    spacing: tuple[float, float] | None,
+    point: float | None,
+    sink: Sink,
 ) -> tuple[dict[Path, ExamResult], bool]:
     """Analyse the folders in one run, so that one server does for both."""
     from bacctl.cli.batch import Batch
@@ -99,7 +113,7 @@ def _measure(
             hint = f", but {packed}; unpack them first" if packed else "; check the path"
             hint = f"; give {saved} itself" if saved.is_file() else hint
             raise UsageError(f"{folder}: holds no image{hint}")
-    batch = Batch(sink, out=None, kinds=(), pixel_spacing_mm=spacing)
+    batch = Batch(sink, out=None, kinds=(), pixel_spacing_mm=spacing, min_probability=point)
     batch.run(folders, server)
     if batch.stop is not None:
         raise batch.stop

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bacctl.cli.sink import Sink
-from bacctl.outputs.wording import number, one_line
+from bacctl.outputs.wording import number, one_line, point_text
 from bacctl.results import INTENDED_USE, Change, ExamComparison, ExamResult, Obstacle, Verdict
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def _print(console: Console, comparison: ExamComparison) -> None:
         f"area class {prior.area_class or '-'} mm2, then {current.area_class or '-'} mm2"
     )
     console.print(Text(categories), soft_wrap=True)
+    if prior.min_probability:  # that of both, or they would not be compared
+        console.print(Text(point_text(prior.min_probability)), soft_wrap=True)
     for notice in comparison.notices:
         console.print(Text(f"{notice.code}: {one_line(notice.text)}", style="red"), soft_wrap=True)
     for name, exam in (("prior", prior), ("current", current)):

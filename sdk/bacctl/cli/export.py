@@ -58,7 +58,7 @@ _Settings = Annotated[
         metavar="FILE",
         exists=True,
         dir_okay=False,
-        help="Threshold and post-processing chosen on validation, or a model card that has them.",
+        help="Threshold, post-processing and probability map, or a model card that has them.",
     ),
 ]
 _Figures = Annotated[
@@ -224,12 +224,19 @@ def _export(
         from bac_training.evaluation.settings import Settings
 
         chosen = Settings(0.5) if settings is None else _read_settings(settings)
+        if chosen.probability_map is not None:
+            sources = ", ".join(entry["source"] for entry in chosen.probability_map.get("fitted_on", ()))
+            sink.talk(
+                f"probabilities by the map fitted on {sources or 'nothing told'}; fit it again where "
+                "these are another network's"
+            )
         with sink.waiting("exporting and comparing"):
             return run(
                 checkpoint,
                 repository,
                 threshold=chosen.threshold if threshold is None else threshold,
                 post_processing=chosen.post_processing,
+                probability_map=chosen.probability_map,
                 figures=measured,
                 precisions=precisions,  # type: ignore[arg-type]  # the values of the enum
             )
@@ -262,7 +269,9 @@ def _read_settings(path: Path) -> Settings:
     except ValueError:
         content = None
     if isinstance(content, dict) and content.get("schema") == "bacctl.model_card/1":
-        return Settings(float(content["threshold"]), content.get("post_processing", {}))
+        return Settings(
+            float(content["threshold"]), content.get("post_processing", {}), content.get("probability_map")
+        )
     return read_settings(path)
 
 

@@ -1,4 +1,4 @@
-"""What several commands take: the way to a server, and the size of a pixel."""
+"""What several commands take: the way to a server, the size of a pixel, the operating point."""
 
 from __future__ import annotations
 
@@ -177,6 +177,45 @@ def _check_addresses(url: str) -> None:
         parse_urls([part.strip() for part in url.split(",")])
     except BacctlError as error:
         raise UsageError(f"--url: {error.reason}") from None
+
+
+MinProbability = Annotated[
+    str | None,
+    typer.Option(
+        "--min-probability",
+        metavar="P",
+        help="Leave out finds of a lower probability, from 0 to 1.  [default: 0, every find]",
+    ),
+]
+
+
+def point_of(given: str | None) -> float | None:
+    """Check ``--min-probability``.
+
+    Parameters
+    ----------
+    given : str or None
+        What was given.
+
+    Returns
+    -------
+    float or None
+        The operating point.
+
+    Raises
+    ------
+    UsageError
+        It is no probability.
+    """
+    if given is None:
+        return None
+    try:
+        point = float(given)
+    except ValueError:
+        point = math.nan
+    if not 0.0 <= point <= 1.0:
+        raise UsageError("BAC-OPTIONS-INVALID: --min-probability: give a number from 0 to 1, such as 0.5")
+    return point
 
 
 SERVER_OPTIONS = tuple(entry.name.replace("_", "-") for entry in fields(ServerOptions))

@@ -13,7 +13,7 @@ from rich.text import Text
 from bacctl.cli.image_names import common_folder, image_names
 from bacctl.cli.sink import Sink
 from bacctl.exam_alarms import NO_SUM
-from bacctl.outputs.wording import milligrams, number, one_line
+from bacctl.outputs.wording import milligrams, number, one_line, point_text
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def print_results(
             anything = console.options.update(max_width=_WIDEST)
             console.width = max(console.width, Measurement.get(console, anything, table).maximum)
         console.print(table)
-        for line in _notices(images):
+        for line in (*_points(images), *_notices(images)):
             console.print(Text(line, style="dim"), soft_wrap=True)
         measured = [
             exam for exam in exams if exam.alarms or any(breast.views for breast in exam.breasts.values())
@@ -103,6 +103,12 @@ def _cells(image: ImageResult, with_length: bool) -> list[Text]:
         Text(number(image.area_mm2)),
         *([Text(number(image.length_mm))] if with_length else []),
     ]
+
+
+def _points(images: Sequence[ImageResult]) -> list[str]:
+    """Name the operating points that leave anything out."""
+    points = sorted({image.min_probability for image in images if image.min_probability})
+    return [point_text(point) for point in points]
 
 
 def _notices(images: Sequence[ImageResult]) -> list[str]:

@@ -22,6 +22,8 @@ CSV_COLUMNS = (
     "reason",
     "bac_detected",
     "bac_probability",
+    "probability_prevalence",
+    "min_probability",
     "calcium_mass_mg",
     "calcium_mass_low_mg",
     "calcium_mass_high_mg",
@@ -59,7 +61,8 @@ def analysis_document(
     skipped : int
         Files in the folders that are no image.
     server : mapping or None
-        What the server told of itself, with ``"model"`` and ``"triton"``; None when none could be reached.
+        What the server told of itself, with ``"model"``, ``"triton"`` and ``"probability_map"``; None when
+        none could be reached.
 
     Returns
     -------
@@ -73,6 +76,7 @@ def analysis_document(
             "bacctl": __version__,
             "model": server.get("model"),
             "triton": server.get("triton"),
+            "probability_map": server.get("probability_map"),
         },
         "intended_use": INTENDED_USE,
         "skipped": skipped,

@@ -31,3 +31,8 @@ def one_line(text: str) -> str:
     """Make any text, file names with line breaks or broken encodings included, fit one line of a terminal."""
     printable = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in printable)
+
+
+def point_text(point: float) -> str:
+    """Say what an operating point above 0 means."""
+    return f"operating point {point:g}: finds of a lower probability are left out"

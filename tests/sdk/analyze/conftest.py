@@ -24,6 +24,7 @@ class FakeClient:
 
     def __init__(self) -> None:
         self.spacings: list[object] = []
+        self.points: list[float | None] = []
         self.closed = False
 
     def __enter__(self) -> FakeClient:
@@ -38,8 +39,14 @@ class FakeClient:
         return {"model": "ab" * 32, "triton": "2.51.0"}
 
     def analyze_many(
-        self, sources: Sequence[Path], pixel_spacing_mm: object = None, *, ordered: bool = False
+        self,
+        sources: Sequence[Path],
+        pixel_spacing_mm: object = None,
+        *,
+        min_probability: float | None = None,
+        ordered: bool = False,
     ) -> Iterator[ImageResult]:
+        self.points.append(min_probability)
         self.spacings.append(pixel_spacing_mm)
         sources = sources if ordered else sources[::-1]
         os.write(1, b"a library talks to file descriptor 1\n")

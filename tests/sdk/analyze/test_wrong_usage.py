@@ -89,3 +89,26 @@ def test_nothing_to_analyse(client: FakeClient, run: Run, tmp_path: Path) -> Non
     code, out, _ = run("analyze", folder, "--json")
     assert code == 2
     assert json.loads(out)["skipped"] == 1
+
+
+@pytest.mark.parametrize("given", ["-0.1", "1.1", "nan", "inf", "half", "0,5", ""])
+def test_what_is_no_operating_point_is_one_line(
+    client: FakeClient, run: Run, tmp_path: Path, given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = run("analyze", film(tmp_path / "in", "a"), f"--min-probability={given}")
+    line = "BAC-OPTIONS-INVALID: --min-probability: give a number from 0 to 1, such as 0.5\n"
+    assert (code, out, err) == (2, "", line)
+    Path("bacctl.toml").write_text(f'[analyze]\nmin-probability = "{given}"\n')
+    assert run("analyze", tmp_path / "in") == (2, "", line)
+    assert not client.points
+
+
+@pytest.mark.parametrize(("given", "point"), [("0", 0.0), ("0.5", 0.5), ("1", 1.0), (None, None)])
+def test_an_operating_point_reaches_the_client(
+    client: FakeClient, run: Run, tmp_path: Path, given: str | None, point: float | None
+) -> None:
+    if given is not None:
+        Path("bacctl.toml").write_text(f"[analyze]\nmin-probability = {given}\n")
+    run("analyze", film(tmp_path / "in", "a"), "--pixel-spacing", "0.1")
+    run("analyze", tmp_path / "in", "--min-probability", "0.75")
+    assert client.points == [point, 0.75]

@@ -16,6 +16,7 @@ from bac_imaging.vessels import PostProcessing
 from bac_training.backends import Segmenter
 from bac_training.errors import TrainingError
 from bac_training.evaluation.dataset import View
+from bac_training.evaluation.finds import Finds, judge_finds
 from bac_training.evaluation.froc import Candidate, score_vessels
 from bac_training.evaluation.geometry import Shape, near, shape_of, shapes_of
 from bac_training.evaluation.served import look, served_vessels, spacing_of
@@ -76,6 +77,8 @@ class Row:
         Everything that a looser rule would take for a vessel, with its score.
     vessel_scores : list of float
         For each true vessel the score down to which candidates must be taken to find it, 0 where none does.
+    finds : Finds or None
+        What was found, one by one, for probabilities; None of an image that was refused or failed.
     """
 
     path: str
@@ -88,6 +91,7 @@ class Row:
     found_vessels: list[FoundVessel] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     vessel_scores: list[float] = field(default_factory=list)
+    finds: Finds | None = None
 
     @property
     def is_true(self) -> bool:
@@ -96,7 +100,7 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        return asdict(self)
+        return {**asdict(self), "finds": None if self.finds is None else self.finds.to_dict()}
 
     @classmethod
     def from_dict(cls, row: dict[str, Any]) -> Row:
@@ -112,6 +116,7 @@ class Row:
             found_vessels=[FoundVessel(**vessel) for vessel in row["found_vessels"]],
             candidates=[Candidate(**candidate) for candidate in row["candidates"]],
             vessel_scores=row["vessel_scores"],
+            finds=None if row["finds"] is None else Finds.from_dict(row["finds"]),
         )
 
 
@@ -142,7 +147,7 @@ def measure(folder: Path, view: View, segmenter: Segmenter, settings: Settings) 
     true = read_mask(folder / view.mask)
     try:
         prepared, tiles, stitched = look(folder, view, segmenter)
-        result = quantify(tiles, prepared.signal, prepared.context, settings.parameters())
+        result = quantify(tiles, prepared.signal, prepared.context, settings.parameters(), settings.fitted())
     except ImagingError as error:
         refusal = {"status": error.status, "code": error.code, "reason": error.reason}
         return _unmeasured(view, true, refusal)
@@ -193,6 +198,7 @@ def _compare(
     found_line, found_px, found_border = (_all(found_shapes, kind) for kind in ("line", "pixels", "outline"))
     step = float(np.sqrt(spacing[0] * spacing[1]))
     off = ~near(found_px, true_px, TOLERANCE_MM)
+    pixel_mm2 = spacing[0] * spacing[1] / magnification**2
     candidates, scores = score_vessels(true_shapes, _candidates(prepared, stitched, settings.parameters()))
     return Row(
         path=view.path,
@@ -200,11 +206,12 @@ def _compare(
         overlap=Overlap.of(result.mask, true),
         line=_near(true_line, true_px, found_line, found_px, TOLERANCE_MM, step),
         surface=_near(true_border, true_border, found_border, found_border, SURFACE_MM),
-        false_area_mm2=float(off.sum()) * spacing[0] * spacing[1] / magnification**2,
+        false_area_mm2=float(off.sum()) * pixel_mm2,
         true_vessels=true_vessels,
         found_vessels=found_vessels,
         candidates=candidates,
         vessel_scores=scores,
+        finds=judge_finds(result, spacing, pixel_mm2, true_px, true_line, step),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bac_training.evaluation.figures import Estimate
+from bac_training.evaluation.probability_page import to_markdown as probability_section
 from bac_training.evaluation.report import Report
 from bac_training.evaluation.sample import CATEGORIES
 from bac_training.evaluation.strata import Stratum
@@ -119,6 +120,8 @@ def to_markdown(report: Report, pictures: Mapping[str, Sequence[str]]) -> str:
             ),
         ),
         *_confusion(report.confusion),
+        probability_section(report.probability),
+        *_shown(pictures, "reliability"),
     ]
     for what, strata in report.strata.items():
         lines += [f"## By {what}", "", *_strata(what, strata)]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["bland_altman", "froc_curve", "scatter"]
+__all__ = ["bland_altman", "froc_curve", "reliability", "scatter"]
 
 DoubleArray = npt.NDArray[np.float64]
 
@@ -93,6 +93,16 @@ def scatter(true_mg: DoubleArray, mg: DoubleArray, slope: float, intercept_mg: f
             ends = np.clip(ends, *crossings)
         plot.line(list(ends), list(slope * ends + intercept_mg))
     plot.dots(true_mg, mg)
+    return plot.image
+
+
+def reliability(points: Sequence[tuple[float, float]]) -> Image.Image:
+    """Plot the share that is true against each bin's mean probability, and the line of identity (dashed)."""
+    plot = Plot("Reliability, per image", "probability", "share that is true", (0.0, 1.0), (0.0, 1.0))
+    plot.line((0.0, 1.0), (0.0, 1.0), dashed=True)
+    mean, observed = np.array(points, dtype=np.float64).T
+    plot.line(list(mean), list(observed))
+    plot.dots(mean, observed)
     return plot.image
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from bac_training.evaluation.figures import Estimate
 from bac_training.evaluation.page import table
+from bac_training.evaluation.probability_page import summary_lines
+from bac_training.evaluation.probability_page import to_markdown as probability_section
 from bac_training.evaluation.targets import value_text
 
 __all__ = ["as_text", "to_markdown"]
@@ -65,6 +67,8 @@ def to_markdown(report: Json, level: int = 1) -> str:
     lines += _unmeasured(report)
     lines += _models(report)
     lines += _corrections(report)
+    if "probability" in report:  # reports of older releases have none
+        lines.append(probability_section(report["probability"], level + 1))
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -77,6 +81,8 @@ def as_text(report: Json) -> str:
     ]
     parts += [_columns((head, *rows)) for head, rows in _tables(report)]
     parts += [line for line in _unmeasured(report) if line]
+    if "probability" in report:
+        parts += summary_lines(report["probability"])
     parts += [
         f"{correction['image']}: {correction['label']}, was {correction['was']}; {correction['reason']}"
         for correction in report["corrections"]

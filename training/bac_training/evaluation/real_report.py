@@ -30,6 +30,8 @@ class Network:
         Outline.
     post_processing : mapping of str to float
         Demands on a vessel.
+    probability_map : str or None
+        Digest of what makes probabilities of scores.
     views, patients : int
         How many it judged.
     """
@@ -39,6 +41,7 @@ class Network:
     engine: str
     threshold: float
     post_processing: Mapping[str, float]
+    probability_map: str | None
     views: int
     patients: int
 
@@ -63,6 +66,9 @@ class RealReport:
         Every image.
     folds : mapping of str to str
         Fold by the image's path; empty where one network judged all images.
+    probability : mapping
+        How reliable the probabilities are, and what each operating point costs, as
+        `bac_training.evaluation.judging` gives it.
     """
 
     data: Mapping[str, Any]
@@ -73,6 +79,7 @@ class RealReport:
     groups: Sequence[Group]
     cases: Sequence[Case]
     folds: Mapping[str, str]
+    probability: Mapping[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON types, by ``real-1.json`` beside this module."""
@@ -85,9 +92,10 @@ class RealReport:
             "corrections": [asdict(correction) for correction in self.corrections],
             "bootstrap": {"unit": "patient", "draws": self.draws, "seed": self.seed, "level": 0.95},
             "groups": [asdict(group) for group in self.groups],
+            "probability": dict(self.probability),
             "images": [
                 {
-                    **row.to_dict(),
+                    **{name: value for name, value in row.to_dict().items() if name != "finds"},
                     "label": image.label,
                     "group": image.group,
                     "fold": self.folds.get(row.path),

@@ -11,14 +11,15 @@ import numpy as np
 
 from bac_imaging.errors import ImagingError
 from bac_imaging.pipeline import Prepared, Quantified, quantify
+from bac_imaging.skin import BANDS_MM, from_skin_mm
 from bac_training.backends import Segmenter
 from bac_training.evaluation.centre_lines import WIDE_MM, CentreLines, points_along
 from bac_training.evaluation.digital import as_presentation, is_plain
+from bac_training.evaluation.finds import Finds, judge_finds
 from bac_training.evaluation.geometry import near, points_mm
 from bac_training.evaluation.labelled import LabelledImage
 from bac_training.evaluation.served import look_at, spacing_of
 from bac_training.evaluation.settings import Settings
-from bac_training.evaluation.skin import BANDS_MM, from_skin_mm
 from bac_training.evaluation.vessels import TOLERANCE_MM
 from bac_training.truth import View
 
@@ -50,6 +51,8 @@ class RealRow:
         Of it, what lies more than 3 mm from any line.
     line_mm, covered_mm : float
         Length drawn as BAC, and of it what lies within 1 mm of the mask.
+    finds : Finds or None
+        What was found, one by one, for probabilities; None of an image that was refused or failed.
     """
 
     path: str
@@ -62,15 +65,18 @@ class RealRow:
     far_mm2: float = 0.0
     line_mm: float = 0.0
     covered_mm: float = 0.0
+    finds: Finds | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        return {**asdict(self), "false_mm2": list(self.false_mm2)}
+        finds = None if self.finds is None else self.finds.to_dict()
+        return {**asdict(self), "false_mm2": list(self.false_mm2), "finds": finds}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> RealRow:
         """Read what `to_dict` wrote."""
-        return cls(**{**row, "false_mm2": tuple(row["false_mm2"])})
+        finds = None if row["finds"] is None else Finds.from_dict(row["finds"])
+        return cls(**{**row, "false_mm2": tuple(row["false_mm2"]), "finds": finds})
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,9 @@ def look_labelled(
     if image.group == "digital" and is_plain(data):
         data = as_presentation(data, view)
     prepared, tiles, _ = look_at(data, options, segmenter)
-    return prepared, quantify(tiles, prepared.signal, prepared.context, settings.parameters())
+    return prepared, quantify(
+        tiles, prepared.signal, prepared.context, settings.parameters(), settings.fitted()
+    )
 
 
 def _measure(
@@ -163,6 +171,17 @@ def _measure(
         far_mm2=pixel_mm2 * float((~near(pixels, drawn, WIDE_MM)).sum()),
         line_mm=step * len(bac),
         covered_mm=step * float(near(bac, pixels, TOLERANCE_MM).sum()),
+        finds=judge_finds(
+            result,
+            spacing,
+            pixel_mm2,
+            bac,
+            bac,
+            step,
+            points_along(() if lines is None else lines.uncertain),
+            # Nobody said where on such an image it is.
+            nowhere=image.label == "positive" and not len(bac),
+        ),
     )
 
 

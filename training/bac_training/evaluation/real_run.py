@@ -13,6 +13,8 @@ from typing import Any
 
 from bac_training.backends import Segmenter, load_segmenter
 from bac_training.evaluation.folds import fold_models, read_folds
+from bac_training.evaluation.judged import FILE, JudgedImage, JudgedSet, write_judged
+from bac_training.evaluation.judging import judge_probabilities
 from bac_training.evaluation.labelled import LabelledImage, LabelledSet, read_labelled
 from bac_training.evaluation.real_figures import Case, group_images
 from bac_training.evaluation.real_page import to_markdown
@@ -25,7 +27,7 @@ from bac_training.evaluation.work import collect, over_views
 
 __all__ = ["Judge", "run_real"]
 
-ROWS_SCHEMA = "bac_training.evaluation.real_rows/1"
+ROWS_SCHEMA = "bac_training.evaluation.real_rows/2"
 
 _DRAWS = 1000
 _SEED = 0
@@ -93,8 +95,11 @@ def run_real(
             progress=progress,
         )
     cases = [(image, RealRow.from_dict(rows[image.view.path])) for image in labelled.images]
-    report = summarise(labelled, cases, fold_of, judges, draws)
+    judged = _judged(labelled, cases, judges)
+    # All folds have the settings of one choice, or each its network's own; what is judged by is the first's.
+    report = summarise(labelled, cases, fold_of, judges, draws, judge_probabilities(judged, judges[0][3]))
     if out is not None:
+        write_judged(out / FILE, judged)
         content = report.to_dict()
         (out / "report.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
         (out / "report.md").write_text(to_markdown(content))
@@ -115,6 +120,7 @@ def summarise(
     fold_of: Mapping[str, str],
     judges: Sequence[Judge],
     draws: int,
+    probability: Mapping[str, Any],
 ) -> RealReport:
     """Compute every figure."""
     networks = []
@@ -144,7 +150,19 @@ def summarise(
         groups=group_images(cases, draws, _SEED),
         cases=cases,
         folds=fold_of,
+        probability=probability,
     )
+
+
+def _judged(labelled: LabelledSet, cases: Sequence[Case], judges: Sequence[Judge]) -> JudgedSet:
+    images = [
+        JudgedImage(f"real {image.group}", image.view.path, image.label == "positive", row.finds)
+        for image, row in cases
+        if image.label != "uncertain"
+    ]
+    networks = tuple(segmenter.sha256 for _, _, segmenter, _ in judges)
+    settings = judges[0][3].to_dict()
+    return JudgedSet(labelled.folder.resolve().name, labelled.sha256, networks, settings, tuple(images))
 
 
 def _judge(fold: str | None, file: Path, settings: Settings | None, threshold: float | None) -> Judge:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bac_training.evaluation.dataset import Dataset
 from bac_training.evaluation.figures import Estimate
+from bac_training.evaluation.probability_page import summary_lines
 from bac_training.evaluation.sample import CATEGORIES, Sample
 from bac_training.evaluation.strata import Stratum
 from bac_training.evaluation.targets import as_text, is_met, reached_by, value_text
@@ -27,7 +28,7 @@ class Report:
     Attributes
     ----------
     model : mapping
-        ``sha256``, ``engine``, ``threshold`` and ``post_processing``.
+        ``sha256``, ``engine``, ``threshold``, ``post_processing`` and digest of the ``probability_map``.
     data : mapping
         Name, seed and digest of the data set, its numbers of women and views, and by code how many images
         were refused and how many failed; both count as images where nothing was found.
@@ -41,6 +42,9 @@ class Report:
         (false vessels a view, sensitivity), the most demanding point first.
     strata : mapping of str to list of Stratum
         By what divides the data.
+    probability : mapping
+        How reliable the probabilities are, and what each operating point costs, as
+        `bac_training.evaluation.judging` gives it.
     """
 
     model: Mapping[str, Any]
@@ -51,6 +55,7 @@ class Report:
     confusion: list[list[int]]
     froc: list[tuple[float, float]]
     strata: Mapping[str, Sequence[Stratum]]
+    probability: Mapping[str, Any]
 
     def unmeasured(self) -> str:
         """Say how many images were refused and how many failed, with their codes."""
@@ -74,7 +79,7 @@ class Report:
         masks = self.figures["segmentation"]
         if masks["dice_2mg"].value is None:
             lines.append(f"Dice, mean over all positives: {value_text(masks['dice'], 3)}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *summary_lines(self.probability)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON types, by ``report-2.json`` beside this module."""
@@ -103,6 +108,7 @@ class Report:
             },
             "confusion": {"categories": list(CATEGORIES), "counts": self.confusion},
             "froc": [list(point) for point in self.froc],
+            "probability": dict(self.probability),
             "strata": {what: [asdict(stratum) for stratum in parts] for what, parts in self.strata.items()},
         }
 

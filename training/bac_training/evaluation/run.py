@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from bac_training.backends import Segmenter, load_segmenter
 from bac_training.evaluation import figures as figure
 from bac_training.evaluation import pictures, plots
 from bac_training.evaluation.dataset import Dataset, read_dataset
 from bac_training.evaluation.figures import FIGURES, estimate
+from bac_training.evaluation.judged import FILE, JudgedImage, JudgedSet, write_judged
+from bac_training.evaluation.judging import judge_probabilities
 from bac_training.evaluation.measure import Row
 from bac_training.evaluation.page import to_markdown
 from bac_training.evaluation.report import Report, write_women
@@ -29,7 +32,7 @@ __all__ = ["run", "served_model"]
 _DRAWS = 1000
 _SEED = 0
 _CASES = 10
-_PICTURES = ("scatter.png", "bland_altman.png", "froc.png", "best-*.png", "worst-*.png")
+_PICTURES = ("scatter.png", "bland_altman.png", "froc.png", "reliability.png", "best-*.png", "worst-*.png")
 
 
 def run(
@@ -93,8 +96,10 @@ def run(
             progress=progress,
         )
     sample = tabulate(dataset.women, rows)
-    report = summarise(dataset, sample, rows, segmenter, chosen, draws)
+    judged = _judged(dataset, rows, segmenter, chosen)
+    report = summarise(dataset, sample, rows, segmenter, chosen, draws, judge_probabilities(judged, chosen))
     if out is not None:
+        write_judged(out / FILE, judged)
         _write(out, report, dataset, sample, rows, segmenter, chosen)
     return report
 
@@ -111,6 +116,7 @@ def summarise(
     segmenter: Segmenter,
     settings: Settings,
     draws: int,
+    probability: Mapping[str, Any],
 ) -> Report:
     """Compute every figure of an evaluation."""
     codes: dict[str, Counter[str]] = {"refused": Counter(), "failed": Counter()}
@@ -144,7 +150,16 @@ def summarise(
             for alarms, found in zip(curve.false_per_view, curve.sensitivity, strict=True)
         ],
         strata=stratify(dataset, sample, draws, _SEED),
+        probability=probability,
     )
+
+
+def _judged(dataset: Dataset, rows: Mapping[str, Row], segmenter: Segmenter, settings: Settings) -> JudgedSet:
+    name = dataset.folder.resolve().name
+    images = [
+        JudgedImage(name, view.path, rows[view.path].is_true, rows[view.path].finds) for view in dataset.views
+    ]
+    return JudgedSet(name, dataset.sha256, (segmenter.sha256,), settings.to_dict(), tuple(images))
 
 
 def _write(
@@ -190,6 +205,12 @@ def _plot(folder: Path, report: Report, sample: Sample) -> dict[str, list[str]]:
             folder / "bland_altman.png"
         )
         shown |= {name: [f"pictures/{name}.png"] for name in ("scatter", "bland_altman")}
+    bins = report.probability["image"]["bins"]
+    if bins:
+        plots.reliability([(entry["mean"], entry["observed"]) for entry in bins]).save(
+            folder / "reliability.png"
+        )
+        shown["reliability"] = ["pictures/reliability.png"]
     curve = figure.curve(sample)
     if curve is not None:
         served = report.figures["vessels"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from bac_imaging.probability import ProbabilityMap
 from bac_imaging.vessels import PostProcessing
 from bac_training.backends import Segmenter
 from bac_training.errors import TrainingError
@@ -28,15 +29,19 @@ class Settings:
     post_processing : mapping of str to float
         Fields of `bac_imaging.vessels.PostProcessing` other than ``outline``; what is left out has the
         pipeline's default.
+    probability_map : mapping or None
+        What makes probabilities of scores, as `bac_training.evaluation.calibrating` writes it: a
+        `bac_imaging.probability.ProbabilityMap` and what it was fitted on.
 
     Raises
     ------
     TrainingError
-        When the threshold is no probability, or the pipeline has no such field.
+        When the threshold is no probability, the pipeline has no such field, or the map is none.
     """
 
     threshold: float
     post_processing: Mapping[str, float] = field(default_factory=dict)
+    probability_map: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold < 1.0:
@@ -49,18 +54,35 @@ class Settings:
                 f"{', '.join(sorted(known))}"
             )
 
+        self.fitted()
+
     @classmethod
     def of(cls, segmenter: Segmenter) -> Settings:
         """Return those of a network's card, its core among them even where it is the threshold itself."""
-        return cls(segmenter.threshold, {"core": segmenter.threshold, **segmenter.post_processing})
+        chosen = {"core": segmenter.threshold, **segmenter.post_processing}
+        return cls(segmenter.threshold, chosen, segmenter.probability_map)
 
     def parameters(self) -> PostProcessing:
         """Return them as the pipeline takes them."""
         return PostProcessing.of(self.threshold, self.post_processing)
 
+    def fitted(self) -> ProbabilityMap | None:
+        """Return the map from scores to probabilities as the pipeline takes it."""
+        if self.probability_map is None:
+            return None
+        try:
+            return ProbabilityMap.from_dict(self.probability_map)
+        except ValueError as error:
+            raise TrainingError(f"{error}; fit it again") from None
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types."""
-        return {"threshold": self.threshold, "post_processing": dict(self.post_processing)}
+        """Return plain JSON types; of the map its digest."""
+        fitted = self.fitted()
+        return {
+            "threshold": self.threshold,
+            "post_processing": dict(self.post_processing),
+            "probability_map": None if fitted is None else fitted.sha256,
+        }
 
 
 def read_settings(path: Path) -> Settings:
@@ -78,6 +100,7 @@ def read_settings(path: Path) -> Settings:
         return Settings(
             float(content["threshold"]),
             {name: float(value) for name, value in content["post_processing"].items()},
+            content.get("probability_map"),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise TrainingError(

@@ -21,7 +21,7 @@ from bac_training.workers import end_with_parent
 
 __all__ = ["ROWS_SCHEMA", "collect", "measure_all", "over_views"]
 
-ROWS_SCHEMA = "bac_training.evaluation.rows/1"
+ROWS_SCHEMA = "bac_training.evaluation.rows/2"
 
 _NAMED = {
     "data_sha256": "data set",

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from bac_imaging.breast import EDGE_MARGIN_MM, SKIN_MARGIN_MM
-from bac_training.evaluation.geometry import directed_distances
-
-__all__ = ["BANDS_MM", "from_skin_mm"]
 
 BoolArray = npt.NDArray[np.bool_]
 DoubleArray = npt.NDArray[np.float64]
@@ -52,4 +50,6 @@ def from_skin_mm(points: DoubleArray, breast: BoolArray, spacing_mm: tuple[float
         first, last = int(columns[0]), int(columns[-1])
         left, right = filled[:, first + play].sum(), filled[:, last - play].sum()
         cut |= edge[:, 1] <= first + play if left >= right else edge[:, 1] >= last - play
-    return directed_distances(points, np.asarray(middle[~cut], dtype=np.float64)) + SKIN_MARGIN_MM
+    if cut.all():
+        return np.full(len(points), np.inf)
+    return np.asarray(cKDTree(middle[~cut]).query(points)[0] + SKIN_MARGIN_MM, dtype=np.float64)
