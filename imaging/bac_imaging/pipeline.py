@@ -159,7 +159,8 @@ def quantify(
         Signal on the working grid, from `prepare`.
     context : mapping
         Context from `prepare`. A ``threshold`` added to it, such as the model card's, replaces the
-        outline's probability.
+        outline's probability; ``weights_sha256`` names the network, without which there is no estimate from
+        the area.
     parameters : PostProcessing, optional
         What counts as a vessel.
 
@@ -190,7 +191,8 @@ def quantify(
     mass, density, found = weigh(signal, breast, stitched, found, spacing, context)
     labels = _to_stored(found, stitched, parameters.outline, (context["rows"], context["columns"]))
     image_probability = bac_probability(found, parameters)
-    report = make_report(context, labels, found.lengths_mm, image_probability, mass)
+    breast_mm2 = float(np.count_nonzero(breast)) * spacing[0] * spacing[1]
+    report = make_report(context, labels, found.lengths_mm, image_probability, mass, breast_mm2)
     return Quantified(report, labels > 0, density)
 
 

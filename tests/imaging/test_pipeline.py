@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import math
@@ -14,6 +15,7 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+from bac_imaging.area_mass import area_fit
 from bac_imaging.beam import Beam
 from bac_imaging.calibration import Calibration, calibrate
 from bac_imaging.errors import RefusedError
@@ -116,6 +118,33 @@ def prepared() -> Prepared:
 @pytest.fixture(scope="module")
 def result(prepared: Prepared) -> Quantified:
     return _quantify(prepared, _truth())
+
+
+def test_what_was_found_beside_the_size_of_the_breast(result: Quantified) -> None:
+    # Half an ellipse of 40 x 56 mm at the detector, 1.5 mm drawn in at the skin and 2 mm at the chest wall.
+    height, depth = 40.0 - 1.5, 56.0 - 1.5
+    breast_mm2 = (math.pi / 2 * height * depth - 2.0 * 2 * height) / MAGNIFICATION**2
+    assert result.report["breast_area_mm2"] == pytest.approx(breast_mm2, rel=0.04)
+    # 1.2 mm x 24 mm of artery: square millimetres on square millimetres, so that no magnification is left.
+    share = 100 * 1.2 * 24.0 / (breast_mm2 * MAGNIFICATION**2)
+    assert result.report["area_percent_of_breast"] == pytest.approx(share, rel=0.05)
+    per_cm2 = 24.0 / MAGNIFICATION / (breast_mm2 / 100)
+    assert result.report["length_mm_per_cm2_of_breast"] == pytest.approx(per_cm2, rel=0.08)
+
+
+def test_the_area_stands_for_a_mass_only_on_images_for_presentation() -> None:
+    raw = prepare(_dicom())
+    shown = prepare(
+        _dicom(SOPClassUID="1.2.840.10008.5.1.4.1.1.1.2", PresentationIntentType="FOR PRESENTATION")
+    )
+    network = {"weights_sha256": area_fit().weights_sha256}
+    estimates = []
+    for image in (raw, shown):
+        named = dataclasses.replace(image, context={**image.context, **network})
+        estimates.append(_quantify(named, _truth()).report["area_estimate"])
+    assert estimates[0] is None
+    assert estimates[1]["fit"] == area_fit().name
+    assert _quantify(shown, _truth()).report["area_estimate"] is None  # no network is named
 
 
 def test_prepared_arrays_and_context(prepared: Prepared) -> None:
