@@ -124,10 +124,10 @@ def test_what_was_found_beside_the_size_of_the_breast(result: Quantified) -> Non
     # Half an ellipse of 40 x 56 mm at the detector, 1.5 mm drawn in at the skin and 2 mm at the chest wall.
     height, depth = 40.0 - 1.5, 56.0 - 1.5
     breast_mm2 = (math.pi / 2 * height * depth - 2.0 * 2 * height) / MAGNIFICATION**2
-    assert result.report["breast_area_mm2"] == pytest.approx(breast_mm2, rel=0.04)
+    assert result.report["breast_area_mm2"] == pytest.approx(breast_mm2, rel=0.05)
     # 1.2 mm x 24 mm of artery: square millimetres on square millimetres, so that no magnification is left.
     share = 100 * 1.2 * 24.0 / (breast_mm2 * MAGNIFICATION**2)
-    assert result.report["area_percent_of_breast"] == pytest.approx(share, rel=0.05)
+    assert result.report["area_percent_of_breast"] == pytest.approx(share, rel=0.06)
     per_cm2 = 24.0 / MAGNIFICATION / (breast_mm2 / 100)
     assert result.report["length_mm_per_cm2_of_breast"] == pytest.approx(per_cm2, rel=0.08)
 

@@ -27,7 +27,7 @@ AREAS = (5.0, 20.0, 80.0, 320.0)
 def cases(factor: float, generator: str, level: str = "woman") -> list[Case]:
     """Women of three styles that hold this many times 0.1 mg/mm2."""
     return [
-        Case(level, f"{generator} {style} {mm2}", generator, style, 0.1 * factor * mm2, mm2, mm2 / 1.5, 1.0)
+        Case(level, f"{mm2}", generator, style, 0.1 * factor * mm2, 0.8 * mm2, mm2, mm2 / 1.5, 1.0)
         for style in ("flat", "crisp", "curve")
         for mm2 in AREAS
     ]
@@ -71,6 +71,7 @@ def view(side: str, name: str, mass: float) -> View:
         laterality=side,
         view=name,
         mass_mg=mass,
+        area_mm2=10.0 * mass,
         look="presentation flat",
     )
 
@@ -94,7 +95,8 @@ ROWS = {
 
 
 def test_areas_are_put_together_as_in_an_exam() -> None:
-    found = [(c.level, c.true_mg, c.area_mm2, c.length_mm) for c in cases_of(WOMAN, "randfield", ROWS)]
+    each = cases_of(WOMAN, "randfield", ROWS)
+    found = [(case.level, case.true_mg, case.area_mm2, case.length_mm) for case in each]
     assert found == [
         ("view", 2.9, 10.0, 8.0),
         ("view", 3.1, 30.0, 16.0),
@@ -103,7 +105,9 @@ def test_areas_are_put_together_as_in_an_exam() -> None:
         ("breast", 1.0, 0.0, 0.0),
         ("woman", 4.0, 20.0, 12.0),
     ]
-    woman = cases_of(WOMAN, "randfield", ROWS)[-1]
+    woman = each[-1]
+    # 10 times the mass in each view: 29 and 31 mm2 on the left, 10 on the right.
+    assert woman.true_mm2 == pytest.approx(30.0 + 10.0)
     assert (woman.generator, woman.style) == ("randfield", "flat")
     assert woman.contrast == pytest.approx((10 * 2.0 + 30 * 4.0) / 40)
 

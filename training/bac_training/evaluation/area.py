@@ -13,6 +13,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,10 @@ def _page(cases: Sequence[Case], found: Sequence[Case]) -> list[str]:
         lines.append(f"Nothing found on {all_of - seen} of {all_of} {_plural(level)}, left out below.")
     lines += ["", f"| women, by | left out | {_HEADER} |", "|---" * 7 + "|"]
     of_women = [case for case in found if case.level == "woman"]
+    for way, key in _WAYS.items():
+        outlined = [replace(case, area_mm2=case.true_mm2) for case in of_women if case.true_mm2 > 0.0]
+        groups = list(held(outlined, MODELS["area"], key).values())
+        lines.append(f"| true area | every {way} | {_row(groups)} |")
     for name, model in MODELS.items():
         for way, key in _WAYS.items():
             lines.append(f"| {name} | every {way} | {_row(list(held(of_women, model, key).values()))} |")
@@ -106,7 +111,7 @@ def _page(cases: Sequence[Case], found: Sequence[Case]) -> list[str]:
     for level, density in _densities(found).items():
         low, middle, high = (density[f"{end}_mg_per_mm2"] for end in ("low", "central", "high"))
         areas = f"{density['least_mm2']:.1f} to {density['most_mm2']:.0f}"
-        lines.append(f"| {_plural(level)} | {middle:.3f} | {low:.3f} to {high:.3f} | {areas} |")
+        lines.append(f"| {_plural(level)} | {middle:.3f} | {low:.4f} to {high:.3f} | {areas} |")
     return lines
 
 
@@ -116,7 +121,7 @@ def _row(groups: Sequence[Held]) -> str:
     medians = [group.median for group in groups]
     median = f"{medians[0]:.2f}" if len(groups) == 1 else f"{min(medians):.2f} to {max(medians):.2f}"
     root = math.sqrt(sum(group.cases * group.spread**2 for group in groups) / count)
-    return f"{count} | {inside} ({inside / count:.0%}) | {low:.2f} to {high:.1f} | {median} | {root:.2f}"
+    return f"{count} | {inside} ({inside / count:.0%}) | {low:.3f} to {high:.1f} | {median} | {root:.2f}"
 
 
 def _plural(level: str) -> str:

@@ -41,6 +41,8 @@ class Case:
         What made her, and how her images were processed.
     true_mg : float
         Calcium, above 0.
+    true_mm2 : float
+        Area of calcified artery, by the rules of an exam.
     area_mm2, length_mm : float
         By the rules of an exam; 0 where nothing was found.
     contrast : float or None
@@ -53,6 +55,7 @@ class Case:
     generator: str
     style: str
     true_mg: float
+    true_mm2: float
     area_mm2: float
     length_mm: float
     contrast: float | None
@@ -215,10 +218,8 @@ def cases_of(woman: Woman, generator: str, rows: Mapping[str, Mapping[str, Any]]
     def case(level: str, views: Sequence[View], true_mg: float, area_mm2: float | None) -> list[Case]:
         if true_mg <= 0.0 or area_mm2 is None or any(images[v.path].status != "ok" for v in views):
             return []
-        sides = {v.laterality for v in views}
-        length = sum(
-            fmean(images[v.path].length_mm or 0.0 for v in views if v.laterality == side) for side in sides
-        )
+        true_mm2 = _by_breast(views, lambda v: v.area_mm2)
+        length = _by_breast(views, lambda v: images[v.path].length_mm)
         seen = [
             (images[v.path].area_mm2 or 0.0, rows[v.path]["contrast"])
             for v in views
@@ -226,7 +227,7 @@ def cases_of(woman: Woman, generator: str, rows: Mapping[str, Mapping[str, Any]]
         ]
         total = sum(area for area, _ in seen)
         contrast = sum(area * value for area, value in seen) / total if total else None
-        return [Case(level, woman.name, generator, style, true_mg, area_mm2, length, contrast)]
+        return [Case(level, woman.name, generator, style, true_mg, true_mm2, area_mm2, length, contrast)]
 
     exam = build_exam(list(images.values()), woman.name)
     found = []
@@ -236,3 +237,9 @@ def cases_of(woman: Woman, generator: str, rows: Mapping[str, Mapping[str, Any]]
         views = [view for view in woman.views if view.laterality == side]
         found += case("breast", views, woman.breasts_mg.get(side, 0.0), breast.area_mm2)
     return [*found, *case("woman", woman.views, woman.mass_mg or 0.0, exam.area_mm2)]
+
+
+def _by_breast(views: Sequence[View], amount: Callable[[View], float | None]) -> float:
+    """Add up over breasts the mean of their views."""
+    sides = {view.laterality for view in views}
+    return sum(fmean(amount(view) or 0.0 for view in views if view.laterality == side) for side in sides)
