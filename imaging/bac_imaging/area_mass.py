@@ -96,8 +96,8 @@ class AreaFit:
         if 0.0 < area_mm2 < density.least_mm2:
             low, high = 0.0, density.high_mg_per_mm2 * density.least_mm2
         return {
-            "central_mg": density.central_mg_per_mm2 * area_mm2,
-            "interval_mg": [low, high],
+            "central_mg": round(density.central_mg_per_mm2 * area_mm2, 4),
+            "interval_mg": [round(low, 4), round(high, 4)],
             "basis": "area",
             "fit": self.name,
         }

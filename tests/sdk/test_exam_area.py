@@ -14,10 +14,10 @@ from tests.sdk.exam_images import FOUR, image, only
 
 import bacctl.exam_area
 from bac_imaging.area_mass import AreaDensity, AreaFit
-from bacctl import ExamResult, ImageResult, to_frame
+from bacctl import AreaEstimate, ExamResult, ImageResult, to_frame
 from bacctl._schemas import analysis_schema
+from bacctl.cli import table as tables
 from bacctl.exam_scales import category_odds
-from bacctl.image_parts import AreaEstimate
 from bacctl.outputs.document import analysis_csv, analysis_document
 
 NAMES = ("view", "breast", "woman")
@@ -210,3 +210,11 @@ def test_tables_have_it() -> None:
     woman = to_frame([only(PRESENTED)]).to_dict("records")[0]
     assert woman["area_estimate_mg"] == pytest.approx(20.0)
     assert woman["right_area_estimate_high_mg"] == pytest.approx(16.0)
+
+
+def test_people_are_told_that_it_is_from_the_area() -> None:
+    said = tables._exam("woman: ", only(PRESENTED)).plain
+    assert said.startswith("woman: mass not measured, from its area about 20.0 [5.0, 80.0] mg, area 40.0 mm2")
+    nothing = only([presented(side, "CC", 0.0) for side in "LR"])
+    assert "about" not in tables._exam("woman: ", nothing).plain
+    assert "<th>estimate from the area, mg</th><td>1.0 [0.2, 4.0]</td>" in PRESENTED[0]._repr_html_()
