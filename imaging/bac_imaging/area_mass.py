@@ -63,7 +63,7 @@ class AreaFit:
     spacing_mm : tuple of float
         Smallest and largest pixel of the images that it was fitted on, at the detector.
     levels : mapping of str to AreaDensity
-        For "view", "breast" and "woman".
+        For "view", "breast" and "woman"; empty where areas by this network stand for no mass.
     """
 
     name: str
@@ -118,7 +118,8 @@ class AreaFit:
         """
         least, most = self.spacing_mm
         return (
-            context["presentation_intent"] == "FOR PRESENTATION"
+            bool(self.levels)
+            and context["presentation_intent"] == "FOR PRESENTATION"
             and context["view"] in ("CC", "MLO")
             and context["weights_sha256"] == self.weights_sha256
             and all(0.99 * least <= mm <= 1.01 * most for mm in context["pixel_spacing_mm"])

@@ -15,7 +15,8 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from bac_imaging.area_mass import area_fit
+import bac_imaging.area_mass
+from bac_imaging.area_mass import AreaDensity, AreaFit
 from bac_imaging.beam import Beam
 from bac_imaging.calibration import Calibration, calibrate
 from bac_imaging.errors import RefusedError
@@ -132,18 +133,22 @@ def test_what_was_found_beside_the_size_of_the_breast(result: Quantified) -> Non
     assert result.report["length_mm_per_cm2_of_breast"] == pytest.approx(per_cm2, rel=0.08)
 
 
-def test_the_area_stands_for_a_mass_only_on_images_for_presentation() -> None:
+def test_the_area_stands_for_a_mass_only_on_images_for_presentation(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = AreaFit("area-test", "ab" * 32, (0.05, 0.1), {"view": AreaDensity(0.05, 0.1, 0.3, 2.0, 500.0)})
+    monkeypatch.setattr(bac_imaging.area_mass, "area_fit", lambda: fit)
     raw = prepare(_dicom())
     shown = prepare(
         _dicom(SOPClassUID="1.2.840.10008.5.1.4.1.1.1.2", PresentationIntentType="FOR PRESENTATION")
     )
-    network = {"weights_sha256": area_fit().weights_sha256}
+    network = {"weights_sha256": "ab" * 32}
     estimates = []
     for image in (raw, shown):
         named = dataclasses.replace(image, context={**image.context, **network})
         estimates.append(_quantify(named, _truth()).report["area_estimate"])
     assert estimates[0] is None
-    assert estimates[1]["fit"] == area_fit().name
+    # 1.2 mm x 24 mm at the detector.
+    assert estimates[1]["central_mg"] == pytest.approx(0.1 * 1.2 * 24.0 / MAGNIFICATION**2, rel=0.01)
+    assert estimates[1]["fit"] == "area-test"
     assert _quantify(shown, _truth()).report["area_estimate"] is None  # no network is named
 
 
@@ -250,6 +255,10 @@ def test_report_has_every_key_of_the_image_object(result: Quantified) -> None:
         "mass_reference",
         "area_mm2",
         "length_mm",
+        "area_estimate",
+        "breast_area_mm2",
+        "area_percent_of_breast",
+        "length_mm_per_cm2_of_breast",
         "vessels",
         "pixel_spacing_mm",
         "spacing_source",

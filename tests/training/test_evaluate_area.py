@@ -167,9 +167,22 @@ def test_the_command_writes_none_where_what_was_left_out_is_not_held(
 ) -> None:
     out = tmp_path / "fit.json"
     command = command_for("one-1.0", "odd-1.0", tmp_path, out)
-    assert area._main(command) == 1
-    assert not out.exists()
-    assert "No estimate: of views, breasts, women of a style left out" in capsys.readouterr().out
+    assert area._main(command) == 0
+    fit = read_fit(out.read_text())
+    assert not fit.levels
+    assert fit.name != ""
+    printed = capsys.readouterr().out
+    assert "No estimate: 20 of 24 views of a style left out were held" in printed
+
+
+def test_an_interval_that_says_nothing_is_no_estimate(
+    network: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "fit.json"
+    # 6 times as much calcium for an area: each is a factor of 6 off the other, 36 from end to end.
+    assert area._main(command_for("one-1.0", "other-6.0", tmp_path, out)) == 0
+    assert not read_fit(out.read_text()).levels
+    assert "the women's interval reaches from 1 to 36, and 25 is known" in capsys.readouterr().out
 
 
 def test_a_folder_of_other_looks_is_refused(tmp_path: Path) -> None:

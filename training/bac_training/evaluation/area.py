@@ -27,6 +27,9 @@ __all__: list[str] = []
 
 _WAYS = {"style": lambda case: f"{case.generator} {case.style}", "generator": lambda case: case.generator}
 _LEAST_HELD = 0.9
+# Visible calcium begins at 2 mg/cm2 (the mask convention), and 50 is dense: an interval of that reach says
+# nothing that was not known.
+_WIDEST = 25.0
 _HEADER = "cases | in the interval | interval, times the central mass | median ratio | spread"
 
 
@@ -71,16 +74,11 @@ def _main(arguments: Sequence[str] | None = None) -> int:
     cases = [case for folder in measured for case in folder.cases]
     found = [case for case in cases if case.area_mm2 > 0.0]
     print("\n".join(_page(cases, found)))
-    too_few = _too_few(found)
-    if too_few:
-        print(
-            f"\nNo estimate: of {', '.join(too_few)} of a style left out, under {_LEAST_HELD:.0%} were held."
-        )
-    if options.fit is None:
-        return 0
-    if too_few:
-        return 1
-    options.fit.write_text(json.dumps(_file(found, measured, segmenter), indent=1) + "\n")
+    why_not = _why_not(found)
+    print("\n" + (f"No estimate: {'; '.join(why_not)}." if why_not else "There is an estimate."))
+    if options.fit is not None:
+        levels = {} if why_not else _densities(found)
+        options.fit.write_text(json.dumps(_file(levels, why_not, measured, segmenter), indent=1) + "\n")
     return 0
 
 
@@ -128,19 +126,26 @@ def _plural(level: str) -> str:
     return "women" if level == "woman" else f"{level}s"
 
 
-def _too_few(found: Sequence[Case]) -> list[str]:
-    """Name what the intervals did not hold often enough when its style was left out.
+def _why_not(found: Sequence[Case]) -> list[str]:
+    """Say what speaks against an estimate: too little of a style left out is held, or too much is.
 
     Not asked of a generator that was left out: what one alone says has no part of how far two differ, which
     the fit takes from both.
     """
-    short = []
+    reasons = []
     for level in LEVELS:
         of_level = [case for case in found if case.level == level]
-        groups = held(of_level, MODELS["area"], _WAYS["style"]).values()
-        if sum(group.held for group in groups) < _LEAST_HELD * len(of_level):
-            short.append(_plural(level))
-    return short
+        inside = sum(group.held for group in held(of_level, MODELS["area"], _WAYS["style"]).values())
+        if inside < _LEAST_HELD * len(of_level):
+            share = f"{inside} of {len(of_level)} {_plural(level)}"
+            reasons.append(f"{share} of a style left out were held, which is under {_LEAST_HELD:.0%}")
+    women = spread([case for case in found if case.level == "woman"], MODELS["area"])
+    reach = math.exp(women.high - women.low)
+    if reach > _WIDEST:
+        reasons.append(
+            f"the women's interval reaches from 1 to {reach:.0f}, and {_WIDEST:g} is known beforehand"
+        )
+    return reasons
 
 
 def _densities(found: Sequence[Case]) -> dict[str, dict[str, float]]:
@@ -162,7 +167,12 @@ def _densities(found: Sequence[Case]) -> dict[str, dict[str, float]]:
     return densities
 
 
-def _file(found: Sequence[Case], measured: Sequence[Measured], segmenter: Segmenter) -> dict[str, Any]:
+def _file(
+    levels: dict[str, dict[str, float]],
+    why_not: Sequence[str],
+    measured: Sequence[Measured],
+    segmenter: Segmenter,
+) -> dict[str, Any]:
     content = {
         "intended_use": "research use only",
         "made_by": "python -m bac_training.evaluation.area",
@@ -179,7 +189,8 @@ def _file(found: Sequence[Case], measured: Sequence[Measured], segmenter: Segmen
                 for data in measured
             ],
         },
-        "levels": _densities(found),
+        "levels": levels,
+        "why_not": list(why_not),
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return {"name": f"area-{digest[:12]}", **content}
