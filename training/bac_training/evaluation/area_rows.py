@@ -169,7 +169,7 @@ def _measure_all(
         lambda todo: over_views(
             _measured, dataset.folder, [views[name] for name in todo], model, segmenter, settings, processes
         ),
-        out / f"{dataset.folder.resolve().name}.jsonl",
+        out / f"data-{dataset.sha256[:12]}-model-{segmenter.sha256[:12]}.jsonl",
         resume=True,
         progress=progress,
     )
