@@ -12,7 +12,7 @@ import math
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,16 +93,15 @@ def _page(cases: Sequence[Case], found: Sequence[Case]) -> list[str]:
     of_women = [case for case in found if case.level == "woman"]
     for way, key in _WAYS.items():
         outlined = [replace(case, area_mm2=case.true_mm2) for case in of_women if case.true_mm2 > 0.0]
-        groups = list(held(outlined, MODELS["area"], key).values())
-        lines.append(f"| true area | every {way} | {_row(groups)} |")
+        lines.append(f"| true area | every {way} | {_row(held(outlined, MODELS['area'], key).values())} |")
     for name, model in MODELS.items():
         for way, key in _WAYS.items():
-            lines.append(f"| {name} | every {way} | {_row(list(held(of_women, model, key).values()))} |")
+            lines.append(f"| {name} | every {way} | {_row(held(of_women, model, key).values())} |")
     lines += ["", f"| by area | left out | {_HEADER} |", "|---" * 7 + "|"]
     for level in LEVELS:
         of_level = [case for case in found if case.level == level]
         groups = held(of_level, MODELS["area"], _WAYS["style"])
-        lines.append(f"| {_plural(level)} | every style | {_row(list(groups.values()))} |")
+        lines.append(f"| {_plural(level)} | every style | {_row(groups.values())} |")
         groups = held(of_level, MODELS["area"], _WAYS["generator"])
         lines += [f"| {_plural(level)} | {name} | {_row([group])} |" for name, group in groups.items()]
     lines += ["", "| fit | mg/mm2 | 95 % | areas, mm2 |", "|---" * 4 + "|"]
@@ -113,7 +112,8 @@ def _page(cases: Sequence[Case], found: Sequence[Case]) -> list[str]:
     return lines
 
 
-def _row(groups: Sequence[Held]) -> str:
+def _row(judged: Iterable[Held]) -> str:
+    groups = list(judged)
     count, inside = (sum(getattr(group, name) for group in groups) for name in ("cases", "held"))
     low, high = min(group.low for group in groups), max(group.high for group in groups)
     medians = [group.median for group in groups]
