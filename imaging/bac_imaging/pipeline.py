@@ -171,7 +171,8 @@ def quantify(
         Signal on the working grid, from `prepare`.
     context : mapping
         Context from `prepare`. A ``threshold`` added to it, such as the model card's, replaces the
-        outline's probability. Its ``min_probability`` is the operating point.
+        outline's probability. Its ``min_probability`` is the operating point; ``weights_sha256`` names the
+        network, without which there is no estimate from the area.
     parameters : PostProcessing, optional
         What counts as a vessel.
     fitted : ProbabilityMap, optional
@@ -215,7 +216,8 @@ def quantify(
         kept = probabilities(evidence_of(found, stitched, breast, spacing), parameters, fitted)
         sure = replace(sure, vessels=kept.vessels)  # that the image shows BAC, its left-out finds tell too
     labels = _to_stored(found, stitched, parameters.outline, (context["rows"], context["columns"]))
-    report = make_report(context, labels, found.lengths_mm, replace(sure, point=point), mass)
+    breast_mm2 = float(np.count_nonzero(breast)) * spacing[0] * spacing[1]
+    report = make_report(context, labels, found.lengths_mm, replace(sure, point=point), mass, breast_mm2)
     return Quantified(report, labels > 0, density, labels, evidence)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from bac_imaging.area_mass import estimate_of
 from bac_imaging.errors import Notice
 from bac_imaging.mass import VesselMass
 from bac_imaging.probability import Probabilities
@@ -47,13 +48,15 @@ def make_report(
     lengths_mm: Sequence[float],
     probability: Probabilities,
     mass: MassResult,
+    breast_mm2: float,
 ) -> dict[str, Any]:
     """Write the report of one image.
 
     Parameters
     ----------
     context : mapping
-        Context of the image, from `bac_imaging.context.make_context`.
+        Context of the image, from `bac_imaging.context.make_context`; with ``weights_sha256``, the network
+        that looked at it, where an estimate from the area is wanted.
     labels : ndarray of int32, shape (rows, columns)
         Number of the vessel (from 1) of each stored pixel, 0 for none.
     lengths_mm : sequence of float
@@ -62,6 +65,8 @@ def make_report(
         Of the image and of its vessels.
     mass : MassResult
         Calcium mass.
+    breast_mm2 : float
+        Area of the breast that was searched, in the detector's plane.
 
     Returns
     -------
@@ -91,6 +96,8 @@ def make_report(
         )
     warnings = [*context["warnings"], *({"code": n.code, "text": n.text} for n in mass.notices)]
     measured = mass.interval_mg is not None
+    area, length = (math.fsum(v[name] for v in vessels) for name in ("area_mm2", "length_mm"))
+    breast = breast_mm2 / magnification**2
     return {
         "sop_instance_uid": context["sop_instance_uid"],
         "study_instance_uid": context["study_instance_uid"],
@@ -110,8 +117,12 @@ def make_report(
         "calcium_mass_interval_mg": list(mass.interval_mg) if mass.interval_mg is not None else None,
         "mass_basis": mass.basis,
         "mass_reference": "calcium",
-        "area_mm2": math.fsum(v["area_mm2"] for v in vessels),
-        "length_mm": math.fsum(v["length_mm"] for v in vessels),
+        "area_mm2": area,
+        "length_mm": length,
+        "area_estimate": estimate_of(context, area),
+        "breast_area_mm2": round(breast, 1),
+        "area_percent_of_breast": round(100.0 * area / breast, 5),
+        "length_mm_per_cm2_of_breast": round(100.0 * length / breast, 5),
         "vessels": vessels,
         "pixel_spacing_mm": [row_mm, column_mm],
         "spacing_source": context["spacing_source"],

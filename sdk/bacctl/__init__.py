@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bacctl.errors import ServerUnavailableError as ServerUnavailableError
     from bacctl.errors import TlsError as TlsError
     from bacctl.frames import to_frame as to_frame
+    from bacctl.results import AreaEstimate as AreaEstimate
     from bacctl.results import Beam as Beam
     from bacctl.results import BreastComparison as BreastComparison
     from bacctl.results import BreastResult as BreastResult
@@ -60,6 +61,7 @@ _HOME = {
     "Change": "bacctl.results",
     "ExamComparison": "bacctl.results",
     "ExamResult": "bacctl.results",
+    "AreaEstimate": "bacctl.results",
     "Beam": "bacctl.results",
     "ImageResult": "bacctl.results",
     "Notice": "bacctl.results",

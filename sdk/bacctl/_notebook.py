@@ -54,12 +54,20 @@ def _rows(result: ImageResult) -> list[tuple[str, str]]:
         ("BAC", "found" if result.bac_detected else "none found"),
         ("probability", number(result.bac_probability, 2)),
         ("calcium mass, mg", f"{mass} ({result.mass_basis})"),
+        *_from_area(result),
         ("area, mm\u00b2", number(result.area_mm2)),
         ("length, mm", number(result.length_mm)),
     ]
     if result.warnings:
         rows.append(("warnings", ", ".join(notice.code for notice in result.warnings)))
     return rows
+
+
+def _from_area(result: ImageResult) -> list[tuple[str, str]]:
+    found = result.area_estimate
+    if found is None:
+        return []
+    return [("estimate from the area, mg", milligrams(found.central_mg, found.interval_mg))]
 
 
 def _picture_html(result: ImageResult) -> str:

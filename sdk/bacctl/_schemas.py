@@ -16,8 +16,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from bacctl.comparison_results import SUMMARY, BreastComparison, Change, ExamComparison
 from bacctl.exam_results import VIEWS, BreastResult, ExamResult, ViewResult
-from bacctl.image_parts import Beam, Notice, Vessel
-from bacctl.image_result import ImageResult
+from bacctl.image_parts import AreaEstimate, Beam, Notice, Vessel
+from bacctl.image_result import LATER, ImageResult
 from bacctl.results import COMPARISON_SCHEMA, INTENDED_USE, SCHEMA
 
 Schema = dict[str, Any]
@@ -34,6 +34,7 @@ _NAMES: Mapping[type, str] = {
     Notice: "notice",
     Vessel: "vessel",
     Beam: "beam",
+    AreaEstimate: "area_estimate",
     ImageResult: "image",
     ViewResult: "view",
     BreastResult: "breast",
@@ -63,6 +64,7 @@ _MORE: Mapping[tuple[type, str], Schema] = {
     (ImageResult, "bac_probability"): {"maximum": 1},
     (ImageResult, "probability_prevalence"): {"maximum": 1},
     (ImageResult, "min_probability"): {"maximum": 1},
+    (ImageResult, "area_percent_of_breast"): {"maximum": 100},
     (ImageResult, "pixel_spacing_mm"): {"items": _POSITIVE},
     (ImageResult, "magnification"): _POSITIVE,
     (ViewResult, "sop_instance_uids"): {"items": _UID},
@@ -95,8 +97,10 @@ _ADDED: Mapping[type, Schema] = {
 # Fields that came after the first documents of this schema, which stay valid without them.
 _LATER: Mapping[type, frozenset[str]] = {
     Vessel: frozenset({"probability"}),
-    ImageResult: frozenset({"probability_prevalence", "min_probability"}),
-    ExamResult: frozenset({"folder", "groups", "min_probability"}),
+    ImageResult: LATER,
+    ViewResult: frozenset({"area_estimate"}),
+    BreastResult: frozenset({"area_estimate"}),
+    ExamResult: frozenset({"folder", "groups", "min_probability", "area_estimate", "category_basis"}),
 }
 _CONDITIONS: Mapping[type, Schema] = {
     ImageResult: {
@@ -180,7 +184,9 @@ def analysis_schema() -> Schema:
                 "exams": {"type": "array", "items": {"$ref": "#/$defs/exam"}},
             }
         ),
-        "$defs": _definitions(Notice, Vessel, Beam, ImageResult, ViewResult, BreastResult, ExamResult),
+        "$defs": _definitions(
+            Notice, Vessel, AreaEstimate, Beam, ImageResult, ViewResult, BreastResult, ExamResult
+        ),
     }
 
 

@@ -18,6 +18,8 @@ Rules
 * Breast = mean of CC and MLO: they show the same arteries twice. A view without a mass leaves the mass to
   the other view alone.
 * Woman = left + right. A breast without an accepted image leaves the woman without mass, area and category.
+* Where no mass was measured, the estimate from the area takes its place in the probabilities of the
+  categories, and nowhere else; only where every image that counts has one.
 * Category, class and grade 0 mean that no BAC was found on any accepted image, whatever its mass basis.
 
 Intervals
@@ -37,6 +39,7 @@ from statistics import fmean
 
 from bacctl._version import __version__
 from bacctl.exam_alarms import earlier_view, inconsistencies, mixed, repeated_view, untied
+from bacctl.exam_area import estimate
 from bacctl.exam_choice import STRENGTH, Choice, choose, study_of, view_of, warns, with_repeated_uids
 from bacctl.exam_identity import contradiction
 from bacctl.exam_results import SIDES, VIEWS, BreastResult, ExamResult, ViewResult
@@ -44,7 +47,7 @@ from bacctl.exam_scales import (
     MASS_CATEGORIES,
     Interval,
     area_class,
-    category_probabilities,
+    category_odds,
     csbi_grade,
     mass_category,
 )
@@ -142,7 +145,9 @@ def build_exam(
     mass = _total(breast.calcium_mass_mg for breast in both) if complete else None
     interval = _total_interval(breast.calcium_mass_interval_mg for breast in both) if complete else None
     area = _total(breast.area_mm2 for breast in both) if complete else None
+    from_area = estimate(area, "woman", [breast.area_estimate for breast in both])
     stretches = _total(breast.vessel_count for breast in both) if complete else None
+    odds, basis = category_odds(mass, interval, from_area) if found else (None, None)
     return ExamResult(
         study_instance_uid=study_instance_uid,
         folder=folder,
@@ -151,9 +156,11 @@ def build_exam(
         calcium_mass_mg=mass,
         calcium_mass_interval_mg=interval,
         mass_category=mass_category(mass, found),
-        category_probabilities=category_probabilities(mass, interval) if found else None,
+        category_probabilities=odds,
+        category_basis=basis,
         area_mm2=area,
         area_class=area_class(area, found),
+        area_estimate=from_area,
         csbi_grade=csbi_grade(None if stretches is None else int(stretches), found),
         missing_views=tuple(side + view for (side, view), choice in chosen.items() if not choice.counted),
         alarms=(*of_all, *_repeats(chosen), *inconsistencies(breasts)),
@@ -251,6 +258,7 @@ def _point(images: Sequence[ImageResult]) -> float | None:
 
 def _view(images: Sequence[ImageResult]) -> ViewResult:
     weighed = [image for image in images if image.calcium_mass_mg is not None]
+    area = _mean(image.area_mm2 for image in images)
     return ViewResult(
         sop_instance_uids=tuple(
             sorted({image.sop_instance_uid for image in images if image.sop_instance_uid})
@@ -259,13 +267,15 @@ def _view(images: Sequence[ImageResult]) -> ViewResult:
         calcium_mass_mg=_mean(image.calcium_mass_mg for image in weighed),
         calcium_mass_interval_mg=_mean_interval(image.calcium_mass_interval_mg for image in weighed),
         mass_basis=_weakest(image.mass_basis for image in weighed),
-        area_mm2=_mean(image.area_mm2 for image in images),
+        area_mm2=area,
+        area_estimate=estimate(area, "view", [image.area_estimate for image in images]),
         vessel_count=_fewest([(image.bac_detected, _stretches(image)) for image in images]),
     )
 
 
 def _breast(side: Laterality, by_view: Mapping[str, ViewResult]) -> BreastResult:
     weighed = {view: result for view, result in by_view.items() if result.calcium_mass_mg is not None}
+    area = _mean(result.area_mm2 for result in by_view.values())
     return BreastResult(
         laterality=side,
         views=tuple(by_view),
@@ -276,7 +286,8 @@ def _breast(side: Laterality, by_view: Mapping[str, ViewResult]) -> BreastResult
             result.calcium_mass_interval_mg for result in weighed.values()
         ),
         mass_basis=_weakest(result.mass_basis for result in weighed.values()),
-        area_mm2=_mean(result.area_mm2 for result in by_view.values()),
+        area_mm2=area,
+        area_estimate=estimate(area, "breast", [result.area_estimate for result in by_view.values()]),
         vessel_count=_fewest([(result.bac_detected, result.vessel_count) for result in by_view.values()]),
         by_view=dict(by_view),
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from bacctl.image_parts import Notice
+from bacctl.image_parts import AreaEstimate, Notice
 from bacctl.image_result import ImageResult, Laterality, MassBasis, as_list
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MassCategory = Literal["0", "0-20", "20-40", "40-60", "60-80", ">80"]
 AreaClass = Literal["0", "0-10", "10-25", ">25"]
 CsbiGrade = Literal[0, 2, 3]
+CategoryBasis = Literal["mass", "area"]
 
 SIDES: tuple[Laterality, ...] = ("L", "R")
 VIEWS = ("CC", "MLO")
@@ -36,6 +37,8 @@ class ViewResult:
         (low, high), 95 %.
     mass_basis : {"calibrated", "estimated", "none"}
         How the mass came about.
+    area_estimate : AreaEstimate or None
+        What the area says of the mass where every image that counts is of the kind that this is known for.
     vessel_count : int or None
         Calcified stretches of artery, gaps under 2 mm bridged. None where they are not listed.
     """
@@ -47,6 +50,7 @@ class ViewResult:
     mass_basis: MassBasis = "none"
     area_mm2: float | None = None
     vessel_count: int | None = None
+    area_estimate: AreaEstimate | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -58,6 +62,7 @@ class ViewResult:
             "mass_basis": self.mass_basis,
             "area_mm2": self.area_mm2,
             "vessel_count": self.vessel_count,
+            "area_estimate": _or_null(self.area_estimate),
         }
 
 
@@ -81,6 +86,8 @@ class BreastResult:
         (low, high), 95 %.
     mass_basis : {"calibrated", "estimated", "none"}
         The weaker of the bases of the views that entered.
+    area_estimate : AreaEstimate or None
+        What the area says of the mass where every view that counts is of the kind that this is known for.
     vessel_count : int or None
         Calcified stretches, of the view that shows fewer, of those that show BAC: a breast whose BAC shows on
         one view has the count of that view.
@@ -97,6 +104,7 @@ class BreastResult:
     mass_basis: MassBasis = "none"
     area_mm2: float | None = None
     vessel_count: int | None = None
+    area_estimate: AreaEstimate | None = None
     by_view: Mapping[str, ViewResult] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,6 +118,7 @@ class BreastResult:
             "mass_basis": self.mass_basis,
             "area_mm2": self.area_mm2,
             "vessel_count": self.vessel_count,
+            "area_estimate": _or_null(self.area_estimate),
             "by_view": {view: result.to_dict() for view, result in self.by_view.items()},
         }
 
@@ -138,8 +147,12 @@ class ExamResult:
     category_probabilities : mapping or None
         Probability of each category above "0" given that BAC is there; None without an interval or without
         BAC.
+    category_basis : {"mass", "area"} or None
+        What they follow from: the mass, or the estimate from the area where there is none.
     area_class : str or None
         "0", "0-10", "10-25" or ">25" mm2, edges as for the mass.
+    area_estimate : AreaEstimate or None
+        What the area says of the mass where no breast has one, and both have an estimate.
     csbi_grade : {0, 2, 3} or None
         Estimate, from counts, of the grade of the Canadian Society of Breast Imaging: 0 where no BAC is
         found, 2 for fewer than three calcified stretches in both breasts together, 3 from three on. Never 1,
@@ -183,6 +196,8 @@ class ExamResult:
     folder: str | None = None
     groups: tuple[tuple[str, ...], ...] = ()
     min_probability: float | None = None
+    category_basis: CategoryBasis | None = None
+    area_estimate: AreaEstimate | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the exam object of ``schema/analysis-1.json``."""
@@ -196,8 +211,10 @@ class ExamResult:
             "calcium_mass_interval_mg": as_list(self.calcium_mass_interval_mg),
             "mass_category": self.mass_category,
             "category_probabilities": None if odds is None else dict(odds),
+            "category_basis": self.category_basis,
             "area_mm2": self.area_mm2,
             "area_class": self.area_class,
+            "area_estimate": _or_null(self.area_estimate),
             "csbi_grade": self.csbi_grade,
             "missing_views": list(self.missing_views),
             "alarms": [alarm.to_dict() for alarm in self.alarms],
@@ -240,3 +257,7 @@ class ExamResult:
         from bacctl.frames import to_frame
 
         return to_frame(self.images, library=library)
+
+
+def _or_null(estimate: AreaEstimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else estimate.to_dict()

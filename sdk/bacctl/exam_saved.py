@@ -21,12 +21,13 @@ from bacctl.exam_results import (
     VIEWS,
     AreaClass,
     BreastResult,
+    CategoryBasis,
     CsbiGrade,
     ExamResult,
     MassCategory,
     ViewResult,
 )
-from bacctl.image_parts import Notice
+from bacctl.image_parts import AreaEstimate, Notice
 from bacctl.image_result import ImageResult, Laterality, MassBasis, Status
 from bacctl.results import SCHEMA
 
@@ -35,6 +36,7 @@ _ANY = re.compile(r".+", re.DOTALL)
 _MASS_CATEGORIES: tuple[MassCategory, ...] = get_args(MassCategory)
 _AREA_CLASSES: tuple[AreaClass, ...] = get_args(AreaClass)
 _CSBI_GRADES: tuple[CsbiGrade, ...] = get_args(CsbiGrade)
+_CATEGORY_BASES: tuple[CategoryBasis, ...] = get_args(CategoryBasis)
 _BASES: tuple[MassBasis, ...] = get_args(MassBasis)
 _STATES: tuple[Status, ...] = get_args(Status)
 _VIEW_NAMES = tuple(side + view for side in SIDES for view in VIEWS)
@@ -154,7 +156,12 @@ def read_exam(exam: Any, software: Any) -> ExamResult:
             },
         },
         files={kind: text(name, _ANY) for kind, name in table(exam["files"]).items()},
-        # Documents of older releases do not have them.
+        # Documents of older releases do not have them; their categories follow from a mass.
+        category_basis=known(
+            exam.get("category_basis", None if exam["category_probabilities"] is None else "mass"),
+            lambda basis: one_of(basis, _CATEGORY_BASES),
+        ),
+        area_estimate=known(exam.get("area_estimate"), AreaEstimate.from_dict),
         folder=known(exam.get("folder"), lambda name: text(name, _ANY)),
         groups=tuple(
             tuple(text(name, _ANY) for name in items(group)) for group in items(exam.get("groups", []))
@@ -197,6 +204,7 @@ def _breast(side: Laterality, breast: Mapping[str, Any]) -> BreastResult:
         mass_basis=one_of(breast["mass_basis"], _BASES),
         area_mm2=known(breast["area_mm2"], amount),
         vessel_count=known(breast["vessel_count"], count),
+        area_estimate=known(breast.get("area_estimate"), AreaEstimate.from_dict),
         by_view=by_view,
     )
 
@@ -210,4 +218,5 @@ def _view(view: Mapping[str, Any]) -> ViewResult:
         mass_basis=one_of(view["mass_basis"], _BASES),
         area_mm2=known(view["area_mm2"], amount),
         vessel_count=known(view["vessel_count"], count),
+        area_estimate=known(view.get("area_estimate"), AreaEstimate.from_dict),
     )

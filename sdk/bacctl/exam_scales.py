@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from bacctl.exam_results import AreaClass, CsbiGrade, MassCategory
+from bacctl.exam_results import AreaClass, CategoryBasis, CsbiGrade, MassCategory
+from bacctl.image_parts import AreaEstimate
 
 MASS_EDGES_MG = (20.0, 40.0, 60.0, 80.0)
 MASS_CATEGORIES: tuple[MassCategory, ...] = ("0-20", "20-40", "40-60", "60-80", ">80")
@@ -108,20 +109,59 @@ def category_probabilities(mass_mg: float | None, interval_mg: Interval | None) 
     if mass_mg is None or interval_mg is None:
         return None
     low, high = interval_mg
-    median = mass_mg
-    above = high - median
-    beneath = median - low if low > 0.0 else max(median - low, above)
+    above = high - mass_mg
+    beneath = mass_mg - low if low > 0.0 else max(mass_mg - low, above)
+    floor = _below(0.0, mass_mg, beneath, above) if mass_mg > 0.0 or high > 0.0 else 0.0
+    return _shares(floor, [_below(edge, mass_mg, beneath, above) for edge in MASS_EDGES_MG])
 
-    def below(x: float) -> float:
-        spread = (beneath if x < median else above) / NORMAL_95
-        if spread <= 0.0:
-            return 0.0 if x < median else 1.0
-        return 0.5 * (1.0 + math.erf((x - median) / (spread * math.sqrt(2.0))))
 
-    floor = below(0.0) if median > 0.0 or high > 0.0 else 0.0
-    steps = [floor, *(below(edge) for edge in MASS_EDGES_MG), 1.0]
-    shares = [(upper - lower) / (1.0 - floor) for lower, upper in pairwise(steps)]
+def _area_probabilities(found: AreaEstimate) -> dict[str, float]:
+    """Do the same in the logarithm of the mass: an estimate from an area is off by factors."""
+    low, high = found.interval_mg
+    median = math.log(found.central_mg)
+    above = math.log(high) - median
+    beneath = median - math.log(low) if low > 0.0 else above
+    return _shares(0.0, [_below(math.log(edge), median, beneath, above) for edge in MASS_EDGES_MG])
+
+
+def _below(x: float, median: float, beneath: float, above: float) -> float:
+    """Return the probability of less than x: two half normal distributions, 95 % within their reaches."""
+    spread = (beneath if x < median else above) / NORMAL_95
+    if spread <= 0.0:
+        return 0.0 if x < median else 1.0
+    return 0.5 * (1.0 + math.erf((x - median) / (spread * math.sqrt(2.0))))
+
+
+def _shares(floor: float, below_edges: Sequence[float]) -> dict[str, float]:
+    shares = [(upper - lower) / (1.0 - floor) for lower, upper in pairwise([floor, *below_edges, 1.0])]
     return {str(name): share for name, share in zip(MASS_CATEGORIES, shares, strict=True)}
+
+
+def category_odds(
+    mass_mg: float | None, interval_mg: Interval | None, from_area: AreaEstimate | None
+) -> tuple[dict[str, float] | None, CategoryBasis | None]:
+    """Return how likely each category above "0" is, and whether that follows from a mass or from an area.
+
+    Parameters
+    ----------
+    mass_mg, interval_mg : float and tuple of float, or None
+        As for `category_probabilities`.
+    from_area : AreaEstimate or None
+        What takes their place where there is no mass.
+
+    Returns
+    -------
+    dict or None
+        As of `category_probabilities`; of an estimate from the area in the logarithm of the mass, since it is
+        off by factors.
+    {"mass", "area"} or None
+    """
+    odds = category_probabilities(mass_mg, interval_mg)
+    if odds is not None:
+        return odds, "mass"
+    if mass_mg is not None or from_area is None or from_area.central_mg <= 0.0:
+        return None, None
+    return _area_probabilities(from_area), "area"
 
 
 def standard_deviation(amount: float, interval: Interval) -> float:

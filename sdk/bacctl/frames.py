@@ -31,6 +31,12 @@ IMAGE_COLUMNS: Mapping[str, type] = {
     "mass_basis": str,
     "area_mm2": float,
     "length_mm": float,
+    "area_estimate_mg": float,
+    "area_estimate_low_mg": float,
+    "area_estimate_high_mg": float,
+    "breast_area_mm2": float,
+    "area_percent_of_breast": float,
+    "length_mm_per_cm2_of_breast": float,
     "vessel_count": int,
     "rows": int,
     "columns": int,
@@ -53,6 +59,9 @@ _OF_EXAM: Mapping[str, type] = {
     "mass_category": str,
     "area_mm2": float,
     "area_class": str,
+    "area_estimate_mg": float,
+    "area_estimate_low_mg": float,
+    "area_estimate_high_mg": float,
     "csbi_grade": int,
     "min_probability": float,
 }
@@ -63,6 +72,9 @@ _OF_BREAST: Mapping[str, type] = {
     "calcium_mass_high_mg": float,
     "mass_basis": str,
     "area_mm2": float,
+    "area_estimate_mg": float,
+    "area_estimate_low_mg": float,
+    "area_estimate_high_mg": float,
     "vessel_count": int,
 }
 _SIDES = {"left": "L", "right": "R"}
@@ -130,12 +142,9 @@ def to_frame(results: Iterable[ImageResult] | Iterable[ExamResult], *, library: 
 
 
 def _image_row(image: ImageResult) -> Row:
-    entry = image.to_dict()
-    low, high = entry["calcium_mass_interval_mg"] or (None, None)
+    entry = _with_ends(image.to_dict())
     between_rows, between_columns = entry["pixel_spacing_mm"] or (None, None)
     more = {
-        "calcium_mass_low_mg": low,
-        "calcium_mass_high_mg": high,
         "row_spacing_mm": between_rows,
         "column_spacing_mm": between_columns,
         "vessel_count": len(image.vessels) if image.status == "ok" else None,
@@ -160,4 +169,13 @@ def _exam_row(exam: ExamResult) -> Row:
 
 def _with_ends(entry: Row) -> Row:
     low, high = entry["calcium_mass_interval_mg"] or (None, None)
-    return {**entry, "calcium_mass_low_mg": low, "calcium_mass_high_mg": high}
+    estimate = entry["area_estimate"] or {"central_mg": None, "interval_mg": (None, None)}
+    least, most = estimate["interval_mg"]
+    return {
+        **entry,
+        "calcium_mass_low_mg": low,
+        "calcium_mass_high_mg": high,
+        "area_estimate_mg": estimate["central_mg"],
+        "area_estimate_low_mg": least,
+        "area_estimate_high_mg": most,
+    }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from bac_imaging.errors import CATALOGUE
-from bacctl._checked import amount, count, flag, items, known, share, table, text
+from bacctl._checked import amount, count, flag, interval, items, known, one_of, share, table, text
 
 _CODE = re.compile(r"BAC-[A-Z0-9-]+")
 _ANY = re.compile(r".+", re.DOTALL)
@@ -96,6 +96,49 @@ class Vessel:
             (top, left, bottom, right),
             known(entry.get("probability"), share),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class AreaEstimate:
+    """What the calcified area alone says of the calcium mass, where nothing can be weighed.
+
+    No measurement: what women of known mass hold for an area, on phantoms. ``docs/mass.md`` tells what it is
+    worth.
+
+    Attributes
+    ----------
+    central_mg : float
+        Mass of calcium that is as often too large as too small.
+    interval_mg : tuple of float
+        (low, high), 95 %.
+    basis : {"area"}
+        What it rests on.
+    fit : str
+        Name of the fit, which tells the network and the phantoms that it was made with.
+    """
+
+    central_mg: float
+    interval_mg: tuple[float, float]
+    basis: Literal["area"]
+    fit: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return {
+            "central_mg": self.central_mg,
+            "interval_mg": list(self.interval_mg),
+            "basis": self.basis,
+            "fit": self.fit,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Any) -> AreaEstimate:
+        """Read what `to_dict` wrote; KeyError or ValueError where it is something else."""
+        entry = table(value)
+        central, (low, high) = amount(entry["central_mg"]), interval(entry["interval_mg"])
+        if not low <= central <= high:
+            raise ValueError("an estimate outside of its interval")
+        return cls(central, (low, high), one_of(entry["basis"], ("area",)), text(entry["fit"], _ANY))
 
 
 @dataclass(frozen=True, slots=True)

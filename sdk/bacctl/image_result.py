@@ -25,7 +25,7 @@ from bacctl._checked import (
     table,
     text,
 )
-from bacctl.image_parts import Beam, Notice, Vessel
+from bacctl.image_parts import AreaEstimate, Beam, Notice, Vessel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +37,18 @@ if TYPE_CHECKING:
 Status = Literal["ok", "refused", "failed"]
 Laterality = Literal["L", "R"]
 MassBasis = Literal["calibrated", "estimated", "none"]
+
+LATER = frozenset(
+    {
+        "area_estimate",
+        "breast_area_mm2",
+        "area_percent_of_breast",
+        "length_mm_per_cm2_of_breast",
+        "probability_prevalence",
+        "min_probability",
+    }
+)
+"""What images of older documents do not have."""
 
 _CODE = re.compile(r"BAC-[A-Z0-9-]+")
 _ANY = re.compile(r".+", re.DOTALL)
@@ -83,6 +95,16 @@ class ImageResult:
         How the mass came about.
     area_mm2, length_mm : float or None
         Totals over the vessels.
+    area_estimate : AreaEstimate or None
+        What the area says of the mass on an image FOR PRESENTATION; None where the image is not of the kind
+        that this is known for.
+    breast_area_mm2 : float or None
+        Area of the breast as it was searched: from 1.5 mm within the skin line, without 2 mm at the image's
+        border, with what is seen of the pectoral muscle.
+    area_percent_of_breast : float or None
+        The vessels' area as per cent of the breast's.
+    length_mm_per_cm2_of_breast : float or None
+        The vessels' length in mm for each cm2 of breast.
     vessels : tuple of Vessel
         The calcified stretches of artery.
     pixel_spacing_mm : tuple of float or None
@@ -130,6 +152,10 @@ class ImageResult:
     mass_basis: MassBasis = "none"
     area_mm2: float | None = None
     length_mm: float | None = None
+    area_estimate: AreaEstimate | None = None
+    breast_area_mm2: float | None = None
+    area_percent_of_breast: float | None = None
+    length_mm_per_cm2_of_breast: float | None = None
     vessels: tuple[Vessel, ...] = ()
     pixel_spacing_mm: tuple[float, float] | None = None
     spacing_source: str | None = None
@@ -205,10 +231,9 @@ class ImageResult:
             It does not follow the schema.
         """
         entry = table(value)
-        missing = [name for name in (*_MEASURED, "path", "files") if name not in entry]
-        missing = [name for name in missing if name not in _NOT_ALWAYS]
+        missing = {*_MEASURED, "path", "files"} - {*entry, *LATER, "weights_sha256", "map_sha256"}
         if missing:
-            raise ValueError(f"no image of {', '.join(missing)}")
+            raise ValueError(f"no image of {', '.join(sorted(missing))}")
         files = {kind: text(name, _ANY) for kind, name in table(entry["files"]).items()}
         result = cls.from_report(entry, path=known(entry["path"], lambda path: Path(text(path, _ANY))))
         return replace(result, files=files, weights_sha256=None, map_sha256=None)
@@ -262,6 +287,10 @@ class ImageResult:
             "mass_reference": "calcium",
             "area_mm2": self.area_mm2,
             "length_mm": self.length_mm,
+            "area_estimate": None if self.area_estimate is None else self.area_estimate.to_dict(),
+            "breast_area_mm2": self.breast_area_mm2,
+            "area_percent_of_breast": self.area_percent_of_breast,
+            "length_mm_per_cm2_of_breast": self.length_mm_per_cm2_of_breast,
             "vessels": [vessel.to_dict() for vessel in self.vessels],
             "pixel_spacing_mm": as_list(self.pixel_spacing_mm),
             "spacing_source": self.spacing_source,
@@ -321,6 +350,10 @@ _MEASURED: Mapping[str, Callable[[Any], Any]] = {
     "mass_basis": lambda value: one_of(value, get_args(MassBasis)),
     "area_mm2": _amount,
     "length_mm": _amount,
+    "area_estimate": _maybe(AreaEstimate.from_dict),
+    "breast_area_mm2": _amount,
+    "area_percent_of_breast": _amount,
+    "length_mm_per_cm2_of_breast": _amount,
     "vessels": lambda value: tuple(Vessel.from_dict(vessel) for vessel in items(value)),
     "pixel_spacing_mm": _maybe(_pair),
     "spacing_source": _words,
@@ -331,5 +364,3 @@ _MEASURED: Mapping[str, Callable[[Any], Any]] = {
     "weights_sha256": _words,
     "map_sha256": _words,
 }
-# Not in the image's object, or not in that of older releases.
-_NOT_ALWAYS = frozenset({"weights_sha256", "map_sha256", "probability_prevalence", "min_probability"})

@@ -5,8 +5,16 @@ Each has ``to_dict``, which gives its part of the JSON document described by ``s
 """
 
 from bacctl.comparison_results import BreastComparison, Change, ExamComparison, Obstacle, Verdict
-from bacctl.exam_results import AreaClass, BreastResult, CsbiGrade, ExamResult, MassCategory, ViewResult
-from bacctl.image_parts import Beam, Notice, Vessel
+from bacctl.exam_results import (
+    AreaClass,
+    BreastResult,
+    CategoryBasis,
+    CsbiGrade,
+    ExamResult,
+    MassCategory,
+    ViewResult,
+)
+from bacctl.image_parts import AreaEstimate, Beam, Notice, Vessel
 from bacctl.image_result import ImageResult, Laterality, MassBasis, Status
 
 SCHEMA = "bacctl.analysis/1"
@@ -18,9 +26,11 @@ __all__ = [
     "INTENDED_USE",
     "SCHEMA",
     "AreaClass",
+    "AreaEstimate",
     "Beam",
     "BreastComparison",
     "BreastResult",
+    "CategoryBasis",
     "Change",
     "CsbiGrade",
     "ExamComparison",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import math
@@ -14,6 +15,8 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+import bac_imaging.area_mass
+from bac_imaging.area_mass import AreaDensity, AreaFit
 from bac_imaging.beam import Beam
 from bac_imaging.calibration import Calibration, calibrate
 from bac_imaging.errors import RefusedError
@@ -116,6 +119,37 @@ def prepared() -> Prepared:
 @pytest.fixture(scope="module")
 def result(prepared: Prepared) -> Quantified:
     return _quantify(prepared, _truth())
+
+
+def test_what_was_found_beside_the_size_of_the_breast(result: Quantified) -> None:
+    # Half an ellipse of 40 x 56 mm at the detector, 1.5 mm drawn in at the skin and 2 mm at the chest wall.
+    height, depth = 40.0 - 1.5, 56.0 - 1.5
+    breast_mm2 = (math.pi / 2 * height * depth - 2.0 * 2 * height) / MAGNIFICATION**2
+    assert result.report["breast_area_mm2"] == pytest.approx(breast_mm2, rel=0.05)
+    # 1.2 mm x 24 mm of artery: square millimetres on square millimetres, so that no magnification is left.
+    share = 100 * 1.2 * 24.0 / (breast_mm2 * MAGNIFICATION**2)
+    assert result.report["area_percent_of_breast"] == pytest.approx(share, rel=0.06)
+    per_cm2 = 24.0 / MAGNIFICATION / (breast_mm2 / 100)
+    assert result.report["length_mm_per_cm2_of_breast"] == pytest.approx(per_cm2, rel=0.08)
+
+
+def test_the_area_stands_for_a_mass_only_on_images_for_presentation(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = AreaFit("area-test", "ab" * 32, (0.05, 0.1), {"view": AreaDensity(0.05, 0.1, 0.3, 2.0, 500.0)})
+    monkeypatch.setattr(bac_imaging.area_mass, "area_fit", lambda: fit)
+    raw = prepare(_dicom())
+    shown = prepare(
+        _dicom(SOPClassUID="1.2.840.10008.5.1.4.1.1.1.2", PresentationIntentType="FOR PRESENTATION")
+    )
+    network = {"weights_sha256": "ab" * 32}
+    estimates = []
+    for image in (raw, shown):
+        named = dataclasses.replace(image, context={**image.context, **network})
+        estimates.append(_quantify(named, _truth()).report["area_estimate"])
+    assert estimates[0] is None
+    # 1.2 mm x 24 mm at the detector.
+    assert estimates[1]["central_mg"] == pytest.approx(0.1 * 1.2 * 24.0 / MAGNIFICATION**2, rel=0.01)
+    assert estimates[1]["fit"] == "area-test"
+    assert _quantify(shown, _truth()).report["area_estimate"] is None  # no network is named
 
 
 def test_prepared_arrays_and_context(prepared: Prepared) -> None:
@@ -223,6 +257,10 @@ def test_report_has_every_key_of_the_image_object(result: Quantified) -> None:
         "mass_reference",
         "area_mm2",
         "length_mm",
+        "area_estimate",
+        "breast_area_mm2",
+        "area_percent_of_breast",
+        "length_mm_per_cm2_of_breast",
         "vessels",
         "pixel_spacing_mm",
         "spacing_source",

@@ -11,6 +11,7 @@ from bac_imaging.errors import CATALOGUE
 from bacctl import errors
 
 PUBLIC = {
+    "AreaEstimate",
     "AsyncClient",
     "BacctlError",
     "Beam",

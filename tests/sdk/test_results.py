@@ -35,6 +35,10 @@ REPORT = {
     "mass_reference": "calcium",
     "area_mm2": 30.0,
     "length_mm": 25.0,
+    "area_estimate": None,
+    "breast_area_mm2": 15000.0,
+    "area_percent_of_breast": 0.2,
+    "length_mm_per_cm2_of_breast": 0.16667,
     "vessels": [
         {
             "length_mm": 25.0,

@@ -30,6 +30,8 @@ class View:
         "L" or "R"; "CC", "MLO", ...
     mass_mg : float or None
         Calcium.
+    area_mm2 : float or None
+        Of calcified artery, in its plane.
     magnification : float
         Of the arteries; 1 where it is not known.
     arteries : tuple of mapping
@@ -49,6 +51,7 @@ class View:
     laterality: str | None = None
     view: str | None = None
     mass_mg: float | None = None
+    area_mm2: float | None = None
     magnification: float = 1.0
     arteries: tuple[Mapping[str, Any], ...] = ()
     look: str | None = None
@@ -150,6 +153,7 @@ def _view(entry: Mapping[str, Any]) -> View:
         laterality=entry.get("laterality"),
         view=entry.get("view"),
         mass_mg=_number(entry.get("calcium_mass_mg")),
+        area_mm2=_number(entry.get("area_mm2")),
         magnification=fmean(magnifications) if magnifications else 1.0,
         arteries=arteries,
         look=" ".join(str(word) for word in (look, style) if word) or None,

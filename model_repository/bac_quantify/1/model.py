@@ -27,7 +27,8 @@ class TritonPythonModel:
     def _answer(self, inputs):
         started = time.monotonic_ns()
         envelope = self._trust.check(inputs)
-        context = {**envelope["context"], "threshold": self._card.threshold}
+        network = {"threshold": self._card.threshold, "weights_sha256": self._card.sha256}
+        context = {**envelope["context"], **network}
         result = quantify(inputs["PROBABILITY"], inputs["SIGNAL"], context, self._parameters, self._fitted)
         mask = pack_mask(result.mask)
         marks = (envelope["started_ns"], envelope["prepared_ns"], started, time.monotonic_ns())

@@ -149,6 +149,9 @@ def _exam(whose: str, exam: ExamResult) -> Text:
         text.append(f"no mass without the {_BREASTS[without[0]]} breast", style="not bold")
     elif exam.calcium_mass_mg is None:
         text.append("mass not measured", style="not bold")
+        if exam.area_estimate is not None and exam.area_estimate.central_mg > 0.0:
+            about = milligrams(exam.area_estimate.central_mg, exam.area_estimate.interval_mg)
+            text.append(f", from its area about {about} mg", style="not bold")
     else:
         text.append(f"{milligrams(exam.calcium_mass_mg, exam.calcium_mass_interval_mg)} mg calcium")
     if exam.mass_category is not None:

@@ -31,6 +31,12 @@ CSV_COLUMNS = (
     "mass_reference",
     "area_mm2",
     "length_mm",
+    "area_estimate_mg",
+    "area_estimate_low_mg",
+    "area_estimate_high_mg",
+    "breast_area_mm2",
+    "area_percent_of_breast",
+    "length_mm_per_cm2_of_breast",
     "vessels",
     "rows",
     "columns",
@@ -124,6 +130,9 @@ def _row(image: ImageResult) -> dict[str, Any]:
     entry = image.to_dict()
     row = {name: entry[name] for name in CSV_COLUMNS if name in entry}
     row["calcium_mass_low_mg"], row["calcium_mass_high_mg"] = entry["calcium_mass_interval_mg"] or ("", "")
+    if image.area_estimate is not None:
+        row["area_estimate_mg"] = image.area_estimate.central_mg
+        row["area_estimate_low_mg"], row["area_estimate_high_mg"] = image.area_estimate.interval_mg
     row["row_spacing_mm"], row["column_spacing_mm"] = entry["pixel_spacing_mm"] or ("", "")
     # Empty where nothing was assessed: 0 would say that there are none.
     row["vessels"] = len(image.vessels) if image.status == "ok" else ""
