@@ -1,6 +1,7 @@
-"""Make docs/results.md from reports of `bacctl evaluate`: real images first, then digital phantoms.
+"""Make docs/results.md from reports of `bacctl evaluate`: real images, generators side by side, phantoms.
 
-``python scripts/results_page.py docs/results.md [--real REPORT] [--phantoms REPORT]``
+``python scripts/results_page.py docs/results.md [--real FOLDS SERVED] [--beside NAME REPORT COMMAND ...]
+[--phantoms REPORT]``
 
 A part whose report is not given stays as it is. Pictures of phantoms go with the page, made small; those of
 real images never do.
@@ -12,13 +13,15 @@ import argparse
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from bac_training.evaluation.real_page import to_markdown
 
 _WIDTH_PX = 900
-_REAL, _PHANTOMS = "## Real images\n", "## Digital phantoms\n"
+_REAL, _BESIDE, _PHANTOMS = "## Real images\n", "## Generators side by side\n", "## Digital phantoms\n"
+_SEEN = "### The network that is served, on images that it was trained on\n"
 _TITLE = """# Results
 
 Research use only. Real mammograms first: they are few, read by eye and not by a radiologist, and none has a
@@ -29,16 +32,27 @@ in.
 _OF_REAL = """
 ```
 {command}
-python scripts/results_page.py docs/results.md --real real-report
 ```
 
-Films and simulations are measured as plain images, digital mammograms as DICOM FOR PRESENTATION. The skin
+**Each image is judged by a network that has not seen its patient**; these networks were tuned like the one
+that is served, for less time. Films and simulations are measured as plain images, digital mammograms as DICOM FOR PRESENTATION. The skin
 line is where the breast that was found ends; what the columns mean:
 [evaluation.md](evaluation.md#real-images). The images are not part of the project.
 """
+_OF_SEEN = """
+```
+{command}
+```
+
+"""
+_OF_BESIDE = """
+Women and films that no network was trained on. A dash: the generator has no such truth, or nothing reaches
+that point. What the networks were trained on: [model-card.md](model-card.md).
+
+"""
 _OF_PHANTOMS = """
 ```
-bacctl phantom heldout --mix held-out --women 200 --seed 910000 --processes 2
+bacctl phantom heldout --mix held-out --women {women} --seed 910000 --processes 2
 bacctl evaluate heldout --report report
 python scripts/results_page.py docs/results.md --phantoms report
 ```
@@ -56,26 +70,73 @@ def main() -> None:
     """Write the page, with pictures of phantoms in the folder ``images/results`` beside it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("page", type=Path)
-    parser.add_argument("--real", type=Path, help="report of real images")
+    parser.add_argument(
+        "--real", type=Path, nargs=2, metavar=("FOLDS", "SERVED"), help="reports of real images"
+    )
+    parser.add_argument(
+        "--beside", nargs=3, action="append", metavar=("NAME", "REPORT", "COMMAND"), help="a generator"
+    )
     parser.add_argument("--phantoms", type=Path, help="report of phantoms")
     options = parser.parse_args()
-    real, phantoms = parts(options.page.read_text(encoding="utf-8") if options.page.is_file() else "")
+    real, beside, phantoms = parts(options.page.read_text(encoding="utf-8") if options.page.is_file() else "")
     if options.real:
-        real = of_real(options.real)
+        real = of_real(*options.real)
+    if options.beside:
+        beside = of_generators([(name, Path(report), command) for name, report, command in options.beside])
     if options.phantoms:
         phantoms = of_phantoms(options.phantoms, options.page.parent / "images" / "results")
-    options.page.write_text(_TITLE + real + phantoms, encoding="utf-8")
+    options.page.write_text(_TITLE + real + beside + phantoms, encoding="utf-8")
 
 
-def parts(page: str) -> tuple[str, str]:
-    """Take a page apart: what it says of real images, and of phantoms; each empty where it says nothing."""
+def parts(page: str) -> tuple[str, str, str]:
+    """Take a page apart: real images, generators, phantoms; each empty where it says nothing."""
     before, _, phantoms = page.partition(_PHANTOMS)
+    before, _, beside = before.partition(_BESIDE)
     _, _, real = before.partition(_REAL)
-    return _REAL + real if real else "", _PHANTOMS + phantoms if phantoms else ""
+    return (
+        _REAL + real if real else "",
+        _BESIDE + beside if beside else "",
+        _PHANTOMS + phantoms if phantoms else "",
+    )
 
 
-def of_real(folder: Path) -> str:
-    """Write the part on real images from the JSON of their report."""
+def of_real(folds: Path, served: Path) -> str:
+    """Write the part on real images: judged by folds, then by the network that has seen them."""
+    command, body = _real_report(folds)
+    own, seen = _real_report(served)
+    return (
+        f"{_REAL}{_OF_REAL.format(command=command)}{body}\n"
+        f"{_SEEN}{_OF_SEEN.format(command=own)}{seen.strip()}\n\n"
+    )
+
+
+def of_generators(given: list[tuple[str, Path, str]]) -> str:
+    """Write the part that holds the figures of several generators side by side."""
+    reports = [json.loads((report / "report.json").read_text(encoding="utf-8")) for _, report, _ in given]
+    lines = [
+        f"| | {' | '.join(name for name, _, _ in given)} |",
+        f"|---|{'---|' * len(given)}",
+        "| women or images; views with BAC | "
+        + " | ".join(f"{r['data']['women']}; {r['data']['positive_views']}" for r in reports)
+        + " |",
+    ]
+    for number, target in enumerate(reports[0]["targets"]):
+        cells = [_reached(report["targets"][number]) for report in reports]
+        lines.append(f"| {target['label']} | {' | '.join(cells)} |")
+    commands = "\n".join(command for _, _, command in given)
+    return f"{_BESIDE}\n```\n{commands}\n```\n{_OF_BESIDE}" + "\n".join(lines) + "\n\n"
+
+
+def _reached(target: dict[str, Any]) -> str:
+    reached = target["reached"]
+    if reached["value"] is None:
+        return "-"
+    interval = "" if reached["low"] is None else f" [{reached['low']:.2f}, {reached['high']:.2f}]"
+    return f"{reached['value']:.3f}{interval}"
+
+
+def _real_report(folder: Path) -> tuple[str, str]:
+    """Return the command and the text below the heading of a report on real images."""
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     command = "bacctl evaluate real --report real-report"
     if report["corrections"] or report["data"]["patients"] < report["data"]["views"]:
@@ -85,8 +146,7 @@ def of_real(folder: Path) -> str:
         command += "".join(
             f" --fold-model {model['fold']}=fold-{model['fold']}.onnx" for model in report["models"]
         )
-    heading, _, body = to_markdown(report, level=2).partition("\n")
-    return f"{heading}\n{_OF_REAL.format(command=command)}{body}\n"
+    return command, to_markdown(report, level=2).partition("\n")[2]
 
 
 def of_phantoms(folder: Path, pictures: Path) -> str:
