@@ -35,8 +35,8 @@ _OF_REAL = """
 ```
 
 **Each image is judged by a network that has not seen its patient**; these networks were tuned like the one
-that is served, for less time. Films and simulations are measured as plain images, digital mammograms as DICOM FOR PRESENTATION. The skin
-line is where the breast that was found ends; what the columns mean:
+that is served, for less time. Films and simulations are measured as plain images, digital mammograms as
+DICOM FOR PRESENTATION. The skin line is where the breast that was found ends; what the columns mean:
 [evaluation.md](evaluation.md#real-images). The images are not part of the project.
 """
 _OF_SEEN = """
