@@ -46,8 +46,8 @@ _OF_SEEN = """
 
 """
 _OF_BESIDE = """
-Women and films that no network was trained on. A dash: the generator has no such truth, or nothing reaches
-that point. What the networks were trained on: [model-card.md](model-card.md).
+Women that no network was trained on; of the films, without these arteries, two of the four networks whose
+mean is served have seen each. A dash: the generator has no such truth, or nothing reaches that point. What the networks were trained on: [model-card.md](model-card.md).
 
 """
 _OF_PHANTOMS = """
@@ -146,7 +146,9 @@ def _real_report(folder: Path) -> tuple[str, str]:
         command += "".join(
             f" --fold-model {model['fold']}=fold-{model['fold']}.onnx" for model in report["models"]
         )
-    return command, to_markdown(report, level=2).partition("\n")[2]
+    body = to_markdown(report, level=2).partition("\n")[2]
+    # Probabilities and operating points stand in the model card, over all sources.
+    return command, body.partition("\n### Probability\n")[0] + "\n"
 
 
 def of_phantoms(folder: Path, pictures: Path) -> str:
