@@ -47,7 +47,8 @@ _OF_SEEN = """
 """
 _OF_BESIDE = """
 Women that no network was trained on; of the films, without these arteries, two of the four networks whose
-mean is served have seen each. A dash: the generator has no such truth, or nothing reaches that point. What the networks were trained on: [model-card.md](model-card.md).
+mean is served have seen each. A dash: the generator has no such truth, or nothing reaches that point. What
+the networks were trained on: [model-card.md](model-card.md).
 
 """
 _OF_PHANTOMS = """
