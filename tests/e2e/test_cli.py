@@ -28,6 +28,14 @@ BACCTL = str(Path(sys.executable).with_name("bacctl"))
 SHARED_MEMORY = Path("/dev/shm")
 
 
+@pytest.fixture(autouse=True)
+def hang_up_is_heard() -> Iterator[None]:
+    """Undo nohup, under which tests may run: what it ignores, every process that they start ignores too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture(scope="module")
 def woman() -> Woman:
     return make_woman(78, PhantomConfig(detectors=("csi-100",)), mass_mg=40.0)
