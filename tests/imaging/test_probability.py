@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,15 +23,15 @@ def rise(intercept: float, **weights: float) -> Rise:
     return Rise(intercept, {name: weights.get(name, 0.0) for name in FLAT}, FLAT)
 
 
-def made(**changes: object) -> ProbabilityMap:
+def made(**changes: Any) -> ProbabilityMap:
     """Vessels by length alone; images by their strongest find and half of the others; without finds, 2 %."""
-    parts = {
+    parts: dict[str, Any] = {
         "prevalence": 0.1,
         "vessel": rise(-2.0, length=1.0),
         "found": Rise(-1.0, {"strongest": 1.0, "others": 0.5}, SEEN),
         "nothing": Rise(math.log(0.02 / 0.98), {"peak": 0.0}, {"peak": (0.0, 0.0)}),
     }
-    return ProbabilityMap(**{**parts, **changes})  # type: ignore[arg-type]
+    return ProbabilityMap(**{**parts, **changes})
 
 
 def vessel(length_mm: float = math.e**2, **changes: float) -> VesselEvidence:

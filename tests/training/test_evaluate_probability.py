@@ -267,13 +267,13 @@ def test_the_command_fits_and_puts_the_map_where_it_is_read(
     again = judge_probabilities(read_judged(reports[0]), chosen)
     assert (again["basis"], again["left_out"]) == ("map", ["x"])
     without_x = ProbabilityMap.from_dict(
-        {**chosen.probability_map, **content["probability_map"]["left_out"]["x"]}
-    )  # type: ignore[dict-item]
+        {**content["probability_map"], **content["probability_map"]["left_out"]["x"]}
+    )
     by_hand, _ = reliability_of(
         read_judged(reports[0]).images,
         lambda c: Probabilities(
-            round(without_x.image_probability(c.finds.evidence), 4), (0.0,) * len(c.finds.finds)
-        ),  # type: ignore[union-attr]
+            round(without_x.image_probability(c.evidence), 4), (0.0,) * len(c.evidence.vessels)
+        ),
         0.1,
     )
     assert again["image"]["error"] == pytest.approx(by_hand.error)

@@ -112,8 +112,7 @@ def put_into(path: Path, probability_map: Mapping[str, Any]) -> None:
 
 
 def _given(image: JudgedImage, parameters: PostProcessing, fitted: ProbabilityMap | None) -> Probabilities:
-    assert image.finds is not None  # noqa: S101
-    return probabilities(image.finds.evidence, parameters, fitted)
+    return probabilities(image.evidence, parameters, fitted)
 
 
 def _demands(judged: JudgedSet) -> dict[str, Any]:

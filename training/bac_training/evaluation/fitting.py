@@ -139,8 +139,7 @@ def fit_rise(
 
 
 def _of_image(image: JudgedImage, vessel: Rise) -> dict[str, float]:
-    assert image.finds is not None  # noqa: S101
-    evidence = image.finds.evidence
+    evidence = image.evidence
     if not evidence.vessels:
         return nothing_features(evidence)
     return found_features([vessel.log_odds(vessel_features(find)) for find in evidence.vessels])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bac_imaging.evidence import Evidence
 from bac_training.errors import TrainingError
 from bac_training.evaluation.finds import Finds
 
@@ -44,6 +45,13 @@ class JudgedImage:
     path: str
     is_true: bool
     finds: Finds | None
+
+    @property
+    def evidence(self) -> Evidence:
+        """What speaks for BAC on an image that was measured; ValueError for one that was not."""
+        if self.finds is None:
+            raise ValueError(f"{self.path} was not measured")
+        return self.finds.evidence
 
 
 @dataclass(frozen=True)

@@ -74,5 +74,4 @@ def _given(
     left_out: Mapping[str, ProbabilityMap],
     image: JudgedImage,
 ) -> Probabilities:
-    assert image.finds is not None  # noqa: S101
-    return probabilities(image.finds.evidence, parameters, left_out.get(image.source, fitted))
+    return probabilities(image.evidence, parameters, left_out.get(image.source, fitted))
