@@ -21,10 +21,10 @@ import numpy as np
 import pydicom
 from pydicom.uid import UID, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
-from bac_imaging.mammogram import read_mammogram
 from bac_imaging.pipeline import prepare, quantify
-from bacctl.repository import default_repository
-from bacctl.serving import compile_segmenter, read_model_card
+from bac_imaging.read.reader import read_mammogram
+from bacctl.server.repository import default_repository
+from bacctl.service.steps import compile_segmenter, read_model_card
 
 REPETITIONS = 5
 

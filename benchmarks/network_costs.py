@@ -15,9 +15,9 @@ import openvino
 import torch
 from study_networks import VARIANTS
 
-from bac_imaging.tiles import TILE_PX
-from bac_training.losses import CompositeLoss
-from bac_training.unet import ProbabilityNet, UNet, count_flops, count_parameters
+from bac_imaging.grid.tiles import TILE_PX
+from bac_training.network.losses import CompositeLoss
+from bac_training.network.unet import ProbabilityNet, UNet, count_flops, count_parameters
 
 SIDE_PX, BATCH = 256, 8
 

@@ -31,9 +31,9 @@ from bac_export.parity import CALIBRATION_CASES, phantom_cases
 from bac_export.precision import to_half, to_quantised
 from bac_imaging.openvino import load_openvino
 from bac_imaging.pipeline import prepare, quantify
-from bac_imaging.vessels import PostProcessing
-from bac_training.sources import read_mask
-from bacctl.repository import default_repository
+from bac_imaging.vessels.find import PostProcessing
+from bac_training.data.sources import read_mask
+from bacctl.server.repository import default_repository
 
 FloatArray = npt.NDArray[np.float32]
 Engine = Callable[[FloatArray], FloatArray]

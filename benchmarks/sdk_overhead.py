@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from bacctl import AsyncClient, Client, ImageResult
-from bacctl.canary import canary_image
+from bacctl.client.canary import canary_image
 
 SHAPE = (480, 320)
 IN_FLIGHT = 32

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from bacctl import Client
-from bacctl.repository import default_repository
+from bacctl.server.repository import default_repository
 
 ONNX_RUNTIME_MODEL = """
 from pathlib import Path
@@ -30,8 +30,8 @@ import numpy as np
 import onnxruntime
 import triton_python_backend_utils as pb_utils
 
-from bac_imaging.checksum import segment_checksum
-from bacctl.serving import answer_each
+from bac_imaging.grid.checksum import segment_checksum
+from bacctl.service.steps import answer_each
 
 
 class TritonPythonModel:

@@ -17,13 +17,13 @@ import torch
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
-from bac_imaging.grid import WORKING_SPACING_MM, working_spacing
+from bac_imaging.grid.tiles import TILE_PX, stitch
+from bac_imaging.grid.working_grid import WORKING_SPACING_MM, working_spacing
 from bac_imaging.pipeline import prepare, quantify, to_working_mask
-from bac_imaging.tiles import TILE_PX, stitch
-from bac_training.checkpoint import load_checkpoint, load_network
-from bac_training.sources import read_mask
+from bac_training.data.sources import read_mask
+from bac_training.network.checkpoint import load_checkpoint, load_network
+from bac_training.network.unet import ProbabilityNet, count_flops, count_parameters
 from bac_training.train import run as train
-from bac_training.unet import ProbabilityNet, count_flops, count_parameters
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -27,11 +27,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bacctl import BacctlError, Client
-from bacctl._binding import MARK
 from bacctl._claim import is_mix_up
-from bacctl._supervisor import SHARED_MEMORY
-from bacctl.embedded import NEEDED_SHM_BYTES
-from bacctl.repository import link_repository, needed_backends
+from bacctl.server.embedded import NEEDED_SHM_BYTES
+from bacctl.server.repository import link_repository, needed_backends
+from bacctl.server.supervisor import SHARED_MEMORY
+from bacctl.service.binding import MARK
 
 # Whoever may send images need not change what the server is or look into its memory.
 RESTRICTED = "shared-memory,model-repository,model-config,statistics,trace,logging"

@@ -18,12 +18,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.grid import working_spacing
+from bac_imaging.grid.working_grid import working_spacing
 from bac_imaging.pipeline import prepare, to_working_mask
-from bac_imaging.vessels import PostProcessing, find_vessels
+from bac_imaging.vessels.find import PostProcessing, find_vessels
 from bac_imaging.weighing import weigh
-from bac_phantom.anatomy import Anatomy
 from bac_phantom.beams import SKIN_MM, Beam, techniques
+from bac_phantom.body.anatomy import Anatomy
 from bac_phantom.dicom import encode_dicom
 from bac_phantom.looks import raw_linear
 from bac_phantom.render import Exposure, expose

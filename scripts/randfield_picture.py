@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from bac_randfield import RandomFieldConfig
-from bac_randfield.processing import STYLES
+from bac_randfield.image.processing import STYLES
 from bac_randfield.woman import store_exam, take_exam
 
 _HEIGHT, _VIEW, _PATCH = 400, 240, 400

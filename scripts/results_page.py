@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image
 
-from bac_training.evaluation.real_page import to_markdown
+from bac_evaluation.real.page import to_markdown
 
 _WIDTH_PX = 900
 _REAL, _BESIDE, _PHANTOMS = "## Real images\n", "## Generators side by side\n", "## Digital phantoms\n"

@@ -14,10 +14,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from bac_export.errors import ExportError
-from bac_imaging.checksum import PROBABILITY_STEPS, TILE_STEPS
-from bac_imaging.grid import WORKING_SPACING_MM
-from bac_imaging.normalise import CLIP, MEAN_SIGMA_PX, SD_SIGMA_PX
-from bac_imaging.tiles import MAX_TILES, TILE_PX, TILE_STRIDE_PX
+from bac_imaging.grid.checksum import PROBABILITY_STEPS, TILE_STEPS
+from bac_imaging.grid.normalise import CLIP, MEAN_SIGMA_PX, SD_SIGMA_PX
+from bac_imaging.grid.tiles import MAX_TILES, TILE_PX, TILE_STRIDE_PX
+from bac_imaging.grid.working_grid import WORKING_SPACING_MM
 
 __all__ = ["CHECKSUM", "INPUT", "OPSET", "OUTPUT", "add_checksum", "check", "describe", "export_network"]
 
@@ -31,7 +31,7 @@ def export_network(network: Any, path: Path, max_batch: int) -> None:
 
     Parameters
     ----------
-    network : bac_training.unet.ProbabilityNet
+    network : bac_training.network.unet.ProbabilityNet
         In evaluation mode.
     path : Path
         Where to.
@@ -63,8 +63,8 @@ def add_checksum(path: Path) -> None:
     """Let the graph send check sums of each tile and of its probabilities beside its answer.
 
     TensorRT and Triton's ONNX Runtime run the graph and no code of ours, so that what tells whose answer it
-    is must come out of the graph. The sums are those of `bac_imaging.checksum`: whole numbers, the same in
-    every engine and every precision.
+    is must come out of the graph. The sums are those of `bac_imaging.grid.checksum`: whole numbers, the same
+    in every engine and every precision.
 
     Parameters
     ----------

@@ -19,10 +19,10 @@ from bac_export.files import digest_of, replace_file
 from bac_export.graph import CHECKSUM, INPUT, OUTPUT, check, describe, export_network
 from bac_export.parity import REDUCED, Case, Reference, onnxruntime_engine, openvino_engine
 from bac_export.precision import PRECISIONS, Precision, name_of, to_half, to_quantised
-from bac_imaging.grid import WORKING_SPACING_MM
-from bac_imaging.tiles import MAX_TILES, TILE_PX
-from bac_training.checkpoint import load_checkpoint, load_network
-from bac_training.unet import ProbabilityNet, count_flops, count_parameters
+from bac_imaging.grid.tiles import MAX_TILES, TILE_PX
+from bac_imaging.grid.working_grid import WORKING_SPACING_MM
+from bac_training.network.checkpoint import load_checkpoint, load_network
+from bac_training.network.unet import ProbabilityNet, count_flops, count_parameters
 
 __all__ = ["run"]
 
@@ -55,9 +55,10 @@ def run(
     threshold : float, default 0.5
         Probability from which a pixel beside a core counts as BAC, written into the card.
     post_processing : mapping of str to float, optional
-        Fields of `bac_imaging.vessels.PostProcessing` that differ from its defaults, written into the card.
+        Fields of `bac_imaging.vessels.find.PostProcessing` that differ from its defaults, written into the
+        card.
     probability_map : mapping, optional
-        What makes probabilities of scores (`bac_training.evaluation.calibrating`), written into the card.
+        What makes probabilities of scores (`bac_evaluation.probability.calibrating`), written into the card.
     figures : mapping, optional
         What was measured with this network, JSON-able, written into the card.
     precisions : sequence of str, optional

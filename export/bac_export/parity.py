@@ -17,7 +17,7 @@ import numpy.typing as npt
 from bac_export.errors import ExportError
 from bac_imaging.openvino import load_openvino
 from bac_imaging.pipeline import prepare, quantify
-from bac_imaging.vessels import PostProcessing
+from bac_imaging.vessels.find import PostProcessing
 
 __all__ = [
     "CASES",
@@ -160,7 +160,7 @@ class Reference:
     threshold : float
         Probability from which a pixel beside a core counts as BAC.
     post_processing : mapping of str to float
-        Fields of `bac_imaging.vessels.PostProcessing` that differ from its defaults.
+        Fields of `bac_imaging.vessels.find.PostProcessing` that differ from its defaults.
     """
 
     def __init__(

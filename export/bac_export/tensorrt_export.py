@@ -16,7 +16,7 @@ from typing import Any, Literal
 from bac_export.errors import ExportError
 from bac_export.files import replace_file
 from bac_export.graph import INPUT
-from bac_imaging.tiles import MAX_TILES, TILE_PX
+from bac_imaging.grid.tiles import MAX_TILES, TILE_PX
 
 __all__ = ["Compatibility", "Profile", "build", "load_tensorrt"]
 

@@ -22,8 +22,8 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from bac_export.errors import ExportError
-from bac_imaging.tiles import TILE_PX
-from bac_training.unet import UNet
+from bac_imaging.grid.tiles import TILE_PX
+from bac_training.network.unet import UNet
 
 __all__ = ["TorchSegmenter", "network_from_onnx"]
 

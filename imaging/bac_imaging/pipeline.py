@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.breast import find_breast
 from bac_imaging.context import make_context, unpack
 from bac_imaging.errors import Notice, RefusedError
-from bac_imaging.evidence import Evidence, evidence_of
-from bac_imaging.grid import (
+from bac_imaging.grid.breast import find_breast
+from bac_imaging.grid.normalise import normalise
+from bac_imaging.grid.tiles import cut_tiles, stitch
+from bac_imaging.grid.working_grid import (
     resample_area,
     resample_linear,
     resample_valid,
@@ -27,12 +28,11 @@ from bac_imaging.grid import (
     working_shape,
     working_spacing,
 )
-from bac_imaging.mammogram import read_mammogram
-from bac_imaging.normalise import normalise
-from bac_imaging.probability import ProbabilityMap, probabilities
+from bac_imaging.read.reader import read_mammogram
 from bac_imaging.report import make_report
-from bac_imaging.tiles import cut_tiles, stitch
-from bac_imaging.vessels import PostProcessing, Segmentation, find_vessels, leave_out
+from bac_imaging.vessels.evidence import Evidence, evidence_of
+from bac_imaging.vessels.find import PostProcessing, Segmentation, find_vessels, leave_out
+from bac_imaging.vessels.probability import ProbabilityMap, probabilities
 from bac_imaging.weighing import weigh
 
 FloatArray = npt.NDArray[np.float32]

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.area_mass import estimate_of
 from bac_imaging.errors import Notice
-from bac_imaging.mass import VesselMass
-from bac_imaging.probability import Probabilities
+from bac_imaging.mass.area import estimate_of
+from bac_imaging.mass.measure import VesselMass
+from bac_imaging.vessels.probability import Probabilities
 
 IntArray = npt.NDArray[np.int32]
 MassBasis = Literal["calibrated", "estimated", "none"]

@@ -106,7 +106,7 @@ def write_dataset(
 
 def _end_with_parent() -> None:
     """End this worker when its parent is gone: a killed parent cannot tell it, and it would wait for ever."""
-    # As in `bac_training.workers`: the phantom imports none of the packages that it tests.
+    # As in `bac_training.data.workers`: the phantom imports none of the packages that it tests.
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -13,13 +13,13 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from scipy import ndimage
 
-from bac_phantom.anatomy import Anatomy
-from bac_phantom.arteries import plan_arteries
 from bac_phantom.beams import Beam, calcium_factor
+from bac_phantom.body.anatomy import Anatomy
+from bac_phantom.body.curves import FloatArray
+from bac_phantom.calcium.arteries import plan_arteries
+from bac_phantom.calcium.courses import Projection, lay_course
+from bac_phantom.calcium.walls import draw_artery
 from bac_phantom.config import PhantomConfig
-from bac_phantom.courses import Projection, lay_course
-from bac_phantom.curves import FloatArray
-from bac_phantom.walls import draw_artery
 
 # The technique and breast that the calcium is thought to be imaged with; display pixels do not tell.
 NOMINAL_BEAM = Beam("Mo", "Mo", 0.030, 26, "CsI")

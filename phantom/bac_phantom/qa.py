@@ -14,16 +14,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pydicom.uid import generate_uid
 
-from bac_phantom.anatomy import Anatomy, BreastTraits, build_anatomy
-from bac_phantom.arteries import Artery
 from bac_phantom.beams import Beam
-from bac_phantom.courses import BodyPath, Projection
-from bac_phantom.curves import STEP_MM
+from bac_phantom.body.anatomy import Anatomy, BreastTraits, build_anatomy
+from bac_phantom.body.curves import STEP_MM
+from bac_phantom.calcium.arteries import Artery
+from bac_phantom.calcium.courses import BodyPath, Projection
+from bac_phantom.calcium.walls import draw_artery
 from bac_phantom.dicom import encode_dicom
 from bac_phantom.looks import raw_linear
 from bac_phantom.render import Exposure, expose
 from bac_phantom.view import BLOOD_OVER_GLAND
-from bac_phantom.walls import draw_artery
 
 # A new number whenever any pixel of the set changes on purpose: figures of different sets do not compare.
 QA_SET = 1

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from bac_phantom.anatomy import Anatomy
 from bac_phantom.beams import Beam, calcium_factor, transmitted
-from bac_phantom.curves import FloatArray
-from bac_phantom.fields import band_noise, resize
+from bac_phantom.body.anatomy import Anatomy
+from bac_phantom.body.curves import FloatArray
+from bac_phantom.body.fields import band_noise, resize
 
 # DN of the unattenuated beam over the mean DN behind the breast is set by the physics; this is the gain.
 BREAST_DN = 500.0

@@ -11,16 +11,16 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_phantom import looks
-from bac_phantom.anatomy import Anatomy, ViewName
-from bac_phantom.arteries import Artery
 from bac_phantom.beams import Beam
-from bac_phantom.calcifications import add_calcifications
+from bac_phantom.body.anatomy import Anatomy, ViewName
+from bac_phantom.calcium.arteries import Artery
+from bac_phantom.calcium.calcifications import add_calcifications
+from bac_phantom.calcium.courses import BodyPath, Projection
+from bac_phantom.calcium.walls import DrawnArtery, draw_artery
 from bac_phantom.config import Detector, PhantomConfig
-from bac_phantom.courses import BodyPath, Projection
 from bac_phantom.dicom import encode_dicom, encode_film
 from bac_phantom.render import Exposure, expose
 from bac_phantom.streams import stream
-from bac_phantom.walls import DrawnArtery, draw_artery
 
 Laterality = Literal["L", "R"]
 

@@ -11,11 +11,11 @@ import numpy as np
 from pydicom.uid import generate_uid
 
 from bac_phantom import looks
-from bac_phantom.anatomy import Anatomy, BreastTraits, ViewName, build_anatomy
-from bac_phantom.arteries import Artery, plan_arteries
 from bac_phantom.beams import Beam, techniques
+from bac_phantom.body.anatomy import Anatomy, BreastTraits, ViewName, build_anatomy
+from bac_phantom.calcium.arteries import Artery, plan_arteries
+from bac_phantom.calcium.courses import BodyPath, Projection, lay_course
 from bac_phantom.config import DETECTORS, Detector, PhantomConfig
-from bac_phantom.courses import BodyPath, Projection, lay_course
 from bac_phantom.streams import stream
 from bac_phantom.view import Laterality, Scene, View, make_view
 

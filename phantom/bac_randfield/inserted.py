@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_randfield.arteries import Setting, lay_arteries
-from bac_randfield.calcium import Canvas, draw_artery
-from bac_randfield.outline import Outline
+from bac_randfield.body.outline import Outline
+from bac_randfield.calcium.arteries import Setting, lay_arteries
+from bac_randfield.calcium.drawn import Canvas, draw_artery
 from bac_randfield.physics import Attenuator, Beam, FloatArray, log_attenuation
 
 if TYPE_CHECKING:

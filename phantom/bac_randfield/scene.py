@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from bac_randfield.arteries import Artery, Setting
-from bac_randfield.calcium import Canvas, Drawn, artery_line, draw_artery
-from bac_randfield.curves import draw_cord
-from bac_randfield.detector import Exposure, System, add_noise, add_scatter, blur
-from bac_randfield.fields import enlarge
-from bac_randfield.others import draw_others
-from bac_randfield.outline import Build, Outline, draw_outline
+from bac_randfield.body.curves import draw_cord
+from bac_randfield.body.fields import enlarge
+from bac_randfield.body.outline import Build, Outline, draw_outline
+from bac_randfield.body.tissue import Character, make_tissue
+from bac_randfield.body.vessels import draw_plain_vessels
+from bac_randfield.calcium.arteries import Artery, Setting
+from bac_randfield.calcium.drawn import Canvas, Drawn, artery_line, draw_artery
+from bac_randfield.calcium.others import draw_others
+from bac_randfield.image.detector import Exposure, System, add_noise, add_scatter, blur
 from bac_randfield.physics import Attenuator, Beam, FloatArray
-from bac_randfield.tissue import Character, make_tissue
-from bac_randfield.vessels import draw_plain_vessels
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bac_randfield import looks, storage
+from bac_randfield.image import looks, storage
 
 Look = str
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from pydicom.uid import generate_uid
 
-from bac_randfield import looks
-from bac_randfield.arteries import Artery, Setting, lay_arteries
-from bac_randfield.calcium import Drawn
+from bac_randfield.body.outline import Build
+from bac_randfield.body.tissue import Character
+from bac_randfield.calcium.arteries import Artery, Setting, lay_arteries
+from bac_randfield.calcium.drawn import Drawn
 from bac_randfield.config import RandomFieldConfig
-from bac_randfield.detector import SYSTEMS, Exposure, System, choose_beam, choose_exposure
-from bac_randfield.outline import Build
+from bac_randfield.image import looks
+from bac_randfield.image.detector import SYSTEMS, Exposure, System, choose_beam, choose_exposure
+from bac_randfield.image.processing import STYLES, process
 from bac_randfield.physics import Beam, FloatArray
-from bac_randfield.processing import STYLES, process
 from bac_randfield.scene import Scene, expose, make_outline
-from bac_randfield.tissue import Character
 from bac_randfield.view import Look, View, Woman
 
 _LOOKS = (("raw", 0.3), ("presentation", 0.42), ("copy", 0.16), ("film", 0.12))

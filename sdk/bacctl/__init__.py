@@ -10,12 +10,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from bacctl._payload import Source as Source
-    from bacctl._security import Tls as Tls
     from bacctl._version import __version__ as __version__
-    from bacctl.async_client import AsyncClient as AsyncClient
-    from bacctl.client import Client as Client
-    from bacctl.comparison import compare_exams as compare_exams
+    from bacctl.client.asynchronous import AsyncClient as AsyncClient
+    from bacctl.client.blocking import Client as Client
+    from bacctl.client.payload import Source as Source
+    from bacctl.client.transports.security import Tls as Tls
     from bacctl.errors import BacctlError as BacctlError
     from bacctl.errors import ClientUsageError as ClientUsageError
     from bacctl.errors import FailedError as FailedError
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from bacctl.errors import ServerTimeoutError as ServerTimeoutError
     from bacctl.errors import ServerUnavailableError as ServerUnavailableError
     from bacctl.errors import TlsError as TlsError
-    from bacctl.frames import to_frame as to_frame
+    from bacctl.exam.comparison import compare_exams as compare_exams
     from bacctl.results import AreaEstimate as AreaEstimate
     from bacctl.results import Beam as Beam
     from bacctl.results import BreastComparison as BreastComparison
@@ -39,12 +38,13 @@ if TYPE_CHECKING:
     from bacctl.results import Notice as Notice
     from bacctl.results import Vessel as Vessel
     from bacctl.results import ViewResult as ViewResult
+    from bacctl.results.frames import to_frame as to_frame
 
 _HOME = {
-    "AsyncClient": "bacctl.async_client",
-    "Client": "bacctl.client",
-    "Source": "bacctl._payload",
-    "Tls": "bacctl._security",
+    "AsyncClient": "bacctl.client.asynchronous",
+    "Client": "bacctl.client.blocking",
+    "Source": "bacctl.client.payload",
+    "Tls": "bacctl.client.transports.security",
     "BacctlError": "bacctl.errors",
     "ClientUsageError": "bacctl.errors",
     "FailedError": "bacctl.errors",
@@ -67,8 +67,8 @@ _HOME = {
     "Notice": "bacctl.results",
     "Vessel": "bacctl.results",
     "ViewResult": "bacctl.results",
-    "compare_exams": "bacctl.comparison",
-    "to_frame": "bacctl.frames",
+    "compare_exams": "bacctl.exam.comparison",
+    "to_frame": "bacctl.results.frames",
     "__version__": "bacctl._version",
 }
 

@@ -1,7 +1,7 @@
 """Of whom and when an image was taken: to order repeated views and to tell two women apart, and no more.
 
 An `Origin` is read from a header alone, without pixels and without a result, so that whoever only looks
-through headers can ask the same questions: `latest` here, whose images they are in `bacctl.exam_identity`.
+through headers can ask the same questions: `latest` here, whose images they are in `bacctl.exam.identity`.
 
 Nothing of it may reach an output. It is no field of the JSON, has no text of its own, and copies and pickles
 of it are empty, so that it cannot leave the process with a result either.
@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from bac_imaging.identifiers import names_nobody, names_nothing
+from bac_imaging.read.attributes.identifiers import names_nobody, names_nothing
 
 if TYPE_CHECKING:
-    from bac_imaging.header import Header
+    from bac_imaging.read.attributes.header import Header
 
 ORIGIN_TAGS = (
     "AcquisitionDateTime",

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bac_phantom import HARD_NEGATIVES, PhantomConfig, make_woman
-from bacctl.exam_scales import mass_category
-from bacctl.outputs.wording import milligrams, number
+from bacctl.exam.scales import mass_category
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
+from bacctl.wording import milligrams, number
 
 # Fixed, so that everybody's first table is the same one; the model was never trained on this woman.
 DEMO_SEED = 20_250_601

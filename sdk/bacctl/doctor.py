@@ -118,7 +118,7 @@ def check_triton() -> Check:
 
 def check_stub() -> Check:
     """Check that the program which runs the models starts: it needs the shared library of this Python."""
-    from bacctl._triton_wheel import find_triton
+    from bacctl.server.triton_wheel import find_triton
 
     try:
         stub = find_triton().stub
@@ -129,8 +129,8 @@ def check_stub() -> Check:
 
 def check_shared_memory() -> Check:
     """Check the room in /dev/shm, through which the server and its models pass images."""
-    from bacctl._shared_memory import largest_image
-    from bacctl.embedded import NEEDED_SHM_BYTES
+    from bacctl.server.embedded import NEEDED_SHM_BYTES
+    from bacctl.server.shared_memory import largest_image
 
     try:
         free = shutil.disk_usage("/dev/shm").free  # noqa: S108
@@ -172,8 +172,8 @@ def check_codecs() -> Check:
 
 def check_model() -> Check:
     """Check the weights against the digest of their model card."""
-    from bacctl.repository import default_repository
-    from bacctl.serving import read_model_card
+    from bacctl.server.repository import default_repository
+    from bacctl.service.steps import read_model_card
 
     try:
         card = read_model_card(default_repository() / "bac_segment" / "1")
@@ -188,7 +188,7 @@ def check_model() -> Check:
 
 def check_inference() -> Check:
     """Start the real server and let it measure the test image: health endpoints do not see a dead model."""
-    from bacctl.client import Client
+    from bacctl.client.blocking import Client
 
     start = time.monotonic()
     try:

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from bacctl._core import Core
-from bacctl._transport import DEFAULT_TIMEOUT_S, Answer
 from bacctl._version import __version__
-from bacctl.async_client import AsyncClient
-from bacctl.canary import OPTIONS, SHAPE, canary_image
-from bacctl.client import Client
+from bacctl.client.asynchronous import AsyncClient
+from bacctl.client.blocking import Client
+from bacctl.client.canary import OPTIONS, SHAPE, canary_image
+from bacctl.client.core import Core
+from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer
 from bacctl.errors import BacctlError, from_catalogue
 from bacctl.results import SCHEMA
 

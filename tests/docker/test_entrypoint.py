@@ -18,8 +18,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from bacctl._triton_wheel import find_triton, link_backend
 from bacctl.errors import ServerUnavailableError, from_catalogue
+from bacctl.server.triton_wheel import find_triton, link_backend
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"

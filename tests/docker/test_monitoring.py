@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bacctl.embedded import EmbeddedServer
+from bacctl.server.embedded import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"

@@ -19,8 +19,8 @@ import pytest
 import trustme
 
 from bac_phantom.qa import make_qa_phantom, qa_specs
-from bacctl.canary import canary_image
-from bacctl.embedded import EmbeddedServer
+from bacctl.client.canary import canary_image
+from bacctl.server.embedded import EmbeddedServer
 
 ROOT = Path(__file__).parents[2]
 # Phantoms whose calcium shows in each breast of an exam: the 8th has 8 mg, the 11th 40 mg.

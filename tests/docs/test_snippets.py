@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 
 import bacctl
-from bacctl.embedded import EmbeddedServer
+from bacctl.server.embedded import EmbeddedServer
 
 pytestmark = pytest.mark.e2e
 

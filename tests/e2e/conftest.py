@@ -13,7 +13,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing, ExplicitVRLittleEndian, generate_uid
 
 from bacctl import Client
-from bacctl.embedded import EmbeddedServer
+from bacctl.server.embedded import EmbeddedServer
 
 SHARED_MEMORY = Path("/dev/shm")
 

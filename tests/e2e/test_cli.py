@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from bac_phantom import PhantomConfig, Woman, make_woman
-from bacctl.canary import canary_image
+from bacctl.client.canary import canary_image
 
 pytestmark = pytest.mark.e2e
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bacctl.canary import canary_image
+from bacctl.client.canary import canary_image
 
 pytestmark = pytest.mark.e2e
 

@@ -22,10 +22,10 @@ from tritonclient.utils import InferenceServerException
 from bac_imaging.pipeline import prepare, quantify
 from bac_phantom.qa import make_qa_phantom, qa_specs
 from bacctl import Client, RefusedError
-from bacctl.canary import canary_image
-from bacctl.embedded import EmbeddedServer
-from bacctl.repository import default_repository
-from bacctl.serving import compile_segmenter, read_model_card
+from bacctl.client.canary import canary_image
+from bacctl.server.embedded import EmbeddedServer
+from bacctl.server.repository import default_repository
+from bacctl.service.steps import compile_segmenter, read_model_card
 
 pytestmark = pytest.mark.e2e
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from bac_export import parity
 from bacctl import Client
 from bacctl.cli.app import app
-from bacctl.embedded import EmbeddedServer
-from bacctl.repository import default_repository
+from bacctl.server.embedded import EmbeddedServer
+from bacctl.server.repository import default_repository
 
 pytestmark = pytest.mark.e2e
 

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from bacctl import Client, ServerFaultError, ServerUnavailableError, _supervisor, _triton_wheel, embedded
-from bacctl.canary import canary_image
-from bacctl.embedded import EmbeddedServer
+from bacctl import Client, ServerFaultError, ServerUnavailableError
+from bacctl.client.canary import canary_image
 from bacctl.errors import BacctlError
-from bacctl.repository import default_repository
+from bacctl.server import embedded, supervisor, triton_wheel
+from bacctl.server.embedded import EmbeddedServer
+from bacctl.server.repository import default_repository
 
 pytestmark = pytest.mark.e2e
 
@@ -27,7 +28,7 @@ FILM_MM = (0.2, 0.2)
 # Starts a server, keeps it busy, and tells when the first image came back.
 BUSY = f"""
 from bacctl import Client
-from bacctl.canary import canary_image
+from bacctl.client.canary import canary_image
 with Client.embedded() as client:
     while True:
         client.analyze(canary_image(), {FILM_MM})
@@ -195,13 +196,13 @@ def test_missing_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_python_that_has_no_stub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_triton_wheel, "NEWEST_PYTHON", (3, 9))
+    monkeypatch.setattr(triton_wheel, "NEWEST_PYTHON", (3, 9))
     with pytest.raises(ServerUnavailableError, match=r"Python up to 3\.9 and this is 3\.\d+; make an env"):
         EmbeddedServer().start()
 
 
 def test_numpy_that_the_stub_was_not_built_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_triton_wheel.metadata, "version", lambda name: "2.4.6")
+    monkeypatch.setattr(triton_wheel.metadata, "version", lambda name: "2.4.6")
     with pytest.raises(ServerUnavailableError, match='pip install "numpy<2"'):
         EmbeddedServer().start()
 
@@ -211,14 +212,14 @@ def test_missing_libpython(monkeypatch: pytest.MonkeyPatch) -> None:
         "stub: error while loading shared libraries: libpython3.11.so.1.0: cannot open shared object file"
     )
     monkeypatch.setattr(
-        _triton_wheel.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 127, "", message)
+        triton_wheel.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 127, "", message)
     )
     with pytest.raises(ServerUnavailableError, match=r"apt-get install libpython3\.\d+$"):
         EmbeddedServer().start()
 
 
 def test_too_little_shared_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(_supervisor, "SHARED_MEMORY", tmp_path / "none")
+    monkeypatch.setattr(supervisor, "SHARED_MEMORY", tmp_path / "none")
     with pytest.raises(ServerUnavailableError, match="--shm-size"):
         EmbeddedServer().start()
 
@@ -229,7 +230,7 @@ def test_starting_twice(server: EmbeddedServer) -> None:
 
 
 def _regions(pid: int) -> list[Path]:
-    return list(_supervisor.SHARED_MEMORY.glob(f"bacctl_{pid}_*"))
+    return list(supervisor.SHARED_MEMORY.glob(f"bacctl_{pid}_*"))
 
 
 def _descendants(pid: int) -> Iterator[int]:

@@ -21,9 +21,9 @@ from tritonclient.utils import InferenceServerException
 
 from bac_phantom.qa import make_qa_phantom, qa_specs
 from bacctl import AsyncClient, BacctlError, Client, ServerFaultError
-from bacctl.embedded import EmbeddedServer
-from bacctl.repository import default_repository
-from bacctl.watch import Watch, ask_public_face, count_answered
+from bacctl.keeper.watch import Watch, ask_public_face, count_answered
+from bacctl.server.embedded import EmbeddedServer
+from bacctl.server.repository import default_repository
 
 pytestmark = pytest.mark.e2e
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bac_phantom.qa import qa_specs
 from bacctl import Client
-from bacctl.embedded import EmbeddedServer
-from bacctl.qa import identify, measure
+from bacctl.qa.run import identify, measure
+from bacctl.server.embedded import EmbeddedServer
 
 
 def test_known_masses_come_back_from_the_server(

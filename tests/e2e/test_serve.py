@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 import trustme
 
-from bacctl.canary import canary_image
-from bacctl.embedded import EmbeddedServer
+from bacctl.client.canary import canary_image
 from bacctl.errors import PermissionDeniedError
-from bacctl.watch import ask_public_face, count_answered
+from bacctl.keeper.watch import ask_public_face, count_answered
+from bacctl.server.embedded import EmbeddedServer
 
 pytestmark = pytest.mark.e2e
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from bacctl import AsyncClient, Client, ExamResult, ImageResult, RefusedError, ServerUnavailableError
-from bacctl.canary import canary_image
-from bacctl.embedded import EmbeddedServer
+from bacctl.client.canary import canary_image
 from bacctl.results import ExamComparison
+from bacctl.server.embedded import EmbeddedServer
 
 pytestmark = pytest.mark.e2e
 

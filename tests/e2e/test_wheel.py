@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bacctl.canary import canary_image
+from bacctl.client.canary import canary_image
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

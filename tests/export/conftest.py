@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from bac_export import parity
 from bac_export.parity import Case, Reference, onnxruntime_engine, phantom_cases
-from bac_training.checkpoint import save_checkpoint
 from bac_training.config import load_config
-from bac_training.unet import UNet
+from bac_training.network.checkpoint import save_checkpoint
+from bac_training.network.unet import UNet
 from bacctl.cli.app import app
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"

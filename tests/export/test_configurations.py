@@ -10,7 +10,7 @@ from tests.export.conftest import REPOSITORY
 from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 
 from bac_export.tensorrt_export import Profile
-from bac_imaging.tiles import MAX_TILES, TILE_PX
+from bac_imaging.grid.tiles import MAX_TILES, TILE_PX
 
 FOLDER = REPOSITORY / "bac_segment"
 NAMES = ("config.pbtxt", "configs/gpu.pbtxt", "configs/onnx.pbtxt", "configs/torch.pbtxt")

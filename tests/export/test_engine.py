@@ -21,8 +21,8 @@ from bac_export.engine import Wanted, keep_engine, make_engine, refuse_foreign
 from bac_export.errors import ExportError
 from bac_export.precision import Precision
 from bac_export.tensorrt_export import Compatibility, Profile, build, load_tensorrt
-from bacctl.cli import export as cli_export
 from bacctl.cli.app import app
+from bacctl.cli.commands import export as cli_export
 
 TEN, ELEVEN = RELEASES
 FOLDER = REPOSITORY / "bac_segment" / "1"

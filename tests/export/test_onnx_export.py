@@ -17,9 +17,9 @@ from bac_export import onnx_export, parity
 from bac_export.errors import ExportError
 from bac_export.graph import add_checksum, check
 from bac_export.parity import onnxruntime_engine
-from bac_imaging.checksum import PROBABILITY_SLACK, segment_checksum
-from bac_imaging.tiles import TILE_PX
-from bac_training.checkpoint import load_checkpoint, load_network
+from bac_imaging.grid.checksum import PROBABILITY_SLACK, segment_checksum
+from bac_imaging.grid.tiles import TILE_PX
+from bac_training.network.checkpoint import load_checkpoint, load_network
 
 ROOT = Path(__file__).parents[2]
 

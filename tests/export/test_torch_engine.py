@@ -43,7 +43,7 @@ def test_it_answers_as_the_file_does_whatever_the_batch(
 def test_weights_of_residual_blocks_are_found(tmp_path: Path) -> None:
     """Plain blocks are those of the exported network, depthwise ones those of the checked-in one."""
     from bac_export.graph import export_network
-    from bac_training.unet import ProbabilityNet, UNet
+    from bac_training.network.unet import ProbabilityNet, UNet
 
     torch.manual_seed(1)
     network = UNet((4, 6), "residual").eval()

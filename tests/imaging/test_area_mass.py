@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-import bac_imaging.area_mass
-from bac_imaging.area_mass import AreaDensity, AreaFit, area_fit, estimate_of, read_fit
-from bacctl.repository import default_repository
+import bac_imaging.mass.area
+from bac_imaging.mass.area import AreaDensity, AreaFit, area_fit, estimate_of, read_fit
+from bacctl.server.repository import default_repository
 
 WIDE = AreaDensity(0.05, 0.2, 0.8, 2.0, 500.0)
 NARROW = AreaDensity(0.1, 0.2, 0.6, 2.0, 900.0)
@@ -99,7 +99,7 @@ def test_without_a_network_to_name_there_is_none() -> None:
 
 
 def test_an_image_as_its_fit_estimates_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bac_imaging.area_mass, "area_fit", lambda: FIT)
+    monkeypatch.setattr(bac_imaging.mass.area, "area_fit", lambda: FIT)
     found = estimate_of(context(), 100.0)
     assert found is not None
     assert found["interval_mg"] == pytest.approx([5.0, 80.0])
@@ -117,6 +117,6 @@ def test_the_file_is_as_it_was_written_and_of_the_network_that_serves() -> None:
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     assert name == read_fit(text).name == f"area-{digest[:12]}", "edited by hand: make it anew"
     card = json.loads((default_repository() / "bac_segment" / "1" / "model_card.json").read_text())
-    assert area_fit().weights_sha256 == card["sha256"], "fit it anew: python -m bac_training.evaluation.area"
+    assert area_fit().weights_sha256 == card["sha256"], "fit it anew: python -m bac_evaluation.area.study"
     assert set(area_fit().levels) in ({"view", "breast", "woman"}, set())
     assert bool(content["why_not"]) != bool(content["levels"])

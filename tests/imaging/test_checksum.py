@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from bac_imaging.checksum import PROBABILITY_STEPS, TILE_STEPS, segment_checksum, tile_sums
-from bac_imaging.normalise import CLIP
-from bac_imaging.tiles import TILE_PX
+from bac_imaging.grid.checksum import PROBABILITY_STEPS, TILE_STEPS, segment_checksum, tile_sums
+from bac_imaging.grid.normalise import CLIP
+from bac_imaging.grid.tiles import TILE_PX
 
 
 def test_steps_are_whole_and_rounded_down():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bac_imaging.grid import (
+from bac_imaging.grid.working_grid import (
     resample_area,
     resample_linear,
     resample_valid,

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bac_imaging.background import fit_background
-from bac_imaging.beam import Beam
-from bac_imaging.blur import Blur
-from bac_imaging.calibration import Calibration, calibrate
-from bac_imaging.interval import mass_interval
-from bac_imaging.mass import VesselMass, measure_mass, to_density
-from bac_imaging.vessels import PostProcessing, find_vessels
+from bac_imaging.mass.background import fit_background
+from bac_imaging.mass.blur import Blur
+from bac_imaging.mass.calibration import Calibration, calibrate
+from bac_imaging.mass.interval import mass_interval
+from bac_imaging.mass.measure import VesselMass, measure_mass, to_density
+from bac_imaging.read.attributes.beam import Beam
+from bac_imaging.vessels.find import PostProcessing, find_vessels
 
 BEAMS = tuple(
     Beam(anode, material, filter_mm, kvp, thickness, True, "DIRECT")

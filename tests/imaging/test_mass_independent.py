@@ -21,13 +21,13 @@ from scipy import ndimage
 from scipy.interpolate import CubicSpline
 from scipy.signal import fftconvolve
 
-from bac_imaging.beam import Beam
-from bac_imaging.calibration import Calibration, calibrate
-from bac_imaging.grid import working_spacing
-from bac_imaging.mass import VesselMass, measure_mass
+from bac_imaging.grid.tiles import cut_tiles
+from bac_imaging.grid.working_grid import working_spacing
+from bac_imaging.mass.calibration import Calibration, calibrate
+from bac_imaging.mass.measure import VesselMass, measure_mass
 from bac_imaging.pipeline import Prepared, prepare, quantify, to_working_mask
-from bac_imaging.tiles import cut_tiles
-from bac_imaging.vessels import PostProcessing, find_vessels
+from bac_imaging.read.attributes.beam import Beam
+from bac_imaging.vessels.find import PostProcessing, find_vessels
 from bac_phantom.beams import Beam as Tube
 from bac_phantom.beams import techniques
 

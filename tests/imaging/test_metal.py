@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from bac_imaging.mass import VesselMass, most_calcium
-from bac_imaging.metal import find_metal
+from bac_imaging.grid.tiles import cut_tiles
+from bac_imaging.mass.measure import VesselMass, most_calcium
+from bac_imaging.mass.metal import find_metal
 from bac_imaging.pipeline import Quantified, prepare, quantify, to_working_mask
-from bac_imaging.tiles import cut_tiles
-from bac_imaging.vessels import PostProcessing, find_vessels
-from bac_phantom.anatomy import Anatomy
+from bac_imaging.vessels.find import PostProcessing, find_vessels
 from bac_phantom.beams import Beam
-from bac_phantom.metal import scar
+from bac_phantom.body.anatomy import Anatomy
+from bac_phantom.calcium.metal import scar
 from bac_phantom.render import Exposure, expose
 
 SHAPE = (700, 600)  # of 0.1 mm

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bac_imaging.normalise import CLIP, normalise
+from bac_imaging.grid.normalise import CLIP, normalise
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,14 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-import bac_imaging.area_mass
-from bac_imaging.area_mass import AreaDensity, AreaFit
-from bac_imaging.beam import Beam
-from bac_imaging.calibration import Calibration, calibrate
+import bac_imaging.mass.area
 from bac_imaging.errors import RefusedError
+from bac_imaging.grid.tiles import cut_tiles
+from bac_imaging.mass.area import AreaDensity, AreaFit
+from bac_imaging.mass.calibration import Calibration, calibrate
 from bac_imaging.pipeline import Prepared, Quantified, prepare, quantify, to_working_mask
-from bac_imaging.tiles import cut_tiles
-from bac_imaging.vessels import PostProcessing
+from bac_imaging.read.attributes.beam import Beam
+from bac_imaging.vessels.find import PostProcessing
 
 ROW_MM, COLUMN_MM = 0.1, 0.08
 SHAPE = (900, 1000)  # 90 mm x 80 mm
@@ -135,7 +135,7 @@ def test_what_was_found_beside_the_size_of_the_breast(result: Quantified) -> Non
 
 def test_the_area_stands_for_a_mass_only_on_images_for_presentation(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = AreaFit("area-test", "ab" * 32, (0.05, 0.1), {"view": AreaDensity(0.05, 0.1, 0.3, 2.0, 500.0)})
-    monkeypatch.setattr(bac_imaging.area_mass, "area_fit", lambda: fit)
+    monkeypatch.setattr(bac_imaging.mass.area, "area_fit", lambda: fit)
     raw = prepare(_dicom())
     shown = prepare(
         _dicom(SOPClassUID="1.2.840.10008.5.1.4.1.1.1.2", PresentationIntentType="FOR PRESENTATION")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bac_imaging.blur import Blur, sharpen
-from bac_imaging.calibration import Calibration
-from bac_imaging.primary import primary_signal
-from bac_imaging.scatter import scattered, without_scatter
+from bac_imaging.mass.blur import Blur, sharpen
+from bac_imaging.mass.calibration import Calibration
+from bac_imaging.mass.primary import primary_signal
+from bac_imaging.mass.scatter import scattered, without_scatter
 
 SHAPE = (160, 120)  # of 1 mm
 SPACING = (1.0, 1.0)

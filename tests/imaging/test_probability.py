@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bac_imaging.evidence import Evidence, VesselEvidence, evidence_of
-from bac_imaging.probability import ProbabilityMap, Rise, probabilities
-from bac_imaging.vessels import PostProcessing, find_vessels
+from bac_imaging.vessels.evidence import Evidence, VesselEvidence, evidence_of
+from bac_imaging.vessels.find import PostProcessing, find_vessels
+from bac_imaging.vessels.probability import ProbabilityMap, Rise, probabilities
 
 SPACING = (0.1, 0.1)
 FLAT = {"mean": (0.0, 5.0), "length": (1.0, 4.0), "area": (0.0, 5.0), "deep": (0.0, 1.0)}

@@ -7,7 +7,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from bac_imaging.errors import RefusedError
-from bac_imaging.mammogram import read_mammogram
+from bac_imaging.read.reader import read_mammogram
 
 RAW = {
     "PresentationIntentType": "FOR PROCESSING",

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bac_imaging.errors import ImagingError, RefusedError
-from bac_imaging.mammogram import read_mammogram
+from bac_imaging.read.reader import read_mammogram
 
 SPACING = (0.1, 0.1)
 

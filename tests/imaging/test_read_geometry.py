@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bac_imaging.errors import RefusedError
-from bac_imaging.mammogram import read_mammogram
+from bac_imaging.read.reader import read_mammogram
 
 
 @pytest.fixture

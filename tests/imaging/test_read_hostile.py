@@ -14,7 +14,7 @@ import pytest
 from pydicom import uid
 
 from bac_imaging.errors import ImagingError, RefusedError
-from bac_imaging.mammogram import read_mammogram
+from bac_imaging.read.reader import read_mammogram
 
 
 def outcome(data, spacing=(0.1, 0.1)):
@@ -78,7 +78,7 @@ def test_only_the_start_of_a_dicom_file(start):
 
 
 def test_larger_than_any_mammogram(monkeypatch):
-    monkeypatch.setattr("bac_imaging.mammogram.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("bac_imaging.read.reader.MAX_FILE_BYTES", 1000)
     assert outcome(bytes(1001)) == "BAC-FILE-TOO-LARGE"
 
 
@@ -145,7 +145,7 @@ def test_truncated_anywhere(kind, files):
 APART = """
 import random, sys
 from bac_imaging.errors import ImagingError
-from bac_imaging.mammogram import read_mammogram
+from bac_imaging.read.reader import read_mammogram
 data = open(sys.argv[1], "rb").read()
 rng = random.Random(5)
 for trial in range(120):

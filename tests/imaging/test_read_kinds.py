@@ -8,7 +8,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 
 from bac_imaging.errors import ImagingError, RefusedError
-from bac_imaging.mammogram import read_mammogram
+from bac_imaging.read.reader import read_mammogram
 
 CR_CLASS = "1.2.840.10008.5.1.4.1.1.1"
 SC_CLASS = "1.2.840.10008.5.1.4.1.1.7"
@@ -21,7 +21,7 @@ def refusal(dataset, to_bytes, monkeypatch):
     def undecoded(*_):
         raise AssertionError("decoded")
 
-    monkeypatch.setattr("bac_imaging.dicom_reader.decode", undecoded)
+    monkeypatch.setattr("bac_imaging.read.dicom_reader.decode", undecoded)
 
     def refuse(given=None, **attributes):
         with pytest.raises(RefusedError) as caught:

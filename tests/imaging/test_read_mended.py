@@ -10,7 +10,7 @@ import pytest
 from pydicom import uid
 
 from bac_imaging.errors import RefusedError
-from bac_imaging.mammogram import read_mammogram
+from bac_imaging.read.reader import read_mammogram
 
 PLAIN = {"WindowCenter": 0.5, "WindowWidth": 1, "VOILUTFunction": "LINEAR_EXACT"}
 TAG = b"\xe0\x7f\x10\x00"

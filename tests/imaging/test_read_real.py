@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bac_imaging.errors import RefusedError
-from bac_imaging.mammogram import read_mammogram
+from bac_imaging.read.reader import read_mammogram
 
 
 def test_ge_essential(mammograms):

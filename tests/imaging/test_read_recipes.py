@@ -10,8 +10,8 @@ import pydicom
 import pytest
 from pydicom import uid
 
+from bac_imaging.grid.tiles import cut_tiles
 from bac_imaging.pipeline import prepare, quantify, to_working_mask
-from bac_imaging.tiles import cut_tiles
 from bac_phantom import PhantomConfig, View, make_woman
 
 

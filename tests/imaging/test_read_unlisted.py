@@ -7,7 +7,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from bac_imaging.errors import RefusedError
-from bac_imaging.mammogram import read_mammogram
+from bac_imaging.read.reader import read_mammogram
 
 RAW = {
     "PresentationIntentType": "FOR PROCESSING",
@@ -170,8 +170,8 @@ def test_padding_that_is_image(read, ramp):
     ],
 )
 def test_a_resized_image_of_a_known_detector(maker, model, size, read):
-    from bac_imaging.detectors import check_matrix
-    from bac_imaging.header import Header
+    from bac_imaging.read.attributes.header import Header
+    from bac_imaging.read.detectors import check_matrix
 
     header = Dataset()
     header.Manufacturer, header.ManufacturerModelName = maker, model

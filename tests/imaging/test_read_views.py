@@ -6,8 +6,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from bac_imaging.errors import RefusedError
-from bac_imaging.mammogram import read_mammogram
-from bac_imaging.view_position import parse_position
+from bac_imaging.read.attributes.view_position import parse_position
+from bac_imaging.read.reader import read_mammogram
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from bac_imaging.calibration import Calibration
-from bac_imaging.soft_tissue import GLAND_IN_FAT, GLANDULARITY, tissue_scale, vessel_soft_tissue
+from bac_imaging.mass.calibration import Calibration
+from bac_imaging.mass.soft_tissue import GLAND_IN_FAT, GLANDULARITY, tissue_scale, vessel_soft_tissue
 
 THICKNESS_MM = 50.0
 SHAPE = (1200, 900)

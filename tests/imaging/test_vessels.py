@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bac_imaging.evidence import evidence_of
-from bac_imaging.probability import probabilities
-from bac_imaging.vessels import PostProcessing, find_vessels
+from bac_imaging.vessels.evidence import evidence_of
+from bac_imaging.vessels.find import PostProcessing, find_vessels
+from bac_imaging.vessels.probability import probabilities
 
 SPACING = (0.1, 0.1)
 ANYTHING = PostProcessing(min_area_mm2=0.0, min_length_mm=0.0, min_elongation=0.0)

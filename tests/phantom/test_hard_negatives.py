@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from bac_phantom import PhantomConfig, make_woman
-from bac_phantom.anatomy import Anatomy, BreastTraits, ViewName, _pectoral, build_anatomy
-from bac_phantom.calcifications import KINDS, add_calcifications
+from bac_phantom.body.anatomy import Anatomy, BreastTraits, ViewName, _pectoral, build_anatomy
+from bac_phantom.body.tubes import paint_tube
+from bac_phantom.calcium.calcifications import KINDS, add_calcifications
 from bac_phantom.config import DETECTORS, HARD_NEGATIVES, Detector
-from bac_phantom.tubes import paint_tube
 
 TRAITS = BreastTraits(60.0, 55.0, 45.0, 0.2, 0.4, 8, 2.0)
 SHAPE, PITCH = (650, 500), 0.2

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from pydicom.pixels import apply_voi_lut
 
-from bac_imaging.mammogram import read_mammogram
+from bac_imaging.read.reader import read_mammogram
 from bac_phantom import looks
 from bac_phantom.beams import Beam
 from bac_phantom.config import PRESENTATION_STYLES

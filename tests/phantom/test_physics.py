@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import bac_phantom
-from bac_phantom.anatomy import Anatomy
-from bac_phantom.arteries import Artery
 from bac_phantom.beams import Beam, calcium_factor, techniques, transmitted
-from bac_phantom.courses import Projection
+from bac_phantom.body.anatomy import Anatomy
+from bac_phantom.calcium.arteries import Artery
+from bac_phantom.calcium.courses import Projection
+from bac_phantom.calcium.walls import draw_artery
 from bac_phantom.render import Exposure, expose
-from bac_phantom.walls import draw_artery
 
 
 def tissue(thickness_mm: float, glandularity: float, size: int = 4) -> tuple[np.ndarray, np.ndarray]:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from bac_randfield.arteries import Artery, Setting
-from bac_randfield.calcium import Canvas, Drawn, draw_artery
-from bac_randfield.forms import FORMS, STEP_MM, Deposit, draw_deposit
-from bac_randfield.outline import Outline
+from bac_randfield.body.outline import Outline
+from bac_randfield.calcium.arteries import Artery, Setting
+from bac_randfield.calcium.drawn import Canvas, Drawn, draw_artery
+from bac_randfield.calcium.forms import FORMS, STEP_MM, Deposit, draw_deposit
 from bac_randfield.physics import Attenuator, Beam, calcium_coefficient, log_attenuation
 
 BEAM = Beam("W", "Rh", 50, 28, "a-Se")

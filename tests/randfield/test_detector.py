@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bac_randfield.detector import SYSTEMS, Exposure, add_noise, add_scatter, blur
+from bac_randfield.image.detector import SYSTEMS, Exposure, add_noise, add_scatter, blur
 
 PITCH_MM = 0.1
 

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from bac_randfield.curves import draw_cord, make_line, splat, walk
-from bac_randfield.fields import enlarge, gaussian_field, shrink, zero_ridges
-from bac_randfield.outline import Build, draw_outline
+from bac_randfield.body.curves import draw_cord, make_line, splat, walk
+from bac_randfield.body.fields import enlarge, gaussian_field, shrink, zero_ridges
+from bac_randfield.body.outline import Build, draw_outline
 
 
 @pytest.mark.parametrize("beta", [2.0, 3.0])

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from bac_randfield import RandomFieldConfig
 from bac_training import cache
-from bac_training.sources import RandomFieldSource
+from bac_training.data.sources import RandomFieldSource
 from bacctl.cli.app import app
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bac_randfield.body.tissue import Tissue
 from bac_randfield.physics import (
     Attenuator,
     Beam,
@@ -12,7 +13,6 @@ from bac_randfield.physics import (
     linear_attenuation,
     log_attenuation,
 )
-from bac_randfield.tissue import Tissue
 
 # Half-value layer in mm Al, and log signal per g/cm2 of calcium behind 5 cm of breast with 15 % of gland and
 # 3 mm of skin: computed with SpekPy and xraydb by other code.

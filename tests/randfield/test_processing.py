@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bac_randfield.processing import STYLES, process
+from bac_randfield.image.processing import STYLES, process
 
 PITCH_MM = 0.1
 

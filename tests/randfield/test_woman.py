@@ -11,10 +11,10 @@ from PIL import Image
 
 from bac_imaging.pipeline import prepare, to_working_mask
 from bac_randfield import RandomFieldConfig, View, write_dataset
-from bac_randfield.processing import STYLES
+from bac_randfield.image.processing import STYLES
 from bac_randfield.woman import Exam, store_exam, take_exam
-from bac_training.sources import RandomFieldSource
-from bac_training.truth import read_truth
+from bac_training.data.sources import RandomFieldSource
+from bac_training.data.truth import read_truth
 
 # The unit with the largest pixels: the fastest.
 CONFIG = RandomFieldConfig(

@@ -1,6 +1,6 @@
 """Results of images, to put exams together of."""
 
-from bacctl.exam import build_exams
+from bacctl.exam.build import build_exams
 from bacctl.results import ImageResult, Notice
 
 

@@ -7,12 +7,12 @@ import zlib
 import numpy as np
 import pytest
 
-from bac_imaging.checksum import segment_checksum
 from bac_imaging.errors import FailedError, RefusedError
+from bac_imaging.grid.checksum import segment_checksum
 from bacctl import errors
-from bacctl._binding import Trust, bind, sealed, take_claim, unbound
 from bacctl._claim import Claim, is_mix_up, marked, unmarked
-from bacctl.serving import to_json
+from bacctl.service.binding import Trust, bind, sealed, take_claim, unbound
+from bacctl.service.steps import to_json
 
 MIXED_UP = "BAC-SERVER-MIXED-UP"
 NONE = np.zeros(0, np.uint8)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from bacctl import RefusedError
-from bacctl._cache import ResultCache
-from bacctl._transport import Answer
+from bacctl.client._cache import ResultCache
+from bacctl.client.transports.transport import Answer
 from bacctl.testing import FakeServer, make_report, refusal
 
 MODEL, OTHER = "ab" * 32, "cd" * 32
@@ -156,8 +156,8 @@ def test_file_that_breaks_while_it_is_used(path):
 FILL = """
 import sys
 import numpy as np
-from bacctl._cache import ResultCache
-from bacctl._transport import Answer
+from bacctl.client._cache import ResultCache
+from bacctl.client.transports.transport import Answer
 from bacctl.testing import make_report
 
 path, first, model = sys.argv[1], int(sys.argv[2]), sys.argv[3]

@@ -15,7 +15,7 @@ import pytest
 
 from bacctl.cli import main
 from bacctl.errors import ServerUnavailableError
-from bacctl.exam import build_exams
+from bacctl.exam.build import build_exams
 from bacctl.outputs.document import analysis_document, document_text
 from bacctl.results import ImageResult
 

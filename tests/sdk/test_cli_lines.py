@@ -20,9 +20,9 @@ import jsonschema
 import pytest
 import referencing
 
-from bacctl.canary import canary_image
 from bacctl.cli.guard import UsageError
 from bacctl.cli.listing import read_listing
+from bacctl.client.canary import canary_image
 from bacctl.sources import find_sources
 
 BACCTL = [sys.executable, "-m", "bacctl", "analyze", "--pixel-spacing", "0.2"]

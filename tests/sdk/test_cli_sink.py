@@ -13,12 +13,12 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from bacctl.cli import table as tables
 from bacctl.cli.guard import UsageError
 from bacctl.cli.pace import PlainLines, duration, pace
+from bacctl.cli.show import table as tables
+from bacctl.cli.show.summary import Summary
 from bacctl.cli.sink import Sink, form_of, shortened
-from bacctl.cli.summary import Summary
-from bacctl.exam import build_exams
+from bacctl.exam.build import build_exams
 from bacctl.results import ImageResult, Notice
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bacctl import Client, RefusedError, ServerFaultError
-from bacctl._core import Core
-from bacctl._transport import Answer
+from bacctl.client.core import Core
+from bacctl.client.transports.transport import Answer
 from bacctl.errors import from_catalogue
 from bacctl.sources import Sources
 
@@ -187,13 +187,13 @@ def test_exam_of_a_folder_without_images(client, tmp_path):
 
 
 def test_test_image_of_the_wrong_size_is_a_fault(client, monkeypatch):
-    monkeypatch.setattr("bacctl.canary.canary_image", lambda: b"L CC 1")
+    monkeypatch.setattr("bacctl.client.canary.canary_image", lambda: b"L CC 1")
     with pytest.raises(ServerFaultError, match="test image"):
         client.server_info()
 
 
 def test_test_image_that_is_refused_is_a_fault(client, monkeypatch):
-    monkeypatch.setattr("bacctl.canary.canary_image", lambda: b"refuse")
+    monkeypatch.setattr("bacctl.client.canary.canary_image", lambda: b"refuse")
     with pytest.raises(ServerFaultError, match="BAC-VIEW-SPOT"):
         client.server_info()
 

@@ -9,13 +9,13 @@ import jsonschema
 import pytest
 from pydicom.dataset import Dataset
 
-from bac_imaging.header import Header
+from bac_imaging.read.attributes.header import Header
 from bacctl import RefusedError, compare_exams
 from bacctl._origin import Origin, read_origin
-from bacctl.exam import build_exam
-from bacctl.exam_saved import read_exam
+from bacctl.exam.build import build_exam
 from bacctl.outputs.document import comparison_document
 from bacctl.results import ImageResult
+from bacctl.results.saved import read_exam
 
 SCHEMA = json.loads(resources.files("bacctl").joinpath("schema", "comparison-1.json").read_text())
 VIEWS = ("LCC", "LMLO", "RCC", "RMLO")

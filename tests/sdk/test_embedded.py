@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from bacctl import AsyncClient, Client, ClientUsageError, ServerUnavailableError
-from bacctl._cache import ResultCache
-from bacctl._embedded_transport import EmbeddedTransport
-from bacctl.embedded import EmbeddedServer
+from bacctl.client._cache import ResultCache
+from bacctl.client.transports.embedded import EmbeddedTransport
 from bacctl.errors import unavailable
+from bacctl.server.embedded import EmbeddedServer
 
 
 def test_start_that_fails_leaves_the_cache_closed(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 import pytest
 
 from bacctl import errors
-from bacctl._endpoints import Endpoints, parse_urls
+from bacctl.client.transports.endpoints import Endpoints, parse_urls
 
 
 @pytest.mark.parametrize(

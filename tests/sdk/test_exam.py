@@ -9,7 +9,7 @@ import pytest
 from tests.sdk.exam_images import FOUR, image, only
 
 from bacctl._origin import Origin
-from bacctl.exam_scales import area_class, category_probabilities, csbi_grade, mass_category
+from bacctl.exam.scales import area_class, category_probabilities, csbi_grade, mass_category
 from bacctl.results import Vessel
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bacctl.exam import build_exam
+from bacctl.exam.build import build_exam
 from bacctl.results import ImageResult
 
 

@@ -12,13 +12,13 @@ import jsonschema
 import pytest
 from tests.sdk.exam_images import FOUR, image, only
 
-import bacctl.exam_area
-from bac_imaging.area_mass import AreaDensity, AreaFit
+import bacctl.exam.area
+from bac_imaging.mass.area import AreaDensity, AreaFit
 from bacctl import AreaEstimate, ExamResult, ImageResult, to_frame
-from bacctl._schemas import analysis_schema
-from bacctl.cli import table as tables
-from bacctl.exam_scales import category_odds
+from bacctl.cli.show import table as tables
+from bacctl.exam.scales import category_odds
 from bacctl.outputs.document import analysis_csv, analysis_document
+from bacctl.results._schemas import analysis_schema
 
 NAMES = ("view", "breast", "woman")
 # 0.1, 0.2 and 0.5 mg/mm2, a fourth to four times that.
@@ -35,7 +35,7 @@ FIT = AreaFit(
 
 @pytest.fixture(autouse=True)
 def fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bacctl.exam_area, "area_fit", lambda: FIT)
+    monkeypatch.setattr(bacctl.exam.area, "area_fit", lambda: FIT)
 
 
 def presented(side: str, view: str, area: float, *, fit: str = "area-test") -> ImageResult:

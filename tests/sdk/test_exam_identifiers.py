@@ -7,7 +7,7 @@ import pytest
 from tests.sdk.exam_images import FOUR, image, only
 
 from bacctl._origin import Origin
-from bacctl.exam import build_exam, build_exams
+from bacctl.exam.build import build_exam, build_exams
 from bacctl.results import ExamResult
 
 

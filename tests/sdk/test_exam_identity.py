@@ -6,9 +6,9 @@ What is expected follows from the standard (PS3.3 C.7.1.1, C.7.2.1) and from doc
 import pytest
 from pydicom.dataset import Dataset
 
-from bac_imaging.header import Header
+from bac_imaging.read.attributes.header import Header
 from bacctl._origin import read_origin
-from bacctl.exam_identity import contradiction, different_patients
+from bacctl.exam.identity import contradiction, different_patients
 
 VIEWS = ("LCC", "LMLO", "RCC", "RMLO")
 

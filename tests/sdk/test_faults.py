@@ -3,8 +3,8 @@
 import pytest
 
 from bacctl import errors
-from bacctl._faults import translated
-from bacctl._retry import can_help
+from bacctl.client.retry import can_help
+from bacctl.client.transports._faults import translated
 
 CONNECTING = "failed to connect to all addresses; last error: "
 

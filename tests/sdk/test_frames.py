@@ -8,8 +8,8 @@ import polars
 import pytest
 
 from bacctl import ClientUsageError, ImageResult, RefusedError, to_frame
-from bacctl.exam import build_exams
-from bacctl.frames import EXAM_COLUMNS, IMAGE_COLUMNS
+from bacctl.exam.build import build_exams
+from bacctl.results.frames import EXAM_COLUMNS, IMAGE_COLUMNS
 from bacctl.testing import make_report
 
 IMAGES = [

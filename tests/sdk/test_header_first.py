@@ -25,10 +25,11 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from bac_imaging import dicom_header
-from bac_imaging import mammogram as reader
 from bac_imaging.errors import RefusedError as Refused
-from bacctl import Client, RefusedError, _payload
+from bac_imaging.read import dicom_header
+from bac_imaging.read import mammogram as reader
+from bacctl import Client, RefusedError
+from bacctl.client import payload
 from bacctl.testing import FakeServer
 
 
@@ -192,7 +193,7 @@ _WITHOUT_SCIPY = """
 import sys
 sys.modules["scipy"] = None
 from bac_imaging.errors import RefusedError
-from bac_imaging.mammogram import refuse_header
+from bac_imaging.read.reader import refuse_header
 for name in sys.argv[1:]:
     try:
         refuse_header(open(name, "rb").read())
@@ -218,7 +219,7 @@ def test_headers_are_judged_where_only_the_sdk_is_installed(tmp_path: Path) -> N
 def test_no_more_is_inflated_than_a_header_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some hundred kilobytes may become gigabytes: how many, the server finds out within its bounds."""
     monkeypatch.setattr(dicom_header, "_HEADER_BYTES", 100_000)
-    monkeypatch.setattr(_payload, "_HEADER_BYTES", 100_000)
+    monkeypatch.setattr(payload, "_HEADER_BYTES", 100_000)
     data = mammogram(DeflatedExplicitVRLittleEndian, 1000, SOPClassUID=BreastTomosynthesisImageStorage)
     pixels = 2 * 80 * 70 * 1000
     assert len(data) < pixels / 100

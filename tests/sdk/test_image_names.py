@@ -2,7 +2,7 @@
 
 import pytest
 
-from bacctl.cli.image_names import common_folder, image_names
+from bacctl.cli.show.image_names import common_folder, image_names
 
 UID = "2.25.1249025741039208114228374597363298066595505098198579078897"
 

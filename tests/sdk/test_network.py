@@ -21,8 +21,8 @@ import pytest
 import trustme
 
 from bacctl import AsyncClient, Client, Tls, errors
-from bacctl._look import look
-from bacctl._security import Security
+from bacctl.client.transports._look import look
+from bacctl.client.transports.security import Security
 
 
 @pytest.fixture

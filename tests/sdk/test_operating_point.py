@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from bacctl import ImageResult, IncompatibleServerError, RefusedError
-from bacctl.cli.comparison_table import print_comparison
+from bacctl.cli.show.comparison_table import print_comparison
+from bacctl.cli.show.table import print_results
 from bacctl.cli.sink import Sink
-from bacctl.cli.table import print_results
-from bacctl.comparison import compare_exams
-from bacctl.exam import build_exam
-from bacctl.exam_results import ExamResult
-from bacctl.exam_saved import read_saved_exam
+from bacctl.exam.build import build_exam
+from bacctl.exam.comparison import compare_exams
 from bacctl.outputs.document import CSV_COLUMNS, analysis_csv, analysis_document
+from bacctl.results.exam import ExamResult
+from bacctl.results.saved import read_saved_exam
 from bacctl.testing import FakeServer, make_report
 
 NO_PROBABILITY = [-0.01, 1.01, float("nan"), float("inf"), "0.5", b"1", True, [0.5], object(), 10**400]

@@ -17,9 +17,9 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from bac_imaging.header import Header
+from bac_imaging.read.attributes.header import Header
 from bacctl._origin import Origin, latest, read_origin
-from bacctl._payload import origin_of
+from bacctl.client.payload import origin_of
 
 
 def dicom(**header):
@@ -144,7 +144,7 @@ def test_of_three_the_last():
 
 def test_patient_that_cannot_be_read_is_nobody(monkeypatch):
     # Two such women are not one, nor is one of them another woman than herself.
-    monkeypatch.setattr("bac_imaging.header.Header._value", lambda header, keyword: math.nan)
+    monkeypatch.setattr("bac_imaging.read.attributes.header.Header._value", lambda header, keyword: math.nan)
     assert origin_of(dicom(PatientID="Doe^1")).patient is None
 
 

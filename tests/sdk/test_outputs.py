@@ -18,8 +18,8 @@ from bacctl.outputs.document import analysis_csv, analysis_document, document_te
 from bacctl.outputs.files import NameTable, safe_name, write_atomic
 from bacctl.outputs.mask import mask_png
 from bacctl.outputs.overlay import overlay_png
-from bacctl.outputs.wording import milligrams, one_line
 from bacctl.results import ImageResult, Notice, Vessel
+from bacctl.wording import milligrams, one_line
 
 
 def found(**values: object) -> ImageResult:

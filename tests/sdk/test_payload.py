@@ -11,8 +11,8 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
-from bacctl import _payload
-from bacctl._payload import identified, origin_of, read_source
+from bacctl.client import payload
+from bacctl.client.payload import identified, origin_of, read_source
 from bacctl.errors import BacctlError, RefusedError
 
 
@@ -97,7 +97,7 @@ def test_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
 
 
 def test_too_many_bytes(monkeypatch):
-    monkeypatch.setattr(_payload, "MAX_BYTES", 3)
+    monkeypatch.setattr(payload, "MAX_BYTES", 3)
     assert code_of(b"abcd") == "BAC-FILE-TOO-LARGE"
 
 
@@ -130,8 +130,8 @@ def test_three_gigabytes_are_refused_unread(tmp_path):
 
 
 def test_stream_without_end(monkeypatch):
-    monkeypatch.setattr(_payload, "MAX_BYTES", 1000)
-    monkeypatch.setattr(_payload, "_PART_BYTES", 64)
+    monkeypatch.setattr(payload, "MAX_BYTES", 1000)
+    monkeypatch.setattr(payload, "_PART_BYTES", 64)
 
     class Endless:
         taken = 0
@@ -174,7 +174,7 @@ def test_file_that_changes_while_it_is_read(tmp_path, monkeypatch, change):
         asked.append(handle)
         return real(handle)
 
-    monkeypatch.setattr(_payload.os, "fstat", fstat)
+    monkeypatch.setattr(payload.os, "fstat", fstat)
     assert code_of(path) == "BAC-FILE-CHANGED"
 
 

@@ -20,11 +20,13 @@ from typer.testing import CliRunner
 
 from bac_phantom import qa as phantom_set
 from bac_phantom.qa import QaSpec, make_qa_phantom, qa_specs
-from bacctl import qa, qa_judge, qa_trend
 from bacctl.cli.app import app
 from bacctl.cli.options import ServerOptions
 from bacctl.errors import BacctlError, ServerUnavailableError, from_catalogue
-from bacctl.qa_report import Report, as_markdown, change_text, failure_text
+from bacctl.qa import judge as qa_judge
+from bacctl.qa import run as qa
+from bacctl.qa import trend as qa_trend
+from bacctl.qa.report import Report, as_markdown, change_text, failure_text
 from bacctl.results import ImageResult, Notice
 
 SPECS = qa_specs()
@@ -275,7 +277,7 @@ def test_broken_installation_has_no_weights_to_compare(
     place = tmp_path / "bac_segment" / "1"
     place.mkdir(parents=True)
     (place / "model_card.json").write_text(card)
-    monkeypatch.setattr("bacctl.qa.default_repository", lambda: tmp_path)
+    monkeypatch.setattr("bacctl.qa.run.default_repository", lambda: tmp_path)
     client: Any = FakeClient()
     assert qa.identify(client, "host:8001").installed_model is None
 
@@ -323,8 +325,8 @@ class FakeClient:
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr("bacctl.qa.make_qa_phantom", lambda spec: b"phantom")
-    monkeypatch.setattr("bacctl.qa._installed_model", lambda: MODEL)
+    monkeypatch.setattr("bacctl.qa.run.make_qa_phantom", lambda spec: b"phantom")
+    monkeypatch.setattr("bacctl.qa.run._installed_model", lambda: MODEL)
     monkeypatch.delenv("BACCTL_URL", raising=False)
 
     def run(client: FakeClient | None, *args: object) -> Any:

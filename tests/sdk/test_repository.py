@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bac_imaging.tiles import MAX_TILES, TILE_PX
+from bac_imaging.grid.tiles import MAX_TILES, TILE_PX
 from bacctl.errors import ServerUnavailableError
-from bacctl.repository import MODELS, check_backends, default_repository, link_repository
+from bacctl.server.repository import MODELS, check_backends, default_repository, link_repository
 
 CONFIGS = {name: (default_repository() / name / "config.pbtxt").read_text() for name in MODELS}
 

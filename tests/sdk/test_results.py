@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bacctl import RefusedError, ServerTimeoutError
-from bacctl.exam import build_exams
+from bacctl.exam.build import build_exams
 from bacctl.outputs.document import analysis_document
 from bacctl.results import Beam, ImageResult, Notice, Vessel
 

@@ -6,7 +6,7 @@ import pytest
 import stamina
 
 from bacctl import errors
-from bacctl._retry import Retry
+from bacctl.client.retry import Retry
 from bacctl.errors import from_catalogue
 from bacctl.testing import FakeServer, refusal
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from bacctl._notify import notify
-from bacctl._server_tls import ServerTls
 from bacctl.errors import ServerUnavailableError
+from bacctl.keeper.notify import notify
+from bacctl.server.tls import ServerTls
 
 
 def written(folder: Path, issued: trustme.LeafCert) -> tuple[Path, Path]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bac_imaging.errors import FailedError, RefusedError
-from bac_imaging.vessels import PostProcessing
-from bacctl.serving import ModelCard, answer_each, from_json, pack_mask, read_model_card, to_json
+from bac_imaging.vessels.find import PostProcessing
+from bacctl.service.steps import ModelCard, answer_each, from_json, pack_mask, read_model_card, to_json
 
 
 class FakeTensor:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bacctl import doctor
-from bacctl._shared_memory import MIB, largest_image, needed_bytes
+from bacctl.server.shared_memory import MIB, largest_image, needed_bytes
 
 LIMITS = Path(__file__).parents[2] / "docs" / "limits.md"
 

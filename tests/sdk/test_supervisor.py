@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bacctl import _supervisor
+from bacctl.server import supervisor
 
 # Starts a child of its own that ignores SIGTERM, as a wedged stub does; itself deaf where it is told so.
 SERVER = """
@@ -49,10 +49,10 @@ class Supervised:
         self.folder.mkdir()
         self.log = tmp_path / "log"
         prefix = f"bacctl_test_{os.getpid()}_{time.monotonic_ns()}_"
-        self.region = _supervisor.SHARED_MEMORY / f"{prefix}left_over"
+        self.region = supervisor.SHARED_MEMORY / f"{prefix}left_over"
         self.region.write_bytes(b"x")
         self.process = subprocess.Popen(
-            [sys.executable, "-I", _supervisor.__file__], stdin=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-I", supervisor.__file__], stdin=subprocess.PIPE, start_new_session=True
         )
         orders = {
             "command": [sys.executable, "-c", SERVER, *flags],

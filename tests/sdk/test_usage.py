@@ -14,8 +14,8 @@ import pydicom
 import pytest
 
 from bacctl import AsyncClient, Client, ClientUsageError, ServerUnavailableError, errors
-from bacctl._core import Core
-from bacctl.embedded import EmbeddedServer
+from bacctl.client.core import Core
+from bacctl.server.embedded import EmbeddedServer
 from bacctl.testing import FakeServer, Request, make_report, refusal
 
 CALLS = [
@@ -139,7 +139,7 @@ def test_fork_leaves_the_parents_server_alone(monkeypatch):
         def stop(self):
             stopped.append(os.getpid())
 
-    from bacctl._embedded_transport import EmbeddedTransport
+    from bacctl.client.transports.embedded import EmbeddedTransport
 
     client = Client._over(EmbeddedTransport(Server()), Core(5.0, 0, None))
     assert in_child(lambda: (client.close(), str(stopped))[1]) == "[]"

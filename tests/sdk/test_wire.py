@@ -7,7 +7,7 @@ import pytest
 from tritonclient.grpc import service_pb2
 
 from bacctl import errors
-from bacctl._wire import infer_request, read_answer
+from bacctl.client.transports.wire import infer_request, read_answer
 
 
 def test_request():

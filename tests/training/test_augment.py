@@ -8,10 +8,10 @@ import pytest
 import torch
 from scipy import ndimage
 
-from bac_training.augment import _blur, augment, draw_batch
 from bac_training.config import AugmentConfig, load_config
-from bac_training.marks import draw_marks
-from bac_training.patches import PatchSampler
+from bac_training.patches.augment import _blur, augment, draw_batch
+from bac_training.patches.draw import PatchSampler
+from bac_training.patches.marks import draw_marks
 
 NONE = AugmentConfig(**dict.fromkeys(asdict(load_config().augment), 0.0))
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from bac_training import average as module
-from bac_training.checkpoint import load_checkpoint, load_network, save_checkpoint
 from bac_training.errors import TrainingError
-from bac_training.unet import UNet
+from bac_training.network.checkpoint import load_checkpoint, load_network, save_checkpoint
+from bac_training.network.unet import UNet
 
 NETWORK = {"widths": [8, 8], "block": "depthwise"}
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bac_training.backends import load_segmenter
-from bac_training.checkpoint import save_checkpoint
 from bac_training.config import load_config
 from bac_training.errors import TrainingError
-from bac_training.unet import UNet
+from bac_training.network.backends import load_segmenter
+from bac_training.network.checkpoint import save_checkpoint
+from bac_training.network.unet import UNet
 
 
 def test_a_checkpoint_runs(tmp_path: Path) -> None:

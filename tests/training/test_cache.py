@@ -15,10 +15,10 @@ from PIL import Image
 from bac_training import cache as cache_module
 from bac_training.cache import BAC, BREAST, _main, build, decode_image, is_cache, read_cases
 from bac_training.config import load_config
-from bac_training.data import open_data
+from bac_training.data.sources import PhantomSource, Sample
 from bac_training.errors import TrainingError
-from bac_training.patches import PatchSampler
-from bac_training.sources import PhantomSource, Sample
+from bac_training.loading import open_data
+from bac_training.patches.draw import PatchSampler
 
 ROWS, COLUMNS = 500, 320
 SPACING = 0.2

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from bac_training.backends import Segmenter, load_segmenter
-from bac_training.evaluation import run as evaluation
-from bac_training.evaluation.dataset import Dataset, read_dataset
-from bac_training.evaluation.report import schema
-from bac_training.evaluation.settings import Settings
-from bac_training.evaluation.work import measure_all
+from bac_evaluation import run as evaluation
+from bac_evaluation.dataset import Dataset, read_dataset
+from bac_evaluation.report import schema
+from bac_evaluation.settings import Settings
+from bac_evaluation.work import measure_all
+from bac_training.network.backends import Segmenter, load_segmenter
 from bacctl.cli.app import app
 
 Pixels = np.ndarray[Any, np.dtype[Any]]

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bac_imaging.area_mass import read_fit
-from bac_training.backends import Segmenter
+from bac_evaluation.area import study as area
+from bac_evaluation.area.fit import MODELS, conformal, held, spread
+from bac_evaluation.area.rows import Case, Measured, cases_of, measure_folder
+from bac_imaging.mass.area import read_fit
+from bac_training.data.truth import View, Woman
 from bac_training.errors import TrainingError
-from bac_training.evaluation import area
-from bac_training.evaluation.area_fit import MODELS, conformal, held, spread
-from bac_training.evaluation.area_rows import Case, Measured, cases_of, measure_folder
-from bac_training.truth import View, Woman
+from bac_training.network.backends import Segmenter
 from bacctl.testing import make_report
 
 BY_AREA = MODELS["area"]

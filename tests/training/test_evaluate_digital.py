@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from bac_imaging.errors import RefusedError
 from bac_imaging.pipeline import prepare
 from bac_phantom import PhantomConfig, write_dataset
-from bac_training.evaluation.digital import as_presentation
-from bac_training.truth import View
+from bac_training.data.digital import as_presentation
+from bac_training.data.truth import View
 from bacctl.cli.app import app
 
 REAL = Path(__file__).parents[3] / "shared" / "mammograms" / "real"

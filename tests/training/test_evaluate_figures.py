@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bac_training.evaluation import figures
-from bac_training.evaluation.dataset import Dataset, View, Woman
-from bac_training.evaluation.figures import Estimate, estimate
-from bac_training.evaluation.froc import Candidate
-from bac_training.evaluation.measure import Near, Row
-from bac_training.evaluation.sample import CATEGORIES, Sample, tabulate
-from bac_training.evaluation.strata import stratify
-from bac_training.evaluation.targets import TARGETS, as_text, is_met, value_text
-from bac_training.evaluation.vessels import FoundVessel, TrueVessel
-from bac_training.metrics import Overlap
+from bac_evaluation import figures
+from bac_evaluation.dataset import Dataset, View, Woman
+from bac_evaluation.figures import Estimate, estimate
+from bac_evaluation.measure import Near, Row
+from bac_evaluation.sample import CATEGORIES, Sample, tabulate
+from bac_evaluation.strata import stratify
+from bac_evaluation.targets import TARGETS, as_text, is_met, value_text
+from bac_evaluation.vessels.froc import Candidate
+from bac_evaluation.vessels.matching import FoundVessel, TrueVessel
+from bac_training.network.metrics import Overlap
 
 
 def result(mass: float | None, found: bool, score: float, view: View) -> dict[str, Any]:

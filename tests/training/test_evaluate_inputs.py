@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from bac_training.backends import Segmenter
+from bac_evaluation.dataset import read_dataset
+from bac_evaluation.measure import measure
+from bac_evaluation.settings import Settings, read_settings
 from bac_training.errors import TrainingError
-from bac_training.evaluation.dataset import read_dataset
-from bac_training.evaluation.measure import measure
-from bac_training.evaluation.settings import Settings, read_settings
+from bac_training.network.backends import Segmenter
 from bacctl.cli.app import app
 
 

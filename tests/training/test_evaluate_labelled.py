@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from bac_training.backends import Segmenter
+from bac_evaluation.real import run as real_run
+from bac_evaluation.real.page import to_markdown
+from bac_evaluation.real.report import schema
+from bac_training.data.labelled import kind_group, read_labelled
 from bac_training.errors import TrainingError
-from bac_training.evaluation import real_run
-from bac_training.evaluation.labelled import kind_group, read_labelled
-from bac_training.evaluation.real_page import to_markdown
-from bac_training.evaluation.real_report import schema
+from bac_training.network.backends import Segmenter
 from bacctl.cli.app import app
 
 Pixels = np.ndarray[Any, np.dtype[Any]]

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bac_imaging.evidence import Evidence, VesselEvidence
+from bac_evaluation.probability import calibrating
+from bac_evaluation.probability.fitting import cross_fit, fit_map, fit_rise
+from bac_evaluation.probability.judged import JudgedImage, JudgedSet, read_judged, weights_of, write_judged
+from bac_evaluation.probability.judging import judge_probabilities
+from bac_evaluation.probability.points import points_of
+from bac_evaluation.probability.reliability import means_by_source, reliability, reliability_of
+from bac_evaluation.settings import Settings, read_settings
+from bac_evaluation.vessels.finds import Find, Finds, judge_finds
 from bac_imaging.pipeline import Quantified
-from bac_imaging.probability import NOTHING, Probabilities, ProbabilityMap
+from bac_imaging.vessels.evidence import Evidence, VesselEvidence
+from bac_imaging.vessels.probability import NOTHING, Probabilities, ProbabilityMap
 from bac_training.errors import TrainingError
-from bac_training.evaluation import calibrating
-from bac_training.evaluation.finds import Find, Finds, judge_finds
-from bac_training.evaluation.fitting import cross_fit, fit_map, fit_rise
-from bac_training.evaluation.judged import JudgedImage, JudgedSet, read_judged, weights_of, write_judged
-from bac_training.evaluation.judging import judge_probabilities
-from bac_training.evaluation.points import points_of
-from bac_training.evaluation.reliability import means_by_source, reliability, reliability_of
-from bac_training.evaluation.settings import Settings, read_settings
 
 DEMANDS = {"threshold": 0.1, "post_processing": {"core": 0.7}}
 

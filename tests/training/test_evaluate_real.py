@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bac_training.backends import Segmenter
-from bac_training.evaluation import real
+from bac_evaluation.real import lines as real
+from bac_training.network.backends import Segmenter
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
 Table = Callable[..., dict[str, list[str]]]

@@ -11,20 +11,20 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from bac_evaluation.dataset import Dataset, View, Woman
+from bac_evaluation.measure import measure
+from bac_evaluation.operating_point.pieces import GRID, collect
+from bac_evaluation.served import look, spacing_of
+from bac_evaluation.settings import Settings
+from bac_imaging.grid.tiles import cut_tiles
 from bac_imaging.pipeline import prepare, to_working_mask
-from bac_imaging.tiles import cut_tiles
-from bac_imaging.vessels import find_vessels
-from bac_phantom.anatomy import Anatomy
+from bac_imaging.vessels.find import find_vessels
 from bac_phantom.beams import Beam
+from bac_phantom.body.anatomy import Anatomy
 from bac_phantom.dicom import encode_dicom
 from bac_phantom.looks import raw_linear
 from bac_phantom.render import Exposure, expose
-from bac_training.backends import Segmenter
-from bac_training.evaluation.dataset import Dataset, View, Woman
-from bac_training.evaluation.measure import measure
-from bac_training.evaluation.pieces import GRID, collect
-from bac_training.evaluation.served import look, spacing_of
-from bac_training.evaluation.settings import Settings
+from bac_training.network.backends import Segmenter
 
 SHAPE = (700, 600)  # of 0.1 mm
 ARTERY = np.s_[500:512, 100:350]

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bac_imaging.vessels import PostProcessing, find_vessels
-from bac_training.backends import Segmenter
+from bac_evaluation.operating_point import tuning
+from bac_evaluation.operating_point.choosing import choose
+from bac_evaluation.operating_point.pieces import GRID, describe_pieces
+from bac_evaluation.settings import Settings, read_settings
+from bac_evaluation.vessels.geometry import shapes_of
+from bac_evaluation.vessels.matching import compare
+from bac_imaging.vessels.find import PostProcessing, find_vessels
 from bac_training.errors import TrainingError
-from bac_training.evaluation import tuning
-from bac_training.evaluation.choosing import choose
-from bac_training.evaluation.geometry import shapes_of
-from bac_training.evaluation.pieces import GRID, describe_pieces
-from bac_training.evaluation.settings import Settings, read_settings
-from bac_training.evaluation.vessels import compare
+from bac_training.network.backends import Segmenter
 
 Piece = list[float]  # peak, mm2, mm, false; by outline: pixels, true pixels
 

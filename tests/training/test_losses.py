@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from bac_training.losses import CompositeLoss, capped_distance_squared, dice_loss, hausdorff_loss
+from bac_training.network.losses import CompositeLoss, capped_distance_squared, dice_loss, hausdorff_loss
 
 
 def random_masks(seed: int, count: int = 3, side: int = 40) -> Tensor:

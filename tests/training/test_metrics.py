@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bac_training.metrics import Detection, Overlap, agreement, auc, smallest_found, weighted_kappa
+from bac_training.network.metrics import Detection, Overlap, agreement, auc, smallest_found, weighted_kappa
 
 
 def test_dice_by_hand() -> None:

@@ -8,7 +8,7 @@ import torch
 from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 from scipy import ndimage
 
-from bac_training.evaluation.geometry import (
+from bac_evaluation.vessels.geometry import (
     Shape,
     directed_distances,
     hausdorff_95,

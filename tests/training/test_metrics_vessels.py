@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bac_training.evaluation.froc import Candidate, froc, score_vessels
-from bac_training.evaluation.geometry import Shape, shapes_of
-from bac_training.evaluation.vessels import compare, share_masses
+from bac_evaluation.vessels.froc import Candidate, froc, score_vessels
+from bac_evaluation.vessels.geometry import Shape, shapes_of
+from bac_evaluation.vessels.matching import compare, share_masses
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 PX = 0.1

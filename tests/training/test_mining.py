@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bac_training.backends import Segmenter
 from bac_training.cache import BAC, BREAST, mined_path, read_cases
 from bac_training.mining import _main, false_alarms, mine
-from bac_training.patches import PatchSampler
+from bac_training.network.backends import Segmenter
+from bac_training.patches.draw import PatchSampler
 
 WEIGHTS = Path(__file__).parents[2] / "training" / "weights" / "bac_segment.pt"
 

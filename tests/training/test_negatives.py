@@ -4,7 +4,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import sato
 
-from bac_training.negatives import _ridge, away_from, brightest, lines
+from bac_training.data.negatives import _ridge, away_from, brightest, lines
 
 SHAPE = (400, 300)
 ROW, COLUMN = np.mgrid[: SHAPE[0], : SHAPE[1]]

@@ -11,8 +11,8 @@ from PIL import Image
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from bac_training.check import Checked, check_apart, check_folder
-from bac_training.folder import Entry
+from bac_training.data.check import Checked, check_apart, check_folder
+from bac_training.data.folder import Entry
 
 RAW = "1.2.840.10008.5.1.4.1.1.1.2.1"
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bac_training import data
+from bac_training import loading as data
 from bac_training.cache import read_cases
 from bac_training.config import load_config
-from bac_training.data import open_data
+from bac_training.data.folder import read_list
+from bac_training.data.sources import read_mask
 from bac_training.errors import DataSetError, TrainingError
-from bac_training.folder import read_list
-from bac_training.sources import read_mask
+from bac_training.loading import open_data
 
 SHAPE = (250, 160)
 HEADER = "image,mask,pixel_spacing_mm\n"

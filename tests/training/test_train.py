@@ -12,15 +12,15 @@ import pytest
 import torch
 
 from bac_training import train, trainer
-from bac_training.augment import draw_batch
-from bac_training.checkpoint import load_checkpoint, load_network
 from bac_training.config import load_config
-from bac_training.device import Ahead
 from bac_training.errors import TrainingError
-from bac_training.losses import CompositeLoss
-from bac_training.patches import PatchSampler
+from bac_training.network.checkpoint import load_checkpoint, load_network
+from bac_training.network.device import Ahead
+from bac_training.network.losses import CompositeLoss
+from bac_training.network.unet import UNet
+from bac_training.patches.augment import draw_batch
+from bac_training.patches.draw import PatchSampler
 from bac_training.trainer import Trainer
-from bac_training.unet import UNet
 
 
 def test_one_batch_can_be_learnt(cache: Path) -> None:

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from bac_training.checkpoint import load_network
-from bac_training.unet import (
+from bac_training.network.checkpoint import load_network
+from bac_training.network.unet import (
     BLOCKS,
     DEFAULT_WIDTHS,
     ProbabilityNet,

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bac_training import variants
 from bac_training.cache import BAC, read_cases
-from bac_training.evaluation.labelled import read_labelled
+from bac_training.data.labelled import read_labelled
 from bac_training.variants import VariantSource, process_again, visible
 
 MM = 0.2

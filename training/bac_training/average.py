@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from bac_training.checkpoint import demand_network, load_checkpoint, save_checkpoint
 from bac_training.errors import TrainingError
+from bac_training.network.checkpoint import demand_network, load_checkpoint, save_checkpoint
 
 __all__ = ["average"]
 

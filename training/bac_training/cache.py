@@ -34,10 +34,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.errors import ImagingError
-from bac_training import negatives
+from bac_training.data import negatives
+from bac_training.data.sources import PhantomSource, RandomFieldSource, Sample, Source
+from bac_training.data.workers import end_with_parent
 from bac_training.errors import TrainingError, refusal
-from bac_training.sources import PhantomSource, RandomFieldSource, Sample, Source
-from bac_training.workers import end_with_parent
 
 __all__ = ["BAC", "BREAST", "Case", "build", "decode_image", "is_cache", "mined_path", "read_cases", "save"]
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from bac_training.data.sources import LookChoice
 from bac_training.errors import TrainingError
-from bac_training.sources import LookChoice
 
 __all__ = [
     "AugmentConfig",
@@ -44,7 +44,7 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """``[network]``: see `bac_training.unet.UNet`."""
+    """``[network]``: see `bac_training.network.unet.UNet`."""
 
     widths: tuple[int, ...]
     block: Literal["plain", "residual", "depthwise", "dilated"]
@@ -63,7 +63,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class PatchConfig:
-    """``[patches]``: see `bac_training.patches.PatchSampler`."""
+    """``[patches]``: see `bac_training.patches.draw.PatchSampler`."""
 
     side_px: int
     batch: int
@@ -75,7 +75,7 @@ class PatchConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """``[augment]``: see `bac_training.augment.augment`."""
+    """``[augment]``: see `bac_training.patches.augment.augment`."""
 
     scale: float
     gain: float
@@ -93,7 +93,7 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """``[loss]``: see `bac_training.losses.CompositeLoss`."""
+    """``[loss]``: see `bac_training.network.losses.CompositeLoss`."""
 
     bce: float
     dice: float

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.tiles import cut_tiles, stitch
-from bac_training.backends import Segmenter, load_segmenter
+from bac_imaging.grid.tiles import cut_tiles, stitch
 from bac_training.cache import BAC, BREAST, Case, decode_image, mined_path, read_cases, save
+from bac_training.data.negatives import away_from
 from bac_training.errors import TrainingError
-from bac_training.negatives import away_from
+from bac_training.network.backends import Segmenter, load_segmenter
 
 __all__ = ["false_alarms", "mine"]
 

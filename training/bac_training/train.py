@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bac_training.checkpoint import demand_network, load_checkpoint
 from bac_training.config import load_config
-from bac_training.data import open_data
 from bac_training.errors import TrainingError
+from bac_training.loading import open_data
+from bac_training.network.checkpoint import demand_network, load_checkpoint
 from bac_training.progress import Curves, MetricsFile, Progress
 from bac_training.trainer import BEST, CHECKPOINT, Trainer
 
@@ -36,7 +36,7 @@ def run(
         Folder for ``checkpoint.pt``, ``best.pt`` (the best average by validation), the curves, and caches
         made on the way.
     data, validation : sequence of Path
-        Caches, phantom data sets or folders with ``images.csv`` (see `bac_training.folder.read_list`).
+        Caches, phantom data sets or folders with ``images.csv`` (see `bac_training.data.folder.read_list`).
         Without `data`, phantom women are made as the configuration says, for both.
     resume : bool, default False
         Go on from the checkpoint in `out`, where there is one.

@@ -12,16 +12,16 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 
-from bac_training.augment import Batch, augment, draw_batch
-from bac_training.checkpoint import WeightAverage, save_checkpoint
 from bac_training.config import Config
-from bac_training.data import TrainingData
-from bac_training.device import Ahead, choose_device, use_bf16
 from bac_training.errors import TrainingError
-from bac_training.losses import CompositeLoss
-from bac_training.patches import PatchSampler
+from bac_training.loading import TrainingData
+from bac_training.network.checkpoint import WeightAverage, save_checkpoint
+from bac_training.network.device import Ahead, choose_device, use_bf16
+from bac_training.network.losses import CompositeLoss
+from bac_training.network.unet import UNet
+from bac_training.patches.augment import Batch, augment, draw_batch
+from bac_training.patches.draw import PatchSampler
 from bac_training.progress import Curves, Meter, MetricsFile, Progress
-from bac_training.unet import UNet
 
 __all__ = ["BEST", "CHECKPOINT", "Trainer"]
 

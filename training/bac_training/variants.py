@@ -1,7 +1,7 @@
 """Real images without BAC, shown as other systems would have processed them, some with arteries put in.
 
 ``python -m bac_training.variants CACHE FOLDER --variants 6`` prepares renderings of each negative image of a
-folder of labelled images (`bac_training.evaluation.labelled`). They differ in tone, sharpness, rim, scale,
+folder of labelled images (`bac_training.data.labelled`). They differ in tone, sharpness, rim, scale,
 side and bits, for there are few real images and many ways to process one. Part of them get calcified
 arteries, so that neither a look nor a real background stands for "no BAC". With ``--folds`` and
 ``--leave-out`` the images of a fold are kept for judging.
@@ -24,11 +24,11 @@ from PIL import Image
 from scipy import ndimage
 
 from bac_training.cache import build
+from bac_training.data.digital import as_presentation
+from bac_training.data.folds import read_folds
+from bac_training.data.labelled import LabelledImage, read_labelled
+from bac_training.data.sources import BoolArray, Sample
 from bac_training.errors import TrainingError
-from bac_training.evaluation.digital import as_presentation
-from bac_training.evaluation.folds import read_folds
-from bac_training.evaluation.labelled import LabelledImage, read_labelled
-from bac_training.sources import BoolArray, Sample
 
 __all__ = ["VariantSource", "process_again", "visible"]
 

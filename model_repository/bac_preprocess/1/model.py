@@ -6,8 +6,8 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from bac_imaging.pipeline import prepare
-from bacctl._binding import bind, take_claim
-from bacctl.serving import answer_each, from_json, to_json
+from bacctl.service.binding import bind, take_claim
+from bacctl.service.steps import answer_each, from_json, to_json
 
 NO_OPTIONS = np.zeros(0, np.uint8)
 

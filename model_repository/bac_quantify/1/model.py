@@ -7,10 +7,10 @@ from pathlib import Path
 import triton_python_backend_utils as pb_utils
 
 from bac_imaging.pipeline import quantify
-from bacctl._binding import Trust, sealed
 from bacctl._version import __version__
 from bacctl.results import SCHEMA
-from bacctl.serving import answer_each, pack_mask, read_model_card, to_json
+from bacctl.service.binding import Trust, sealed
+from bacctl.service.steps import answer_each, pack_mask, read_model_card, to_json
 
 
 class TritonPythonModel:

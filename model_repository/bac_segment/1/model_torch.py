@@ -6,8 +6,8 @@ from pathlib import Path
 import triton_python_backend_utils as pb_utils
 
 from bac_export.torch_engine import TorchSegmenter
-from bac_imaging.checksum import segment_checksum
-from bacctl.serving import answer_each, read_model_card
+from bac_imaging.grid.checksum import segment_checksum
+from bacctl.service.steps import answer_each, read_model_card
 
 
 class TritonPythonModel:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_phantom.curves import STEP_MM, FloatArray, Path, random_path, stamp
+from bac_phantom.body.curves import STEP_MM, FloatArray, Path, random_path, stamp
 
 _KINDS = ("straight", "bundle", "curved", "double", "hair")
 

@@ -7,8 +7,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from bac_phantom.curves import FloatArray
-from bac_phantom.fields import resize
+from bac_phantom.body.curves import FloatArray
+from bac_phantom.body.fields import resize
 from bac_phantom.looks.stored import BoolArray
 
 _Kind = TypeVar("_Kind", bound=np.generic)

@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from bac_phantom.curves import FloatArray
-from bac_phantom.fields import resize
+from bac_phantom.body.curves import FloatArray
+from bac_phantom.body.fields import resize
 from bac_phantom.looks.stored import BoolArray
 
 

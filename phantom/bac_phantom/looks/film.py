@@ -10,8 +10,8 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from bac_phantom.curves import FloatArray
-from bac_phantom.fields import band_noise, resize
+from bac_phantom.body.curves import FloatArray
+from bac_phantom.body.fields import band_noise, resize
 from bac_phantom.looks.damage import damage
 from bac_phantom.looks.edges import film_border, fog, frame
 from bac_phantom.looks.lettering import letter

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from bac_phantom.curves import FloatArray, random_path
+from bac_phantom.body.curves import FloatArray, random_path
 from bac_phantom.looks.stored import BoolArray
 
 # No vowels: random letters must not come out as anybody's name.

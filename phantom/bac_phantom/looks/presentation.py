@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
-from bac_phantom.curves import FloatArray
-from bac_phantom.fields import resize
+from bac_phantom.body.curves import FloatArray
+from bac_phantom.body.fields import resize
 from bac_phantom.looks.enhance import equalise, pyramid_enhance, sharpen
 from bac_phantom.looks.stored import BoolArray, Stored, VoiTable, Window, attenuation, children
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bac_phantom.curves import FloatArray
+from bac_phantom.body.curves import FloatArray
 from bac_phantom.looks.stored import Stored
 
 # Stored values per e-fold of exposure. 434: 1000 a decade; 445 and 1779: four decades over 12 and 14 bits, as

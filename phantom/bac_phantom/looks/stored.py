@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bac_phantom.curves import FloatArray
+from bac_phantom.body.curves import FloatArray
 
 Look = Literal["raw", "raw-log", "presentation", "film"]
 BoolArray = npt.NDArray[np.bool_]

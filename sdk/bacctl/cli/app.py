@@ -9,20 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from bacctl.cli.analyze import analyze
-from bacctl.cli.compare import compare
-from bacctl.cli.config import config
-from bacctl.cli.demo import demo
-from bacctl.cli.doctor import doctor
-from bacctl.cli.evaluate import evaluate
-from bacctl.cli.export import export_app
+from bacctl.cli.commands.analyze import analyze
+from bacctl.cli.commands.compare import compare
+from bacctl.cli.commands.config import config
+from bacctl.cli.commands.demo import demo
+from bacctl.cli.commands.doctor import doctor
+from bacctl.cli.commands.evaluate import evaluate
+from bacctl.cli.commands.export import export_app
+from bacctl.cli.commands.phantom import phantom
+from bacctl.cli.commands.qa import qa
+from bacctl.cli.commands.serve import serve
+from bacctl.cli.commands.train import train
 from bacctl.cli.guard import EXIT_READER_GONE, EXIT_USAGE, UsageError, complain, forget_output
-from bacctl.cli.phantom import phantom
-from bacctl.cli.qa import qa
-from bacctl.cli.serve import serve
 from bacctl.cli.settings import read_settings
 from bacctl.cli.stopping import exit_code, listen
-from bacctl.cli.train import train
 
 PREFIX = "BACCTL"
 """What the names of environment variables begin with."""

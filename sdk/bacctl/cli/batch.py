@@ -15,16 +15,16 @@ from bacctl import cli
 from bacctl.cli.guard import UsageError, complain
 from bacctl.cli.options import ServerOptions
 from bacctl.cli.saver import Saver
+from bacctl.cli.show.summary import Summary
 from bacctl.cli.sink import Sink
 from bacctl.cli.stopping import deferred, listen
-from bacctl.cli.summary import Summary
 from bacctl.errors import BacctlError, FailedError, from_catalogue
-from bacctl.exam import build_exams
-from bacctl.exam_choice import study_of, view_of, with_repeated_uids
+from bacctl.exam.build import build_exams
+from bacctl.exam.choice import study_of, view_of, with_repeated_uids
 from bacctl.outputs.document import analysis_document
-from bacctl.outputs.wording import count_of, packed_text
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 from bacctl.sources import Sources, find_sources
+from bacctl.wording import count_of, packed_text
 
 LINES_SCHEMA = "bacctl.lines/1"
 # Ten thousand files that fail for one reason, such as a server that is gone, are told of once.

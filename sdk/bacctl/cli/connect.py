@@ -8,7 +8,7 @@ from bacctl.cli.guard import UsageError
 from bacctl.cli.options import ServerOptions
 
 if TYPE_CHECKING:
-    from bacctl.client import Client
+    from bacctl.client.blocking import Client
 
 
 def connect(server: ServerOptions) -> Client:
@@ -31,7 +31,7 @@ def connect(server: ServerOptions) -> Client:
     BacctlError
         The server does not answer or cannot be started.
     """
-    from bacctl.client import Client
+    from bacctl.client.blocking import Client
     from bacctl.errors import ClientUsageError
 
     # What is not given is left to the client, which documents its own defaults.

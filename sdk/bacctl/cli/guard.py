@@ -12,7 +12,7 @@ from typing import ParamSpec
 import typer
 
 from bacctl.cli.stopping import exit_code
-from bacctl.outputs.wording import one_line
+from bacctl.wording import one_line
 
 P = ParamSpec("P")
 

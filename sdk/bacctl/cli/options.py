@@ -170,7 +170,7 @@ class ServerOptions:
 
 def _check_addresses(url: str) -> None:
     """Refuse what is no address before an image is read: it would fail every one of them."""
-    from bacctl._endpoints import parse_urls  # not wanted for --help
+    from bacctl.client.transports.endpoints import parse_urls  # not wanted for --help
     from bacctl.errors import BacctlError
 
     try:

@@ -121,7 +121,7 @@ class Saver:
         return mask_png(result.mask)
 
     def _overlay(self, result: ImageResult) -> bytes:
-        from bac_imaging.mammogram import read_mammogram
+        from bac_imaging.read.reader import read_mammogram
         from bacctl.outputs.overlay import overlay_png
 
         if result.path is None:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from bacctl.cli.guard import UsageError, complain
-from bacctl.outputs.wording import one_line
+from bacctl.wording import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from bacctl.outputs.wording import milligrams, number
 from bacctl.results import INTENDED_USE, ImageResult
+from bacctl.wording import milligrams, number
 
 _BOX = Image.Resampling.BOX
 _LONGEST_SIDE_PX = 2048

@@ -17,8 +17,8 @@ from tests.sdk.analyze.conftest import FakeClient, Run, film
 from bacctl.cli import main, saver
 from bacctl.cli.options import ServerOptions
 from bacctl.errors import ServerUnavailableError
-from bacctl.image_result import Laterality
 from bacctl.results import ImageResult
+from bacctl.results.image import Laterality
 
 
 @pytest.fixture(autouse=True)

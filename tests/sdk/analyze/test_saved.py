@@ -114,7 +114,7 @@ def test_what_is_said_of_an_overlay_quotes_no_header(
     def read(*_: object) -> None:
         raise LookupError("DOE^JANE")
 
-    monkeypatch.setattr("bac_imaging.mammogram.read_mammogram", read)
+    monkeypatch.setattr("bac_imaging.read.reader.read_mammogram", read)
     _, out, err = run("analyze", film(tmp_path / "in", "a"), "--save", "overlay", "--json")
     assert "no overlay: LookupError" in err
     assert "DOE" not in out + err
@@ -132,7 +132,7 @@ def test_an_overlay_without_its_extra_says_which(
     client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # None stands for a module that is not there.
-    monkeypatch.setitem(sys.modules, "bac_imaging.mammogram", None)
+    monkeypatch.setitem(sys.modules, "bac_imaging.read.mammogram", None)
     image = film(tmp_path / "in", "a")
     code, _, err = run("analyze", image, "--save", "mask,overlay", "--out", "res", "--pixel-spacing", "0.1")
     assert code == 1

@@ -1,0 +1,1 @@
+"""The working grid: breast, resampling, normalisation, tiles."""

@@ -1,0 +1,1 @@
+"""Calcium mass: background, beam calibration, scatter, blur, interval."""

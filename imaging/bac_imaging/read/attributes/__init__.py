@@ -1,0 +1,1 @@
+"""What single DICOM attributes say: view, side, spacing, geometry, beam."""

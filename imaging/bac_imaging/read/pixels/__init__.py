@@ -1,0 +1,1 @@
+"""From stored pixels to a signal: codecs, padding, lookup tables, polarity."""

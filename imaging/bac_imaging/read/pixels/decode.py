@@ -1,0 +1,277 @@
+"""Pixel data of a DICOM object, decoded to stored values."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import UID
+
+from bac_imaging.errors import FailedError, RefusedError
+from bac_imaging.read.attributes.codestream import Expected, Family, check_codestream, loses
+from bac_imaging.read.attributes.header import Header
+
+_JPEG_LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})
+_JPEG_LOSSLESS = frozenset({"1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
+_JPEG_LS = frozenset({"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"})
+_JPEG_2000 = frozenset({f"1.2.840.10008.1.2.4.{n}" for n in (90, 91, 201, 202, 203)})
+_RLE = frozenset({"1.2.840.10008.1.2.5"})
+_LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81"})
+
+# One decoder for each compression, and why: Pillow and pyjpegls survive damaged streams, openjpeg also reads
+# HTJ2K, gdcm is the only permissively licensed decoder of lossless JPEG.
+_DECODERS: tuple[tuple[frozenset[str], Family | None, str], ...] = (
+    (_JPEG_LOSSY, "jpeg", "pillow"),
+    (_JPEG_LOSSLESS, "jpeg-lossless", "gdcm"),
+    (_JPEG_LS, "jpeg-ls", "pyjpegls"),
+    (_JPEG_2000, "jpeg2000", "pylibjpeg"),
+    (_RLE, None, "pydicom"),
+)
+
+# pydicom's own correction overlooks HighBit, and BitsStored is not always what the stream holds.
+_DECODE_OPTIONS: dict[str, Any] = {"correct_unused_bits": False}
+_LAYOUT = (
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PlanarConfiguration",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "PixelData",
+)
+
+_END_OF_STREAM = b"\xff\xd9"  # of JPEG, JPEG-LS and JPEG 2000
+_SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"  # PS3.5 A.4
+_ROUGHER = 4.0
+"""How much more neighbours differ in words with swapped bytes than in those they were, at least."""
+_METHOD = "LossyImageCompressionMethod"
+
+_STDERR_LOCK = threading.Lock()
+
+
+def decode(dataset: Dataset, header: Header, expected: Expected) -> npt.NDArray[np.int32]:
+    """Decode the stored values of a single-frame image.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        The object, with file meta information.
+    header : Header
+        Its header.
+    expected : Expected
+        Layout, from `bac_imaging.read.attributes.acceptance.check_layout`.
+
+    Returns
+    -------
+    numpy.ndarray
+        int32, (rows, columns): stored values before any LUT, unused bits removed, sign extended. For
+        three samples a pixel, their common value.
+
+    Raises
+    ------
+    RefusedError
+        ``BAC-FILE-TRUNCATED``, ``BAC-DICOM-NO-PIXELS`` or ``BAC-COLOUR``.
+    FailedError
+        ``BAC-CODEC-MISSING`` or ``BAC-DECODE-FAILED``.
+    """
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not isinstance(syntax, UID) or not syntax.is_transfer_syntax:
+        raise FailedError("BAC-CODEC-MISSING", "the file names no transfer syntax that is known")
+    try:
+        data = dataset.PixelData
+    except Exception:  # a deferred element is parsed only here, and fails in many ways
+        raise RefusedError("BAC-FILE-TRUNCATED") from None
+    if not isinstance(data, bytes) or not data:
+        raise RefusedError("BAC-DICOM-NO-PIXELS", "the pixel data are empty")
+    if syntax.is_encapsulated:
+        array = _decode_compressed(dataset, syntax, data, expected)
+    else:
+        needed = expected.rows * expected.columns * expected.samples * expected.bits_allocated // 8
+        if len(data) < needed:
+            raise RefusedError("BAC-FILE-TRUNCATED", "the file holds fewer pixels than its header says")
+        if len(data) >= 2 * needed:
+            raise RefusedError("BAC-MULTIFRAME", "the file holds more pixels than its header says")
+        array = _call_decoder(_for_decoder(dataset, expected), syntax, "")
+    if array.shape[:2] != (expected.rows, expected.columns):
+        raise FailedError("BAC-DECODE-FAILED", "the decoded image has another size than the header says")
+    if array.ndim == 3:
+        array = _grey(array, lossy=syntax in _JPEG_LOSSY)
+    _check_byte_order(array)
+    return _stored_values(array, header, is_native=not syntax.is_encapsulated or syntax in _RLE)
+
+
+def is_lossy(dataset: Dataset, header: Header) -> bool:
+    """Tell whether an image was ever compressed with loss.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        The object, decoded before.
+    header : Header
+        Header of the image.
+
+    Returns
+    -------
+    bool
+        True if the syntax always loses, or the header or the compressed stream admits a loss.
+    """
+    syntax = dataset.file_meta.TransferSyntaxUID
+    # PS3.3 C.7.6.1.1.5: 00 or 01. What is neither does not say that nothing was lost.
+    if syntax in _LOSSY or header.text("LossyImageCompression") not in ("", "00") or header.text(_METHOD):
+        return True
+    if any(ratio > 1 for ratio in header.numbers("LossyImageCompressionRatio")):
+        return True
+    family = next((family for uids, family, _ in _DECODERS if syntax in uids), None)
+    return family is not None and loses(get_frame(dataset.PixelData, 0, number_of_frames=1), family)
+
+
+def _decode_compressed(
+    dataset: Dataset, syntax: UID, data: bytes, expected: Expected
+) -> npt.NDArray[np.generic]:
+    family, plugin = next(((f, p) for uids, f, p in _DECODERS if syntax in uids), (None, ""))
+    if not plugin:
+        raise FailedError("BAC-CODEC-MISSING", "the compression of this file is not one for still images")
+    if plugin not in get_decoder(syntax).available_plugins:
+        raise FailedError("BAC-CODEC-MISSING", f"the decoder for {syntax.name} is not installed")
+    try:
+        frame = get_frame(data, 0, number_of_frames=1)
+    except Exception:  # broken offset tables and fragments
+        raise RefusedError("BAC-FILE-TRUNCATED") from None
+    if family is not None:
+        check_codestream(frame, family, expected)
+    layout = _for_decoder(dataset, expected)
+    if plugin != "gdcm":
+        return _call_decoder(layout, syntax, plugin)
+    with _native_stderr() as messages:
+        array = _call_decoder(layout, syntax, plugin)
+        messages.seek(0)
+        # The library inside gdcm replaces damaged data by what came before and only prints a line.
+        if b"Corrupt JPEG data" in messages.read():
+            raise FailedError("BAC-DECODE-FAILED", "the compressed pixels are damaged")
+    return array
+
+
+def _for_decoder(dataset: Dataset, expected: Expected) -> Dataset:
+    """Give a decoder what it insists on, and nothing of the header that it would stumble over."""
+    layout = Dataset()
+    layout.file_meta = dataset.file_meta
+    layout.PixelRepresentation = 0
+    for keyword in _LAYOUT:
+        if keyword in dataset:
+            layout[keyword] = dataset[keyword]
+    layout.SamplesPerPixel = expected.samples
+    layout.PhotometricInterpretation = "MONOCHROME2"
+    if expected.samples > 1:
+        named = dataset.get("PhotometricInterpretation", "RGB")
+        layout.PhotometricInterpretation = str(named).strip().upper()
+    return layout
+
+
+def _call_decoder(dataset: Dataset, syntax: UID, plugin: str) -> npt.NDArray[np.generic]:
+    try:
+        array, _ = get_decoder(syntax).as_array(dataset, index=0, decoding_plugin=plugin, **_DECODE_OPTIONS)
+    except MemoryError:
+        raise
+    except Exception:  # each decoder raises its own kinds
+        raise FailedError("BAC-DECODE-FAILED") from None
+    return array
+
+
+@contextmanager
+def _native_stderr() -> Iterator[BinaryIO]:
+    """Keep what C libraries print to file descriptor 2, which Python's `sys.stderr` never sees."""
+    with _STDERR_LOCK, tempfile.TemporaryFile() as messages:
+        try:
+            saved = os.dup(2)
+        except OSError:  # a process without stderr
+            yield messages
+            return
+        os.dup2(messages.fileno(), 2)
+        try:
+            yield messages
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def _grey(array: npt.NDArray[np.generic], *, lossy: bool) -> npt.NDArray[np.generic]:
+    """Reduce three equal channels to one; rounding of lossy colour conversion is forgiven."""
+    channels = array.astype(np.int16)
+    spread = channels.max(axis=2) - channels.min(axis=2)
+    if spread.max() > (2 if lossy else 0):
+        raise RefusedError("BAC-COLOUR")
+    return array[..., 1]
+
+
+def _stored_values(
+    array: npt.NDArray[np.generic], header: Header, *, is_native: bool
+) -> npt.NDArray[np.int32]:
+    """Take out the bits above HighBit and below it that hold no value (PS3.5 8.1.1).
+
+    Overlays used to be kept there; compressed streams of 16 bits may carry them along.
+    """
+    stored = int(header.number("BitsStored") or header.number("BitsAllocated") or 16)
+    high = header.number("HighBit")
+    words = array.astype(np.int32)
+    if is_native and high is not None and high > stored - 1:
+        words >>= int(high) + 1 - stored
+    values = words & ((1 << stored) - 1)
+    if header.number("PixelRepresentation") == 1:
+        values -= (values & (1 << (stored - 1))) << 1
+    _check_unused_bits(words, values, stored)
+    return values
+
+
+def _check_byte_order(array: npt.NDArray[np.generic]) -> None:
+    """Refuse words whose bytes are in the other order: neighbours differ far more than with bytes swapped.
+
+    In proportion to all values, since bytes that were made into words are as smooth either way.
+    """
+    if array.dtype.itemsize != 2 or array.ndim != 2:
+        return
+    rough, smooth = (_roughness(each.astype(np.float32)) for each in (array, array.byteswap()))
+    if rough > _ROUGHER * smooth:
+        raise RefusedError("BAC-DIMENSIONS", "the bytes of the pixel values are in the wrong order")
+
+
+def _roughness(values: npt.NDArray[np.float32]) -> float:
+    return float(np.abs(np.diff(values, axis=1)).mean()) / max(float(values.std()), 1e-6)
+
+
+def _check_unused_bits(words: npt.NDArray[np.int32], values: npt.NDArray[np.int32], stored: int) -> None:
+    """Refuse an image whose values need more bits than BitsStored: without them they jump, with them not."""
+    if np.array_equal(words, values):
+        return
+    above = words >> stored
+    jumps = above[:, 1:] != above[:, :-1]
+    with_bits, without = (np.abs(np.diff(each, axis=1))[jumps] for each in (words, values))
+    if jumps.any() and np.median(with_bits) < np.median(without):
+        raise RefusedError("BAC-DIMENSIONS", "the pixel values need more bits than BitsStored says")
+
+
+def surplus_bytes(dataset: Dataset, expected: Expected) -> int:
+    """Give how many bytes follow the pixels, within their element or the last of its fragments."""
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return _behind_the_end(bytes(dataset.PixelData))
+    needed = expected.rows * expected.columns * expected.samples * expected.bits_allocated // 8
+    return len(dataset.PixelData) - needed
+
+
+def _behind_the_end(items: bytes) -> int:
+    """Give how many bytes of one value follow the end marker of the last stream; 0 where it has none."""
+    end = items.rfind(_END_OF_STREAM)
+    # One zero makes the length even.
+    rest = items[end + len(_END_OF_STREAM) :].removesuffix(_SEQUENCE_END).removesuffix(b"\0")
+    return len(rest) if end >= 0 and rest.count(rest[:1]) == len(rest) else 0

@@ -1,0 +1,1 @@
+"""Vessels: found in probabilities, their centre lines, and what speaks for them."""

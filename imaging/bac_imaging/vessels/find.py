@@ -1,0 +1,246 @@
+"""From probabilities to vessels: outline, false alarms out, gaps bridged, length and width."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bac_imaging.grid.working_grid import window_of
+from bac_imaging.vessels.centre_line import line_length_mm
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class PostProcessing:
+    """What counts as a calcified vessel. Lengths in working pixels are those of the detector's plane.
+
+    The defaults serve weights whose card gives no others. In serving, the model card's threshold is the
+    outline, and its post-processing, chosen with it on validation women, takes the place of what it names.
+
+    Attributes
+    ----------
+    outline : float
+        Probability from which on a pixel lies in a vessel, if it is no farther than 0.2 mm from its core.
+    core : float
+        Probability from which on pixels make up the pieces that the demands below are held against. With
+        a core above the outline, caution about what is a vessel does not make vessels thin.
+    seed : float
+        Probability that a piece must reach somewhere.
+    min_area_mm2 : float
+        Smallest vessel: 2 mm2 is 3 mm of a narrow artery.
+    min_length_mm : float
+        Shortest vessel: longer than benign round calcifications and rods of secretory disease are wide.
+    min_elongation : float
+        Smallest length over mean width; round things have about 1.
+    bridge_mm : float
+        Gaps between cores along a vessel that are narrower than this are bridged (the mask convention).
+
+    Raises
+    ------
+    ValueError
+        When the outline lies above the core.
+    """
+
+    outline: float = 0.5
+    core: float = 0.5
+    seed: float = 0.6
+    min_area_mm2: float = 2.0
+    min_length_mm: float = 5.0
+    min_elongation: float = 2.0
+    bridge_mm: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.outline > self.core:
+            raise ValueError(f"the outline, {self.outline:g}, lies above the core, {self.core:g}")
+
+    @classmethod
+    def of(cls, threshold: float, chosen: Mapping[str, float]) -> PostProcessing:
+        """Return what a model card says: its threshold is the outline.
+
+        Parameters
+        ----------
+        threshold : float
+            Probability.
+        chosen : mapping of str to float
+            Other fields. Without a core among them, the threshold is that too.
+        """
+        core = max(threshold, chosen.get("core", threshold))
+        seed = max(core, chosen.get("seed", cls.seed))
+        return cls(**{**chosen, "outline": threshold, "core": core, "seed": seed})
+
+    def with_outline(self, outline: float) -> PostProcessing:
+        """Return these with another outline; a core below it, or a seed below that, is raised to it."""
+        core = max(self.core, outline)
+        return replace(self, outline=outline, core=core, seed=max(self.seed, core))
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """Vessels on the working grid.
+
+    Attributes
+    ----------
+    mask, core : ndarray of bool, shape (h, w)
+        Pixels of accepted vessels, and of their cores.
+    zones : ndarray of int32, shape (h, w)
+        Number of the vessel (from 1) whose bridged surroundings a pixel lies in, 0 for none.
+    lengths_mm : tuple of float
+        Length of each vessel in the detector's plane.
+    peak : float
+        Strongest evidence: the largest, over pieces, of the mean of a piece's 50 most probable pixels.
+    """
+
+    mask: BoolArray
+    core: BoolArray
+    zones: IntArray
+    lengths_mm: tuple[float, ...]
+    peak: float
+
+
+_EVIDENCE_PX = 50  # 0.5 mm2: less than any vessel, more than a speck
+_BEYOND_MM = 0.2  # the farthest that an outline runs from its core: the blur of an edge
+
+
+def find_vessels(
+    probability: FloatArray, spacing_mm: tuple[float, float], parameters: PostProcessing
+) -> Segmentation:
+    """Find the vessels in a probability map.
+
+    Parameters
+    ----------
+    probability : ndarray of float32, shape (h, w)
+        Probability on the working grid, 0 outside the breast.
+    spacing_mm : tuple of float
+        Working spacing (between rows, between columns) in mm.
+    parameters : PostProcessing
+        What counts as a vessel.
+
+    Returns
+    -------
+    Segmentation
+        Accepted vessels, in order of their first row.
+    """
+    shape = probability.shape
+    mask, cores = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    zones = np.zeros(shape, dtype=np.int32)
+    pixel_mm = float(np.sqrt(spacing_mm[0] * spacing_mm[1]))
+    steps = max(1, round(parameters.bridge_mm / 2 / pixel_mm))
+    window = window_of(probability >= parameters.core, steps + 1)
+    if window is None:
+        return Segmentation(mask, cores, zones, (), peak_of(probability))
+    inside = probability[window]
+    core = inside >= parameters.core
+    outlined = outline_of(core, inside, spacing_mm, parameters.outline)
+    groups, _ = ndimage.label(_grow(core, steps), structure=np.ones((3, 3)))
+    lengths: list[float] = []
+    pixel_area = spacing_mm[0] * spacing_mm[1]
+    for number, box in enumerate(ndimage.find_objects(groups), start=1):
+        zone = groups[box] == number
+        piece = core[box] & zone
+        if inside[box][piece].max() < parameters.seed or piece.sum() * pixel_area < parameters.min_area_mm2:
+            continue
+        length = line_length_mm(_shrink(zone, steps) | piece, spacing_mm)
+        width = piece.sum() * pixel_area / max(length, pixel_mm)
+        if length < parameters.min_length_mm or length < parameters.min_elongation * width:
+            continue
+        whole = outlined[box] & zone
+        widened = whole.sum() > piece.sum()
+        lengths.append(line_length_mm(_shrink(zone, steps) | whole, spacing_mm) if widened else length)
+        mask[window][box] |= whole
+        cores[window][box] |= piece
+        zones[window][box][zone] = len(lengths)
+    peak = peak_of(probability[cores] if lengths else probability)
+    return Segmentation(mask, cores, zones, tuple(lengths), peak)
+
+
+def outline_of(
+    core: BoolArray, probability: FloatArray, spacing_mm: tuple[float, float], outline: float
+) -> BoolArray:
+    """Return cores with what lies around them from a lower probability on.
+
+    Parameters
+    ----------
+    core : ndarray of bool, shape (h, w)
+        Cores.
+    probability : ndarray of float32, shape (h, w)
+        Probability on the working grid.
+    spacing_mm : tuple of float
+        Working spacing (between rows, between columns) in mm.
+    outline : float
+        Probability from which on a pixel within 0.2 mm of a core is taken.
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w)
+    """
+    steps = round(_BEYOND_MM / float(np.sqrt(spacing_mm[0] * spacing_mm[1])))
+    return core | (_grow(core, steps) & (probability >= outline))
+
+
+def leave_out(found: Segmentation, numbers: Collection[int], probability: FloatArray) -> Segmentation:
+    """Take vessels out of a segmentation.
+
+    Parameters
+    ----------
+    found : Segmentation
+        Vessels.
+    numbers : collection of int
+        Numbers, from 1, of those that turned out to be none.
+    probability : ndarray of float32, shape (h, w)
+        Probability on the working grid.
+
+    Returns
+    -------
+    Segmentation
+        The others, numbered anew in the same order; its evidence is theirs.
+    """
+    if not numbers:
+        return found
+    out = np.isin(found.zones, list(numbers))
+    kept = [number for number in range(1, len(found.lengths_mm) + 1) if number not in numbers]
+    renumbered = np.zeros(len(found.lengths_mm) + 1, dtype=np.int32)
+    renumbered[kept] = np.arange(1, len(kept) + 1)
+    core = found.core & ~out
+    evidence = probability[core] if kept else np.where(out, np.float32(0), probability)
+    lengths = tuple(found.lengths_mm[number - 1] for number in kept)
+    return Segmentation(found.mask & ~out, core, renumbered[found.zones], lengths, peak_of(evidence))
+
+
+def peak_of(values: FloatArray) -> float:
+    """Return the mean of the 50 largest values, of all where there are fewer; 0 of none."""
+    flat = values.ravel()
+    if flat.size <= _EVIDENCE_PX:
+        return float(flat.mean()) if flat.size else 0.0
+    return float(np.partition(flat, flat.size - _EVIDENCE_PX)[-_EVIDENCE_PX:].mean())
+
+
+def _steps(radius: int) -> tuple[int, int]:
+    """Return how many steps of a cross and of a square make an octagon of this radius, close to a disc."""
+    square = round(0.3 * radius)
+    return radius - square, square
+
+
+def _grow(mask: BoolArray, radius: int) -> BoolArray:
+    crosses, squares = _steps(radius)
+    if crosses:
+        mask = ndimage.binary_dilation(mask, iterations=crosses)
+    if squares:
+        mask = ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=squares)
+    return mask
+
+
+def _shrink(mask: BoolArray, radius: int) -> BoolArray:
+    crosses, squares = _steps(radius)
+    padded = np.pad(mask, 1)
+    if squares:
+        padded = ndimage.binary_erosion(padded, np.ones((3, 3)), iterations=squares)
+    if crosses:
+        padded = ndimage.binary_erosion(padded, iterations=crosses)
+    return np.asarray(padded[1:-1, 1:-1])

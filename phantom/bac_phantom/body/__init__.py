@@ -1,0 +1,1 @@
+"""The breast of the phantom: tissue, ligaments, ducts and plain vessels."""

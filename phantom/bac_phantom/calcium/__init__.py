@@ -1,0 +1,1 @@
+"""What is dense in the phantom: arteries with calcium, other calcifications, metal."""

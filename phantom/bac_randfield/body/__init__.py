@@ -1,0 +1,1 @@
+"""The breast of the random-field phantom: outline, tissue, plain vessels."""

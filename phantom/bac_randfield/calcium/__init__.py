@@ -1,0 +1,1 @@
+"""What is dense in the random-field phantom: calcified arteries and other calcifications."""

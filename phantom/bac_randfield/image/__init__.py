@@ -1,0 +1,1 @@
+"""From a thickness map to files: detector, processing, looks, storage."""

@@ -1,0 +1,171 @@
+"""``bacctl analyze``: files and folders in, a table or JSON out, files beside it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bacctl.cli.guard import EXIT_SOME_FAILED, EXIT_USAGE, UsageError, complain, guarded
+from bacctl.cli.options import (
+    AsJson,
+    MinProbability,
+    Quiet,
+    ServerOptions,
+    calls_server,
+    point_of,
+    spacing_of,
+)
+from bacctl.cli.sink import Sink, form_of
+
+if TYPE_CHECKING:
+    from bacctl.cli.batch import Batch
+
+SAVE_KINDS = ("json", "csv", "mask", "overlay")
+_SAVED_TO_OUT = "json,mask,overlay"
+_LATER_KINDS = ("seg", "sr", "pm", "sc", "html")
+
+
+@guarded
+@calls_server
+def analyze(
+    paths: Annotated[
+        list[Path] | None,
+        # One that may not be read is told like any other bad image, and the others are still analysed.
+        typer.Argument(metavar="PATH", readable=False, help="Images, and folders of images."),
+    ] = None,
+    files_from: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Take more paths from this list, one a line; - reads stdin."),
+    ] = None,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="NUL bytes end the paths of the list, as of find -print0.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where files are written.  [default: bacctl-out]")
+    ] = None,
+    save: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help=f"What to write, separated by commas: {', '.join(SAVE_KINDS)}.  "
+            f"[default: nothing, or {_SAVED_TO_OUT} where --out is given]",
+        ),
+    ] = None,
+    pixel_spacing: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MM",
+            help="Size of a pixel at the detector or on the film, for images that do not tell it; "
+            "those that do must agree with it. Vessels are looked for at this scale.",
+        ),
+    ] = None,
+    min_probability: MinProbability = None,
+    exam_per_folder: Annotated[
+        bool,
+        typer.Option(
+            "--exam-per-folder",
+            help="Take the images that lie in one folder for one exam, whatever study their headers name.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+    as_lines: Annotated[
+        bool,
+        typer.Option(
+            "--jsonl",
+            allow_from_autoenv=False,
+            help="Print one JSON object a line: images as they come, exams, a summary.",
+        ),
+    ] = False,
+    quiet: Quiet = False,
+    *,
+    server: ServerOptions,
+) -> None:
+    """Find, outline and weigh arterial calcification on mammograms.
+
+    Takes DICOM, and PNG, TIFF and JPEG with --pixel-spacing. Leaves with 0 when every image was analysed,
+    1 when any was refused or failed, 2 on wrong usage, 130 on Ctrl-C and 143 on SIGTERM, after which the
+    results so far are kept. Research use only.
+    """
+    kinds = _kinds(save if save is not None else "" if out is None else _SAVED_TO_OUT)
+    spacing = spacing_of(pixel_spacing)
+    point = point_of(min_probability)
+    form = form_of(as_json, as_lines)
+    out = out or Path("bacctl-out")
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise UsageError(f"{out}: is a file; give a folder with --out")
+    paths = paths or []
+    if not paths and files_from is None:
+        raise UsageError("nothing to analyse; give images or folders, or a list of them with --files-from")
+    if null and files_from is None:
+        raise UsageError("-0 is of --files-from; give the list as well")
+
+    from bacctl.cli.batch import Batch
+    from bacctl.cli.listing import read_listing
+    from bacctl.sources import is_missing
+    from bacctl.wording import packed_text
+
+    with Sink(form, quiet=quiet) as sink:
+        listed = None if files_from is None else read_listing(files_from, null=null)
+        batch = Batch(
+            sink,
+            out=out,
+            kinds=kinds,
+            pixel_spacing_mm=spacing,
+            min_probability=point,
+            exam_per_folder=exam_per_folder,
+        )
+        missing = [path for path in paths if is_missing(path)]
+        if missing:
+            for path in missing:
+                batch.fail(path, "BAC-FILE-UNREADABLE", "there is no such file or folder; check the path")
+        else:
+            batch.run(paths, server, listed=listed or [])
+        batch.finish()
+        _show(batch, sink, table=not missing)
+    if batch.stop is not None:
+        raise batch.stop
+    if missing or not batch.images:
+        if not missing:
+            places = [str(path) for path in paths] + ([] if listed is None else ["the list"])
+            hint = f", but {packed_text(batch.packed)}; unpack them first" if batch.packed else ""
+            complain(f"nothing to analyse: no image found in {', '.join(places)}{hint}")
+        raise typer.Exit(EXIT_USAGE)
+    if not batch.all_well:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _kinds(save: str) -> tuple[str, ...]:
+    kinds = tuple(dict.fromkeys(kind for part in save.split(",") if (kind := part.strip().lower())))
+    for kind in kinds:
+        if kind in _LATER_KINDS:
+            raise UsageError(f"--save {kind}: not in this version; choose from {', '.join(SAVE_KINDS)}")
+        if kind not in SAVE_KINDS:
+            raise UsageError(f"--save {kind}: unknown; choose from {', '.join(SAVE_KINDS)}")
+    return kinds
+
+
+def _show(batch: Batch, sink: Sink, *, table: bool) -> None:
+    from bacctl.wording import count_of
+
+    summary = batch.summary()
+    sink.document(batch.document())
+    if sink.form == "human" and table and batch.images:
+        from bacctl.cli.show.table import print_results
+
+        print_results(sink, batch.images, batch.exams, unfinished=batch.unreached > 0)
+        sink.text(summary.text())
+        if batch.saved:
+            sink.text(f"{count_of(batch.saved, 'file')} written to {batch.out}/")
+    elif batch.images and sink.form != "human" and sys.stderr.isatty():
+        sink.talk(summary.text())  # a program has the document, or the last line
+    if batch.replaced:
+        # Told to --quiet too: they may have been another woman's.
+        were = "was" if batch.replaced == 1 else "were"
+        complain(
+            f"{count_of(batch.replaced, 'file')} of an earlier run in {batch.out}/ {were} replaced; "
+            "give every run a folder of its own with --out"
+        )

@@ -1,0 +1,1 @@
+"""The client of a server: one for threads, one for event loops."""

@@ -1,0 +1,119 @@
+"""What the gRPC transports for threads and for event loops share: all but the waiting."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from bacctl._claim import Claim, is_mix_up
+from bacctl._version import __version__
+from bacctl.client.transports._faults import is_connecting, tls_mismatch, translated
+from bacctl.client.transports._look import look
+from bacctl.client.transports.endpoints import Endpoints
+from bacctl.client.transports.security import Security, is_loopback
+from bacctl.errors import BacctlError, ServerUnavailableError, from_catalogue
+
+# Given arguments replace all of gRPC's defaults.
+_OPTIONS = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.primary_user_agent", f"bacctl/{__version__}"),
+    # A name with several addresses: all of them in turn, those that answer.
+    ("grpc.lb_policy_name", "round_robin"),
+    # What another client of this process has seen of a server is no reason to wait.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    # How long one attempt to connect may take.
+    ("grpc.min_reconnect_backoff_ms", 5000),
+)
+
+C = TypeVar("C")
+
+
+class Connections(Generic[C]):
+    """Channels to the servers of one client, made when they are needed.
+
+    Parameters
+    ----------
+    endpoints : Endpoints
+        The servers.
+    security : Security
+        How to speak to them.
+    """
+
+    def __init__(self, endpoints: Endpoints, security: Security) -> None:
+        # Before anything imports gRPC, as tritonclient does: its C core reads this once, and would write
+        # lines of its own to stderr beside errors.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        self.security = security
+        self.endpoints = endpoints
+        self.closed = False
+        self._channels: dict[str, tuple[C, Any]] = {}
+
+    @property
+    def url(self) -> str:
+        """The servers, to be shown."""
+        return ", ".join(self.endpoints.addresses)
+
+    def stub(self, address: str, make: Callable[..., C]) -> Any:
+        """Return the methods of a server; `make` makes a channel where there is none yet."""
+        if self.closed:
+            raise from_catalogue("BAC-CLIENT-CLOSED")
+        known = self._channels.get(address)
+        if known is None:
+            from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
+
+            channel = make(address, self._options(address))
+            known = self._channels.setdefault(address, (channel, GRPCInferenceServiceStub(channel)))
+        return known[1]
+
+    def take_all(self) -> list[C]:
+        """Mark everything as closed and return the channels that are to be closed."""
+        self.closed = True
+        channels = [channel for channel, _ in self._channels.values()]
+        self._channels = {}
+        return channels
+
+    @contextmanager
+    def judging(self, address: str) -> Iterator[None]:
+        """Leave a server alone for a while whose answer turns out to be another request's."""
+        try:
+            yield
+        except BacctlError as error:
+            if is_mix_up(error):
+                self.endpoints.failed(address)
+            raise
+
+    def error(self, fault: Any, address: str, claim: Claim | None = None) -> BacctlError:
+        """Turn gRPC's fault into an error, and remember a server that nobody answers at or that errs."""
+        if self.closed:
+            return from_catalogue("BAC-CLIENT-CLOSED", "the client was closed during the call")
+        status, message = fault.code().name, str(fault.details() or "")
+        tls = self.security.tls
+        error = translated(status, message, address, tls=tls, tag=None if claim is None else claim.tag)
+        if type(error) is ServerUnavailableError and is_connecting(message):
+            # Of a name with several addresses gRPC quotes only one, which may be the wrong one.
+            error = tls_mismatch(address, look(address, self.security), tls=tls) or error
+        if isinstance(error, ServerUnavailableError) or is_mix_up(error):
+            self.endpoints.failed(address)
+        return error
+
+    def _options(self, address: str) -> list[tuple[str, Any]]:
+        options: list[tuple[str, Any]] = [
+            *_OPTIONS,
+            # A proxy named in the environment would be asked even for this machine itself.
+            ("grpc.enable_http_proxy", int(not is_loopback(address))),
+        ]
+        if self.security.server_name is not None:
+            options.append(("grpc.ssl_target_name_override", self.security.server_name))
+        return options
+
+
+def load_grpc() -> Any:
+    """Import gRPC, which takes long, once it is needed."""
+    import grpc.aio
+
+    return grpc

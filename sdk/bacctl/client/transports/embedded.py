@@ -1,0 +1,183 @@
+"""The way to a server of one's own: gRPC to it, and another start where it has died."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from bacctl._claim import is_mix_up
+from bacctl.client.transports._faults import model_has_died
+from bacctl.client.transports.asynchronous import AsyncGrpcTransport
+from bacctl.client.transports.blocking import GrpcTransport
+from bacctl.client.transports.endpoints import Endpoints
+from bacctl.client.transports.security import Security
+from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer
+from bacctl.errors import BacctlError, ServerFaultError, ServerUnavailableError, from_catalogue
+from bacctl.server.embedded import EmbeddedServer
+
+T = TypeVar("T")
+
+_CLEARING_S = 2.0
+"""How long a dead server may take to be gone, in seconds. One that only does not answer is not killed."""
+
+
+class EmbeddedTransport:
+    """Calls to a server on this machine, for threads.
+
+    Parameters
+    ----------
+    server : EmbeddedServer
+        It is stopped with this transport.
+    """
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self._server = server
+        self._inner: GrpcTransport | None = None
+        self._closed = False
+        self._changing = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """``host:port`` of the server."""
+        return self._server.url
+
+    def infer(
+        self, data: bytes, options: Mapping[str, Any] | None, timeout: float = DEFAULT_TIMEOUT_S
+    ) -> Answer:
+        """Have one image measured."""
+        return self._supervised(lambda inner: inner.infer(data, options, timeout))
+
+    def metadata(self, timeout: float = DEFAULT_TIMEOUT_S) -> tuple[str, str]:
+        """Return the server's name and version."""
+        return self._supervised(lambda inner: inner.metadata(timeout))
+
+    def close(self) -> None:
+        """Close the connection and stop the server."""
+        self._closed = True
+        if self._inner is not None:
+            self._inner.close()
+        with self._changing:
+            if self._inner is not None:  # made in between, by a call that was starting the server
+                self._inner.close()
+            self._server.stop()
+
+    def _supervised(self, call: Callable[[GrpcTransport], T]) -> T:
+        inner = self._connected()
+        try:
+            return call(inner)
+        except (ServerUnavailableError, ServerFaultError) as error:
+            self._let_go(inner, error)
+            raise
+
+    def _connected(self) -> GrpcTransport:
+        with self._changing:
+            if self._closed:
+                raise from_catalogue("BAC-CLIENT-CLOSED")
+            if self._inner is None:
+                if not self._server.running:
+                    self._server.start()
+                self._inner = GrpcTransport(Endpoints([self._server.url]), Security(tls=False))
+            return self._inner
+
+    def _let_go(self, inner: GrpcTransport, error: BacctlError) -> None:
+        """Make the next attempt start the server again, if it, or a model, died or it mixes up images."""
+        with self._changing:
+            if self._inner is not inner or self._closed:
+                return
+            if model_has_died(error) or is_mix_up(error) or _has_ended(self._server):
+                self._server.stop()
+                # Not closed: calls of other threads that break off now are to be tried again.
+                self._inner = None
+
+
+class AsyncEmbeddedTransport:
+    """Calls to a server on this machine, for one event loop. The first one starts it.
+
+    Parameters
+    ----------
+    server : EmbeddedServer
+        Not started yet. It is stopped with this transport.
+    """
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self._server = server
+        self._inner: AsyncGrpcTransport | None = None
+        self._closed = False
+        self._changing = asyncio.Lock()
+
+    @property
+    def url(self) -> str:
+        """``host:port`` of the server; empty before it is started."""
+        return self._server.url
+
+    async def start(self) -> None:
+        """Start the server, as the first call does too."""
+        await self._connected()
+
+    async def infer(
+        self, data: bytes, options: Mapping[str, Any] | None, timeout: float = DEFAULT_TIMEOUT_S
+    ) -> Answer:
+        """Have one image measured."""
+        return await self._supervised(lambda inner: inner.infer(data, options, timeout))
+
+    async def metadata(self, timeout: float = DEFAULT_TIMEOUT_S) -> tuple[str, str]:
+        """Return the server's name and version."""
+        return await self._supervised(lambda inner: inner.metadata(timeout))
+
+    async def close(self) -> None:
+        """Close the connection and stop the server."""
+        self._closed = True
+        if self._inner is not None:
+            await self._inner.close()
+        async with self._changing:
+            if self._inner is not None:
+                await self._inner.close()
+            await asyncio.to_thread(self._server.stop)
+
+    async def _supervised(self, call: Callable[[AsyncGrpcTransport], Awaitable[T]]) -> T:
+        inner = await self._connected()
+        try:
+            return await call(inner)
+        except (ServerUnavailableError, ServerFaultError) as error:
+            await self._let_go(inner, error)
+            raise
+
+    async def _connected(self) -> AsyncGrpcTransport:
+        async with self._changing:
+            if self._closed:
+                raise from_catalogue("BAC-CLIENT-CLOSED")
+            if self._inner is None:
+                if not self._server.running:
+                    await self._start()
+                self._inner = AsyncGrpcTransport(Endpoints([self._server.url]), Security(tls=False))
+            return self._inner
+
+    async def _start(self) -> None:
+        starting = asyncio.ensure_future(asyncio.to_thread(self._server.start))
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # A thread cannot be cancelled: wait for the server, so that it can be stopped.
+            await asyncio.wait([starting])
+            await asyncio.to_thread(self._server.stop)
+            raise
+
+    async def _let_go(self, inner: AsyncGrpcTransport, error: BacctlError) -> None:
+        async with self._changing:
+            if self._inner is not inner or self._closed:
+                return
+            if model_has_died(error) or is_mix_up(error) or await asyncio.to_thread(_has_ended, self._server):
+                await asyncio.to_thread(self._server.stop)
+                self._inner = None
+
+
+def _has_ended(server: EmbeddedServer) -> bool:
+    deadline = time.monotonic() + _CLEARING_S
+    while server.running:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

@@ -1,0 +1,111 @@
+"""Requests to Triton and its answers as KServe messages, without anything being sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bacctl._claim import BINDING, Claim
+from bacctl.client.transports.transport import Answer
+from bacctl.errors import BacctlError, from_catalogue
+from bacctl.results import SCHEMA
+from bacctl.results._checked import parsed
+from bacctl.server.repository import ENSEMBLE
+
+_DTYPES = {"REPORT": "<u1", "MASK": "<u1", "DENSITY": "<f4"}
+
+
+def infer_request(data: bytes, options: Mapping[str, Any] | None, claim: Claim | None = None) -> Any:
+    """Write the request for one image.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    options : mapping or None
+        Sent as OPTIONS.
+    claim : Claim, optional
+        Sent with them, for the answer to be known by.
+
+    Returns
+    -------
+    ModelInferRequest
+    """
+    from tritonclient.grpc.service_pb2 import ModelInferRequest
+
+    request = ModelInferRequest(model_name=ENSEMBLE)
+    tensors = {"DICOM": data}
+    if claim is not None:
+        options = claim.options(options)
+    if options is not None:
+        tensors["OPTIONS"] = json.dumps(options).encode()
+    for name, content in tensors.items():
+        request.inputs.add(name=name, datatype="UINT8", shape=[len(content)])
+        request.raw_input_contents.append(content)
+    return request
+
+
+def read_answer(response: Any, claim: Claim | None = None) -> Answer:
+    """Take the answer apart, and trust no size: Triton 2.51 under NumPy 2 sends right shapes of nothing.
+
+    Parameters
+    ----------
+    response : ModelInferResponse
+        What came back.
+    claim : Claim, optional
+        What was sent with the request, which the answer has to repeat.
+
+    Returns
+    -------
+    Answer
+
+    Raises
+    ------
+    IncompatibleServerError
+        It is the answer of another kind of model, follows another schema, or does not say whose it is.
+    ServerFaultError
+        Something is missing from it, or it is the answer to another request (BAC-SERVER-MIXED-UP).
+    """
+    names = [output.name for output in response.outputs]
+    if not set(_DTYPES) <= set(names):
+        raise incompatible("the model bac of this server gives other outputs")
+    if len(response.raw_output_contents) != len(names):
+        raise _unreadable()
+    raw = dict(zip(names, response.raw_output_contents, strict=True))
+    shapes = {output.name: tuple(output.shape) for output in response.outputs}
+    try:
+        report = parsed(raw["REPORT"])
+    except ValueError:
+        raise _unreadable() from None
+    if not isinstance(report, dict) or report.get("schema", SCHEMA) != SCHEMA:
+        raise incompatible(f"the server does not report by {SCHEMA}, the schema of this client")
+    if claim is not None:
+        claim.check(report, {name: raw[name] for name in _DTYPES})
+    try:
+        shape = (int(report["rows"]), int(report["columns"]))
+        packed = np.frombuffer(raw["MASK"], _DTYPES["MASK"])
+        density = np.frombuffer(raw["DENSITY"], _DTYPES["DENSITY"]).reshape(shapes["DENSITY"])
+        if packed.size != -(-shape[0] * shape[1] // 8) or density.shape not in (shape, (0, 0)):
+            raise ValueError
+        mask = np.unpackbits(packed, count=shape[0] * shape[1]).reshape(shape).view(np.bool_)
+    except (KeyError, TypeError, ValueError, OverflowError):  # JSON's 1e999 is no whole number
+        raise _unreadable() from None
+    # Said of this one request, and no part of the result.
+    report = {name: value for name, value in report.items() if name != BINDING}
+    return Answer(report, mask, density if density.size else None)
+
+
+def incompatible(found: str) -> BacctlError:
+    """Say what the server does not have in common with this client."""
+    return from_catalogue("BAC-SERVER-INCOMPATIBLE", found)
+
+
+def _unreadable() -> BacctlError:
+    return from_catalogue(
+        "BAC-SERVER-FAULT",
+        "the server sent an empty or unreadable answer; its models need NumPy below 2, which "
+        "`bacctl doctor` checks",
+    )

@@ -1,0 +1,1 @@
+"""Keeping a server going: watched, told of, started again."""

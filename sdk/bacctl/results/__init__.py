@@ -1,0 +1,48 @@
+"""What an analysis gives back: frozen, typed records.
+
+Each has ``to_dict``, which gives its part of the JSON document described by ``schema/analysis-1.json`` or
+``schema/comparison-1.json``.
+"""
+
+from bacctl.results.comparison import BreastComparison, Change, ExamComparison, Obstacle, Verdict
+from bacctl.results.exam import (
+    AreaClass,
+    BreastResult,
+    CategoryBasis,
+    CsbiGrade,
+    ExamResult,
+    MassCategory,
+    ViewResult,
+)
+from bacctl.results.image import ImageResult, Laterality, MassBasis, Status
+from bacctl.results.parts import AreaEstimate, Beam, Notice, Vessel
+
+SCHEMA = "bacctl.analysis/1"
+COMPARISON_SCHEMA = "bacctl.comparison/1"
+INTENDED_USE = "research use only"
+
+__all__ = [
+    "COMPARISON_SCHEMA",
+    "INTENDED_USE",
+    "SCHEMA",
+    "AreaClass",
+    "AreaEstimate",
+    "Beam",
+    "BreastComparison",
+    "BreastResult",
+    "CategoryBasis",
+    "Change",
+    "CsbiGrade",
+    "ExamComparison",
+    "ExamResult",
+    "ImageResult",
+    "Laterality",
+    "MassBasis",
+    "MassCategory",
+    "Notice",
+    "Obstacle",
+    "Status",
+    "Verdict",
+    "Vessel",
+    "ViewResult",
+]

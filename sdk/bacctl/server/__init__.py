@@ -1,0 +1,1 @@
+"""A Triton of one's own: found, started, watched, ended."""

@@ -1,0 +1,327 @@
+"""The embedded server: the real ``tritonserver``, started for one program and gone with it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from bacctl.errors import ServerUnavailableError, unavailable
+from bacctl.server import supervisor as _supervisor
+from bacctl.server.flags import listeners, settings
+from bacctl.server.repository import DEFAULT_CONFIG, check_backends, default_repository, link_repository
+from bacctl.server.tls import ServerTls
+from bacctl.server.triton_wheel import BACKENDS, TritonWheel, find_triton, link_backend
+from bacctl.service.binding import MARK
+
+_LOOPBACK = "127.0.0.1"
+NEEDED_SHM_BYTES = 512 * 2**20
+"""Free space in /dev/shm: two large mammograms on their way through three steps."""
+_GRACE_S = 5.0  # the exit timeout, and what the stubs take to end
+_PORT_ATTEMPTS = 3
+_STARTED = {
+    "grpc": b"Started GRPCInferenceService",
+    "http": b"Started HTTPService",
+    "metrics": b"Started Metrics Service",
+}
+
+
+class EmbeddedServer:
+    """A Triton server of our own, on this machine, without a GPU.
+
+    It ends with this object, with this process (kill -9 included), and leaves no process, no shared memory
+    and no file behind. Ctrl-C reaches this process only, which then stops the server.
+
+    Parameters
+    ----------
+    repository : Path, optional
+        Model repository. Default: the one that belongs to this package.
+    host : str, optional
+        Address to listen on. Default: loopback, so that nobody else on the network can send images.
+    port : int, optional
+        gRPC port; 0 picks a free one.
+    http_port, metrics_port : int, optional
+        The same for HTTP and for Prometheus metrics; None leaves them off.
+    model_config : str, optional
+        Which configuration of the models: "cpu", or one of the repository's ``configs/NAME.pbtxt``.
+    tls : ServerTls, optional
+        Encrypt gRPC. Triton's HTTP and metrics have no TLS.
+    log : Path, optional
+        File that the server's log is added to. Default: a temporary one, shown only when the start fails.
+    start_timeout_s : float, optional
+        How long the start may take.
+
+    Attributes
+    ----------
+    url : str
+        ``host:port`` to give to a client. Known once started.
+    key : str
+        What opens the calls that stay locked to clients, such as those for statistics.
+
+    Examples
+    --------
+    >>> with EmbeddedServer() as server:  # doctest: +SKIP
+    ...     client = Client(server.url)
+    """
+
+    def __init__(
+        self,
+        repository: Path | None = None,
+        *,
+        host: str = _LOOPBACK,
+        port: int = 0,
+        http_port: int | None = None,
+        metrics_port: int | None = None,
+        model_config: str = DEFAULT_CONFIG,
+        tls: ServerTls | None = None,
+        log: Path | None = None,
+        start_timeout_s: float = 120.0,
+    ) -> None:
+        self._repository = repository
+        self._model_config = model_config
+        self._tls = tls
+        self._host = host
+        self._wanted = {"grpc": port, "http": http_port, "metrics": metrics_port}
+        self._log = None if log is None else Path(log).absolute()  # the server's current folder is its own
+        self._start_timeout_s = start_timeout_s
+        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._mark: Path | None = None
+        self.key = secrets.token_hex(16)
+        self.ports: dict[str, int] = {}
+        self.url = ""
+
+    def __enter__(self) -> EmbeddedServer:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> EmbeddedServer:
+        """Start the server and wait until it accepts connections, that is, until all models are loaded.
+
+        Returns
+        -------
+        EmbeddedServer
+            Itself.
+
+        Raises
+        ------
+        ServerUnavailableError
+            It cannot run here, or did not start; the reason is one line that says what to do.
+        """
+        if self._supervisor is not None:
+            raise unavailable("this embedded server has been started already; make another one")
+        repository = self._repository or default_repository()
+        check_backends(repository, self._model_config, BACKENDS)
+        if self._tls is not None:
+            self._tls.server_name()
+        wheel = find_triton()
+        _check_shared_memory()
+        for _ in range(_PORT_ATTEMPTS):
+            try:
+                self._start_once(wheel, repository)
+            except _PortTakenError as taken:
+                # Somebody took it between our look and Triton's. Look again.
+                address = str(taken)
+            else:
+                return self
+        raise _in_use(address)
+
+    def restart(self) -> None:
+        """Stop the server and start it again on the same ports.
+
+        Raises
+        ------
+        ServerUnavailableError
+            It did not start.
+        """
+        self.stop()
+        # Whoever was told where it listens must find it there again.
+        self._wanted.update(self.ports)
+        self.start()
+
+    def stop(self) -> None:
+        """Stop the server, its models and its supervisor. Does nothing where none runs."""
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is None:
+            return
+        if supervisor.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                supervisor.stdin.close()  # the supervisor takes this as its order to clear up
+        try:
+            supervisor.wait(_GRACE_S + 10.0)
+        except subprocess.TimeoutExpired:
+            supervisor.kill()
+            supervisor.wait()
+
+    @property
+    def running(self) -> bool:
+        """Whether the server process is there (not whether it answers: see `bacctl.client.canary`)."""
+        return self._supervisor is not None and self._supervisor.poll() is None
+
+    @property
+    def mixed_up(self) -> bool:
+        """Whether the server found that its steps mixed up images. It answers nothing more from then on."""
+        return self._mark is not None and self._mark.exists()
+
+    @property
+    def _local(self) -> str:
+        return _LOOPBACK if self._host == "0.0.0.0" else self._host  # noqa: S104
+
+    def _start_once(self, wheel: TritonWheel, repository: Path) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="bacctl-"))
+        try:
+            self._mark = folder / "mixed-up"
+            prefix = f"bacctl_{os.getpid()}_{secrets.token_hex(4)}_"
+            log = self._log or folder / "server.log"
+            self.ports = {
+                name: _free_port(self._host, port) for name, port in self._wanted.items() if port is not None
+            }
+            command = [
+                str(wheel.server),
+                f"--model-repository={link_repository(repository, folder / 'models', self._model_config)}",
+                f"--backend-directory={link_backend(wheel, folder / 'backends')}",
+                *settings(prefix, self.key),
+                *listeners(self._host, self.ports),
+                *(self._tls.flags() if self._tls is not None else ()),
+            ]
+            with open(log, "ab+") as stream:
+                stream.seek(0, os.SEEK_END)
+                start = stream.tell()
+                self._supervisor = _supervise(
+                    {
+                        "command": command,
+                        "environment": {**wheel.environment, MARK: str(self._mark)},
+                        "folder": str(folder),
+                        "log": str(log),
+                        "shm_prefix": prefix,
+                        "grace_s": _GRACE_S,
+                    },
+                    folder,
+                )
+                try:
+                    self._wait_until_listening(stream)
+                except BaseException as error:
+                    self.stop()
+                    stream.seek(start)
+                    if isinstance(error, ServerUnavailableError):
+                        raise _explained(error, stream.read().decode(errors="replace")) from None
+                    raise
+        finally:
+            if self._supervisor is None:
+                shutil.rmtree(folder, ignore_errors=True)
+        self.url = f"{self._local}:{self.ports['grpc']}"
+
+    def _wait_until_listening(self, log: BinaryIO) -> None:
+        # The log is asked and not the port, at which somebody else may answer.
+        awaited = {_STARTED[name] for name in self.ports}
+        deadline = time.monotonic() + self._start_timeout_s
+        line = b""
+        while awaited:
+            # What is being written may come in two halves.
+            rest = log.readline()
+            line = rest if line.endswith(b"\n") else line + rest
+            awaited = {start for start in awaited if start not in line}
+            if not rest:
+                if not self.running:
+                    raise unavailable("the embedded Triton ended while starting")
+                if time.monotonic() > deadline:
+                    raise unavailable(
+                        f"the embedded Triton did not start within {self._start_timeout_s:.0f} s"
+                    )
+                time.sleep(0.03)
+        # Triton announces HTTP and metrics a moment before it binds them.
+        for port in self.ports.values():
+            while not self._accepts(port):
+                if not self.running or time.monotonic() > deadline:
+                    raise unavailable(f"the embedded Triton does not accept connections at port {port}")
+                time.sleep(0.03)
+
+    def _accepts(self, port: int) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection((self._local, port), timeout=1.0):
+            return True
+        return False
+
+
+class _PortTakenError(Exception):
+    """Another process listens where Triton wanted to; the message is the address."""
+
+
+def _supervise(orders: dict[str, object], folder: Path) -> subprocess.Popen[bytes]:
+    # Triton's stub puts the current folder first on its import path. There must be nothing in it.
+    empty = folder / "run"
+    empty.mkdir()
+    supervisor = subprocess.Popen(  # noqa: S603  # this interpreter and our own module
+        # Isolated, so that nothing in the current folder can stand in for the standard library.
+        [sys.executable, "-I", os.path.abspath(_supervisor.__file__)],
+        cwd=empty,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    if supervisor.stdin is not None:
+        supervisor.stdin.write(json.dumps(orders).encode() + b"\n")
+        supervisor.stdin.flush()
+    return supervisor
+
+
+def _free_port(host: str, port: int) -> int:
+    """Return the port, or any free one for 0, if Triton will be able to listen on it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As Triton does: connections that have just been closed are no reason to wait for a minute.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise _in_use(f"{host}:{port}") from None
+            raise unavailable(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another address"
+            ) from None
+        chosen: int = probe.getsockname()[1]
+    return chosen
+
+
+def _in_use(address: str) -> ServerUnavailableError:
+    return unavailable(f"{address} is in use; choose another port")
+
+
+def _check_shared_memory() -> None:
+    free = shutil.disk_usage(_supervisor.SHARED_MEMORY).free if _supervisor.SHARED_MEMORY.is_dir() else 0
+    if free < NEEDED_SHM_BYTES:
+        raise unavailable(
+            f"{free / 2**20:.0f} MB are free in /dev/shm and {NEEDED_SHM_BYTES / 2**20:.0f} MB are needed; "
+            "in a container add --shm-size=1g"
+        )
+
+
+def _explained(error: ServerUnavailableError, log: str) -> Exception:
+    """Add what the log says last about the cause, and keep the log."""
+    faults = [line for line in log.splitlines() if " E " in line or "failed to load" in line]
+    taken = re.search(r"Socket '(.+?)' already in use", log)
+    if taken:
+        return _PortTakenError(taken[1])
+    causes = [line for line in faults if "failed to load" in line] or faults or log.splitlines()[-1:]
+    # Python faults in models come with a traceback, after a literal "\\n\\n".
+    cause = (
+        causes[0].split("] ", 1)[-1].split("\\n\\n")[0].strip(' "')[:300] if causes else "its log is empty"
+    )
+    handle, name = tempfile.mkstemp(prefix="bacctl-server-", suffix=".log")
+    with os.fdopen(handle, "w") as stream:
+        stream.write(log)
+    return unavailable(f"{error.reason}: {cause}; the log is in {name}")

@@ -1,0 +1,1 @@
+"""What runs inside the server: the steps' requests and answers, and whose answer it is."""

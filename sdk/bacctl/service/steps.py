@@ -1,0 +1,240 @@
+"""What the three Python models of the ensemble share. Runs inside Triton's Python stub.
+
+The stub's helper module exists only there, so that it is handed in (``pb_utils``) and this module can be
+tested without a server.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bac_imaging.errors import CATALOGUE, ImagingError, RefusedError
+from bac_imaging.openvino import load_openvino
+from bacctl._claim import marked
+from bacctl.service.binding import take_claim
+
+if TYPE_CHECKING:
+    from bac_imaging.vessels.find import PostProcessing
+    from bac_imaging.vessels.probability import ProbabilityMap
+
+Tensors = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the server needs to know about the weights.
+
+    Attributes
+    ----------
+    sha256 : str
+        Digest of ``model.onnx``.
+    threshold : float
+        Probability from which on a pixel beside a vessel's core counts as calcified artery.
+    post_processing : mapping of str to float
+        Fields of `bac_imaging.vessels.find.PostProcessing` that were chosen with it; what is left out has the
+        pipeline's default.
+    probability_map : mapping or None
+        What makes probabilities of scores, as `bac_imaging.vessels.probability.ProbabilityMap` writes it.
+    """
+
+    sha256: str
+    threshold: float
+    post_processing: Mapping[str, float] = field(default_factory=dict)
+    probability_map: Mapping[str, Any] | None = None
+
+    def fitted(self) -> ProbabilityMap | None:
+        """Return the map from scores to probabilities; None where the card has none.
+
+        Raises
+        ------
+        ValueError
+            What stands there is none that this version of the pipeline knows.
+        """
+        from bac_imaging.vessels.probability import ProbabilityMap
+
+        if self.probability_map is None:
+            return None
+        try:
+            return ProbabilityMap.from_dict(self.probability_map)
+        except ValueError as error:
+            raise ValueError(f"model_card.json: {error}; fit it again") from None
+
+    def parameters(self) -> PostProcessing:
+        """Return the post-processing as the pipeline takes it.
+
+        Raises
+        ------
+        ValueError
+            The card names something that this version of the pipeline does not know.
+        """
+        from bac_imaging.vessels.find import PostProcessing  # the models before the last do without it
+
+        # The outline is the card's threshold, and nothing else.
+        known = {entry.name for entry in fields(PostProcessing)} - {"outline"}
+        unknown = ", ".join(sorted(set(self.post_processing) - known))
+        if unknown:
+            raise ValueError(
+                f"model_card.json: post_processing names {unknown}, which this version does not know; "
+                "export the model again"
+            )
+        return PostProcessing.of(self.threshold, self.post_processing)
+
+
+def read_model_card(folder: Path) -> ModelCard:
+    """Read the card beside the weights and hold the weights against it.
+
+    Parameters
+    ----------
+    folder : Path
+        Version folder of the segmentation model, with ``model_card.json`` and ``model.onnx``.
+
+    Returns
+    -------
+    ModelCard
+
+    Raises
+    ------
+    ValueError
+        The weights are not those that the card describes: its threshold and figures would be another
+        network's. Or its post-processing is not made of numbers.
+    """
+    card = json.loads((folder / "model_card.json").read_text())
+    digest = sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    if digest != card["sha256"]:
+        raise ValueError(
+            f"{folder / 'model.onnx'} does not match its model_card.json; export the model again"
+        )
+    chosen = card.get("post_processing", {})
+    if not isinstance(chosen, dict) or not all(
+        type(value) in (int, float) and math.isfinite(value) for value in chosen.values()
+    ):
+        raise ValueError(
+            f"{folder / 'model_card.json'}: post_processing is not made of numbers; export the model again"
+        )
+    return ModelCard(digest, float(card["threshold"]), chosen, card.get("probability_map"))
+
+
+def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensors], Tensors]) -> list[Any]:
+    """Answer requests one by one, so that one bad image never spoils another's answer.
+
+    Parameters
+    ----------
+    pb_utils : module
+        ``triton_python_backend_utils``.
+    requests : iterable of InferenceRequest
+        As ``execute`` gets them.
+    answer : callable
+        From input arrays by name to output arrays by name. May raise.
+
+    Returns
+    -------
+    list of InferenceResponse
+        In the order of the requests. A refusal or failure with a code of the catalogue arrives as
+        INVALID_ARGUMENT, ``"BAC-...: reason"``, followed by the caller's tag where it sent one; anything
+        else as INTERNAL, ``"BAC-INTERNAL: ..."``, its place in the code in the log.
+    """
+    responses = []
+    for request in requests:
+        inputs: Tensors = {}
+        try:
+            inputs = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
+            outputs = [pb_utils.Tensor(name, np.ascontiguousarray(a)) for name, a in answer(inputs).items()]
+            responses.append(pb_utils.InferenceResponse(output_tensors=outputs))
+        except ImagingError as error:
+            refusal = pb_utils.TritonError(
+                marked(str(error), _tag_of(inputs)), pb_utils.TritonError.INVALID_ARG
+            )
+            responses.append(pb_utils.InferenceResponse(error=refusal))
+        except Exception as error:
+            # The message may quote the header, so only the kind and the place are logged.
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            kind = type(error).__name__
+            pb_utils.Logger.log_error(f"BAC-INTERNAL: {kind} at {frame.filename}:{frame.lineno}")
+            entry = CATALOGUE["BAC-INTERNAL"]
+            fault = pb_utils.TritonError(
+                f"BAC-INTERNAL: {entry.meaning} ({kind}); {entry.hint}", pb_utils.TritonError.INTERNAL
+            )
+            responses.append(pb_utils.InferenceResponse(error=fault))
+    return responses
+
+
+def to_json(value: Mapping[str, Any]) -> npt.NDArray[np.uint8]:
+    """Return the bytes of the JSON text, shape (n,); NaN and infinity are faults, not JSON."""
+    return np.frombuffer(json.dumps(value, allow_nan=False).encode(), np.uint8)
+
+
+def from_json(array: npt.NDArray[np.uint8] | None) -> dict[str, Any] | None:
+    """Read what `to_json` wrote; None for an input that was not sent or is empty.
+
+    Raises
+    ------
+    RefusedError
+        BAC-OPTIONS-INVALID: it is no JSON object.
+    """
+    if array is None or array.size == 0:
+        return None
+    try:
+        value = json.loads(array.tobytes())
+    except (ValueError, RecursionError):
+        raise RefusedError("BAC-OPTIONS-INVALID") from None
+    if not isinstance(value, dict):
+        raise RefusedError("BAC-OPTIONS-INVALID")
+    return value
+
+
+def _tag_of(inputs: Tensors) -> str | None:
+    """Return the tag of a request that is being refused, perhaps for what its options are."""
+    try:
+        return take_claim(from_json(inputs.get("OPTIONS")))[0].tag
+    except RefusedError:
+        return None
+
+
+def pack_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """Pack a mask of shape (rows, columns) row by row into bits, the first pixel in the high bit."""
+    return np.packbits(mask.reshape(-1))
+
+
+def compile_segmenter(path: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
+    """Compile the network for this CPU.
+
+    Parameters
+    ----------
+    path : Path
+        ONNX file, ``TILES`` float32 [batch, 1, 512, 512] to ``PROBABILITY`` of the same shape.
+
+    Returns
+    -------
+    callable
+        From float32 (1, 1, 512, 512) to float32 of the same shape, valid until the next call.
+    """
+    ov = load_openvino()
+    core = ov.Core()
+    model = core.read_model(path)
+    # The file's own check sums are for engines that run it alone, and would be rounded here.
+    model = ov.Model([model.output("PROBABILITY")], model.get_parameters())
+    _, *image = model.input(0).partial_shape
+    model.reshape([1, *(size.get_length() for size in image)])
+    # bf16 doubles the speed where the CPU has it, and is slow where it has to be imitated.
+    precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+    compiled = core.compile_model(
+        model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+    )
+    request = compiled.create_infer_request()
+
+    def segment(tile: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        request.infer([tile], share_inputs=True)
+        output: npt.NDArray[np.float32] = request.get_output_tensor(0).data
+        return output
+
+    return segment

@@ -1,0 +1,1 @@
+"""At which scores a vessel counts: demands chosen on validation women."""

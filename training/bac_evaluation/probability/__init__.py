@@ -1,0 +1,1 @@
+"""Is a probability of BAC what it says: judged finds, calibration, reliability."""

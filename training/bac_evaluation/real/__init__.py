@@ -1,0 +1,1 @@
+"""Real images with labels instead of masks."""

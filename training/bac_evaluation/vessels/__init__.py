@@ -1,0 +1,1 @@
+"""Vessels against vessels: matched, measured, and chosen by their demands."""

@@ -1,0 +1,1 @@
+"""Images and masks: lists, checks, sources, labelled real images and their folds."""

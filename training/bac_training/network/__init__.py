@@ -1,0 +1,1 @@
+"""The U-Net: layers, losses, metrics, checkpoints, and what runs it."""

@@ -1,0 +1,1 @@
+"""Patches: where they are drawn, and how their appearance is changed."""
