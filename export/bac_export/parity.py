@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bac_export.errors import ExportError
+from bac_imaging.context import Context
 from bac_imaging.openvino import load_openvino
 from bac_imaging.pipeline import prepare, quantify
 from bac_imaging.vessels.find import PostProcessing
@@ -124,13 +124,13 @@ class Case:
         Normalised tiles.
     signal : ndarray of float32, shape (h, w)
         Signal on the working grid.
-    context : mapping
+    context : Context
         Everything else that `bac_imaging.pipeline.quantify` needs.
     """
 
     tiles: FloatArray
     signal: FloatArray
-    context: Mapping[str, Any]
+    context: Context
 
 
 def phantom_cases(numbers: Sequence[int] = CASES) -> list[Case]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bac_imaging.mass.calibration import Calibration
-from bac_imaging.mass.measure import VesselMass
+from bac_imaging.mass.weigh import VesselMass
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_imaging.grid.working_grid import window_of
-from bac_imaging.mass.measure import VesselMass, most_calcium
+from bac_imaging.mass.weigh import VesselMass, most_calcium
 from bac_imaging.vessels.find import Segmentation
 
 # mg/mm2 of a wall of 0.4 mm round a lumen of 3 mm, half as dense as solid salt: 1.00 over the whole wall seen

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from bac_evaluation.pictures import to_grey
 from bac_evaluation.real.figures import Case
-from bac_evaluation.real.rows import look_labelled
+from bac_evaluation.real.rows import quantify_labelled
 from bac_evaluation.settings import Settings
 from bac_imaging.pipeline import to_working_mask
 from bac_training.data.labelled import LabelledImage, LabelledSet
@@ -86,7 +86,7 @@ def draw_worst(
         old.unlink()
     written = []
     for number, (image, row) in enumerate(choose_worst(cases, count), start=1):
-        prepared, result = look_labelled(
+        prepared, result = quantify_labelled(
             labelled.folder, image, labelled.lines.get(image.view.path), *judge_of(image)
         )
         mask = to_working_mask(result.mask, prepared.context)
