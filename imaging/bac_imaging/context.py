@@ -12,11 +12,11 @@ from typing import Any, Literal, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.errors import Notice
 from bac_imaging.grid.working_grid import working_spacing
-from bac_imaging.read.attributes.beam import Beam
 from bac_imaging.read.mammogram import Mammogram
 from bac_imaging.wire import read_as
+from bac_terms.beam import Beam
+from bac_terms.notices import Notice
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]

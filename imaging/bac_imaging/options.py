@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bac_imaging.errors import RefusedError
+from bac_terms.errors import RefusedError
 
 _NO_PAIR = "pixel_spacing_mm is not a pair of numbers"
 

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.context import Context
-from bac_imaging.errors import Notice
 from bac_imaging.grid.breast import find_breast
 from bac_imaging.grid.normalise import normalise
 from bac_imaging.grid.tiles import cut_tiles, stitch_tiles
@@ -27,6 +26,7 @@ from bac_imaging.vessels.find import PostProcessing, Segmentation, find_vessels,
 from bac_imaging.vessels.probability import ProbabilityMap, probabilities
 from bac_imaging.vessels.stored import number_stored
 from bac_imaging.weighing import Weighed, weigh
+from bac_terms.notices import Notice
 
 __all__ = [
     "Prepared",

@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
 from bac_imaging.context import Context
-from bac_imaging.errors import Notice
 from bac_imaging.mass.area import estimate_of
 from bac_imaging.mass.weigh import VesselMass
 from bac_imaging.vessels.probability import Probabilities
+from bac_terms.measured import MassBasis
+from bac_terms.notices import Notice
 
 IntArray = npt.NDArray[np.int32]
-MassBasis = Literal["calibrated", "estimated", "none"]
 
 
 @dataclass(frozen=True)

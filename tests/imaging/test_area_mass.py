@@ -13,8 +13,8 @@ import pytest
 
 import bac_imaging.mass.area
 from bac_imaging.context import Context
-from bac_imaging.errors import Notice
 from bac_imaging.mass.area import AreaDensity, AreaFit, area_fit, estimate_of, read_fit
+from bac_terms.notices import Notice
 from bacctl.server.repository import default_repository
 
 WRITTEN = Context.from_dict(

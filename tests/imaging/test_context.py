@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bac_imaging.context import Context
-from bac_imaging.read.attributes.beam import Beam
+from bac_terms.beam import Beam
 
 WRITTEN = Path(__file__).parents[1] / "wire" / "context.json"
 """By the release before `Context` was a record, of a raw image."""

@@ -59,7 +59,7 @@ def segment_view(folder: Path, view: View, segmenter: Segmenter) -> Segmented:
 
     Raises
     ------
-    ImagingError
+    BacctlError
         When the image is refused or fails.
     """
     return segment((folder / view.path).read_bytes(), view.options, segmenter)

@@ -16,8 +16,8 @@ from bac_evaluation.dataset import Dataset, View, read_dataset
 from bac_evaluation.served import Segmented, segment_view
 from bac_evaluation.settings import Settings
 from bac_evaluation.work import collect, over_views
-from bac_imaging.errors import ImagingError
 from bac_imaging.pipeline import to_working_mask
+from bac_terms.errors import FailedError, RefusedError
 from bac_training.data.truth import Woman
 from bac_training.errors import TrainingError
 from bac_training.network.backends import Segmenter
@@ -182,7 +182,7 @@ def _measured(folder: Path, view: View, segmenter: Segmenter, settings: Settings
     try:
         image = segment_view(folder, view, segmenter)
         result = image.quantify(settings.parameters())
-    except ImagingError as error:
+    except (RefusedError, FailedError) as error:
         refusal = {"status": error.status, "code": error.code, "reason": error.reason}
         return {"path": view.path, "result": refusal, "contrast": None}
     return {"path": view.path, "result": result.report, "contrast": _contrast(image, result.mask)}
