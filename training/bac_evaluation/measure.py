@@ -13,7 +13,7 @@ from scipy import ndimage
 from bac_evaluation.dataset import View
 from bac_evaluation.served import Segmented, segment_view
 from bac_evaluation.settings import Settings
-from bac_evaluation.vessels.finds import Finds, judge_finds
+from bac_evaluation.vessels.findings import Findings, judge_findings
 from bac_evaluation.vessels.froc import Candidate, score_vessels
 from bac_evaluation.vessels.geometry import Shape, near, shape_of, shapes_of
 from bac_evaluation.vessels.matching import TOLERANCE_MM, FoundVessel, TrueVessel, compare, share_masses
@@ -76,7 +76,7 @@ class Row:
         Everything that a looser rule would take for a vessel, with its score.
     vessel_scores : list of float
         For each true vessel the score down to which candidates must be taken to find it, 0 where none does.
-    finds : Finds or None
+    findings : Findings or None
         What was found, one by one, for probabilities; None of an image that was refused or failed.
     """
 
@@ -90,7 +90,7 @@ class Row:
     found_vessels: list[FoundVessel] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     vessel_scores: list[float] = field(default_factory=list)
-    finds: Finds | None = None
+    findings: Findings | None = None
 
     @property
     def is_true(self) -> bool:
@@ -99,7 +99,9 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        return {**asdict(self), "finds": None if self.finds is None else self.finds.to_dict()}
+        row = asdict(self)
+        del row["findings"]
+        return {**row, "finds": None if self.findings is None else self.findings.to_dict()}
 
     @classmethod
     def from_dict(cls, row: dict[str, Any]) -> Row:
@@ -115,7 +117,7 @@ class Row:
             found_vessels=[FoundVessel(**vessel) for vessel in row["found_vessels"]],
             candidates=[Candidate(**candidate) for candidate in row["candidates"]],
             vessel_scores=row["vessel_scores"],
-            finds=None if row["finds"] is None else Finds.from_dict(row["finds"]),
+            findings=None if row["finds"] is None else Findings.from_dict(row["finds"]),
         )
 
 
@@ -209,7 +211,7 @@ def _compare(
         found_vessels=found_vessels,
         candidates=candidates,
         vessel_scores=scores,
-        finds=judge_finds(result, spacing, pixel_mm2, true_px, true_line, step),
+        findings=judge_findings(result, spacing, pixel_mm2, true_px, true_line, step),
     )
 
 

@@ -157,7 +157,8 @@ def summarise(
 def _judged(dataset: Dataset, rows: Mapping[str, Row], segmenter: Segmenter, settings: Settings) -> JudgedSet:
     name = dataset.folder.resolve().name
     images = [
-        JudgedImage(name, view.path, rows[view.path].is_true, rows[view.path].finds) for view in dataset.views
+        JudgedImage(name, view.path, rows[view.path].is_true, rows[view.path].findings)
+        for view in dataset.views
     ]
     return JudgedSet(name, dataset.sha256, (segmenter.sha256,), settings.to_dict(), tuple(images))
 

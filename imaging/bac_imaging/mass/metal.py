@@ -3,10 +3,10 @@
 They are thin, long and bright, as a calcified artery is, but no artery holds more calcium than solid
 hydroxyapatite from wall to wall. Calcified arteries stay far below: bone, which holds a third of that, is
 as dense as plaques get, and the lumen is blood. Where only the walls were outlined, though, a wall seen
-edge-on is as deep as the artery and not as it is wide: a find has to be denser than such a wall too.
+edge-on is as deep as the artery and not as it is wide: a finding has to be denser than such a wall too.
 
-Metal that touches an artery, such as a clip on it, is one find with it and together they may weigh less than
-either bound. It is not told apart, but a place that is denser than any wall gives it away.
+Metal that touches an artery, such as a clip on it, is one finding with it and together they may weigh less
+than either bound. The two are not separated, but a place that is denser than any wall gives the metal away.
 """
 
 from __future__ import annotations

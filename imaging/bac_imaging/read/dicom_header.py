@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import io
 import warnings
-import zlib
 from dataclasses import dataclass
 
 import pydicom
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from bac_imaging.read.attributes.acceptance import MAX_FILE_BYTES, Kind, check_kind, check_layout
+from bac_imaging.read.attributes.acceptance import Kind, check_kind, check_layout
 from bac_imaging.read.attributes.beam import read_beam
 from bac_imaging.read.attributes.codestream import Expected
 from bac_imaging.read.attributes.geometry import Geometry, read_geometry
@@ -21,12 +19,10 @@ from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.attributes.identifiers import is_uid, names_nothing
 from bac_imaging.read.attributes.spacing import Spacing
 from bac_imaging.read.attributes.views import View, read_view
+from bac_imaging.read.dicom_file import PIXEL_DATA_TAGS, inflated
 from bac_terms.beam import Beam
-from bac_terms.errors import RefusedError
 from bac_terms.notices import Notice
 
-PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\0", b"\x7f\xe0\0\x10")
-_META_LENGTH = b"\x02\0\0\0UL\x04\0"
 _HEADER_BYTES = 1 << 24  # of what was deflated: more than any header, and less than a small file may become
 
 
@@ -116,40 +112,3 @@ def _identifier_notices(header: Header) -> list[Notice]:
         found = f"what stands for the UID of the {' and of the '.join(odd)} is none; it is taken as it is"
         notices.append(Notice.of("BAC-W-UID-INVALID", found))
     return notices
-
-
-def inflated(data: bytes, most: int | None = None) -> bytes:
-    """Undo the deflated transfer syntax within bounds: pydicom would inflate without end.
-
-    Parameters
-    ----------
-    data : bytes
-        The whole file.
-    most : int, optional
-        Of what was deflated, no more than this many bytes from its beginning, whatever follows. Default: all.
-
-    Returns
-    -------
-    bytes
-        The file as it would be without; one that is not deflated as it is.
-
-    Raises
-    ------
-    RefusedError
-        ``BAC-FILE-NOT-IMAGE``, ``BAC-FILE-TOO-LARGE`` or ``BAC-FILE-TRUNCATED``.
-    """
-    start = data.find(_META_LENGTH, 0, 140)
-    if start < 0 or DeflatedExplicitVRLittleEndian.encode() not in data[start : start + 4096]:
-        return data
-    body = start + 12 + int.from_bytes(data[start + 8 : start + 12], "little")
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        inflated = inflater.decompress(data[body:], most or MAX_FILE_BYTES)
-    except zlib.error:
-        raise RefusedError("BAC-FILE-NOT-IMAGE", "the deflated DICOM dataset is damaged") from None
-    if most is None and inflater.unconsumed_tail:
-        raise RefusedError("BAC-FILE-TOO-LARGE")
-    if most is None and not inflater.eof:
-        raise RefusedError("BAC-FILE-TRUNCATED")
-    deflated, plain = DeflatedExplicitVRLittleEndian.encode(), ExplicitVRLittleEndian.encode()
-    return data[:body].replace(deflated, plain.ljust(len(deflated), b"\0")) + inflated

@@ -1,4 +1,4 @@
-"""What speaks for an image's finds being calcified arteries, in a few numbers each."""
+"""What speaks for an image's findings being calcified arteries, in a few numbers each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class VesselEvidence:
-    """What speaks for one find.
+    """What speaks for one finding.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class VesselEvidence:
     mean : float
         Mean probability of its core.
     length_mm, area_mm2 : float
-        Of the find's centre line and of its core, in the detector's plane.
+        Of the finding's centre line and of its core, in the detector's plane.
     deep : float
         Part of its core that lies more than 3 mm from the skin line, which processing for presentation makes
         bright and beaded.
@@ -48,7 +48,7 @@ class Evidence:
         As `bac_imaging.vessels.find.Segmentation` has it: of the finds, or of everything where there are
         none.
     vessels : tuple of VesselEvidence
-        One for each find, in their order.
+        One for each finding, in their order.
     """
 
     peak: float
@@ -58,12 +58,12 @@ class Evidence:
 def evidence_of(
     found: Segmentation, probability: FloatArray, breast: BoolArray, spacing_mm: tuple[float, float]
 ) -> Evidence:
-    """Describe the finds of an image.
+    """Describe the findings of an image.
 
     Parameters
     ----------
     found : Segmentation
-        The finds.
+        The findings.
     probability : ndarray of float32, shape (h, w)
         Probability on the working grid.
     breast : ndarray of bool, shape (h, w)

@@ -150,7 +150,7 @@ def _beginning(data: bytes) -> bytes:
     """Return what holds the identifiers of an image; of a bad one, deflated or not, no more is looked at."""
     if _DEFLATED not in data[:_META_BYTES]:
         return data[:_HEADER_BYTES]
-    from bac_imaging.read.dicom_header import inflated
+    from bac_imaging.read.dicom_file import inflated
 
     try:
         return inflated(data, _HEADER_BYTES)

@@ -132,12 +132,12 @@ def _told(judged: JudgedSet) -> list[dict[str, Any]]:
     """Say what of a report was fitted on, by source."""
     told = []
     for source in sorted({image.source for image in judged.images}):
-        own = [image for image in judged.images if image.source == source and image.finds is not None]
+        own = [image for image in judged.images if image.source == source and image.findings is not None]
         known = [
-            find.true
+            finding.true
             for image in own
-            for find in (image.finds.finds if image.finds is not None else ())
-            if find.true is not None
+            for finding in (image.findings.vessels if image.findings is not None else ())
+            if finding.true is not None
         ]
         told.append(
             {

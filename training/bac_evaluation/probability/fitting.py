@@ -1,4 +1,4 @@
-"""Fitting the map from what speaks for a find, or an image, to the probability that it is BAC."""
+"""Fitting the map from what speaks for a finding, or an image, to the probability that it is BAC."""
 
 from __future__ import annotations
 
@@ -43,24 +43,28 @@ def fit_map(images: Sequence[JudgedImage], prevalence: float) -> ProbabilityMap:
     Raises
     ------
     TrainingError
-        When there are no images with BAC, none without, or no true or no false find.
+        When there are no images with BAC, none without, or no true or no false finding.
     """
-    measured = [image for image in images if image.finds is not None]
+    measured = [image for image in images if image.findings is not None]
     if len({image.is_true for image in measured}) < 2:
         raise TrainingError("the map is fitted on images with and without BAC; give reports that hold both")
     weights = weights_of(measured, prevalence)
     cases, truth, of_case = [], [], []
     for image, weight in zip(measured, weights, strict=True):
-        for find in image.finds.finds if image.finds is not None else ():
-            if find.true is not None:
-                cases.append(vessel_features(find.evidence))
-                truth.append(find.true)
+        for finding in image.findings.vessels if image.findings is not None else ():
+            if finding.true is not None:
+                cases.append(vessel_features(finding.evidence))
+                truth.append(finding.true)
                 of_case.append(weight)
     if len(set(truth)) < 2:
         raise TrainingError("the map is fitted on true and on false finds; give reports that hold both")
     vessel = fit_rise(cases, np.array(truth), np.array(of_case), VESSEL)
     found, nothing = (
-        [n for n, image in enumerate(measured) if image.finds is not None and bool(image.finds.finds) is any_]
+        [
+            n
+            for n, image in enumerate(measured)
+            if image.findings is not None and bool(image.findings.vessels) is any_
+        ]
         for any_ in (True, False)
     )
     curves = []
@@ -142,4 +146,4 @@ def _of_image(image: JudgedImage, vessel: Rise) -> dict[str, float]:
     evidence = image.evidence
     if not evidence.vessels:
         return nothing_features(evidence)
-    return found_features([vessel.log_odds(vessel_features(find)) for find in evidence.vessels])
+    return found_features([vessel.log_odds(vessel_features(finding)) for finding in evidence.vessels])

@@ -11,7 +11,7 @@ import numpy as np
 
 from bac_evaluation.served import segment
 from bac_evaluation.settings import Settings
-from bac_evaluation.vessels.finds import Finds, judge_finds
+from bac_evaluation.vessels.findings import Findings, judge_findings
 from bac_evaluation.vessels.geometry import near, points_mm
 from bac_evaluation.vessels.matching import TOLERANCE_MM
 from bac_imaging.pipeline import Prepared, Quantified
@@ -51,7 +51,7 @@ class RealRow:
         Of it, what lies more than 3 mm from any line.
     line_mm, covered_mm : float
         Length drawn as BAC, and of it what lies within 1 mm of the mask.
-    finds : Finds or None
+    findings : Findings or None
         What was found, one by one, for probabilities; None of an image that was refused or failed.
     """
 
@@ -65,18 +65,21 @@ class RealRow:
     far_mm2: float = 0.0
     line_mm: float = 0.0
     covered_mm: float = 0.0
-    finds: Finds | None = None
+    findings: Findings | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        finds = None if self.finds is None else self.finds.to_dict()
-        return {**asdict(self), "false_mm2": list(self.false_mm2), "finds": finds}
+        row = asdict(self)
+        del row["findings"]
+        findings = None if self.findings is None else self.findings.to_dict()
+        return {**row, "false_mm2": list(self.false_mm2), "finds": findings}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> RealRow:
         """Read what `to_dict` wrote."""
-        finds = None if row["finds"] is None else Finds.from_dict(row["finds"])
-        return cls(**{**row, "false_mm2": tuple(row["false_mm2"]), "finds": finds})
+        plain = {**row, "false_mm2": tuple(row["false_mm2"])}
+        finds = plain.pop("finds")
+        return cls(**plain, findings=None if finds is None else Findings.from_dict(finds))
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,7 @@ def _measure(
         far_mm2=pixel_mm2 * float((~near(pixels, drawn, WIDE_MM)).sum()),
         line_mm=step * len(bac),
         covered_mm=step * float(near(bac, pixels, TOLERANCE_MM).sum()),
-        finds=judge_finds(
+        findings=judge_findings(
             result,
             spacing,
             pixel_mm2,
