@@ -161,12 +161,14 @@ class Context:
         if not isinstance(value, dict) or set(value) != {*hints, "grid"}:
             raise ValueError("no context of this release")
         tiles = read_as(tuple[tuple[int, int], ...], value["origins"])
-        known: dict[str, Any] = {
+        attributes: dict[str, Any] = {
             "origins": np.array(tiles, dtype=np.int32).reshape(-1, 2),
             "breast": _unpack(value["breast"], read_as(tuple[int, int], value["grid"])),
         }
-        known |= {name: read_as(hint, value[name]) for name, hint in hints.items() if name not in known}
-        context = cls(**known)
+        attributes |= {
+            name: read_as(hint, value[name]) for name, hint in hints.items() if name not in attributes
+        }
+        context = cls(**attributes)
         sizes = (context.rows, context.columns, context.magnification, *context.pixel_spacing_mm)
         if not all(0 < size < math.inf for size in sizes) or not 0 <= context.min_probability <= 1:
             raise ValueError("a number of the context is out of range")

@@ -235,17 +235,17 @@ def report(
         Report, mask and density.
     """
     spacing, point = context.working_spacing_mm, context.min_probability
-    evidence = evidence_of(weighed.found, probability, context.breast, spacing)
+    evidence = evidence_of(weighed.segmentation, probability, context.breast, spacing)
     sure = replace(probabilities(evidence, parameters, fitted), point=point)
     below = [number for number, value in enumerate(sure.vessels, start=1) if value < point]
     if below:
         weighed = _leave_out_below(weighed, below, probability, signal, context)
-        kept = evidence_of(weighed.found, probability, context.breast, spacing)
+        kept = evidence_of(weighed.segmentation, probability, context.breast, spacing)
         # That the image shows BAC, the vessels that were left out speak for too.
         sure = replace(sure, vessels=probabilities(kept, parameters, fitted).vessels)
-    found = weighed.found
-    labels = number_stored(found, probability, parameters.outline, context.shape)
-    written = make_report(context, labels, found.lengths_mm, sure, weighed.mass, weights_sha256)
+    segmentation = weighed.segmentation
+    labels = number_stored(segmentation, probability, parameters.outline, context.shape)
+    written = make_report(context, labels, segmentation.lengths_mm, sure, weighed.mass, weights_sha256)
     return Quantified(written, labels > 0, weighed.density, labels, evidence)
 
 
@@ -257,7 +257,7 @@ def _leave_out_below(
     finds = "a find has" if count == 1 else f"{count} finds have"
     below_point = f"a probability below {context.min_probability:g}, the one asked for"
     metal = [notice for notice in weighed.mass.notices if notice.code == "BAC-W-METAL"]
-    again = weigh(leave_out(weighed.found, below, probability), probability, signal, context)
+    again = weigh(leave_out(weighed.segmentation, below, probability), probability, signal, context)
     notices = (
         *metal,
         *again.mass.notices,
@@ -303,6 +303,6 @@ def quantify(
         raise ValueError(f"the signal is {signal.shape}, its context says {context.working_shape}")
     parameters = PostProcessing() if parameters is None else parameters
     probability = stitch(tiles, context)
-    found = find(probability, context, parameters)
-    weighed = weigh(found, probability, signal, context)
+    segmentation = find(probability, context, parameters)
+    weighed = weigh(segmentation, probability, signal, context)
     return report(weighed, probability, signal, context, parameters, fitted, weights_sha256)

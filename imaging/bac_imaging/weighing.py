@@ -38,16 +38,18 @@ class Weighed(NamedTuple):
         Masses with their basis, or the reason why there are none.
     density : ndarray of float32, shape (rows, columns) or (0, 0)
         Density in mg/mm2 on the stored matrix; (0, 0) without a mass.
-    found : Segmentation
+    segmentation : Segmentation
         The vessels, without what its weight shows to be metal.
     """
 
     mass: MassResult
     density: FloatArray
-    found: Segmentation
+    segmentation: Segmentation
 
 
-def weigh(found: Segmentation, probability: FloatArray, signal: FloatArray, context: Context) -> Weighed:
+def weigh(
+    segmentation: Segmentation, probability: FloatArray, signal: FloatArray, context: Context
+) -> Weighed:
     """Weigh the vessels where the image allows it; third step after the network.
 
     Only FOR PROCESSING images are linear in the logarithm of exposure; what is made for viewing has been
@@ -55,7 +57,7 @@ def weigh(found: Segmentation, probability: FloatArray, signal: FloatArray, cont
 
     Parameters
     ----------
-    found : Segmentation
+    segmentation : Segmentation
         Vessels.
     probability, signal : ndarray of float32, shape (h, w)
         Probability and signal on the working grid.
@@ -69,25 +71,27 @@ def weigh(found: Segmentation, probability: FloatArray, signal: FloatArray, cont
     """
     nothing = np.zeros((0, 0), dtype=np.float32)
     if context.signal_kind != "log_exposure" or context.presentation_intent != "FOR PROCESSING":
-        return Weighed(MassResult("none", (), None, (_no_exposure_scale(context),)), nothing, found)
+        return Weighed(MassResult("none", (), None, (_no_exposure_scale(context),)), nothing, segmentation)
     beam = context.beam
     calibration = calibrate(beam)
     if isinstance(calibration, Notice):
-        return Weighed(MassResult("none", (), None, (calibration,)), nothing, found)
+        return Weighed(MassResult("none", (), None, (calibration,)), nothing, segmentation)
     scale_known, magnification = context.exposure_scale_known, context.magnification
     spacing_mm = context.working_spacing_mm
     avoid = probability > _SUSPICIOUS
-    weighed = weigh_vessels(signal, context.breast, avoid, found, calibration, spacing_mm, magnification)
-    metal = find_metal(found, weighed.vessels, spacing_mm, magnification, scale_known=scale_known)
-    working = np.where(np.isin(found.zones, metal), np.float32(0), weighed.density)
+    weighed = weigh_vessels(
+        signal, context.breast, avoid, segmentation, calibration, spacing_mm, magnification
+    )
+    metal = find_metal(segmentation, weighed.vessels, spacing_mm, magnification, scale_known=scale_known)
+    working = np.where(np.isin(segmentation.zones, metal), np.float32(0), weighed.density)
     vessels = tuple(v for number, v in enumerate(weighed.vessels, start=1) if number not in metal)
-    found = leave_out(found, metal, probability)
-    touched = find_touched(found, working, spacing_mm, scale_known=scale_known)
+    segmentation = leave_out(segmentation, metal, probability)
+    touched = find_touched(segmentation, working, spacing_mm, scale_known=scale_known)
     # A linear signal of known scale is minus the logarithm of the stored value.
-    level = float(np.exp(-np.median(signal[found.mask]))) if scale_known and vessels else None
+    level = float(np.exp(-np.median(signal[segmentation.mask]))) if scale_known and vessels else None
     is_certain = scale_known and not context.mass_in_doubt
     interval = mass_interval(vessels, calibration, scale_known=is_certain, level_dn=level)
-    window = window_of(found.mask, MARGIN_PX + 2, context.shape) or _NOTHING
+    window = window_of(segmentation.mask, MARGIN_PX + 2, context.shape) or _NOTHING
     density = resample_area(working, context.shape, window)
     notices = []
     if not is_certain:
@@ -100,14 +104,14 @@ def weigh(found: Segmentation, probability: FloatArray, signal: FloatArray, cont
         notices.append(Notice.of("BAC-W-SIZE-UNCHECKED"))
     if metal:
         notices.append(Notice.of("BAC-W-METAL", _too_heavy(len(metal))))
-    if _is_clipped(signal, found.mask):
+    if _is_clipped(signal, segmentation.mask):
         notices.append(Notice.of("BAC-W-CLIPPED", "pixels under a vessel are saturated, clipped or missing"))
     if touched:
         notices.append(Notice.of("BAC-W-METAL-TOUCHES"))
     if not all(vessel.weighed for vessel in vessels):
         notices.append(Notice.of("BAC-W-VESSEL-NOT-WEIGHED"))
     basis: MassBasis = "calibrated" if is_certain else "estimated"
-    return Weighed(MassResult(basis, vessels, interval, tuple(notices)), density, found)
+    return Weighed(MassResult(basis, vessels, interval, tuple(notices)), density, segmentation)
 
 
 def _is_clipped(signal: FloatArray, mask: BoolArray) -> bool:

@@ -149,8 +149,8 @@ def to_grey(window: npt.NDArray[np.float32], breast: BoolArray) -> npt.NDArray[n
 def _caption(view: View, row: Row) -> tuple[str, str]:
     masses = (view.mass_mg, row.result.get("calcium_mass_mg"))
     true, measured = ("-" if mass is None else f"{mass:.1f} mg" for mass in masses)
-    said = " ".join(word for word in (view.laterality, view.view, view.look) if word)
-    first = f"Dice {row.overlap.dice:.3f}; true {true}, measured {measured}; {said}"
+    view_label = " ".join(word for word in (view.laterality, view.view, view.look) if word)
+    first = f"Dice {row.overlap.dice:.3f}; true {true}, measured {measured}; {view_label}"
     return first, "truth yellow, result blue; research use only"
 
 

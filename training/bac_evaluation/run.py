@@ -194,9 +194,9 @@ def _numbered(folder: Path, kind: str) -> Callable[[int], Path]:
 
 def _plot(folder: Path, report: Report, sample: Sample) -> dict[str, list[str]]:
     shown: dict[str, list[str]] = {}
-    known = figure.weighed(sample.women)
-    if known.any():
-        true, measured = sample.women["true_mg"][known], sample.women["mg"][known]
+    weighed = figure.weighed(sample.women)
+    if weighed.any():
+        true, measured = sample.women["true_mg"][weighed], sample.women["mg"][weighed]
         value = {name: found.value for name, found in report.figures["mass"].items()}
         plots.scatter(true, measured, _nan(value["woman_slope"]), _nan(value["woman_intercept_mg"])).save(
             folder / "scatter.png"

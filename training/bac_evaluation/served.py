@@ -44,13 +44,13 @@ class Segmented:
 
     def vessels(self, parameters: PostProcessing) -> Segmentation:
         """Find the vessels; where they can be weighed, without what is too heavy to be calcium."""
-        found = find(self.probability, self.context, parameters)
-        return weigh(found, self.probability, self.prepared.signal, self.context).found
+        segmentation = find(self.probability, self.context, parameters)
+        return weigh(segmentation, self.probability, self.prepared.signal, self.context).segmentation
 
     def quantify(self, parameters: PostProcessing, fitted: ProbabilityMap | None = None) -> Quantified:
         """Do as `bac_imaging.pipeline.quantify`, whose first step is done."""
-        found = find(self.probability, self.context, parameters)
-        weighed = weigh(found, self.probability, self.prepared.signal, self.context)
+        segmentation = find(self.probability, self.context, parameters)
+        weighed = weigh(segmentation, self.probability, self.prepared.signal, self.context)
         return report(weighed, self.probability, self.prepared.signal, self.context, parameters, fitted)
 
 

@@ -35,7 +35,7 @@ _ASSUMED_SCALE = 2.2
 
 
 def find_metal(
-    found: Segmentation,
+    segmentation: Segmentation,
     masses: Sequence[VesselMass],
     spacing_mm: tuple[float, float],
     magnification: float,
@@ -46,7 +46,7 @@ def find_metal(
 
     Parameters
     ----------
-    found : Segmentation
+    segmentation : Segmentation
         Vessels.
     masses : sequence of VesselMass
         What each would hold if it were calcium.
@@ -64,11 +64,13 @@ def find_metal(
     """
     pixel_area = spacing_mm[0] * spacing_mm[1] / magnification**2
     # Of the cores: a halo of doubt around a wire must not make room for calcium.
-    counts = np.bincount(found.zones[found.core], minlength=len(found.lengths_mm) + 1)[1:]
+    counts = np.bincount(segmentation.zones[segmentation.core], minlength=len(segmentation.lengths_mm) + 1)[
+        1:
+    ]
     slack = 1.0 if scale_known else _ASSUMED_SCALE
     metal = []
     for number, (count, length, mass) in enumerate(
-        zip(counts, found.lengths_mm, masses, strict=True), start=1
+        zip(counts, segmentation.lengths_mm, masses, strict=True), start=1
     ):
         area = float(count) * pixel_area
         most = max(most_calcium(area, length / magnification), _DENSEST_MG_PER_MM2 * area)
@@ -78,7 +80,7 @@ def find_metal(
 
 
 def find_touched(
-    found: Segmentation,
+    segmentation: Segmentation,
     density: npt.NDArray[np.float32],
     spacing_mm: tuple[float, float],
     *,
@@ -88,7 +90,7 @@ def find_touched(
 
     Parameters
     ----------
-    found : Segmentation
+    segmentation : Segmentation
         Vessels.
     density : ndarray of float32, shape (h, w)
         Calcium in mg/mm2 on the working grid, were it calcium.
@@ -105,9 +107,9 @@ def find_touched(
     most = (1.0 if scale_known else _ASSUMED_SCALE) * _DENSEST_PLACE_MG_PER_MM2
     size = [max(1, round(_PLACE_MM / spacing)) for spacing in spacing_mm]
     numbers = []
-    for number, box in enumerate(ndimage.find_objects(found.zones), start=1):
+    for number, box in enumerate(ndimage.find_objects(segmentation.zones), start=1):
         if box is not None:
-            own = np.where(found.zones[box] == number, density[box], np.float32(0))
+            own = np.where(segmentation.zones[box] == number, density[box], np.float32(0))
             # Behind dense plaques little is left of the beam, and noise makes single pixels of it far too
             # dense: half of the place has to be. The mean only says where to look, as medians take long.
             near = window_of(ndimage.uniform_filter(own, size, mode="constant") > most, max(size))

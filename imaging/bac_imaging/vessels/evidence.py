@@ -56,13 +56,13 @@ class Evidence:
 
 
 def evidence_of(
-    found: Segmentation, probability: FloatArray, breast: BoolArray, spacing_mm: tuple[float, float]
+    segmentation: Segmentation, probability: FloatArray, breast: BoolArray, spacing_mm: tuple[float, float]
 ) -> Evidence:
     """Describe the findings of an image.
 
     Parameters
     ----------
-    found : Segmentation
+    segmentation : Segmentation
         The findings.
     probability : ndarray of float32, shape (h, w)
         Probability on the working grid.
@@ -75,15 +75,15 @@ def evidence_of(
     -------
     Evidence
     """
-    if not found.lengths_mm:
-        return Evidence(found.peak)
+    if not segmentation.lengths_mm:
+        return Evidence(segmentation.peak)
     pixel_mm2 = spacing_mm[0] * spacing_mm[1]
-    points = np.argwhere(found.core)
-    owner = found.zones[points[:, 0], points[:, 1]]
+    points = np.argwhere(segmentation.core)
+    owner = segmentation.zones[points[:, 0], points[:, 1]]
     deep = from_skin_mm((points + 0.5) * spacing_mm, breast, spacing_mm) > BANDS_MM[0]
     vessels = []
     values = probability[points[:, 0], points[:, 1]]
-    for number, length in enumerate(found.lengths_mm, start=1):
+    for number, length in enumerate(segmentation.lengths_mm, start=1):
         own = owner == number
         vessels.append(
             VesselEvidence(
@@ -94,4 +94,4 @@ def evidence_of(
                 deep=float(deep[own].mean()),
             )
         )
-    return Evidence(found.peak, tuple(vessels))
+    return Evidence(segmentation.peak, tuple(vessels))

@@ -14,7 +14,7 @@ IntArray = npt.NDArray[np.int32]
 
 
 def number_stored(
-    found: Segmentation, probability: FloatArray, outline: float, out_shape: tuple[int, int]
+    segmentation: Segmentation, probability: FloatArray, outline: float, out_shape: tuple[int, int]
 ) -> IntArray:
     """Outline the vessels on the stored matrix and number their pixels.
 
@@ -22,7 +22,7 @@ def number_stored(
 
     Parameters
     ----------
-    found : Segmentation
+    segmentation : Segmentation
         Vessels on the working grid.
     probability : ndarray of float32, shape (h, w)
         Probability on the working grid.
@@ -37,16 +37,18 @@ def number_stored(
         Number of the vessel (from 1) of each pixel, 0 for none.
     """
     labels = np.zeros(out_shape, dtype=np.int32)
-    near, window = window_of(found.mask, 2), window_of(found.mask, 1, out_shape)
+    near, window = window_of(segmentation.mask, 2), window_of(segmentation.mask, 1, out_shape)
     if near is None or window is None:
         return labels
     kept = np.zeros(probability.shape, dtype=np.float32)
-    beside = ndimage.binary_dilation(found.mask[near], np.ones((3, 3))) & (found.zones[near] > 0)
+    beside = ndimage.binary_dilation(segmentation.mask[near], np.ones((3, 3))) & (
+        segmentation.zones[near] > 0
+    )
     kept[near] = np.where(beside, probability[near], np.float32(0))
     coarser = out_shape[0] < probability.shape[0] or out_shape[1] < probability.shape[1]
     resample = resample_area if coarser else resample_linear
     inside = resample(kept, out_shape, window)[window] >= outline
-    too_far = (kept[near] >= outline) & ~found.mask[near]
+    too_far = (kept[near] >= outline) & ~segmentation.mask[near]
     if too_far.any():
         # What is too far from a core is outside, however probable.
         near_core = np.ones(probability.shape, dtype=np.float32)
@@ -56,5 +58,5 @@ def number_stored(
         (np.arange(n)[part] * m + m // 2) // n
         for n, m, part in zip(out_shape, probability.shape, window, strict=True)
     )
-    labels[window] = np.where(inside, found.zones[np.ix_(rows, columns)], 0)
+    labels[window] = np.where(inside, segmentation.zones[np.ix_(rows, columns)], 0)
     return labels

@@ -242,7 +242,7 @@ def cases_of(woman: Woman, generator: str, rows: Mapping[str, Mapping[str, Any]]
     return [*found, *case("woman", woman.views, woman.mass_mg or 0.0, exam.area_mm2)]
 
 
-def _by_breast(views: Sequence[View], amount: Callable[[View], float | None]) -> float:
+def _by_breast(views: Sequence[View], quantity: Callable[[View], float | None]) -> float:
     """Add up over breasts the mean of their views."""
     sides = {view.laterality for view in views}
-    return sum(fmean(amount(view) or 0.0 for view in views if view.laterality == side) for side in sides)
+    return sum(fmean(quantity(view) or 0.0 for view in views if view.laterality == side) for side in sides)

@@ -20,7 +20,7 @@ from bac_evaluation.dataset import Dataset, View
 from bac_evaluation.served import segment_view
 from bac_evaluation.settings import Settings
 from bac_evaluation.vessels.geometry import shape_of
-from bac_evaluation.vessels.matching import MATCHED_SHARE, TOLERANCE_MM
+from bac_evaluation.vessels.matching import MATCHED_FRACTION, TOLERANCE_MM
 from bac_evaluation.work import over_views
 from bac_imaging.grid.working_grid import window_of
 from bac_imaging.pipeline import to_working_mask
@@ -165,7 +165,7 @@ def _pieces_of(
     for number, box in enumerate(ndimage.find_objects(found.zones), start=1):
         piece = found.mask[box] & (found.zones[box] == number)
         line = shape_of(piece, (1.0, 1.0)).line.astype(int)
-        false = close[box][line[:, 0], line[:, 1]].mean() < MATCHED_SHARE
+        false = close[box][line[:, 0], line[:, 1]].mean() < MATCHED_FRACTION
         peak = float(probability[box][piece].max())
         pieces.append([peak, int(piece.sum()) * pixel_area, found.lengths_mm[number - 1], int(false)])
     window = window_of(found.core, round(1.0 / min(spacing_mm)))

@@ -111,24 +111,24 @@ def fit_rise(
     names : sequence of str
         Features to fit.
     """
-    table = np.array([[case[name] for name in names] for case in cases], dtype=np.float64)
-    table = table.reshape(len(cases), len(names))
-    if not len(table):  # nothing was ever found, or always something: nothing is known
+    features = np.array([[case[name] for name in names] for case in cases], dtype=np.float64)
+    features = features.reshape(len(cases), len(names))
+    if not len(features):  # nothing was ever found, or always something: nothing is known
         return Rise(0.0, dict.fromkeys(names, 0.0), dict.fromkeys(names, (0.0, 0.0)))
-    low, high = np.percentile(table, _TAILS, axis=0)
-    table = np.clip(table, low, high)
-    middle, spread = table.mean(axis=0), np.maximum(table.std(axis=0), 1e-6)
-    scaled = (table - middle) / spread
+    low, high = np.percentile(features, _TAILS, axis=0)
+    features = np.clip(features, low, high)
+    middle, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
+    scaled = (features - middle) / spread
     positives = int(truth.sum())
     negatives = len(truth) - positives
     target = np.where(truth, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    share = weights / weights.mean()
+    relative = weights / weights.mean()
 
     def loss(parameters: DoubleArray) -> tuple[float, DoubleArray]:
         log_odds = parameters[0] + scaled @ parameters[1:]
-        off = share * (1.0 / (1.0 + np.exp(-log_odds)) - target)
+        off = relative * (1.0 / (1.0 + np.exp(-log_odds)) - target)
         slope = np.array([off.sum(), *(scaled.T @ off + _RIDGE * parameters[1:])])
-        likelihood = share * (np.logaddexp(0.0, log_odds) - target * log_odds)
+        likelihood = relative * (np.logaddexp(0.0, log_odds) - target * log_odds)
         return float(likelihood.sum() + 0.5 * _RIDGE * (parameters[1:] ** 2).sum()), slope
 
     start = np.zeros(1 + len(names))

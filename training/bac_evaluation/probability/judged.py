@@ -101,9 +101,9 @@ def weights_of(images: Sequence[JudgedImage], prevalence: float) -> npt.NDArray[
     for numbers in groups.values():
         weights[numbers] = min(len(numbers), _MOST) / len(numbers)
     truth = np.array([image.is_true for image in images], dtype=bool)
-    for own, share in ((truth, prevalence), (~truth, 1.0 - prevalence)):
+    for own, fraction in ((truth, prevalence), (~truth, 1.0 - prevalence)):
         if own.any():
-            weights[own] *= share / weights[own].sum()
+            weights[own] *= fraction / weights[own].sum()
     return np.asarray(weights / weights.sum())
 
 

@@ -171,5 +171,5 @@ def reliability_of(
 
 
 def _of(cases: Sequence[tuple[float, bool, float]]) -> Reliability:
-    table = np.array(cases, dtype=np.float64).reshape(len(cases), 3)
-    return reliability(table[:, 0], table[:, 1] > 0.5, table[:, 2])
+    columns = np.array(cases, dtype=np.float64).reshape(len(cases), 3)
+    return reliability(columns[:, 0], columns[:, 1] > 0.5, columns[:, 2])

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_evaluation.vessels.geometry import near, shape_of
-from bac_evaluation.vessels.matching import MATCHED_SHARE, TOLERANCE_MM
+from bac_evaluation.vessels.matching import MATCHED_FRACTION, TOLERANCE_MM
 from bac_imaging.pipeline import Quantified
 from bac_imaging.vessels.evidence import Evidence, VesselEvidence
 
@@ -133,8 +133,8 @@ def judge_findings(
             covered.append(np.zeros(len(line), dtype=bool))
             continue
         shape = shape_of(result.labels[box] == number, spacing_mm, (box[0].start, box[1].start))
-        is_true: bool | None = bool(near(shape.line, true, TOLERANCE_MM).mean() >= MATCHED_SHARE)
-        if not is_true and near(shape.line, true_or_excused, TOLERANCE_MM).mean() >= MATCHED_SHARE:
+        is_true: bool | None = bool(near(shape.line, true, TOLERANCE_MM).mean() >= MATCHED_FRACTION)
+        if not is_true and near(shape.line, true_or_excused, TOLERANCE_MM).mean() >= MATCHED_FRACTION:
             is_true = None
         false_mm2 = pixel_mm2 * float((~near(shape.pixels, true_or_excused, TOLERANCE_MM)).sum())
         findings.append(Finding(evidence, is_true, false_mm2))

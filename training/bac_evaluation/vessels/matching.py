@@ -17,12 +17,12 @@ from scipy.spatial import cKDTree
 
 from bac_evaluation.vessels.geometry import Shape, hausdorff_95, near
 
-__all__ = ["MATCHED_SHARE", "TOLERANCE_MM", "FoundVessel", "TrueVessel", "compare", "share_masses"]
+__all__ = ["MATCHED_FRACTION", "TOLERANCE_MM", "FoundVessel", "TrueVessel", "compare", "share_masses"]
 
 DoubleArray = npt.NDArray[np.float64]
 
 TOLERANCE_MM = 1.0
-MATCHED_SHARE = 0.25
+MATCHED_FRACTION = 0.25
 _FITTING_STEPS = 50
 _TINY = 1e-9
 
@@ -56,7 +56,7 @@ class TrueVessel:
     @property
     def found(self) -> bool:
         """Whether it counts as found."""
-        return self.covered >= MATCHED_SHARE
+        return self.covered >= MATCHED_FRACTION
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class FoundVessel:
     @property
     def false(self) -> bool:
         """Whether it counts as a false alarm."""
-        return self.true_share < MATCHED_SHARE
+        return self.true_share < MATCHED_FRACTION
 
 
 def compare(
@@ -104,7 +104,7 @@ def compare(
     vessels = []
     for shape, mass, mine, outline in zip(true, masses_mg, owned, owned_outline, strict=True):
         covered = _share(near(shape.line, all_found, TOLERANCE_MM))
-        matched = covered >= MATCHED_SHARE and len(outline) > 0
+        matched = covered >= MATCHED_FRACTION and len(outline) > 0
         both = int(near(mine, shape.pixels, 0.1 * min(shape.pixel_mm)).sum())
         vessels.append(
             TrueVessel(
