@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import pydicom
 
-from bac_imaging.read.attributes.acceptance import Kind, check_kind, check_layout
+from bac_imaging.read.attributes.acceptance import Kind, Layout, check_kind, check_layout
 from bac_imaging.read.attributes.beam import read_beam
-from bac_imaging.read.attributes.codestream import Expected
 from bac_imaging.read.attributes.geometry import Geometry, read_geometry
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.attributes.identifiers import is_uid, names_nothing
@@ -32,7 +31,7 @@ class Judged:
 
     kind: Kind
     view: View
-    expected: Expected
+    layout: Layout
     beam: Beam | None
     geometry: Geometry
     notices: tuple[Notice, ...]
@@ -89,13 +88,13 @@ def judge(header: Header, given: Spacing | None) -> Judged:
     """
     kind = check_kind(header)
     view, view_notices = read_view(header)
-    expected = check_layout(header)
+    layout = check_layout(header)
     beam = None if kind.is_film else read_beam(header)
     geometry, scale_notices = read_geometry(
-        header, expected.rows, expected.columns, given, beam.thickness_mm if beam else None
+        header, layout.rows, layout.columns, given, beam.thickness_mm if beam else None
     )
     return Judged(
-        kind, view, expected, beam, geometry, (*view_notices, *_identifier_notices(header), *scale_notices)
+        kind, view, layout, beam, geometry, (*view_notices, *_identifier_notices(header), *scale_notices)
     )
 
 
