@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.read.attributes.beam import Beam
 from bac_imaging.read.mammogram import Mammogram
+from bac_terms.beam import Beam
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -7,10 +7,10 @@ import it at no cost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
-from bac_imaging.catalogue import CATALOGUE, CodeEntry, Status
+from bac_terms.catalogue import CATALOGUE, CodeEntry, Status
+from bac_terms.notices import Notice
 
 __all__ = ["CATALOGUE", "CodeEntry", "FailedError", "ImagingError", "Notice", "RefusedError", "Status"]
 
@@ -76,45 +76,3 @@ class FailedError(ImagingError):
     """The input could not be measured now; with another set-up or later it may be."""
 
     status = "failed"
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something to know about a result that was nevertheless obtained.
-
-    Attributes
-    ----------
-    code : str
-        A code of `CATALOGUE` with status ``warning``.
-    text : str
-        One line for people: what was found, then what to do.
-    """
-
-    code: str
-    text: str
-
-    @classmethod
-    def of(cls, code: str, found: str | None = None) -> Notice:
-        """Build a notice from the catalogue.
-
-        Parameters
-        ----------
-        code : str
-            A code of `CATALOGUE` with status ``warning``.
-        found : str, optional
-            What was found in this file, without full stop. Default: the code's meaning.
-
-        Returns
-        -------
-        Notice
-            With a text that ends with the code's advice.
-
-        Raises
-        ------
-        ValueError
-            If the code is unknown or not a warning.
-        """
-        entry = CATALOGUE.get(code)
-        if entry is None or entry.status != "warning":
-            raise ValueError(f"{code} is not a code for a warning")
-        return cls(code, _message(found, entry))

@@ -218,7 +218,7 @@ def quantify(
     labels = _to_stored(found, stitched, parameters.outline, (context["rows"], context["columns"]))
     breast_mm2 = float(np.count_nonzero(breast)) * spacing[0] * spacing[1]
     report = make_report(context, labels, found.lengths_mm, replace(sure, point=point), mass, breast_mm2)
-    return Quantified(report, labels > 0, density, labels, evidence)
+    return Quantified(report.to_dict(), labels > 0, density, labels, evidence)
 
 
 def _below(count: int, point: float) -> str:

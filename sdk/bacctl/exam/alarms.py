@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bac_imaging.errors import CATALOGUE
+from bac_terms.measured import Laterality
+from bac_terms.notices import Notice
 from bacctl.exam.scales import standard_deviation
 from bacctl.results.exam import BreastResult, ViewResult
-from bacctl.results.image import Laterality
-from bacctl.results.parts import Notice
 
 NORMAL_99 = 2.575829
 NO_SUM = frozenset({"BAC-W-EXAM-MIXED", "BAC-W-EXAM-POINTS", "BAC-W-EXAM-UNTIED"})

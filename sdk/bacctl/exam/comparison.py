@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from bac_imaging.errors import CATALOGUE
+from bac_terms.measured import Laterality
 from bacctl.errors import RefusedError
 from bacctl.exam.alarms import CC_FROM_MLO, NO_SUM
 from bacctl.exam.comparison_notices import comparison_notices, other_basis
@@ -36,7 +37,6 @@ from bacctl.exam.identity import different_patients
 from bacctl.exam.scales import NORMAL_95, standard_deviation
 from bacctl.results.comparison import BreastComparison, Change, ExamComparison, Obstacle, Verdict
 from bacctl.results.exam import BreastResult, ExamResult
-from bacctl.results.image import Laterality
 
 VIEW_SD_MG = CC_FROM_MLO.error_mg / math.hypot(1.0, CC_FROM_MLO.slope)
 OUTLINE_SD = 0.1 / 1.5

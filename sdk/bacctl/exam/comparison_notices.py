@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bac_imaging.errors import CATALOGUE
+from bac_terms.notices import Notice
 from bacctl.results.comparison import Change
 from bacctl.results.exam import BreastResult, ExamResult
-from bacctl.results.parts import Notice
 
 
 def comparison_notices(prior: ExamResult, current: ExamResult, mass: Change) -> tuple[Notice, ...]:

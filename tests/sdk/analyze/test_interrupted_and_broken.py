@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from tests.sdk.analyze.conftest import FakeClient, Run, film
 
+from bac_terms.measured import Laterality
 from bacctl.cli import main, saver
 from bacctl.cli.options import ServerOptions
 from bacctl.errors import ServerUnavailableError
 from bacctl.results import ImageResult
-from bacctl.results.image import Laterality
 
 
 @pytest.fixture(autouse=True)
