@@ -33,7 +33,7 @@ class Beam(Record):
     grid : bool or None
         Whether an anti-scatter grid was in the beam; None also where the header uses a word of its own.
     detector : str or None
-        ``"DIRECT"``, ``"SCINTILLATOR"``, ``"STORAGE"`` or ``"FILM"``, or `PHOTON_COUNTING`.
+        ``"DIRECT"``, ``"SCINTILLATOR"``, ``"STORAGE"``, ``"FILM"`` or ``"PHOTON_COUNTING"``.
     """
 
     anode: Words | None = None

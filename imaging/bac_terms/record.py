@@ -11,7 +11,6 @@ import math
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
-from functools import cache
 from inspect import cleandoc
 from pathlib import Path
 from typing import (
@@ -138,9 +137,17 @@ class Entry(NamedTuple):
     given: bool
 
 
-@cache
+_ENTRIES: dict[type[Record], tuple[Entry, ...]] = {}
+
+
 def entries(record: type[Record]) -> tuple[Entry, ...]:
     """Return the fields of a record that are written or read."""
+    if record not in _ENTRIES:
+        _ENTRIES[record] = _entries(record)
+    return _ENTRIES[record]
+
+
+def _entries(record: type[Record]) -> tuple[Entry, ...]:
     hints = get_type_hints(record, include_extras=True)
     return tuple(
         Entry(

@@ -18,7 +18,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from bacctl.errors import ServerUnavailableError, from_catalogue
+from bac_terms.errors import ServerUnavailableError, from_catalogue
 from bacctl.server.triton_wheel import find_triton, link_backend
 
 ROOT = Path(__file__).resolve().parents[2]

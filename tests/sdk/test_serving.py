@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bac_imaging.errors import FailedError, RefusedError
 from bac_imaging.vessels.find import PostProcessing
+from bac_terms.errors import FailedError, RefusedError
 from bacctl.service.steps import ModelCard, answer_each, from_json, pack_mask, read_model_card, to_json
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bacctl.errors import BacctlError, ServerUnavailableError, from_catalogue
+from bac_terms.errors import BacctlError, ServerUnavailableError, from_catalogue
 from bacctl.keeper.watch import Watch, WatchRules
 
 RULES = WatchRules(every_s=30.0, again_s=1.0, tolerated=2, restarts=3, within_s=600.0)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import pydicom
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.read.attributes.acceptance import MAX_FILE_BYTES, Kind, check_kind, check_layout
 from bac_imaging.read.attributes.beam import read_beam
 from bac_imaging.read.attributes.codestream import Expected
@@ -22,7 +21,9 @@ from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.attributes.spacing import Spacing
 from bac_imaging.read.attributes.views import View, read_view
 from bac_terms.beam import Beam
+from bac_terms.errors import RefusedError
 from bac_terms.identifiers import is_uid, names_nothing
+from bac_terms.notices import Notice
 
 PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\0", b"\x7f\xe0\0\x10")
 _META_LENGTH = b"\x02\0\0\0UL\x04\0"

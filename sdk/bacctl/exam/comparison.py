@@ -28,9 +28,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from bac_imaging.errors import CATALOGUE
+from bac_terms.catalogue import CATALOGUE
+from bac_terms.errors import RefusedError
 from bac_terms.measured import Laterality
-from bacctl.errors import RefusedError
 from bacctl.exam.alarms import CC_FROM_MLO, NO_SUM
 from bacctl.exam.comparison_notices import comparison_notices, other_basis
 from bacctl.exam.identity import different_patients
@@ -243,4 +243,4 @@ def _refuse_other_point(prior: ExamResult, current: ExamResult) -> None:
 
 
 def _refusal(code: str, where: str = "") -> RefusedError:
-    return RefusedError(code, f"{where}{CATALOGUE[code].meaning}; {CATALOGUE[code].hint}")
+    return RefusedError(code, f"{where}{CATALOGUE[code].meaning}")

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bac_terms.errors import BacctlError, ServerOverloadedError, ServerTimeoutError, unavailable
 from bacctl._claim import is_mix_up
 from bacctl.client.canary import probe
-from bacctl.errors import BacctlError, ServerOverloadedError, ServerTimeoutError, unavailable
 from bacctl.server.flags import KEY_HEADER
 from bacctl.server.repository import ENSEMBLE
 
@@ -151,8 +151,8 @@ class Watch:
             self._restarts = [moment for moment in self._restarts if start - moment < rules.within_s]
             if len(self._restarts) >= rules.restarts:
                 raise unavailable(
-                    f"{why}, after {rules.restarts} new starts within {rules.within_s / 60:.0f} minutes; "
-                    "run again with --log FILE to see why"
+                    f"{why}, after {rules.restarts} new starts within {rules.within_s / 60:.0f} minutes",
+                    "run again with --log FILE to see why",
                 )
             self._restarts.append(start)
             self._count = 0

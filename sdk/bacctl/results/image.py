@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from bac_terms.errors import FailedError, RefusedError
     from bacctl._origin import Origin
-    from bacctl.errors import BacctlError
 
     Mask = npt.NDArray[np.bool_]
     Density = npt.NDArray[np.float32]
@@ -121,12 +121,12 @@ class ImageResult(ImageReport):
         return read(cls, _with_point(value) if isinstance(value, Mapping) else value)
 
     @classmethod
-    def from_error(cls, error: BacctlError, *, path: Path | None = None) -> ImageResult:
+    def from_error(cls, error: RefusedError | FailedError, *, path: Path | None = None) -> ImageResult:
         """Build the result of an image that was refused or failed.
 
         Parameters
         ----------
-        error : BacctlError
+        error : RefusedError or FailedError
             Why.
         path : Path, optional
             The file concerned.

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bac_imaging.errors import CATALOGUE
+from bac_terms.errors import RefusedError
 from bac_terms.json_text import parse_json
-from bacctl.errors import RefusedError
 from bacctl.results import SCHEMA
 from bacctl.results.exam import ExamResult
 from bacctl.results.image import ImageResult
@@ -50,7 +49,7 @@ def read_saved_exam(path: Path) -> ExamResult:
         images = [ImageResult.from_dict(image) for image in document["images"]]
     except (KeyError, TypeError, ValueError):
         raise RefusedError(
-            "BAC-COMPARE-EXAM", f"{path}: is damaged or of another release; analyse its images again"
+            "BAC-COMPARE-EXAM", f"{path}: is damaged or of another release", "analyse its images again"
         ) from None
     return only_exam(exams, images, path)
 
@@ -87,5 +86,4 @@ def only_exam(exams: Sequence[ExamResult], images: Sequence[ImageResult], path: 
 
 
 def _not_one_exam(path: Path, found: str) -> RefusedError:
-    code = "BAC-COMPARE-EXAM"
-    return RefusedError(code, f"{path}: {found}; {CATALOGUE[code].hint}")
+    return RefusedError("BAC-COMPARE-EXAM", f"{path}: {found}")

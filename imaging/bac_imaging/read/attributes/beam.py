@@ -18,6 +18,7 @@ _MATERIALS = {
     "TI": "TITANIUM",
     "W": "TUNGSTEN",
 }
+
 GRIDS = frozenset({"FIXED", "FOCUSED", "RECIPROCATING", "PARALLEL", "CROSSED"})
 """What Grid says of one in place (PS3.3 C.8.7.11). A maker's own word tells nothing."""
 NO_GRID = "NONE"

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from bac_terms.errors import BacctlError, from_catalogue
 from bac_terms.json_text import parse_json
 from bacctl._claim import BINDING, Claim
 from bacctl.client.transports.transport import Answer
-from bacctl.errors import BacctlError, from_catalogue
 from bacctl.results import SCHEMA
 from bacctl.server.repository import ENSEMBLE
 
