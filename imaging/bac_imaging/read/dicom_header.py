@@ -15,11 +15,11 @@ from bac_imaging.read.attributes.acceptance import Kind, Layout, check_kind, che
 from bac_imaging.read.attributes.beam import read_beam
 from bac_imaging.read.attributes.geometry import Geometry, read_geometry
 from bac_imaging.read.attributes.header import Header
-from bac_imaging.read.attributes.identifiers import is_uid, names_nothing
 from bac_imaging.read.attributes.spacing import Spacing
 from bac_imaging.read.attributes.views import View, read_view
 from bac_imaging.read.dicom_file import PIXEL_DATA_TAGS, inflated
 from bac_terms.beam import Beam
+from bac_terms.identifiers import is_uid, names_nothing
 from bac_terms.notices import Notice
 
 _HEADER_BYTES = 1 << 24  # of what was deflated: more than any header, and less than a small file may become
