@@ -158,7 +158,7 @@ def score(network: ProbabilityNet, prepared: Path) -> dict[str, Any]:
             row["dice_at"] = dice_at(whole, true)
         if about["weigh"]:
             report = quantify(probability, signal, context, PostProcessing.of(THRESHOLD, {})).report
-            row["mass_mg"] = report["calcium_mass_mg"] or 0.0
+            row["mass_mg"] = report.calcium_mass_mg or 0.0
         images.append(row)
     keys = ("dice", "hd95_mm", "hd95_matched_mm", "centreline_recall", "centreline_precision", "false_mm2")
     means = {

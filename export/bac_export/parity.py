@@ -191,7 +191,7 @@ class Reference:
 
     def _report(self, case: Case, probability: FloatArray) -> tuple[npt.NDArray[np.bool_], float]:
         found = quantify(probability, case.signal, case.context, self._parameters)
-        return found.mask, float(found.report["calcium_mass_mg"] or 0.0)
+        return found.mask, float(found.report.calcium_mass_mg or 0.0)
 
 
 def _relative(mass: float, other: float) -> float:

@@ -27,6 +27,7 @@ from bac_imaging.vessels.probability import ProbabilityMap, probabilities
 from bac_imaging.vessels.stored import number_stored
 from bac_imaging.weighing import Weighed, weigh
 from bac_terms.notices import Notice
+from bac_terms.report import ImageReport
 
 __all__ = [
     "Prepared",
@@ -136,8 +137,8 @@ class Quantified:
 
     Attributes
     ----------
-    report : dict
-        JSON object of the image, without path and files.
+    report : ImageReport
+        What is said of the image.
     mask : ndarray of bool, shape (rows, columns)
         BAC on the stored matrix.
     density : ndarray of float32, shape (rows, columns) or (0, 0)
@@ -149,7 +150,7 @@ class Quantified:
         Of all vessels, those below the operating point included.
     """
 
-    report: dict[str, Any]
+    report: ImageReport
     mask: BoolArray
     density: FloatArray
     labels: npt.NDArray[np.int32]
@@ -246,7 +247,7 @@ def report(
     segmentation = weighed.segmentation
     labels = number_stored(segmentation, probability, parameters.outline, context.shape)
     written = make_report(context, labels, segmentation.lengths_mm, sure, weighed.mass, weights_sha256)
-    return Quantified(written.to_dict(), labels > 0, weighed.density, labels, evidence)
+    return Quantified(written, labels > 0, weighed.density, labels, evidence)
 
 
 def _leave_out_below(

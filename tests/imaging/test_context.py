@@ -99,5 +99,5 @@ def test_what_is_no_context(written: dict[str, Any], damage: Callable[[dict[str,
 
 @pytest.mark.parametrize("value", [None, [], {}, "context", 3])
 def test_other_values_are_no_context(value: Any) -> None:
-    with pytest.raises(ValueError, match="no rows|does not belong"):
+    with pytest.raises(ValueError, match=r"no rows|does not belong"):
         Context.from_dict(value)

@@ -381,8 +381,8 @@ def test_step_wedge_and_tube_through_the_whole_measurement(
     made = scene(tube, thickness_mm, table(tube, thickness_mm, grid=grid).scatter_to_primary, grid=grid)
     prepared, mask = given_mask(made)
     result = quantify(cut_tiles(mask, prepared.breast)[0], prepared.signal, prepared.context)
-    assert result.report["mass_basis"] == "calibrated"
-    wedge, shell = (vessel["calcium_mass_mg"] for vessel in result.report["vessels"])
+    assert result.report.mass_basis == "calibrated"
+    wedge, shell = (vessel.calcium_mass_mg for vessel in result.report.vessels)
     assert (wedge / made.wedge_mg, shell / made.tube_mg) == pytest.approx((1, 1), abs=0.02)
 
 

@@ -135,12 +135,12 @@ def test_what_was_found_beside_the_size_of_the_breast(result: Quantified) -> Non
     # Half an ellipse of 40 x 56 mm at the detector, 1.5 mm drawn in at the skin and 2 mm at the chest wall.
     height, depth = 40.0 - 1.5, 56.0 - 1.5
     breast_mm2 = (math.pi / 2 * height * depth - 2.0 * 2 * height) / MAGNIFICATION**2
-    assert result.report["breast_area_mm2"] == pytest.approx(breast_mm2, rel=0.05)
+    assert result.report.breast_area_mm2 == pytest.approx(breast_mm2, rel=0.05)
     # 1.2 mm x 24 mm of artery: square millimetres on square millimetres, so that no magnification is left.
     share = 100 * 1.2 * 24.0 / (breast_mm2 * MAGNIFICATION**2)
-    assert result.report["area_percent_of_breast"] == pytest.approx(share, rel=0.06)
+    assert result.report.area_percent_of_breast == pytest.approx(share, rel=0.06)
     per_cm2 = 24.0 / MAGNIFICATION / (breast_mm2 / 100)
-    assert result.report["length_mm_per_cm2_of_breast"] == pytest.approx(per_cm2, rel=0.08)
+    assert result.report.length_mm_per_cm2_of_breast == pytest.approx(per_cm2, rel=0.08)
 
 
 def test_the_area_stands_for_a_mass_only_on_images_for_presentation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,12 +150,12 @@ def test_the_area_stands_for_a_mass_only_on_images_for_presentation(monkeypatch:
     shown = prepare(
         _dicom(SOPClassUID="1.2.840.10008.5.1.4.1.1.1.2", PresentationIntentType="FOR PRESENTATION")
     )
-    estimates = [_quantify(image, _truth(), "ab" * 32).report["area_estimate"] for image in (raw, shown)]
+    estimates = [_quantify(image, _truth(), "ab" * 32).report.area_estimate for image in (raw, shown)]
     assert estimates[0] is None
     # 1.2 mm x 24 mm at the detector.
-    assert estimates[1]["central_mg"] == pytest.approx(0.1 * 1.2 * 24.0 / MAGNIFICATION**2, rel=0.01)
-    assert estimates[1]["fit"] == "area-test"
-    assert _quantify(shown, _truth()).report["area_estimate"] is None  # no network is named
+    assert estimates[1].central_mg == pytest.approx(0.1 * 1.2 * 24.0 / MAGNIFICATION**2, rel=0.01)
+    assert estimates[1].fit == "area-test"
+    assert _quantify(shown, _truth()).report.area_estimate is None  # no network is named
 
 
 @pytest.mark.parametrize("point", [0.0, 1.0])
@@ -177,7 +177,7 @@ def test_quantify_is_its_four_steps(point: float) -> None:
     assert steps.evidence == whole.evidence
     for name in ("mask", "density", "labels"):
         assert np.array_equal(getattr(steps, name), getattr(whole, name)), name
-    assert whole.report["bac_detected"] == (point == 0.0)
+    assert whole.report.bac_detected == (point == 0.0)
 
 
 def test_prepared_arrays_and_context(prepared: Prepared) -> None:
@@ -199,8 +199,8 @@ def test_prepared_arrays_and_context(prepared: Prepared) -> None:
 )
 def test_what_a_mass_does_not_rest_on_is_told(changes: dict[str, Any], basis: str, code: str) -> None:
     report = _quantify(prepare(_dicom(**changes)), _truth()).report
-    assert report["mass_basis"] == basis
-    assert code in {warning["code"] for warning in report["warnings"]}
+    assert report.mass_basis == basis
+    assert code in {warning.code for warning in report.warnings}
 
 
 def test_no_grid_said_twice_is_no_grid() -> None:
@@ -233,14 +233,14 @@ def test_a_mask_ends_a_fifth_of_a_mm_beyond_its_core(prepared: Prepared) -> None
 def test_mass_of_a_wedge_of_known_calcium(result: Quantified) -> None:
     area_mm2 = 12 * ROW_MM * 300 * COLUMN_MM / MAGNIFICATION**2
     report = result.report
-    assert report["mass_basis"] == "calibrated"
-    assert report["mass_reference"] == "calcium"
-    assert report["magnification"] == pytest.approx(MAGNIFICATION)
-    assert report["area_mm2"] == pytest.approx(area_mm2, rel=0.01)
+    assert report.mass_basis == "calibrated"
+    assert report.mass_reference == "calcium"
+    assert report.magnification == pytest.approx(MAGNIFICATION)
+    assert report.area_mm2 == pytest.approx(area_mm2, rel=0.01)
     # All gland or all fat beside the vessel would make 4 %.
-    assert report["calcium_mass_mg"] == pytest.approx(CALCIUM_MG_CM2 / 100 * area_mm2, rel=0.05)
-    low, high = report["calcium_mass_interval_mg"]
-    assert low < report["calcium_mass_mg"] < high
+    assert report.calcium_mass_mg == pytest.approx(CALCIUM_MG_CM2 / 100 * area_mm2, rel=0.05)
+    low, high = report.calcium_mass_interval_mg
+    assert low < report.calcium_mass_mg < high
 
 
 def test_density_map_sums_to_the_mass(result: Quantified) -> None:
@@ -248,7 +248,7 @@ def test_density_map_sums_to_the_mass(result: Quantified) -> None:
     assert result.density.shape == SHAPE
     assert result.density.dtype == np.float32
     total = result.density.sum(dtype=np.float64) * pixel_mm2
-    assert total == pytest.approx(result.report["calcium_mass_mg"], rel=1e-3)
+    assert total == pytest.approx(result.report.calcium_mass_mg, rel=1e-3)
 
 
 def test_mask_and_vessel_lie_in_the_stored_matrix(result: Quantified) -> None:
@@ -256,12 +256,12 @@ def test_mask_and_vessel_lie_in_the_stored_matrix(result: Quantified) -> None:
     assert result.mask.shape == SHAPE
     overlap = 2 * (result.mask & truth).sum() / (result.mask.sum() + truth.sum())
     assert overlap > 0.98
-    (vessel,) = result.report["vessels"]
-    assert vessel["bbox_px"] == pytest.approx([440, 150, 452, 450], abs=1)
-    assert vessel["length_mm"] == pytest.approx(24.0 / MAGNIFICATION, rel=0.05)
-    assert vessel["mean_width_mm"] == pytest.approx(1.2 / MAGNIFICATION, rel=0.06)
-    assert sum(v["calcium_mass_mg"] for v in result.report["vessels"]) == pytest.approx(
-        result.report["calcium_mass_mg"], rel=1e-3
+    (vessel,) = result.report.vessels
+    assert vessel.bbox_px == pytest.approx([440, 150, 452, 450], abs=1)
+    assert vessel.length_mm == pytest.approx(24.0 / MAGNIFICATION, rel=0.05)
+    assert vessel.mean_width_mm == pytest.approx(1.2 / MAGNIFICATION, rel=0.06)
+    assert sum(v.calcium_mass_mg for v in result.report.vessels) == pytest.approx(
+        result.report.calcium_mass_mg, rel=1e-3
     )
 
 
@@ -299,26 +299,26 @@ def test_report_has_every_key_of_the_image_object(result: Quantified) -> None:
         "beam",
         "timings_ms",
     ]
-    assert sorted(result.report) == sorted(keys)
-    assert result.report["pixel_spacing_mm"] == [ROW_MM, COLUMN_MM]
-    assert (result.report["laterality"], result.report["view"]) == ("L", "CC")
-    assert result.report["bac_detected"] is True
-    assert result.report["bac_probability"] > 0.5
-    json.dumps(result.report, allow_nan=False)
+    assert sorted(result.report.to_dict()) == sorted(keys)
+    assert result.report.pixel_spacing_mm == (ROW_MM, COLUMN_MM)
+    assert (result.report.laterality, result.report.view) == ("L", "CC")
+    assert result.report.bac_detected is True
+    assert result.report.bac_probability > 0.5
+    json.dumps(result.report.to_dict(), allow_nan=False)
 
 
 def test_no_bac_gives_zeros_and_no_nan() -> None:
     empty = _quantify(prepare(_dicom(vessel=False)), None)
-    assert empty.report["bac_detected"] is False
-    assert empty.report["bac_probability"] == 0.0
-    assert empty.report["calcium_mass_mg"] == 0.0
-    assert empty.report["calcium_mass_interval_mg"] == [0.0, 0.0]
-    assert empty.report["vessels"] == []
-    assert empty.report["area_mm2"] == empty.report["length_mm"] == 0.0
+    assert empty.report.bac_detected is False
+    assert empty.report.bac_probability == 0.0
+    assert empty.report.calcium_mass_mg == 0.0
+    assert empty.report.calcium_mass_interval_mg == (0.0, 0.0)
+    assert empty.report.vessels == ()
+    assert empty.report.area_mm2 == empty.report.length_mm == 0.0
     assert not empty.mask.any()
     assert empty.density.shape == SHAPE
     assert not empty.density.any()
-    json.dumps(empty.report, allow_nan=False)
+    json.dumps(empty.report.to_dict(), allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -331,13 +331,13 @@ def test_no_bac_gives_zeros_and_no_nan() -> None:
 )
 def test_without_beam_or_thickness_there_is_no_mass(changes: dict[str, object], code: str) -> None:
     found = _quantify(prepare(_dicom(**changes)), _truth())
-    assert found.report["status"] == "ok"
-    assert found.report["calcium_mass_mg"] is None
-    assert found.report["calcium_mass_interval_mg"] is None
-    assert found.report["mass_basis"] == "none"
-    assert code in [warning["code"] for warning in found.report["warnings"]]
-    assert found.report["area_mm2"] > 0
-    assert found.report["vessels"][0]["calcium_mass_mg"] is None
+    assert found.report.status == "ok"
+    assert found.report.calcium_mass_mg is None
+    assert found.report.calcium_mass_interval_mg is None
+    assert found.report.mass_basis == "none"
+    assert code in [warning.code for warning in found.report.warnings]
+    assert found.report.area_mm2 > 0
+    assert found.report.vessels[0].calcium_mass_mg is None
     assert found.density.shape == (0, 0)
 
 
@@ -352,13 +352,11 @@ def test_without_beam_or_thickness_there_is_no_mass(changes: dict[str, object], 
 def test_a_detector_that_counts_photons_is_not_calibrated(maker: str, model: str) -> None:
     changes = {"Manufacturer": maker, "ManufacturerModelName": model}
     found = _quantify(prepare(_dicom(FilterMaterial="ALUMINUM", **changes)), _truth())
-    assert found.report["mass_basis"] == "none"
-    assert found.report["beam"]["detector"] == "PHOTON_COUNTING"
-    (warning,) = found.report["warnings"]
-    assert warning["code"] == "BAC-W-MASS-NONE-BEAM"
-    assert warning["text"].startswith(
-        "no calcium mass: a detector that counts photons or scans a slot is not"
-    )
+    assert found.report.mass_basis == "none"
+    assert found.report.beam.detector == "PHOTON_COUNTING"
+    (warning,) = found.report.warnings
+    assert warning.code == "BAC-W-MASS-NONE-BEAM"
+    assert warning.text.startswith("no calcium mass: a detector that counts photons or scans a slot is not")
 
 
 # The exposure is that of the true header; each value of it may be told a tenth too small or too large.
@@ -387,10 +385,10 @@ def test_a_header_value_a_tenth_off_moves_the_mass_no_more_than_the_interval_say
     if keyword == "FilterThicknessMaximum":
         changes["FilterThicknessMinimum"] = told
     off = _quantify(prepare(_dicom(**changes)), _truth()).report
-    low, high = result.report["calcium_mass_interval_mg"]
-    assert low < off["calcium_mass_mg"] < high
-    low, high = off["calcium_mass_interval_mg"]
-    assert low < result.report["calcium_mass_mg"] < high
+    low, high = result.report.calcium_mass_interval_mg
+    assert low < off.calcium_mass_mg < high
+    low, high = off.calcium_mass_interval_mg
+    assert low < result.report.calcium_mass_mg < high
 
 
 def test_a_vessel_without_tissue_beside_it_is_told_and_not_called_empty(prepared: Prepared) -> None:
@@ -398,12 +396,12 @@ def test_a_vessel_without_tissue_beside_it_is_told_and_not_called_empty(prepared
     working = np.where(to_working_mask(_truth(), prepared.context), np.float32(0.97), np.float32(0.4))
     tiles, _ = cut_tiles(working, prepared.breast)
     report = quantify(tiles, prepared.signal, prepared.context).report
-    assert [warning["code"] for warning in report["warnings"]] == ["BAC-W-VESSEL-NOT-WEIGHED"]
-    assert report["bac_detected"]
-    assert report["calcium_mass_mg"] == 0.0
-    low, high = report["calcium_mass_interval_mg"]
+    assert [warning.code for warning in report.warnings] == ["BAC-W-VESSEL-NOT-WEIGHED"]
+    assert report.bac_detected
+    assert report.calcium_mass_mg == 0.0
+    low, high = report.calcium_mass_interval_mg
     assert low == 0.0
-    assert high > CALCIUM_MG_CM2 / 100 * report["area_mm2"]
+    assert high > CALCIUM_MG_CM2 / 100 * report.area_mm2
 
 
 @pytest.mark.parametrize("value", [0, 60000])
@@ -411,7 +409,7 @@ def test_saturated_or_missing_pixels_under_a_vessel_are_told(value: int) -> None
     exposure = np.rint(12000.0 * np.exp(-_log_exposure(vessel=True))).clip(0, 60000).astype("<u2")
     exposure[440:452, 200:210] = value
     found = _quantify(prepare(_dicom(PixelData=exposure.tobytes())), _truth())
-    assert "BAC-W-CLIPPED" in [warning["code"] for warning in found.report["warnings"]]
+    assert "BAC-W-CLIPPED" in [warning.code for warning in found.report.warnings]
 
 
 def test_a_logarithmic_image_has_an_estimated_mass_only() -> None:
@@ -419,20 +417,20 @@ def test_a_logarithmic_image_has_an_estimated_mass_only() -> None:
     stored = np.rint((_log_exposure(vessel=True) + 2.0) * 65535.0 / math.log(1e4)).astype("<u2")
     changes = {"PixelIntensityRelationship": "LOG", "PixelIntensityRelationshipSign": -1}
     report = _quantify(prepare(_dicom(PixelData=stored.tobytes(), **changes)), _truth()).report
-    assert report["mass_basis"] == "estimated"
-    codes = [warning["code"] for warning in report["warnings"]]
+    assert report.mass_basis == "estimated"
+    codes = [warning.code for warning in report.warnings]
     assert codes == ["BAC-W-LOG-SLOPE-ASSUMED", "BAC-W-MASS-ESTIMATED"]
-    assert report["calcium_mass_mg"] == pytest.approx(CALCIUM_MG_CM2 / 100 * report["area_mm2"], rel=0.06)
-    low, high = report["calcium_mass_interval_mg"]
-    assert high - low > 2 * 1.96 * 0.4 * report["calcium_mass_mg"] * 0.9
+    assert report.calcium_mass_mg == pytest.approx(CALCIUM_MG_CM2 / 100 * report.area_mm2, rel=0.06)
+    low, high = report.calcium_mass_interval_mg
+    assert high - low > 2 * 1.96 * 0.4 * report.calcium_mass_mg * 0.9
 
 
 def test_a_plain_image_has_area_and_length_but_no_mass() -> None:
     found = _quantify(prepare(_png(), {"pixel_spacing_mm": [ROW_MM, COLUMN_MM]}), _truth())
-    assert found.report["mass_basis"] == "none"
-    assert found.report["calcium_mass_mg"] is None
-    assert found.report["length_mm"] > 15
-    assert "BAC-W-MASS-NONE-FILM" in [warning["code"] for warning in found.report["warnings"]]
+    assert found.report.mass_basis == "none"
+    assert found.report.calcium_mass_mg is None
+    assert found.report.length_mm > 15
+    assert "BAC-W-MASS-NONE-FILM" in [warning.code for warning in found.report.warnings]
     assert found.mask.shape == SHAPE
 
 
@@ -441,10 +439,10 @@ def test_an_image_processed_for_presentation_has_no_mass_and_says_why() -> None:
         prepare(_dicom(PresentationIntentType="FOR PRESENTATION", PhotometricInterpretation="MONOCHROME1")),
         _truth(),
     )
-    assert found.report["mass_basis"] == "none"
-    assert found.report["calcium_mass_mg"] is None
-    assert found.report["area_mm2"] > 0
-    assert "BAC-W-MASS-NONE-PROCESSED" in [warning["code"] for warning in found.report["warnings"]]
+    assert found.report.mass_basis == "none"
+    assert found.report.calcium_mass_mg is None
+    assert found.report.area_mm2 > 0
+    assert "BAC-W-MASS-NONE-PROCESSED" in [warning.code for warning in found.report.warnings]
 
 
 def test_the_model_cards_threshold_is_the_outline(prepared: Prepared) -> None:
@@ -491,8 +489,8 @@ def test_a_real_presentation_image() -> None:
     assert prepared.context.spacing_source == "ImagerPixelSpacing"
     assert 5 <= len(prepared.tiles) <= 30
     report = _quantify(prepared, np.zeros((3062, 2394), dtype=bool)).report
-    assert report["mass_basis"] == "none"
-    assert report["calcium_mass_mg"] is None
+    assert report.mass_basis == "none"
+    assert report.calcium_mass_mg is None
 
 
 @pytest.mark.parametrize("point", [0.0, 0.9, 1.0])
@@ -501,22 +499,22 @@ def test_finds_below_the_operating_point_have_no_part_in_anything(point: float) 
     every = _quantify(prepare(_dicom()), _truth())
     found = _quantify(prepare(_dicom(), {"min_probability": point}), _truth())
     report = found.report
-    assert report["min_probability"] == point
-    assert report["probability_prevalence"] is None
-    assert report["bac_probability"] == every.report["bac_probability"] == 0.97
-    codes = [warning["code"] for warning in report["warnings"]]
+    assert report.min_probability == point
+    assert report.probability_prevalence is None
+    assert report.bac_probability == every.report.bac_probability == 0.97
+    codes = [warning.code for warning in report.warnings]
     if point < 0.97:
-        assert report["vessels"] == every.report["vessels"]
-        assert report["vessels"][0]["probability"] == 0.97
+        assert report.vessels == every.report.vessels
+        assert report.vessels[0].probability == 0.97
         assert "BAC-W-BELOW-POINT" not in codes
         return
-    assert report["bac_detected"] is False
-    assert (report["vessels"], report["area_mm2"], report["length_mm"]) == ([], 0.0, 0.0)
-    assert (report["calcium_mass_mg"], report["calcium_mass_interval_mg"]) == (0.0, [0.0, 0.0])
+    assert report.bac_detected is False
+    assert (report.vessels, report.area_mm2, report.length_mm) == ((), 0.0, 0.0)
+    assert (report.calcium_mass_mg, report.calcium_mass_interval_mg) == (0.0, (0.0, 0.0))
     assert not found.mask.any()
     assert not found.density.any()
     assert codes.count("BAC-W-BELOW-POINT") == 1
-    json.dumps(report, allow_nan=False)
+    json.dumps(report.to_dict(), allow_nan=False)
 
 
 @pytest.mark.parametrize("point", [-0.1, 1.1, float("nan"), float("inf"), 10**400, "0.5", True, [0.5], {}])

@@ -21,6 +21,7 @@ from bac_evaluation.vessels.findings import Finding, Findings, judge_findings
 from bac_imaging.pipeline import Quantified
 from bac_imaging.vessels.evidence import Evidence, VesselEvidence
 from bac_imaging.vessels.probability import NOTHING, Probabilities, ProbabilityMap
+from bac_terms.report import ImageReport
 from bac_training.errors import TrainingError
 
 DEMANDS = {"threshold": 0.1, "post_processing": {"core": 0.7}}
@@ -176,7 +177,7 @@ def test_finds_against_a_mask_by_hand() -> None:
     truth[20, 0:10] = True
     pixels = (np.argwhere(truth) + 0.5) * 0.5
     evidence = Evidence(0.9, (finding(None).evidence, finding(None).evidence))
-    result = Quantified({}, labels > 0, np.zeros((0, 0), np.float32), labels, evidence)
+    result = Quantified(ImageReport("failed"), labels > 0, np.zeros((0, 0), np.float32), labels, evidence)
     judged = judge_findings(result, (0.5, 0.5), 0.25, pixels, pixels, 0.5)
     assert [f.true for f in judged.vessels] == [True, False]
     # Columns 5 to 18 are true, and within 1 mm of them 19 and 20; of the finding 21 to 24 are left.

@@ -202,7 +202,7 @@ def _compare(
     candidates, scores = score_vessels(true_shapes, _candidates(image, settings.parameters()))
     return Row(
         path=view.path,
-        result=result.report,
+        result=result.report.to_dict(),
         overlap=Overlap.of(result.mask, true),
         line=_near(true_line, true_px, found_line, found_px, TOLERANCE_MM, step),
         surface=_near(true_border, true_border, found_border, found_border, SURFACE_MM),

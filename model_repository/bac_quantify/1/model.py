@@ -47,5 +47,5 @@ class TritonPythonModel:
         }
         outputs = {"MASK": mask, "DENSITY": result.density}
         binding = {"binding": sealed(envelope.binding, outputs)}
-        report = {**result.report, "timings_ms": timings, **origin, **binding}
+        report = {**result.report.to_dict(), "timings_ms": timings, **origin, **binding}
         return {"REPORT": to_json(report), **outputs}

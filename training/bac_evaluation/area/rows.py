@@ -185,7 +185,7 @@ def _measured(folder: Path, view: View, segmenter: Segmenter, settings: Settings
     except (RefusedError, FailedError) as error:
         refusal = {"status": error.status, "code": error.code, "reason": error.reason}
         return {"path": view.path, "result": refusal, "contrast": None}
-    return {"path": view.path, "result": result.report, "contrast": _contrast(image, result.mask)}
+    return {"path": view.path, "result": result.report.to_dict(), "contrast": _contrast(image, result.mask)}
 
 
 def _contrast(image: Segmented, mask: npt.NDArray[np.bool_]) -> float | None:

@@ -164,8 +164,8 @@ def _measure(
     return RealRow(
         path=path,
         status="ok",
-        found=bool(report["bac_detected"]),
-        probability=float(report["bac_probability"]),
+        found=bool(report.bac_detected),
+        probability=float(report.bac_probability or 0.0),
         area_mm2=pixel_mm2 * len(pixels),
         false_mm2=tuple(pixel_mm2 * float(count) for count in bands),
         far_mm2=pixel_mm2 * float((~near(pixels, drawn, WIDE_MM)).sum()),
