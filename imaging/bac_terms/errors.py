@@ -17,7 +17,8 @@
     └── ClientUsageError                the caller used the client in a way that cannot work
         └── PlainTokenError
 
-A refusal or failure is the result of one image, a wrong use of the client never is.
+A refusal or failure is the result of one image, a wrong use of the client never is. `bacctl` offers all but
+ModelDiedError and PlainTokenError, which only its own code tells apart.
 """
 
 from __future__ import annotations
