@@ -237,16 +237,16 @@ def report(
     """
     spacing, point = context.working_spacing_mm, context.min_probability
     evidence = evidence_of(weighed.segmentation, probability, context.breast_mask, spacing)
-    sure = replace(probabilities(evidence, parameters, fitted), point=point)
-    below = [number for number, value in enumerate(sure.vessels, start=1) if value < point]
+    certainty = replace(probabilities(evidence, parameters, fitted), point=point)
+    below = [number for number, value in enumerate(certainty.vessels, start=1) if value < point]
     if below:
         weighed = _leave_out_below(weighed, below, probability, signal, context)
         kept = evidence_of(weighed.segmentation, probability, context.breast_mask, spacing)
         # That the image shows BAC, the vessels that were left out speak for too.
-        sure = replace(sure, vessels=probabilities(kept, parameters, fitted).vessels)
+        certainty = replace(certainty, vessels=probabilities(kept, parameters, fitted).vessels)
     segmentation = weighed.segmentation
     labels = number_stored(segmentation, probability, parameters.outline, context.shape)
-    written = make_report(context, labels, segmentation.lengths_mm, sure, weighed.mass, weights_sha256)
+    written = make_report(context, labels, segmentation.lengths_mm, certainty, weighed.mass, weights_sha256)
     return Quantified(written, labels > 0, weighed.density, labels, evidence)
 
 

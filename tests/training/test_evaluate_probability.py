@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bac_evaluation.probability import calibrating
-from bac_evaluation.probability.fitting import cross_fit, fit_map, fit_rise
+from bac_evaluation.probability.fitting import cross_fit, fit_curve, fit_map
 from bac_evaluation.probability.judged import JudgedImage, JudgedSet, read_judged, weights_of, write_judged
 from bac_evaluation.probability.judging import judge_probabilities
 from bac_evaluation.probability.points import points_of
@@ -74,27 +74,27 @@ def test_a_logistic_law_is_found_again() -> None:
     x, useless = rng.uniform(-2, 2, 4000), rng.uniform(-1, 1, 4000)
     truth = rng.random(4000) < 1 / (1 + np.exp(-(1.5 * x - 0.5)))
     cases = [{"x": a, "useless": b} for a, b in zip(x, useless, strict=True)]
-    curve = fit_rise(cases, truth, np.ones(4000), ("x", "useless"))
+    curve = fit_curve(cases, truth, np.ones(4000), ("x", "useless"))
     assert curve.intercept == pytest.approx(-0.5, abs=0.15)
     assert curve.weights["x"] == pytest.approx(1.5, abs=0.15)
     assert curve.weights["useless"] < 0.15
     # Weighed as if one case in ten of the false ones were drawn, the odds rise by ten.
-    rare = fit_rise(cases, truth, np.where(truth, 1.0, 0.1), ("x", "useless"))
+    rare = fit_curve(cases, truth, np.where(truth, 1.0, 0.1), ("x", "useless"))
     assert rare.intercept == pytest.approx(-0.5 + math.log(10), abs=0.25)
 
 
 def test_a_feature_that_would_lower_the_probability_gets_no_weight() -> None:
     x = np.linspace(0, 1, 200)
-    curve = fit_rise([{"x": v} for v in x], x < 0.5, np.ones(200), ("x",))
+    curve = fit_curve([{"x": v} for v in x], x < 0.5, np.ones(200), ("x",))
     assert curve.weights == {"x": 0.0}
     assert curve.intercept == pytest.approx(0.0, abs=0.05)
 
 
 def test_eight_cases_of_one_kind_are_no_certainty() -> None:
     """Platt's target of the false ones, 1 / (8 + 2)."""
-    curve = fit_rise([{"peak": 0.0}] * 8, np.zeros(8, dtype=bool), np.ones(8), NOTHING)
+    curve = fit_curve([{"peak": 0.0}] * 8, np.zeros(8, dtype=bool), np.ones(8), NOTHING)
     assert 1 / (1 + math.exp(-curve.intercept)) == pytest.approx(0.1, abs=1e-3)
-    nothing = fit_rise([], np.zeros(0, dtype=bool), np.zeros(0), NOTHING)
+    nothing = fit_curve([], np.zeros(0, dtype=bool), np.zeros(0), NOTHING)
     assert nothing.log_odds({"peak": 3.0}) == 0.0
 
 

@@ -46,7 +46,7 @@ class Probabilities:
 
 
 @dataclass(frozen=True)
-class Rise:
+class LogisticCurve:
     """A logistic curve in several features that never falls in any of them.
 
     Attributes
@@ -93,7 +93,7 @@ class Rise:
         return {"intercept": self.intercept, "weights": dict(self.weights), "ranges": ranges}
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any], features: tuple[str, ...]) -> Rise:
+    def from_dict(cls, value: Mapping[str, Any], features: tuple[str, ...]) -> LogisticCurve:
         """Read what `to_dict` wrote; ValueError where it is of other features."""
         weights = {str(name): float(weight) for name, weight in value["weights"].items()}
         if set(weights) != set(features):
@@ -115,11 +115,11 @@ class ProbabilityMap:
     ----------
     prevalence : float
         Share of images with BAC at which the probabilities hold.
-    vessel : Rise
+    vessel : LogisticCurve
         That a finding is a calcified artery; in the features of `vessel_features`.
-    found : Rise
+    found : LogisticCurve
         That an image shows BAC on which something was found; in those of `found_features`.
-    nothing : Rise
+    nothing : LogisticCurve
         The same of one on which nothing was; in those of `nothing_features`.
 
     Raises
@@ -129,9 +129,9 @@ class ProbabilityMap:
     """
 
     prevalence: float
-    vessel: Rise
-    found: Rise
-    nothing: Rise
+    vessel: LogisticCurve
+    found: LogisticCurve
+    nothing: LogisticCurve
 
     def __post_init__(self) -> None:
         if not 0.0 < self.prevalence < 1.0:
@@ -177,9 +177,9 @@ class ProbabilityMap:
                 raise ValueError(f"the probability map is none of {SCHEMA}")
             return cls(
                 float(value["prevalence"]),
-                Rise.from_dict(value["vessel"], VESSEL),
-                Rise.from_dict(value["found"], FOUND),
-                Rise.from_dict(value["nothing"], NOTHING),
+                LogisticCurve.from_dict(value["vessel"], VESSEL),
+                LogisticCurve.from_dict(value["found"], FOUND),
+                LogisticCurve.from_dict(value["nothing"], NOTHING),
             )
         except (KeyError, TypeError, AttributeError):
             raise ValueError("the probability map lacks something or is damaged") from None

@@ -111,14 +111,14 @@ def describe_pieces(
         in mm of its core at the detector, 1 where it is a false vessel, else 0; then for each outline its
         pixels, and the true ones among them.
     """
-    close = _close(true, spacing_mm)
+    near_truth = _near_truth(true, spacing_mm)
     least = {name: min(values) for name, values in GRID.items() if name.startswith("min_")}
     return {
         f"{core:g}": _pieces_of(
             find(PostProcessing(outline=core, core=core, seed=core, **least)),
             probability,
             true,
-            close,
+            near_truth,
             spacing_mm,
         )
         for core in GRID["core"]
@@ -144,20 +144,20 @@ def _describe(folder: Path, view: View, segmenter: Segmenter, settings: Settings
     }
 
 
-def _close(true: BoolArray, spacing_mm: tuple[float, float]) -> BoolArray:
+def _near_truth(true: BoolArray, spacing_mm: tuple[float, float]) -> BoolArray:
     """Tell which pixels lie within 1 mm of the true mask: there a centre line is true, as in `vessels`."""
-    close = np.zeros_like(true)
+    near_truth = np.zeros_like(true)
     window = window_of(true, int(np.ceil(TOLERANCE_MM / min(spacing_mm))))
     if window is not None:
-        close[window] = ndimage.distance_transform_edt(~true[window], spacing_mm) <= TOLERANCE_MM
-    return close
+        near_truth[window] = ndimage.distance_transform_edt(~true[window], spacing_mm) <= TOLERANCE_MM
+    return near_truth
 
 
 def _pieces_of(
     found: Segmentation,
     probability: FloatArray,
     true: BoolArray,
-    close: BoolArray,
+    near_truth: BoolArray,
     spacing_mm: tuple[float, float],
 ) -> list[list[float]]:
     pixel_area = spacing_mm[0] * spacing_mm[1]
@@ -165,7 +165,7 @@ def _pieces_of(
     for number, box in enumerate(ndimage.find_objects(found.zones), start=1):
         piece = found.mask[box] & (found.zones[box] == number)
         line = shape_of(piece, (1.0, 1.0)).line.astype(int)
-        false = close[box][line[:, 0], line[:, 1]].mean() < MATCHED_FRACTION
+        false = near_truth[box][line[:, 0], line[:, 1]].mean() < MATCHED_FRACTION
         peak = float(probability[box][piece].max())
         pieces.append([peak, int(piece.sum()) * pixel_area, found.lengths_mm[number - 1], int(false)])
     window = window_of(found.core, round(1.0 / min(spacing_mm)))

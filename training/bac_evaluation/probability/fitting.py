@@ -13,15 +13,15 @@ from bac_imaging.vessels.probability import (
     FOUND,
     NOTHING,
     VESSEL,
+    LogisticCurve,
     ProbabilityMap,
-    Rise,
     found_features,
     nothing_features,
     vessel_features,
 )
 from bac_training.errors import TrainingError
 
-__all__ = ["cross_fit", "fit_map", "fit_rise"]
+__all__ = ["cross_fit", "fit_curve", "fit_map"]
 
 DoubleArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -58,7 +58,7 @@ def fit_map(images: Sequence[JudgedImage], prevalence: float) -> ProbabilityMap:
                 of_case.append(weight)
     if len(set(truth)) < 2:
         raise TrainingError("the map is fitted on true and on false finds; give reports that hold both")
-    vessel = fit_rise(cases, np.array(truth), np.array(of_case), VESSEL)
+    vessel = fit_curve(cases, np.array(truth), np.array(of_case), VESSEL)
     found, nothing = (
         [
             n
@@ -71,7 +71,7 @@ def fit_map(images: Sequence[JudgedImage], prevalence: float) -> ProbabilityMap:
     for numbers, names in ((found, FOUND), (nothing, NOTHING)):
         features = [_of_image(measured[number], vessel) for number in numbers]
         own = np.array([measured[number].is_true for number in numbers], dtype=bool)
-        curves.append(fit_rise(features, own, weights[numbers], names))
+        curves.append(fit_curve(features, own, weights[numbers], names))
     return ProbabilityMap(prevalence, vessel, *curves)
 
 
@@ -92,9 +92,9 @@ def cross_fit(images: Sequence[JudgedImage], prevalence: float) -> dict[str, Pro
     return maps
 
 
-def fit_rise(
+def fit_curve(
     cases: Sequence[Mapping[str, float]], truth: BoolArray, weights: DoubleArray, names: Sequence[str]
-) -> Rise:
+) -> LogisticCurve:
     """Fit a logistic curve that falls in no feature, by penalised likelihood.
 
     Targets are Platt's (1999), (n+ + 1) / (n+ + 2) and 1 / (n- + 2) for n+ true and n- false cases, so that a
@@ -114,7 +114,7 @@ def fit_rise(
     features = np.array([[case[name] for name in names] for case in cases], dtype=np.float64)
     features = features.reshape(len(cases), len(names))
     if not len(features):  # nothing was ever found, or always something: nothing is known
-        return Rise(0.0, dict.fromkeys(names, 0.0), dict.fromkeys(names, (0.0, 0.0)))
+        return LogisticCurve(0.0, dict.fromkeys(names, 0.0), dict.fromkeys(names, (0.0, 0.0)))
     low, high = np.percentile(features, _TAILS, axis=0)
     features = np.clip(features, low, high)
     middle, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
@@ -135,14 +135,14 @@ def fit_rise(
     bounds = [(-20.0, 20.0), *[(0.0, None)] * len(names)]
     fitted = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
     slopes = fitted[1:] / spread
-    return Rise(
+    return LogisticCurve(
         float(fitted[0] - slopes @ middle),
         {name: float(slope) for name, slope in zip(names, slopes, strict=True)},
         {name: (float(a), float(b)) for name, a, b in zip(names, low, high, strict=True)},
     )
 
 
-def _of_image(image: JudgedImage, vessel: Rise) -> dict[str, float]:
+def _of_image(image: JudgedImage, vessel: LogisticCurve) -> dict[str, float]:
     evidence = image.evidence
     if not evidence.vessels:
         return nothing_features(evidence)
