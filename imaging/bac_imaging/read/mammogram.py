@@ -12,8 +12,6 @@ from bac_imaging.read.attributes.geometry import Geometry
 from bac_terms.beam import Beam
 from bac_terms.notices import Notice
 
-__all__ = ["Mammogram", "Notice"]
-
 
 @dataclass(frozen=True)
 class Mammogram:
