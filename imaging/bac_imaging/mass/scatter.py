@@ -130,16 +130,5 @@ def _spread(primary: DoubleArray, sides: list[tuple[bool, bool]], reach: int) ->
 
 
 def without_scatter(exposure: FloatArray, scatter: FloatArray) -> FloatArray:
-    """Subtract scatter, leaving at least a little: noise and metal must not make an exposure negative.
-
-    Parameters
-    ----------
-    exposure, scatter : ndarray of float32, shape (h, w)
-        Exposure and the scattered part of it.
-
-    Returns
-    -------
-    ndarray of float32, shape (h, w)
-        Primary exposure.
-    """
+    """Subtract scatter, leaving at least a little: noise and metal must not make an exposure negative."""
     return np.maximum(exposure - scatter, np.float32(0.05) * exposure)

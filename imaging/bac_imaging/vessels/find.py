@@ -163,23 +163,7 @@ def find_vessels(
 def outline_of(
     core: BoolArray, probability: FloatArray, spacing_mm: tuple[float, float], outline: float
 ) -> BoolArray:
-    """Return cores with what lies around them from a lower probability on.
-
-    Parameters
-    ----------
-    core : ndarray of bool, shape (h, w)
-        Cores.
-    probability : ndarray of float32, shape (h, w)
-        Probability on the working grid.
-    spacing_mm : tuple of float
-        Working spacing (between rows, between columns) in mm.
-    outline : float
-        Probability from which on a pixel within 0.2 mm of a core is taken.
-
-    Returns
-    -------
-    ndarray of bool, shape (h, w)
-    """
+    """Return cores, bool (h, w), with the pixels within 0.2 mm of them from the probability `outline` on."""
     steps = round(_BEYOND_MM / float(np.sqrt(spacing_mm[0] * spacing_mm[1])))
     return core | (_grow(core, steps) & (probability >= outline))
 

@@ -196,17 +196,9 @@ def vessel_features(evidence: VesselEvidence) -> dict[str, float]:
 
 
 def found_features(each: list[float]) -> dict[str, float]:
-    """Return the features of an image with findings: log-odds of the strongest, and how much the others add.
+    """Return the features of an image by the log-odds of each finding, of which there is at least one.
 
-    Parameters
-    ----------
-    each : list of float
-        Log-odds of every finding; at least one.
-
-    Returns
-    -------
-    dict of str to float
-        ``strongest``; ``others``, the sum of the others' probabilities.
+    ``strongest`` is that of the strongest; ``others`` the sum of the others' probabilities.
     """
     ranked = sorted(each, reverse=True)
     return {"strongest": ranked[0], "others": math.fsum(logistic(value) for value in ranked[1:])}

@@ -48,22 +48,7 @@ class Point:
 
 
 def points_of(images: Sequence[JudgedImage], judge: Judge, points: Sequence[float] = POINTS) -> list[Point]:
-    """Compute the table.
-
-    Parameters
-    ----------
-    images : sequence of JudgedImage
-        Images of any number of sources.
-    judge : callable
-        From an image to its probabilities.
-    points : sequence of float
-        Operating points.
-
-    Returns
-    -------
-    list of Point
-        By source, then by point.
-    """
+    """Return what each operating point costs, by source, then by point."""
     judged = [
         (image, image.findings, judge(image) if image.findings is not None else None) for image in images
     ]

@@ -86,21 +86,10 @@ def score_vessels(
 def froc(
     vessel_scores: npt.NDArray[np.float64], false_scores: npt.NDArray[np.float64], views: int
 ) -> Curve | None:
-    """Draw the curve.
+    """Return the curve, None without any true vessel or image.
 
-    Parameters
-    ----------
-    vessel_scores : ndarray of float64, shape (n,)
-        Of `score_vessels`, all true vessels of all views; 0 = found at no score.
-    false_scores : ndarray of float64, shape (m,)
-        Scores of all false candidates.
-    views : int
-        Number of images.
-
-    Returns
-    -------
-    Curve or None
-        None without any true vessel or image.
+    Scores are those of `score_vessels` over all views: of true vessels, 0 = found at no score, and of false
+    candidates.
     """
     if not vessel_scores.size or not views:
         return None

@@ -124,21 +124,7 @@ def read_geometry(
 
 
 def given_geometry(given: Spacing | None, rows: int, columns: int) -> tuple[Geometry, tuple[Notice, ...]]:
-    """Take the scale of an image without header from the caller.
-
-    Parameters
-    ----------
-    given : (float, float) or None
-        Spacing at the film or detector, (between rows, between columns), in mm.
-    rows, columns : int
-        Size of the stored matrix.
-
-    Returns
-    -------
-    Geometry
-        The given spacing with the magnification of a usual mammography unit.
-    tuple of Notice
-        That the magnification is assumed.
+    """Take the scale of an image without header from the caller, with the magnification of a usual unit.
 
     Raises
     ------

@@ -33,17 +33,7 @@ def support_magnification(header: Header) -> float | None:
 
 
 def assumed_magnification() -> tuple[float, str, tuple[Notice, ...]]:
-    """Give the magnification of a 5 cm breast on a usual unit, for images without header.
-
-    Returns
-    -------
-    float
-        Size at the detector over size at mid-breast.
-    str
-        What it rests on.
-    tuple of Notice
-        That it is assumed.
-    """
+    """Return the magnification of a 5 cm breast on a usual unit, what it rests on, and that it is assumed."""
     magnification = _mid_breast(_ASSUMED_SID_MM, _ASSUMED_GAP_MM, _ASSUMED_THICKNESS_MM)
     return magnification, "mid-breast, distances assumed", (Notice.of("BAC-W-MAGNIFICATION-ASSUMED"),)
 

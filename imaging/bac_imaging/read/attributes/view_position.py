@@ -67,18 +67,10 @@ class Position:
 
 
 def parse_position(text: str) -> Position:
-    """Understand the value of ViewPosition.
+    """Read ViewPosition, in upper case: ``RMLO``, ``CC-L``, ``LCC (ID)``, ``LEFT CRANIO-CAUDAL``.
 
-    Parameters
-    ----------
-    text : str
-        Upper-case text: an abbreviation (``RMLO``, ``CC-L``, ``LCC (ID)``) or words (``LEFT CRANIO-CAUDAL``).
-
-    Returns
-    -------
-    Position
-        With an empty view where the text is not understood; words for magnification and spot
-        compression are found also then.
+    The view is empty where the text is not understood; words for magnification and spot compression are found
+    also then.
     """
     words = _words(text)
     return _of_words(words) or Position(

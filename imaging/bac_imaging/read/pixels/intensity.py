@@ -160,19 +160,7 @@ def display(stored: IntArray, padding: BoolArray, header: Header, *, is_film: bo
 def upright(signal: FloatArray, valid: BoolArray) -> tuple[FloatArray, tuple[Notice, ...]]:
     """Turn an image round whose breast is darker than its surround, by `bac_imaging.read.pixels.polarity`.
 
-    Parameters
-    ----------
-    signal : numpy.ndarray
-        float32, (rows, columns), brightness from 0 to 1.
-    valid : numpy.ndarray
-        bool, (rows, columns).
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, (rows, columns).
-    tuple of Notice
-        ``BAC-W-POLARITY-CONFLICT`` where it was turned, or where it is not told whether it should be.
+    With it comes ``BAC-W-POLARITY-CONFLICT`` where it was turned, or where it is open whether it should be.
     """
     polarity = find_polarity(signal, valid)
     if polarity == "inverted":
