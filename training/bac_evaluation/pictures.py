@@ -30,24 +30,10 @@ _TRUE, _FOUND = (255, 210, 0), (0, 220, 255)
 
 
 def choose(dataset: Dataset, rows: Mapping[str, Row], count: int) -> tuple[list[Case], list[Case]]:
-    """Choose the best and the worst cases by the Dice of the whole image.
+    """Choose the best and the worst cases by the Dice of the whole image, at most `count` of either, none as both.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        Images.
-    rows : mapping of str to Row
-        Measurements by the image's path.
-    count : int
-        How many of either kind at most; no case is both.
-
-    Returns
-    -------
-    list of (View, Row)
-        Images with BAC, the best first.
-    list of (View, Row)
-        Images with BAC or with something found, the worst first; among those where all is wrong the one with
-        the larger area.
+    The best are images with BAC, the worst those with BAC or with something found; among images where all is
+    wrong the one with the larger area.
     """
     cases = [(view, rows[view.path]) for view in dataset.views]
     shown = [case for case in cases if case[1].overlap.true + case[1].overlap.found > 0]

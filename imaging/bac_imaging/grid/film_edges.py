@@ -52,24 +52,11 @@ def trim_frame(image: FloatArray, usable: BoolArray) -> BoolArray:
 
 
 def film_edges(above: BoolArray, usable: BoolArray, pixel_mm: float) -> BoolArray:
-    """Find bright strips along the border, and continue them behind the breast.
+    """Find bright strips along the border, and continue them behind the breast; bool, (h, w).
 
     A film's edge is seen where it lies against air; there its depth is measured, and the strip is taken
-    to run on where the breast hides it. A tilt of the film is left to the margin at the border.
-
-    Parameters
-    ----------
-    above : ndarray of bool, shape (h, w)
-        Pixels as bright as tissue; the haze beside a film's edge is not.
-    usable : ndarray of bool, shape (h, w)
-        Field of the picture, a rectangle.
-    pixel_mm : float
-        Edge of a coarse pixel in mm.
-
-    Returns
-    -------
-    ndarray of bool, shape (h, w)
-        True on the strips.
+    to run on where the breast hides it. A tilt of the film is left to the margin at the border. `above` holds
+    pixels as bright as tissue, which the haze beside a film's edge is not; `usable` is a rectangle.
     """
     strips = np.zeros(above.shape, dtype=bool)
     rows = np.flatnonzero(usable.any(axis=1))

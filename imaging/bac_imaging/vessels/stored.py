@@ -16,25 +16,10 @@ IntArray = npt.NDArray[np.int32]
 def number_stored(
     segmentation: Segmentation, probability: FloatArray, outline: float, out_shape: tuple[int, int]
 ) -> IntArray:
-    """Outline the vessels on the stored matrix and number their pixels.
+    """Return the number of the vessel, from 1, of each pixel of the stored matrix; int32, 0 for none.
 
-    The probability is interpolated before it is cut, so that a finer stored matrix gets a smooth outline.
-
-    Parameters
-    ----------
-    segmentation : Segmentation
-        Vessels on the working grid.
-    probability : ndarray of float32, shape (h, w)
-        Probability on the working grid.
-    outline : float
-        Probability from which on a pixel beside a core is taken.
-    out_shape : tuple of int
-        Rows and columns of the stored matrix.
-
-    Returns
-    -------
-    ndarray of int32, shape `out_shape`
-        Number of the vessel (from 1) of each pixel, 0 for none.
+    The probability is interpolated before it is cut at `outline`, so that a finer stored matrix gets a smooth
+    outline.
     """
     labels = np.zeros(out_shape, dtype=np.int32)
     near, window = window_of(segmentation.mask, 2), window_of(segmentation.mask, 1, out_shape)

@@ -112,16 +112,7 @@ def quantify_labelled(
 ) -> tuple[Prepared, Quantified]:
     """Run the pipeline on one image, a digital one as DICOM FOR PRESENTATION.
 
-    Parameters
-    ----------
-    folder : Path
-        Where it lies.
-    image : LabelledImage
-        The image.
-    lines : CentreLines or None
-        What is drawn on it; its spacing counts where the list tells none.
-    segmenter, settings : Segmenter, Settings
-        Network, and threshold and post-processing.
+    The spacing of what is drawn on it counts where the list has none.
 
     Raises
     ------
