@@ -30,7 +30,7 @@ _TRUE, _FOUND = (255, 210, 0), (0, 220, 255)
 
 
 def choose(dataset: Dataset, rows: Mapping[str, Row], count: int) -> tuple[list[Case], list[Case]]:
-    """Choose the best and worst cases by the Dice of the whole image, at most `count` of either, none as both.
+    """Choose the best and worst cases by the Dice of the whole image, at most `count` each, none as both.
 
     The best are images with BAC, the worst those with BAC or with something found; among images where all is
     wrong the one with the larger area.
