@@ -328,6 +328,17 @@ def test_damaged_software_is_refused(run: Run, name: str, value: object) -> None
     assert run(prior, saved("b.json", exam("current", "2", 10.0)))[0] == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("software", None), ("images", {}), ("images", ""), ("images", None), ("exams", {})]
+)
+def test_parts_of_a_document_that_are_of_another_kind(run: Run, name: str, value: object) -> None:
+    prior = saved("a.json", exam("prior", "1", 10.0))
+    prior.write_text(json.dumps({**json.loads(prior.read_text()), name: value}))
+    code, out, err = run(prior, saved("b.json", exam("current", "2", 10.0)))
+    assert (code, out) == (1, "")
+    assert err == "BAC-COMPARE-EXAM: a.json: is damaged or of another release; analyse its images again\n"
+
+
 def test_text_of_a_saved_alarm_is_no_markup(run: Run) -> None:
     prior = saved("a.json", exam("prior", "1", 10.0))
     document = json.loads(prior.read_text())

@@ -45,9 +45,15 @@ def read_saved_exam(path: Path) -> ExamResult:
     if not ours:
         raise _not_one_exam(path, "is no result of `bacctl analyze`")
     try:
-        exams = [ExamResult.from_dict(exam, document["software"]) for exam in document["exams"]]
-        images = [ImageResult.from_dict(image) for image in document["images"]]
-    except (KeyError, TypeError, ValueError):
+        software, exams_given, images_given = (document[name] for name in ("software", "exams", "images"))
+        # An empty object in place of a list would pass for one, and null for no word of the software.
+        if not (
+            isinstance(software, Mapping) and isinstance(exams_given, list) and isinstance(images_given, list)
+        ):
+            raise ValueError("of another kind")
+        exams = [ExamResult.from_dict(exam, software) for exam in exams_given]
+        images = [ImageResult.from_dict(image) for image in images_given]
+    except (KeyError, ValueError):
         raise RefusedError(
             "BAC-COMPARE-EXAM", f"{path}: is damaged or of another release", "analyse its images again"
         ) from None
