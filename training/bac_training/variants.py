@@ -194,15 +194,16 @@ def _stored(brightness: FloatArray, rng: np.random.Generator) -> Pixels:
 
 
 def _insert(pixels: Pixels, spacing_mm: float, rng: np.random.Generator) -> tuple[Pixels, BoolArray]:
-    from bac_phantom.inserted import BackgroundError, insert_arteries
-    from bac_randfield.inserted import insert_into
+    from bac_backgrounds import BackgroundError, insert
+    from bac_phantom import inserted as phantom
+    from bac_randfield import inserted as randfield
 
     low, high = np.log(_MASS_RANGE_MG)
     mass_mg = float(np.exp(rng.uniform(low, high)))
     # By turns from both generators, whose arteries look nothing alike.
-    insert = insert_arteries if rng.random() < 0.5 else insert_into
+    draw = phantom.draw_arteries if rng.random() < 0.5 else randfield.draw_arteries
     try:
-        made = insert(pixels, spacing_mm, mass_mg, rng)
+        made = insert(pixels, spacing_mm, mass_mg, rng, draw)
     except BackgroundError:
         # A small breast has no room for the artery that was drawn.
         return pixels, np.zeros(pixels.shape, dtype=np.bool_)
@@ -247,7 +248,7 @@ def visible(added: FloatArray, before: FloatArray, mask: BoolArray, spacing_mm: 
 
 
 def _read(path: Path) -> Pixels:
-    from bac_phantom.inserted import BackgroundError, read_background
+    from bac_backgrounds import BackgroundError, read_background
 
     try:
         return read_background(path)
