@@ -16,9 +16,9 @@ from typing import Any
 
 from bac_export.device import find_device
 from bac_export.errors import ExportError
-from bac_export.files import digest_of, replace_file
 from bac_export.precision import Precision, name_of, to_half
 from bac_export.tensorrt_export import Compatibility, Profile, build, load_tensorrt
+from bac_imaging.files import digest_of, write_whole
 
 __all__ = ["SCHEMA", "Wanted", "keep_engine", "make_engine", "refuse_foreign"]
 
@@ -200,11 +200,12 @@ def _described(version_folder: Path, wanted: Wanted) -> Iterator[tuple[Path, Fac
 
 def _build(source: Path, facts: Facts, plan: Path, wanted: Wanted, timings: Path, notice: Notice) -> None:
     notice(f"building for {facts['name']} by TensorRT {facts['tensorrt']} in {wanted.precision}: minutes")
+    plan.parent.mkdir(parents=True, exist_ok=True)
     data = build(source, profile=wanted.profile, compatibility=wanted.compatibility, timing_cache=timings)
     manifest = {"schema": SCHEMA, "key": _key(facts), "plan_sha256": digest_of(data), **facts}
     # First the manifest: with a stale one an old engine is built again, never taken for the new one.
-    replace_file(_manifest_of(plan), (json.dumps(manifest, indent=2) + "\n").encode())
-    replace_file(plan, data)
+    write_whole(_manifest_of(plan), (json.dumps(manifest, indent=2) + "\n").encode())
+    write_whole(plan, data)
 
 
 def _key(facts: Facts) -> str:

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 from bac_export.errors import ExportError
-from bac_export.files import digest_of
 from bac_export.graph import INPUT, OUTPUT
 from bac_export.parity import (
     SERVED,
@@ -17,6 +16,7 @@ from bac_export.parity import (
     onnxruntime_engine,
     phantom_cases,
 )
+from bac_imaging.files import digest_of
 
 __all__ = ["served_engine", "verify"]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bac_export.errors import ExportError
-from bac_export.files import replace_file
 from bac_export.graph import INPUT
+from bac_imaging.files import write_whole
 from bac_imaging.grid.tiles import MAX_TILES, TILE_PX
 
 __all__ = ["Compatibility", "Profile", "build", "load_tensorrt"]
@@ -133,7 +133,7 @@ def build(
             f"TensorRT {trt.__version__} built no engine from {onnx}; its messages above say why"
         )
     if timing_cache is not None:
-        replace_file(timing_cache, bytes(config.get_timing_cache().serialize()))
+        write_whole(timing_cache, bytes(config.get_timing_cache().serialize()))
     return bytes(engine)
 
 

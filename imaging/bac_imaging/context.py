@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bac_imaging.mask_bits import pack_mask, unpack_mask
 from bac_imaging.read.attributes.beam import Beam
 from bac_imaging.read.mammogram import Mammogram
 
@@ -67,7 +68,7 @@ def read_beam(context: Mapping[str, Any]) -> Beam | None:
 
 def pack(mask: BoolArray) -> str:
     """Write a mask as text: packed bits, zlib, base64. A breast takes a few kilobytes."""
-    return base64.b64encode(zlib.compress(np.packbits(mask).tobytes(), 6)).decode("ascii")
+    return base64.b64encode(zlib.compress(pack_mask(mask).tobytes(), 6)).decode("ascii")
 
 
 def unpack(text: str, shape: tuple[int, int]) -> BoolArray:
@@ -85,5 +86,4 @@ def unpack(text: str, shape: tuple[int, int]) -> BoolArray:
     ndarray of bool, shape `shape`
         The mask.
     """
-    bits = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
-    return np.unpackbits(bits, count=shape[0] * shape[1]).astype(bool).reshape(shape)
+    return unpack_mask(zlib.decompress(base64.b64decode(text)), shape)

@@ -66,7 +66,7 @@ def test_an_engine_is_built_as_it_will_be_served(
     assert manifest["compute_capability"] == "8.9"
     card = json.loads((FOLDER / "model_card.json").read_text())
     assert manifest["weights_sha256"] == manifest["onnx_sha256"] == card["sha256"]
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_half_precision_is_made_from_the_float32_file(

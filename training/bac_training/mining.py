@@ -12,15 +12,15 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from bac_imaging.files import whole_file
 from bac_imaging.grid.tiles import cut_tiles, stitch
-from bac_training.cache import BAC, BREAST, Case, decode_image, mined_path, read_cases, save
+from bac_training.cache import BAC, BREAST, Case, decode_image, mined_path, read_cases
 from bac_training.data.negatives import away_from
 from bac_training.errors import TrainingError
 from bac_training.network.backends import Segmenter, load_segmenter
@@ -92,7 +92,8 @@ def mine(
     for number, case in enumerate(cases, start=1):
         points = _mine_case(folder, case, segmenter)
         with_alarms += len(points) > 0
-        save(mined_path(folder, case.name), partial(np.save, arr=points))
+        with whole_file(mined_path(folder, case.name)) as file:
+            np.save(file, points)
         if progress:
             progress(number, len(cases))
     return len(cases), with_alarms

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from bac_imaging.errors import ImagingError
+from bac_imaging.files import write_whole
 from bacctl.cli.guard import CommandError, complain, describe_os_error
 from bacctl.outputs.document import analysis_csv, document_text
-from bacctl.outputs.files import NameTable, write_atomic
+from bacctl.outputs.files import NameTable
 from bacctl.outputs.mask import mask_png
 from bacctl.results import ImageResult
 
@@ -58,7 +59,7 @@ class Saver:
         try:
             self._out.mkdir(parents=True, exist_ok=True)
             probe = self._out / ".bacctl-probe"
-            write_atomic(probe, b"")
+            write_whole(probe, b"")
             probe.unlink()
             self._open = True
         except OSError as error:
@@ -99,7 +100,7 @@ class Saver:
         # Names are unique within a run, so that whatever stands there is older than it.
         replaces = os.path.lexists(path)
         try:
-            write_atomic(path, data)
+            write_whole(path, data)
         except OSError as error:
             self._give_up(error)
             return False

@@ -10,9 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bac_imaging.files import write_whole
 from bac_phantom.qa import QA_SET, QaSpec, make_qa_phantom, qa_specs
 from bacctl.errors import BacctlError, error_class
-from bacctl.outputs.files import write_atomic
 from bacctl.results import ImageResult
 from bacctl.server.repository import default_repository
 
@@ -201,7 +201,7 @@ def measure(
 def _written(folder: Path, specs: Sequence[QaSpec]) -> Iterator[Path]:
     for spec in specs:
         path = folder / f"{spec.name}.dcm"
-        write_atomic(path, make_qa_phantom(spec))
+        write_whole(path, make_qa_phantom(spec))
         yield path
 
 

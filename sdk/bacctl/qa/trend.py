@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bacctl.outputs.files import write_atomic
+from bac_imaging.files import write_whole
 
 TREND_COLUMNS = (
     "date",
@@ -129,4 +129,4 @@ def append_trend(path: Path, row: Mapping[str, str]) -> None:
         # A line that was cut short must not swallow this one.
         before += b"\n"
     writer.writerow(row)
-    write_atomic(path, before + stream.getvalue().encode())
+    write_whole(path, before + stream.getvalue().encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bac_imaging.files import digest_of
 from bac_imaging.openvino import load_openvino
 from bac_training.errors import TrainingError
 
@@ -68,7 +68,7 @@ def load_segmenter(model: Path, threads: int | None = None) -> Segmenter:
     """
     if not model.is_file():
         raise TrainingError(f"{model} is no file; give a checkpoint or an ONNX file")
-    sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
+    sha256 = digest_of(model)
     if model.suffix == ".pt":
         return Segmenter(sha256, 0.5, "pytorch", _pytorch(model, threads))
     if model.suffix != ".onnx":

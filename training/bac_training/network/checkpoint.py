@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 import warnings
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from bac_imaging.files import whole_file
 from bac_training.errors import TrainingError
 from bac_training.network.unet import UNet
 
@@ -58,9 +58,8 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     content : dict
         Tensors, numbers, strings, lists and dictionaries of them.
     """
-    partial = path.with_name(path.name + ".partial")
-    torch.save({"schema": SCHEMA, **content}, partial)
-    os.replace(partial, path)
+    with whole_file(path) as file:
+        torch.save({"schema": SCHEMA, **content}, file)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
