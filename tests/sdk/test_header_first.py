@@ -26,8 +26,7 @@ from pydicom.uid import (
 )
 
 from bac_imaging.errors import RefusedError as Refused
-from bac_imaging.read import dicom_header
-from bac_imaging.read import mammogram as reader
+from bac_imaging.read import dicom_header, reader
 from bacctl import Client, RefusedError
 from bacctl.client import payload
 from bacctl.testing import FakeServer

@@ -132,7 +132,7 @@ def test_an_overlay_without_its_extra_says_which(
     client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # None stands for a module that is not there.
-    monkeypatch.setitem(sys.modules, "bac_imaging.read.mammogram", None)
+    monkeypatch.setitem(sys.modules, "bac_imaging.read.reader", None)
     image = film(tmp_path / "in", "a")
     code, _, err = run("analyze", image, "--save", "mask,overlay", "--out", "res", "--pixel-spacing", "0.1")
     assert code == 1
