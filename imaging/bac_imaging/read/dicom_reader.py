@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 
-import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -13,8 +11,9 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.attributes.spacing import Spacing
+from bac_imaging.read.dataset import PIXEL_DATA_TAGS, inflated, parse
 from bac_imaging.read.detectors import check_matrix, has_field_of_view, known_sizes
-from bac_imaging.read.dicom_header import PIXEL_DATA_TAGS, inflated, judge
+from bac_imaging.read.dicom_header import judge
 from bac_imaging.read.mammogram import Mammogram
 from bac_imaging.read.pixels.decode import decode, is_lossy, surplus_bytes
 from bac_imaging.read.pixels.intensity import display, log_exposure
@@ -137,7 +136,7 @@ def _parse(data: bytes) -> tuple[Dataset, list[str]]:
 
 def _dataset(data: bytes) -> Dataset:
     try:
-        dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+        dataset = parse(data)
         is_dicom = any(keyword in dataset for keyword in _KNOWN_KEYWORDS)
         ends_early = "PixelData" not in dataset and _ends_early(dataset, data)
     except EOFError:
