@@ -178,7 +178,7 @@ def _described(version_folder: Path, wanted: Wanted) -> Iterator[tuple[Path, Fac
     """Give the ONNX file in the wanted precision, and what an engine of it would depend on here."""
     weights = version_folder / name_of("fp32")
     if not weights.is_file():
-        raise ExportError(f"{weights} is no file; run `bacctl export onnx` first")
+        raise ExportError(f"{weights} is not a file; run `bacctl export onnx` first")
     tensorrt = str(load_tensorrt().__version__)
     device = find_device()
     with TemporaryDirectory() as scratch:
@@ -222,7 +222,7 @@ def _source(version_folder: Path, precision: Precision, scratch: Path) -> Path:
     path = version_folder / name_of(precision)
     if not path.is_file():
         raise ExportError(
-            f"{path} is no file; write it with `bacctl export onnx CHECKPOINT --precision {precision}`"
+            f"{path} is not a file; write it with `bacctl export onnx CHECKPOINT --precision {precision}`"
         )
     return path
 

@@ -87,7 +87,7 @@ def run(
             f"{repository} has no bac_segment; give the folder that Triton loads its models from"
         )
     if not 0.0 < threshold < 1.0:
-        raise ExportError(f"the threshold {threshold} is no probability between 0 and 1")
+        raise ExportError(f"the threshold {threshold} is not a probability between 0 and 1")
     content = load_checkpoint(checkpoint)
     network = ProbabilityNet(load_network(content)).eval()
     post_processing = dict(post_processing or {})

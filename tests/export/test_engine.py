@@ -220,7 +220,7 @@ def test_a_build_that_fails_is_no_missing_tensorrt(monkeypatch: pytest.MonkeyPat
 def test_missing_tensorrt_driver_or_network_is_one_clear_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with pytest.raises(ExportError, match="no file"):
+    with pytest.raises(ExportError, match="not a file"):
         make_engine(tmp_path, tmp_path / "model.plan")
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(ExportError, match="TensorRT is not installed"):

@@ -242,12 +242,12 @@ def test_the_token_is_in_a_file_or_the_environment(
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--tls-ca", "a.png"), "a.png: is no certificate of an authority in PEM"),
+        (("--tls-ca", "a.png"), "a.png: is not a certificate of an authority in PEM"),
         (
             ("--token-file", "token"),
             "a token is not sent without TLS, where anybody on the way can read it; give --tls",
         ),
-        (("--token-file", "token", "--tls-ca", "a.png"), "a.png: is no certificate"),
+        (("--token-file", "token", "--tls-ca", "a.png"), "a.png: is not a certificate"),
     ],
 )
 def test_a_client_that_cannot_be_made_is_wrong_usage(run: Run, args: tuple[str, ...], said: str) -> None:

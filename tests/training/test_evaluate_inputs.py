@@ -129,7 +129,7 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[str], str]]:
         "torn": ([str(torn)], "is damaged"),
         "missing": ([str(lost)], "names 2 files that are missing: a.dcm, a.png"),
         "none": ([str(none)], "names no image"),
-        "model": ([str(whole), "--model", str(model)], "model.onnx is no network"),
+        "model": ([str(whole), "--model", str(model)], "model.onnx is not a network"),
         "settings": ([str(whole), "--settings", str(tmp_path / "settings.json")], "holds no settings"),
     }
 

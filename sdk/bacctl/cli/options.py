@@ -143,7 +143,7 @@ class ServerOptions:
         Raises
         ------
         UsageError
-            They cannot hold together, or what should be an address is none.
+            They cannot hold together, or an address is not one.
         """
         if self.timeout is not None and not (math.isfinite(self.timeout) and self.timeout > 0):
             raise UsageError("--timeout: give seconds, a number above 0 such as 120")

@@ -126,7 +126,7 @@ class Saver:
         from bacctl.outputs.overlay import overlay_png
 
         if result.path is None:
-            raise CommandError("the image is no file")
+            raise CommandError("the image is not a file")
         image = read_mammogram(result.path.read_bytes(), self._spacing)
         if result.mask is not None and image.signal.shape != result.mask.shape:
             raise CommandError("the file is not what it was when it was measured")

@@ -65,7 +65,7 @@ def link_repository(repository: Path, folder: Path, config: str = DEFAULT_CONFIG
     _check_config(repository, config)
     for model in MODELS:
         if not (repository / model / "config.pbtxt").is_file():
-            raise unavailable(f"{repository} is no model repository of bacctl: it has no model {model}")
+            raise unavailable(f"{repository} is not a model repository of bacctl: it has no model {model}")
         for source in sorted((repository / model).rglob("*")):
             inside = source.relative_to(repository)
             if source.is_file() and not {"__pycache__", "configs"} & set(inside.parts):

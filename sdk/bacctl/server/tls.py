@@ -102,4 +102,4 @@ def _unusable(what: str, kind: str, error: Exception) -> Exception:
     why = "the content does not fit"
     if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
         why = error.strerror or why
-    return unavailable(f"{what}: is no {kind} in PEM ({why}); check --tls-cert, --tls-key and --tls-ca")
+    return unavailable(f"{what}: is not a {kind} in PEM ({why}); check --tls-cert, --tls-key and --tls-ca")

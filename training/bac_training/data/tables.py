@@ -58,7 +58,7 @@ def parse_table(path: Path, text: str, header: str) -> tuple[list[str], list[Lin
     try:
         rows = [(reader.line_num, row) for row in reader if any(field.strip() for field in row)]
     except csv.Error as error:
-        return [], [], [f"{path}: line {reader.line_num} is no CSV ({error}); save the list again"]
+        return [], [], [f"{path}: line {reader.line_num} is not CSV ({error}); save the list again"]
     if not rows:
         return [], [], [f"{path}: is empty; its first line must be {header}"]
     names = [name.strip() for name in rows[0][1]]

@@ -67,7 +67,7 @@ def load_segmenter(model: Path, threads: int | None = None) -> Segmenter:
         When the file is missing, of another kind, damaged, or not the one its card describes.
     """
     if not model.is_file():
-        raise TrainingError(f"{model} is no file; give a checkpoint or an ONNX file")
+        raise TrainingError(f"{model} is not a file; give a checkpoint or an ONNX file")
     sha256 = digest_of(model)
     if model.suffix == ".pt":
         return Segmenter(sha256, 0.5, "pytorch", _pytorch(model, threads))
@@ -82,7 +82,7 @@ def load_segmenter(model: Path, threads: int | None = None) -> Segmenter:
     except Exception as error:
         # The engines raise their own classes, or plain RuntimeError, for whatever they cannot read.
         raise TrainingError(
-            f"{model} is no network that {engine} can read ({type(error).__name__}); export it again"
+            f"{model} is not a network that {engine} can read ({type(error).__name__}); export it again"
         ) from None
     return Segmenter(
         sha256=sha256,

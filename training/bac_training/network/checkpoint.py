@@ -83,10 +83,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         code = re.search("unsupported (global|class)", str(error), re.IGNORECASE)
-        reason = "holds Python code, which is not run" if code else "is no checkpoint, or it is damaged"
+        reason = "holds Python code, which is not run" if code else "is not a checkpoint, or it is damaged"
         raise TrainingError(f"{path} {reason}; {_GIVE}") from None
     except Exception:  # torch's readers raise whatever they stumble over
-        raise TrainingError(f"{path} is no checkpoint, or it is cut short; {_GIVE}") from None
+        raise TrainingError(f"{path} is not a checkpoint, or it is cut short; {_GIVE}") from None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise TrainingError(f"{path} is not a checkpoint of this version ({SCHEMA}); train again")
     try:
