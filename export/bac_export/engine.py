@@ -35,21 +35,12 @@ def _silent(_text: str) -> None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an engine is to be.
+    """What an engine is to be."""
 
-    Attributes
-    ----------
-    precision : {"fp32", "fp16", "int8", "fp8"}
-        Of the ONNX file that it is built from.
-    compatibility : {"none", "same-compute-capability", "ampere-plus"}
-        As for `bac_export.tensorrt_export.build`.
-    profile : Profile
-        Batch sizes.
-    """
-
-    precision: Precision = "fp16"
+    precision: Precision = "fp16"  # {"fp32", "fp16", "int8", "fp8"}: of the ONNX file that it is built from
+    # {"none", "same-compute-capability", "ampere-plus"}: as for `bac_export.tensorrt_export.build`
     compatibility: Compatibility = "none"
-    profile: Profile = field(default_factory=Profile)
+    profile: Profile = field(default_factory=Profile)  # batch sizes
 
 
 def keep_engine(
@@ -72,17 +63,8 @@ def keep_engine(
         `bac_export.precision.name_of`. Half precision is made from ``model.onnx``.
     cache : Path
         Folder of the engines, their manifests and TensorRT's timings.
-    wanted : Wanted, optional
-        What the engine is to be; half precision by default.
-    if_needed : bool, default True
-        Take an engine that is kept already. Else it is built anew.
-    notice : callable, optional
-        Told in one line what is being done.
-
-    Returns
-    -------
-    Path
-        The engine, in `cache`.
+    wanted, if_needed, notice : optional
+        What the engine is to be; False builds anew what is kept; told in a line what is being done.
 
     Raises
     ------
@@ -108,26 +90,10 @@ def make_engine(
     if_needed: bool = False,
     notice: Notice = _silent,
 ) -> bool:
-    """Put the engine of a repository's network at `plan`, with its manifest ``<plan>.json`` beside it.
+    """Put the engine of a repository's network at `plan`, and say whether it was built.
 
-    Parameters
-    ----------
-    version_folder, wanted, notice
-        As for `keep_engine`.
-    plan : Path
-        Where the engine goes; ``<plan>.timing`` keeps TensorRT's timings.
-    if_needed : bool, default False
-        Leave an engine that fits. Else it is built anew.
-
-    Returns
-    -------
-    bool
-        Whether it was built.
-
-    Raises
-    ------
-    ExportError
-        As `keep_engine`.
+    Its manifest ``<plan>.json`` and TensorRT's timings ``<plan>.timing`` lie beside it. Otherwise as
+    `keep_engine`.
     """
     wanted = wanted or Wanted()
     with _described(version_folder, wanted) as (source, facts):

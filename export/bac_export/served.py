@@ -27,19 +27,7 @@ _TIMEOUT_S = 120.0
 def verify(url: str, version_folder: Path, cases: tuple[int, ...]) -> Parity:
     """Compare the segmentation step of a server with the ONNX file that it is said to serve.
 
-    Parameters
-    ----------
-    url : str
-        ``host:port`` of the server's gRPC.
-    version_folder : Path
-        ``bac_segment/1`` of the model repository.
-    cases : tuple of int
-        As for `bac_export.parity.phantom_cases`.
-
-    Returns
-    -------
-    Parity
-        Within `bac_export.parity.SERVED`.
+    The parity is within `bac_export.parity.SERVED`.
 
     Raises
     ------

@@ -27,18 +27,10 @@ WORKSPACE_BYTES = 2 << 30
 
 @dataclass(frozen=True)
 class Profile:
-    """Batch sizes of the engine's one optimisation profile.
+    """Batch sizes of the engine's one optimisation profile."""
 
-    Attributes
-    ----------
-    typical : int
-        What the engine is tuned for: most mammograms have 10 to 20 tiles.
-    largest : int
-        ``max_batch_size`` of ``configs/gpu.pbtxt``: an ensemble never splits a batch.
-    """
-
-    typical: int = 16
-    largest: int = MAX_TILES
+    typical: int = 16  # what the engine is tuned for: most mammograms have 10 to 20 tiles
+    largest: int = MAX_TILES  # ``max_batch_size`` of ``configs/gpu.pbtxt``: an ensemble never splits a batch
 
     def __post_init__(self) -> None:
         if not 1 <= self.typical <= self.largest:

@@ -59,17 +59,7 @@ def read_background(path: Path) -> Pixels:
 def find_breast(brightness: FloatArray, pitch_mm: float) -> BoolArray:
     """Find the largest bright region away from white borders, roughly: arteries stay well inside it.
 
-    Parameters
-    ----------
-    brightness
-        (rows, columns), 0 to 1, white attenuates.
-    pitch_mm
-        Pixel spacing.
-
-    Returns
-    -------
-    ndarray of bool, shape (rows, columns)
-        True inside.
+    `brightness` is 0 to 1, white attenuates.
 
     Raises
     ------

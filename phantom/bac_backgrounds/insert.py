@@ -23,21 +23,11 @@ from bac_backgrounds.images import (
 
 @dataclass(frozen=True)
 class Drawn:
-    """An image with arteries put in.
+    """An image with arteries put in."""
 
-    Attributes
-    ----------
-    brightness : ndarray of float32, shape (rows, columns)
-        0 to 1, white attenuates.
-    mask : ndarray of bool, shape (rows, columns)
-        BAC.
-    calcium_mass_mg : float
-        Calcium put in.
-    """
-
-    brightness: FloatArray
-    mask: BoolArray
-    calcium_mass_mg: float
+    brightness: FloatArray  # float32 (rows, columns): 0 to 1, white attenuates
+    mask: BoolArray  # bool (rows, columns): BAC
+    calcium_mass_mg: float  # calcium put in
 
 
 Draw = Callable[[FloatArray, BoolArray, float, float, np.random.Generator], Drawn | None]
@@ -49,42 +39,17 @@ None where no artery finds room.
 
 @dataclass(frozen=True)
 class Inserted:
-    """The same in the pixels of its background.
+    """The same in the pixels of its background."""
 
-    Attributes
-    ----------
-    pixels : ndarray of uint8 or uint16, shape (rows, columns)
-        White attenuates.
-    mask : ndarray of bool, shape (rows, columns)
-        BAC.
-    calcium_mass_mg : float
-        Calcium put in. Nothing in the pixels lets it be measured back.
-    """
-
-    pixels: Pixels
-    mask: BoolArray
-    calcium_mass_mg: float
+    pixels: Pixels  # white attenuates
+    mask: BoolArray  # bool (rows, columns): BAC
+    calcium_mass_mg: float  # calcium put in. Nothing in the pixels lets it be measured back.
 
 
 def insert(pixels: Pixels, pitch_mm: float, mass_mg: float, rng: np.random.Generator, draw: Draw) -> Inserted:
     """Put calcified arteries into a display image.
 
-    Parameters
-    ----------
-    pixels : ndarray of uint8 or uint16, shape (rows, columns)
-        White attenuates; breast at the left or right border.
-    pitch_mm : float
-        Pixel spacing.
-    mass_mg : float
-        Calcium to put in, about.
-    rng : numpy.random.Generator
-        Source of chance.
-    draw : callable
-        Of a generator.
-
-    Returns
-    -------
-    Inserted
+    White attenuates; the breast lies at the left or right border. `draw` is of a generator.
 
     Raises
     ------
@@ -144,17 +109,10 @@ def write_inserted(
         Pixel spacing of the backgrounds.
     draw : callable
         Of a generator.
-    positive_share : float
-        Share of images with arteries; the others stay as they are.
-    mass_range_mg : tuple of float
-        Range of a woman's calcium mass.
+    positive_share, mass_range_mg
+        Share of images with arteries (the others stay as they are), and range of a woman's calcium mass.
     progress : callable, optional
         Called with (done, images).
-
-    Returns
-    -------
-    Path
-        ``out/images.csv``.
 
     Raises
     ------

@@ -52,21 +52,11 @@ UInt8Array = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Case:
-    """One prepared image.
+    """One prepared image."""
 
-    Attributes
-    ----------
-    name : str
-        Stem of its two files.
-    shape : tuple of int
-        Rows and columns of the crop, pixels of 0.1 mm.
-    bac_px : int
-        Number of BAC pixels.
-    """
-
-    name: str
-    shape: tuple[int, int]
-    bac_px: int
+    name: str  # stem of its two files
+    shape: tuple[int, int]  # rows and columns of the crop, pixels of 0.1 mm
+    bac_px: int  # number of BAC pixels
 
 
 def is_cache(folder: Path) -> bool:

@@ -38,13 +38,6 @@ BoolArray = npt.NDArray[np.bool_]
 def false_alarms(probability: npt.NDArray[np.float32], bac: BoolArray, breast: BoolArray) -> IntArray:
     """Return points inside the pieces that are taken for BAC and lie away from any (`negatives.away_from`).
 
-    Parameters
-    ----------
-    probability : ndarray of float32, shape (h, w)
-        Answer of the network.
-    bac, breast : ndarray of bool, shape (h, w)
-        Truth, and where it is known.
-
     Returns
     -------
     ndarray of int32, shape (n, 2)
@@ -66,24 +59,8 @@ def mine(
 ) -> tuple[int, int]:
     """Write the false alarms of a network on every case of a cache, in place of those of an earlier one.
 
-    Parameters
-    ----------
-    folder : Path
-        Cache.
-    segmenter : Segmenter
-        Network.
-    progress : callable, optional
-        Called with the cases done and their total.
-
-    Returns
-    -------
-    tuple of int
-        Cases, and how many of them have false alarms.
-
-    Raises
-    ------
-    TrainingError
-        When the cache is empty.
+    `progress` is called with the cases done and their total. Returns the number of cases, and of those that
+    have false alarms; an empty cache is a TrainingError.
     """
     cases = read_cases(folder)
     if not cases:

@@ -219,22 +219,8 @@ def _insert(pixels: Pixels, spacing_mm: float, rng: np.random.Generator) -> tupl
 def visible(added: FloatArray, before: FloatArray, mask: BoolArray, spacing_mm: float) -> BoolArray:
     """Return the pieces of a mask that stand out of their tissue over a quarter of their area.
 
-    Parameters
-    ----------
-    added : ndarray of float32, shape (rows, columns)
-        What calcium adds to the pixels.
-    before : ndarray of float32, shape (rows, columns)
-        The pixels without it, in the same unit.
-    mask : ndarray of bool, shape (rows, columns)
-        Where the calcium lies.
-    spacing_mm : float
-        Pixel spacing.
-
-    Returns
-    -------
-    ndarray of bool, shape (rows, columns)
-        The pieces whose upper quartile of what is added is 1.5 or more standard deviations of the detail
-        around them (what varies within 1 mm, over 4 mm).
+    That is, whose upper quartile of what is `added` to the pixels `before` is 1.5 or more standard deviations
+    of the detail around them (what varies within 1 mm, over 4 mm).
     """
     detail = before - ndimage.gaussian_filter(before, _TISSUE_MM / spacing_mm, truncate=3.0)
     side = max(int(_AROUND_MM / spacing_mm), 3)

@@ -113,16 +113,9 @@ class Batch:
         self._add(ImageResult.from_error(FailedError(code, reason), path=path))
 
     def run(self, paths: Sequence[Path], server: ServerOptions, *, listed: Sequence[Path] = ()) -> None:
-        """Analyse what the paths stand for; never raises for an image, for the server or for Ctrl-C.
+        """Analyse what the paths, and those of a list, stand for.
 
-        Parameters
-        ----------
-        paths : sequence of Path
-            As they were named.
-        server : ServerOptions
-            Who analyses them.
-        listed : sequence of Path
-            More of them, from a list.
+        Never raises for an image, for the server or for Ctrl-C.
         """
         with self._until_stopped():
             leave_out = () if self.out is None else [self.out]

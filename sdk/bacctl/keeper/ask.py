@@ -21,24 +21,8 @@ _COUNT_S = 10.0  # no model has to work for this
 def ask(url: str, tls: ServerTls | None = None, timeout: float = _PROBE_S) -> dict[str, Any]:
     """Have a server measure the test image over the address and the protocol that its clients use.
 
-    Parameters
-    ----------
-    url : str
-        ``host:port``.
-    tls : ServerTls or None
-        What it was started with. Where clients need a certificate, the server's own is shown.
-    timeout : float, optional
-        How long it may take, in seconds.
-
-    Returns
-    -------
-    dict
-        As of `bacctl.Client.server_info`.
-
-    Raises
-    ------
-    BacctlError
-        It does not answer, or not as it must.
+    Where clients need a certificate, the server's own is shown. Returns what `bacctl.Client.server_info`
+    does, and raises BacctlError where the server does not answer, or not as it must.
     """
     # Connected anew, as a new client does: a connection that is open proves nothing to others.
     with Client(url, tls=_trust(tls), timeout=timeout, max_retries=0) as client:

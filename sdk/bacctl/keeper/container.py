@@ -44,14 +44,7 @@ class StartError(Exception):
 def command(mirror: Path, key: str, extra: list[str]) -> list[str]:
     """Put together the call of ``tritonserver``.
 
-    Parameters
-    ----------
-    mirror : Path
-        The repository that it is given.
-    key : str
-        What the restricted calls need as a header.
-    extra : list of str
-        Flags of the caller. They come last, so that they win.
+    `key` opens the restricted calls. The flags of the caller come last, so that they win.
     """
     fixed = [*settings(key, _EXIT_S), *listeners("0.0.0.0", _PORTS)]  # noqa: S104  # a container's own network
     return ["tritonserver", f"--model-repository={mirror}", *fixed, *extra]
@@ -111,23 +104,8 @@ def attend(
 ) -> str | None:
     """Send test images until the server fails or is to stop.
 
-    Parameters
-    ----------
-    server : Popen
-        Running.
-    measured : callable
-        Has a test image measured and says who did it; raises BacctlError.
-    stop : Event
-        Set when the container is to end.
-    mixed_up : callable, optional
-        Says whether the models found that images were mixed up.
-    rules : WatchRules, optional
-        When.
-
-    Returns
-    -------
-    str or None
-        What went wrong, in one line; None where the container was to end.
+    `measured` has one measured and says who did it. Returns in one line what went wrong; None where the
+    container was to end.
     """
 
     def once() -> None:

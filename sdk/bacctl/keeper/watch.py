@@ -19,21 +19,11 @@ LOOK_S = 0.5
 
 @dataclass(frozen=True)
 class WatchRules:
-    """When a server is asked and when it has failed.
+    """When a server is asked and when it has failed."""
 
-    Attributes
-    ----------
-    every_s : float
-        Between two test images, in seconds.
-    again_s : float
-        After one that failed, in seconds: one failure may be a coincidence.
-    tolerated : int
-        How many in a row are too many.
-    """
-
-    every_s: float = 30.0
-    again_s: float = 1.0
-    tolerated: int = 2
+    every_s: float = 30.0  # between two test images, in seconds
+    again_s: float = 1.0  # after one that failed, in seconds: one failure may be a coincidence
+    tolerated: int = 2  # how many in a row are too many
 
 
 class Watch:

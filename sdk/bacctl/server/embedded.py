@@ -143,13 +143,7 @@ class EmbeddedServer:
         raise _in_use(address)
 
     def restart(self) -> None:
-        """Stop the server and start it again on the same ports.
-
-        Raises
-        ------
-        ServerUnavailableError
-            It did not start.
-        """
+        """Stop the server and start it again on the same ports; raises as `start` does."""
         self.stop()
         # Whoever was told where it listens must find it there again.
         self._wanted.update(self.ports)

@@ -38,15 +38,7 @@ def settings(key: str, exit_s: int) -> list[str]:
 
 
 def listeners(host: str, ports: dict[str, int]) -> list[str]:
-    """Return the flags that say where Triton listens.
-
-    Parameters
-    ----------
-    host : str
-        The address.
-    ports : dict of str to int
-        Of "grpc", and of "http" and "metrics" where they are wanted.
-    """
+    """Return the flags that say where Triton listens, for "grpc" and, as wanted, "http" and "metrics"."""
     flags = [f"--grpc-address={host}", f"--grpc-port={ports['grpc']}"]
     for name in ("http", "metrics"):
         flags.append(f"--allow-{name}={str(name in ports).lower()}")

@@ -29,16 +29,7 @@ def read_text(path: Path) -> str:
 
 
 def parse_table(path: Path, text: str, header: str) -> tuple[list[str], list[Line], list[str]]:
-    """Take a table apart.
-
-    Parameters
-    ----------
-    path : Path
-        Where it is from, for messages.
-    text : str
-        Its content: columns separated by commas, their names in the first line.
-    header : str
-        First line that is expected, for messages.
+    """Take a table apart; `path` and the `header` that is expected are for messages.
 
     Returns
     -------

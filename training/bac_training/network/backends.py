@@ -23,30 +23,17 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Segmenter:
-    """A network that can be run.
+    """A network that can be run."""
 
-    Attributes
-    ----------
-    sha256 : str
-        Of the file.
-    threshold : float
-        Probability from which a pixel beside a vessel's core counts as BAC: of the model card, or 0.5.
-    engine : str
-        "pytorch", "openvino" or "onnxruntime".
-    probability : callable
-        Tiles, float32 [n, 1, h, w], to probabilities of the same shape.
-    post_processing : mapping of str to float
-        Of the model card: fields of `bac_imaging.vessels.find.PostProcessing` that are not its defaults.
-    probability_map : mapping or None
-        Of the model card: what makes probabilities of scores.
-    """
-
-    sha256: str
+    sha256: str  # of the file
+    # probability from which a pixel beside a vessel's core counts as BAC: of the model card, or 0.5
     threshold: float
-    engine: str
+    engine: str  # "pytorch", "openvino" or "onnxruntime"
+    # tiles, float32 [n, 1, h, w], to probabilities of the same shape
     probability: Callable[[FloatArray], FloatArray]
+    # of the model card: fields of `bac_imaging.vessels.find.PostProcessing` that are not its defaults
     post_processing: Mapping[str, float] = field(default_factory=dict)
-    probability_map: Mapping[str, Any] | None = None
+    probability_map: Mapping[str, Any] | None = None  # of the model card: what makes probabilities of scores
 
 
 def load_segmenter(model: Path, threads: int | None = None) -> Segmenter:

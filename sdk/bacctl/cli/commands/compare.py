@@ -52,8 +52,9 @@ def compare(
     """Compare two exams of one woman: calcium mass and area, each breast and both.
 
     An exam is a folder of images, or the document that `bacctl analyze --json` printed. A difference within
-    the repeatability limit counts as no change. Leaves with 0 when the exams were compared, 1 when they could not be,
-    as where an image failed, or any image was refused, 2 on wrong usage, 130 on Ctrl-C. Research use only.
+    the repeatability limit counts as no change. Leaves with 0 when the exams were compared, 1 when they could
+    not be, as where an image failed, or any image was refused, 2 on wrong usage, 130 on Ctrl-C. Research use
+    only.
     """
     spacing = spacing_of(pixel_spacing)
     point = point_of(min_probability)
