@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.mask_bits import pack_mask, unpack_mask
-from bac_imaging.read.attributes.beam import Beam
 from bac_imaging.read.mammogram import Mammogram
+from bac_terms.beam import Beam
 
 BoolArray = npt.NDArray[np.bool_]
 

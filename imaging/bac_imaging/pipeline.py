@@ -15,7 +15,6 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_imaging.context import make_context, unpack
-from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.grid.breast import find_breast
 from bac_imaging.grid.normalise import normalise
 from bac_imaging.grid.tiles import cut_tiles, stitch
@@ -34,6 +33,8 @@ from bac_imaging.vessels.evidence import Evidence, evidence_of
 from bac_imaging.vessels.find import PostProcessing, Segmentation, find_vessels, leave_out
 from bac_imaging.vessels.probability import ProbabilityMap, probabilities
 from bac_imaging.weighing import weigh
+from bac_terms.errors import RefusedError
+from bac_terms.notices import Notice
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]

@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.errors import Notice
 from bac_imaging.mass.area import estimate_of
 from bac_imaging.mass.measure import VesselMass
 from bac_imaging.vessels.probability import Probabilities
+from bac_terms.measured import MassBasis
+from bac_terms.notices import Notice
 
 IntArray = npt.NDArray[np.int32]
-MassBasis = Literal["calibrated", "estimated", "none"]
 
 
 @dataclass(frozen=True)

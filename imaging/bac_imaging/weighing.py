@@ -10,15 +10,16 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_imaging.context import read_beam
-from bac_imaging.errors import Notice
 from bac_imaging.grid.working_grid import resample_area, window_of
 from bac_imaging.mass.calibration import calibrate
 from bac_imaging.mass.interval import mass_interval
 from bac_imaging.mass.measure import MARGIN_PX, measure_mass
 from bac_imaging.mass.metal import find_metal, find_touched
-from bac_imaging.read.attributes.beam import Beam
-from bac_imaging.report import MassBasis, MassResult
+from bac_imaging.report import MassResult
 from bac_imaging.vessels.find import Segmentation, leave_out
+from bac_terms.beam import Beam
+from bac_terms.measured import MassBasis
+from bac_terms.notices import Notice
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]

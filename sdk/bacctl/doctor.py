@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bacctl.errors import BacctlError
+from bac_terms.errors import BacctlError
 
 _CODECS = {
     "1.2.840.10008.1.2.4.70": "JPEG Lossless",

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from bac_terms.errors import BacctlError, from_catalogue
 from bacctl._version import __version__
 from bacctl.client.asynchronous import AsyncClient
 from bacctl.client.blocking import Client
 from bacctl.client.canary import OPTIONS, SHAPE, canary_image
 from bacctl.client.core import Core
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer
-from bacctl.errors import BacctlError, from_catalogue
 from bacctl.results import SCHEMA
 
 __all__ = ["FakeServer", "Measure", "Request", "make_report", "refusal"]

@@ -20,7 +20,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from bacctl.errors import ServerUnavailableError, from_catalogue
+from bac_terms.errors import ServerUnavailableError, from_catalogue
 from bacctl.keeper import container as keeper
 from bacctl.keeper import watch
 from bacctl.keeper.watch import WatchRules

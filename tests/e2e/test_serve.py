@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import trustme
 
+from bac_terms.errors import PermissionDeniedError
 from bacctl.client.canary import canary_image
-from bacctl.errors import PermissionDeniedError
 from bacctl.keeper.ask import ask, count_answered
 from bacctl.server.embedded import EmbeddedServer
 

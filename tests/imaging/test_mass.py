@@ -14,8 +14,8 @@ from bac_imaging.mass.blur import Blur
 from bac_imaging.mass.calibration import Calibration, calibrate
 from bac_imaging.mass.interval import mass_interval
 from bac_imaging.mass.measure import VesselMass, measure_mass, to_density
-from bac_imaging.read.attributes.beam import Beam
 from bac_imaging.vessels.find import PostProcessing, find_vessels
+from bac_terms.beam import Beam
 
 BEAMS = tuple(
     Beam(anode, material, filter_mm, kvp, thickness, True, "DIRECT")

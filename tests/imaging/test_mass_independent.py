@@ -26,10 +26,10 @@ from bac_imaging.grid.working_grid import working_spacing
 from bac_imaging.mass.calibration import Calibration, calibrate
 from bac_imaging.mass.measure import VesselMass, measure_mass
 from bac_imaging.pipeline import Prepared, prepare, quantify, to_working_mask
-from bac_imaging.read.attributes.beam import Beam
 from bac_imaging.vessels.find import PostProcessing, find_vessels
 from bac_phantom.beams import Beam as Tube
 from bac_phantom.beams import techniques
+from bac_terms.beam import Beam
 
 # Mass attenuation coefficients in cm2/g: Hubbell and Seltzer, NISTIR 5632 (NIST Standard Reference Database
 # 126, https://physics.nist.gov/xaamdi), tables 3 and 4.

@@ -18,8 +18,8 @@ from bac_imaging.grid.working_grid import resample_area
 from bac_imaging.mass.blur import Blur
 from bac_imaging.mass.calibration import Calibration, calibrate
 from bac_imaging.mass.measure import measure_mass
-from bac_imaging.read.attributes.beam import Beam
 from bac_imaging.vessels.find import PostProcessing, find_vessels
+from bac_terms.beam import Beam
 
 K = 14.0  # cm2/g
 STEP_MM, LENGTH_MM, WIDE_MM = 0.005, 28.0, 24.0

@@ -16,13 +16,13 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 import bac_imaging.mass.area
-from bac_imaging.errors import RefusedError
 from bac_imaging.grid.tiles import cut_tiles
 from bac_imaging.mass.area import AreaDensity, AreaFit
 from bac_imaging.mass.calibration import Calibration, calibrate
 from bac_imaging.pipeline import Prepared, Quantified, prepare, quantify, to_working_mask
-from bac_imaging.read.attributes.beam import Beam
 from bac_imaging.vessels.find import PostProcessing
+from bac_terms.beam import Beam
+from bac_terms.errors import RefusedError
 
 ROW_MM, COLUMN_MM = 0.1, 0.08
 SHAPE = (900, 1000)  # 90 mm x 80 mm

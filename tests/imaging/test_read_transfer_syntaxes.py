@@ -7,8 +7,8 @@ import pydicom
 import pytest
 from pydicom import uid
 
-from bac_imaging.errors import FailedError, RefusedError
 from bac_imaging.read.reader import read_mammogram
+from bac_terms.errors import FailedError, RefusedError
 
 # With this window the signal is the stored value.
 PLAIN = {"WindowCenter": 0.5, "WindowWidth": 1, "VOILUTFunction": "LINEAR_EXACT"}

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.grid.tiles import MAX_TILES, TILE_PX, TILE_STRIDE_PX, cut_tiles, plan_tiles, stitch
+from bac_terms.errors import RefusedError
 
 
 def _breast(shape: tuple[int, int], box: tuple[slice, slice]) -> np.ndarray:

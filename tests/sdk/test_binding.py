@@ -7,10 +7,11 @@ import zlib
 import numpy as np
 import pytest
 
-from bac_imaging.errors import FailedError, RefusedError
 from bac_imaging.grid.checksum import segment_checksum
-from bacctl import errors
-from bacctl._claim import Claim, is_mix_up, marked, unmarked
+from bac_terms import errors
+from bac_terms.errors import FailedError, RefusedError
+from bacctl._claim import Claim, is_mix_up
+from bacctl._error_text import from_text, to_text
 from bacctl.service.binding import Trust, bind, sealed, take_claim, unbound
 from bacctl.service.steps import to_json
 
@@ -195,10 +196,11 @@ def test_server_that_does_not_say_whose_answer_it_gives():
 
 
 def test_marks_of_refusals():
-    assert marked("a; b", None) == "a; b"
-    assert marked("a; b", "t-1") == "a; b [request t-1]"
-    assert unmarked("a; b [request t-1]") == ("a; b", "t-1")
-    assert unmarked("a; b") == ("a; b", None)
+    error = errors.RefusedError("BAC-VIEW-SPOT", "a", "b")
+    assert to_text(error, None) == "BAC-VIEW-SPOT: a; b"
+    assert to_text(error, "t-1") == "BAC-VIEW-SPOT: a; b [request t-1]"
+    assert from_text("a; b [request t-1]") == (None, "t-1")
+    assert from_text("a; b") == (None, None)
 
 
 def test_what_a_mix_up_is():

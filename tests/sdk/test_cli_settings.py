@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from bac_terms.errors import ServerUnavailableError
 from bacctl.cli import main
 from bacctl.cli.options import ServerOptions
 from bacctl.cli.settings import find_settings
-from bacctl.errors import ServerUnavailableError
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -47,7 +47,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[ServerOptions]:
 
     def connect(server: ServerOptions) -> None:
         calls.append(server)
-        raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "nobody; start a server")
+        raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "nobody", "start a server")
 
     monkeypatch.setattr("bacctl.cli.connect.connect", connect)
     Path("a.png").write_bytes(b"\x89PNG\r\n\x1a\n")

@@ -27,7 +27,7 @@ IMAGES = [
     )
     for side, view, mass in (("L", "CC", 10.0), ("L", "MLO", 20.0), ("R", "CC", 40.0), ("R", "MLO", 40.0))
 ]
-REFUSED = ImageResult.from_error(RefusedError("BAC-VIEW-SPOT", "a spot view; send another"))
+REFUSED = ImageResult.from_error(RefusedError("BAC-VIEW-SPOT", "a spot view", "send another"))
 
 
 def rows(table, library):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from bacctl.errors import ServerUnavailableError
+from bac_terms.errors import ServerUnavailableError
 from bacctl.keeper.notify import notify
 from bacctl.server.tls import ServerTls
 

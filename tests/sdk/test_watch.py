@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bacctl.errors import BacctlError, ServerUnavailableError, from_catalogue
+from bac_terms.errors import BacctlError, ServerUnavailableError, from_catalogue
 from bacctl.keeper.restart import Restarts
 from bacctl.keeper.watch import Watch
 

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.pipeline import prepare
 from bac_phantom import PhantomConfig, write_dataset
+from bac_terms.errors import RefusedError
 from bac_training.data.digital import as_presentation
 from bac_training.data.truth import View
 from bacctl.cli.app import app

@@ -17,9 +17,9 @@ from bac_evaluation.vessels.finds import Finds, judge_finds
 from bac_evaluation.vessels.froc import Candidate, score_vessels
 from bac_evaluation.vessels.geometry import Shape, near, shape_of, shapes_of
 from bac_evaluation.vessels.matching import TOLERANCE_MM, FoundVessel, TrueVessel, compare, share_masses
-from bac_imaging.errors import CATALOGUE, ImagingError
 from bac_imaging.pipeline import Prepared, Quantified, quantify
 from bac_imaging.vessels.find import PostProcessing
+from bac_terms.errors import FailedError, RefusedError, internal
 from bac_training.data.sources import read_mask
 from bac_training.errors import TrainingError
 from bac_training.network.backends import Segmenter
@@ -148,13 +148,14 @@ def measure(folder: Path, view: View, segmenter: Segmenter, settings: Settings) 
     try:
         prepared, tiles, stitched = look(folder, view, segmenter)
         result = quantify(tiles, prepared.signal, prepared.context, settings.parameters(), settings.fitted())
-    except ImagingError as error:
+    except (RefusedError, FailedError) as error:
         refusal = {"status": error.status, "code": error.code, "reason": error.reason}
         return _unmeasured(view, true, refusal)
     except Exception as error:
         # A fault of the pipeline is a failed image here as it is in serving; the report counts it by name.
-        fault = f"{CATALOGUE['BAC-INTERNAL'].meaning} ({type(error).__name__})"
-        return _unmeasured(view, true, {"status": "failed", "code": "BAC-INTERNAL", "reason": fault})
+        fault = internal(error)
+        refusal = {"status": fault.status, "code": fault.code, "reason": fault.message}
+        return _unmeasured(view, true, refusal)
     if true.shape != result.mask.shape:
         raise TrainingError(
             f"{view.mask} has {_size(true)} pixels, its image {_size(result.mask)}; "

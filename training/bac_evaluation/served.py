@@ -36,7 +36,7 @@ def look(folder: Path, view: View, segmenter: Segmenter) -> tuple[Prepared, Floa
 
     Raises
     ------
-    ImagingError
+    BacctlError
         When the image is refused or fails.
     """
     return look_at((folder / view.path).read_bytes(), view.options, segmenter)

@@ -32,8 +32,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.errors import ImagingError
 from bac_imaging.files import whole_file, write_whole
+from bac_terms.errors import BacctlError
 from bac_training.data import negatives
 from bac_training.data.sources import PhantomSource, RandomFieldSource, Sample, Source
 from bac_training.data.workers import end_with_parent
@@ -194,7 +194,7 @@ def _make_unit(source: Source, unit: str, folder: Path) -> dict[str, Any]:
     for sample in source.load(unit):
         try:
             cases.append(asdict(_make_case(sample, folder)))
-        except ImagingError as error:
+        except BacctlError as error:
             skipped.append(refusal(error))
         except _MaskError as error:
             skipped.append(str(error))

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.grid.film_edges import film_edges, trim_frame
 from bac_imaging.grid.levels import air_and_tissue, hull_area
 from bac_imaging.grid.working_grid import WORKING_SPACING_MM, resample_linear, resample_valid
+from bac_terms.errors import RefusedError
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from pydicom import Dataset, dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.read.attributes.acceptance import MAX_FILE_BYTES
+from bac_terms.errors import RefusedError
 
 PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\0", b"\x7f\xe0\0\x10")
 HEADER_BYTES = 1 << 24  # more than any header, and less than a small deflated file may become

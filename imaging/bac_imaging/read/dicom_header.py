@@ -8,9 +8,8 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
-from bac_imaging.errors import Notice
 from bac_imaging.read.attributes.acceptance import Kind, check_kind, check_layout
-from bac_imaging.read.attributes.beam import Beam, read_beam
+from bac_imaging.read.attributes.beam import read_beam
 from bac_imaging.read.attributes.codestream import Expected
 from bac_imaging.read.attributes.geometry import Geometry, read_geometry
 from bac_imaging.read.attributes.header import Header
@@ -18,6 +17,8 @@ from bac_imaging.read.attributes.identifiers import is_uid, names_nothing
 from bac_imaging.read.attributes.spacing import Spacing
 from bac_imaging.read.attributes.views import View, read_view
 from bac_imaging.read.dataset import parse_header
+from bac_terms.beam import Beam
+from bac_terms.notices import Notice
 
 
 @dataclass(frozen=True)

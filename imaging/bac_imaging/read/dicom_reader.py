@@ -8,7 +8,6 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.attributes.spacing import Spacing
 from bac_imaging.read.dataset import PIXEL_DATA_TAGS, inflated, parse
@@ -20,6 +19,8 @@ from bac_imaging.read.pixels.intensity import display, log_exposure
 from bac_imaging.read.pixels.padding import read_padding
 from bac_imaging.read.pixels.pixel_element import are_items, bytes_needed, mend_pixels
 from bac_imaging.read.unlisted import unlisted_values
+from bac_terms.errors import RefusedError
+from bac_terms.notices import Notice
 
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _KNOWN_KEYWORDS = ("SOPClassUID", "Modality", "Rows", "PixelData")

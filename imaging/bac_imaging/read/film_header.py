@@ -11,9 +11,9 @@ from typing import overload
 
 from PIL import Image, UnidentifiedImageError
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.read.attributes.acceptance import LARGEST_IMAGE_PX, check_dimensions
 from bac_imaging.read.pixels.tiff import read_tiff
+from bac_terms.errors import RefusedError
 
 PHOTOMETRIC = 262
 _FORMATS = ("PNG", "TIFF", "JPEG")

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from bac_imaging.errors import FailedError, Notice, RefusedError
 from bac_imaging.read.attributes.acceptance import check_dimensions
 from bac_imaging.read.attributes.geometry import given_geometry
 from bac_imaging.read.attributes.spacing import Spacing
 from bac_imaging.read.film_header import PHOTOMETRIC, open_image
 from bac_imaging.read.mammogram import Mammogram
 from bac_imaging.read.pixels.intensity import Intensity, upright, with_clipping
+from bac_terms.errors import FailedError, RefusedError
+from bac_terms.notices import Notice
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]

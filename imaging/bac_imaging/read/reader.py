@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bac_imaging.errors import FailedError, RefusedError
 from bac_imaging.read.attributes.acceptance import MAX_FILE_BYTES
 from bac_imaging.read.mammogram import Mammogram
+from bac_terms.errors import FailedError, RefusedError
 
 __all__ = ["is_dicom", "read_mammogram", "refuse_header"]
 

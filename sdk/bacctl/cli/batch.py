@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bac_terms.errors import BacctlError, FailedError, RefusedError, internal
 from bacctl import cli
 from bacctl.cli.guard import UsageError, complain
 from bacctl.cli.options import ServerOptions
@@ -18,7 +19,6 @@ from bacctl.cli.saver import Saver
 from bacctl.cli.show.summary import Summary
 from bacctl.cli.sink import Sink
 from bacctl.cli.stopping import deferred, listen
-from bacctl.errors import BacctlError, FailedError, from_catalogue
 from bacctl.exam.build import build_exams
 from bacctl.exam.choice import study_of, view_of, with_repeated_uids
 from bacctl.outputs.document import analysis_document
@@ -108,9 +108,9 @@ class Batch:
         """How many of them took the place of files of an earlier run."""
         return self._saver.replaced
 
-    def fail(self, path: Path, code: str, reason: str) -> None:
+    def fail(self, path: Path, error: RefusedError | FailedError) -> None:
         """Add an image that could not even be tried."""
-        self._add(ImageResult.from_error(FailedError(code, reason), path=path))
+        self._add(ImageResult.from_error(error, path=path))
 
     def run(self, paths: Sequence[Path], server: ServerOptions, *, listed: Sequence[Path] = ()) -> None:
         """Analyse what the paths, and those of a list, stand for.
@@ -143,7 +143,7 @@ class Batch:
         self.skipped, self.packed = sources.skipped, len(sources.packed)
         self._tell_of_what_is_left_out(sources)
         for path, reason in sources.faults:
-            self.fail(path, "BAC-FILE-UNREADABLE", reason)
+            self.fail(path, FailedError("BAC-FILE-UNREADABLE", reason, ""))
         if not sources.files:
             return
         self._saver.prepare()
@@ -159,13 +159,11 @@ class Batch:
             if not isinstance(error, BacctlError) and os.environ.get("BACCTL_TRACEBACK"):
                 raise
             # Whatever it was, the images that have no result yet must not vanish from the document.
-            fault = error if isinstance(error, BacctlError) else None
-            code = fault.code if fault else "BAC-INTERNAL"
-            reason = fault.reason if fault else _without_its_text(error)
+            fault = error if isinstance(error, (RefusedError, FailedError)) else internal(error)
             done = {image.path for image in self.images}
             for path in sources.files:
                 if path not in done:
-                    self.fail(path, code, reason)
+                    self.fail(path, fault)
 
     def _tell_of_what_is_left_out(self, sources: Sources) -> None:
         for link in sources.lost_links[:_TOLD_OF_EACH_FAULT]:
@@ -276,8 +274,3 @@ class Batch:
             self._sink.line(
                 {"schema": LINES_SCHEMA, "intended_use": INTENDED_USE, "type": kind, kind: dict(content)}
             )
-
-
-def _without_its_text(error: Exception) -> str:
-    """Put a fault of ours into words for the document: its own may quote a header."""
-    return from_catalogue("BAC-INTERNAL", f"an error in bacctl itself ({type(error).__name__})").reason

@@ -170,8 +170,8 @@ class ServerOptions:
 
 def _check_addresses(url: str) -> None:
     """Refuse what is no address before an image is read: it would fail every one of them."""
+    from bac_terms.errors import BacctlError
     from bacctl.client.transports.endpoints import parse_urls  # not wanted for --help
-    from bacctl.errors import BacctlError
 
     try:
         parse_urls([part.strip() for part in url.split(",")])

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bac_imaging.errors import ImagingError
 from bac_imaging.files import write_whole
+from bac_terms.errors import BacctlError
 from bacctl.cli.guard import CommandError, complain, describe_os_error
 from bacctl.outputs.document import analysis_csv, document_text
 from bacctl.outputs.files import NameTable
@@ -137,7 +137,7 @@ class Saver:
 def _why_not(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f'{error.name} is not installed; run: pip install "bacctl[dicom]"'
-    if isinstance(error, (CommandError, ImagingError)):
+    if isinstance(error, (CommandError, BacctlError)):
         return str(error)
     if isinstance(error, OSError):
         return describe_os_error(error)

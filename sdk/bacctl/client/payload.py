@@ -10,8 +10,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, Union, cast
 
+from bac_terms.errors import BacctlError, FailedError, RefusedError, from_catalogue
 from bacctl._discreet import discreet
-from bacctl.errors import BacctlError, FailedError, RefusedError, from_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,7 +88,7 @@ def not_awaited(given: object) -> BacctlError:
         close()  # otherwise Python remarks on it, somewhere else
     return RefusedError(
         "BAC-FILE-NOT-IMAGE",
-        f"what was given has to be awaited and is no image yet ({type(given).__name__}); "
+        f"what was given has to be awaited and is no image yet ({type(given).__name__})",
         "give what `await file.read()` returns",
     )
 
@@ -173,7 +173,8 @@ def _read_file(path: Path) -> bytes:
             if stat.S_ISDIR(before.st_mode):
                 raise FailedError(
                     "BAC-FILE-UNREADABLE",
-                    "this is a folder; give one of its files, or the folder to analyze_exam",
+                    "this is a folder",
+                    "give one of its files, or the folder to analyze_exam",
                 )
             if not stat.S_ISREG(before.st_mode):
                 raise from_catalogue("BAC-FILE-UNREADABLE", "this is a pipe or a device and no file")
@@ -220,8 +221,8 @@ def _read_stream(stream: Readable) -> bytes:
     if not parts and start:
         raise RefusedError(
             "BAC-FILE-EMPTY",
-            "the file object stands at its end, since it was read before; call seek(0) on it first, or give "
-            "its bytes",
+            "the file object stands at its end, since it was read before",
+            "call seek(0) on it first, or give its bytes",
         )
     return b"".join(parts)
 
@@ -244,7 +245,8 @@ def _write_dataset(dataset: Dataset) -> bytes:
         found, advice = _lack_of(dataset, error)
         raise RefusedError(
             "BAC-FILE-NOT-IMAGE",
-            f"the dataset cannot be written as a DICOM file ({found}); give the file itself, or {advice}",
+            f"the dataset cannot be written as a DICOM file ({found})",
+            f"give the file itself, or {advice}",
         ) from None
     return stream.getvalue()
 

@@ -37,6 +37,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
+from bac_terms.measured import Laterality, MassBasis
+from bac_terms.notices import Notice
 from bacctl._version import __version__
 from bacctl.exam.alarms import earlier_view, inconsistencies, mixed, repeated_view, untied
 from bacctl.exam.area import estimate
@@ -51,8 +53,7 @@ from bacctl.exam.scales import (
     mass_category,
 )
 from bacctl.results.exam import SIDES, VIEWS, BreastResult, ExamResult, ViewResult
-from bacctl.results.image import ImageResult, Laterality, MassBasis
-from bacctl.results.parts import Notice
+from bacctl.results.image import ImageResult
 
 __all__ = ["MASS_CATEGORIES", "build_exam", "build_exams", "mass_category"]
 

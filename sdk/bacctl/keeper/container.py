@@ -19,7 +19,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from bacctl.errors import BacctlError
+from bac_terms.errors import BacctlError
 from bacctl.keeper.ask import ask, measured_text
 from bacctl.keeper.watch import Watch, WatchRules
 from bacctl.server.embedded import NEEDED_SHM_BYTES

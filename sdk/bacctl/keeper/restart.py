@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bacctl.errors import BacctlError, unavailable
+from bac_terms.errors import BacctlError, unavailable
 
 if TYPE_CHECKING:
     from bacctl.server.embedded import EmbeddedServer
@@ -56,8 +56,8 @@ class Restarts:
             self._starts = [moment for moment in self._starts if now - moment < WITHIN_S]
             if len(self._starts) >= MOST:
                 raise unavailable(
-                    f"{why}, after {MOST} new starts within {WITHIN_S / 60:.0f} minutes; "
-                    "run again with --log FILE to see why"
+                    f"{why}, after {MOST} new starts within {WITHIN_S / 60:.0f} minutes",
+                    "run again with --log FILE to see why",
                 )
             self._starts.append(now)
             self._tell(f"{why}: starting it again ({len(self._starts)} of at most {MOST})")

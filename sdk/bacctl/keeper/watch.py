@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from bac_terms.errors import BacctlError, ServerOverloadedError, ServerTimeoutError
 from bacctl._claim import is_mix_up
-from bacctl.errors import BacctlError, ServerOverloadedError, ServerTimeoutError
 
 LOOK_S = 0.5
 

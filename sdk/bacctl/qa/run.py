@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bac_imaging.files import digest_of, write_whole
 from bac_phantom.qa import QA_SET, QaSpec, make_qa_phantom, qa_specs
-from bacctl.errors import BacctlError, error_class
+from bac_terms.errors import BacctlError, from_catalogue
 from bacctl.results import ImageResult
 from bacctl.server.repository import default_repository
 
@@ -139,7 +139,7 @@ def measure(
     for spec, result in zip(wanted, results, strict=True):
         if result.status == "failed":
             code = result.code or "BAC-SERVER-FAULT"
-            raise error_class(code)(code, f"{spec.name}: {result.reason}")
+            raise from_catalogue(code, f"{spec.name}: {result.reason}", "")
         rows.append(Row(spec, result))
         if progress is not None:
             progress(len(rows), len(wanted))

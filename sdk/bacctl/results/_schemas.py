@@ -14,11 +14,13 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from bac_terms.beam import Beam
+from bac_terms.notices import Notice
 from bacctl.results import COMPARISON_SCHEMA, INTENDED_USE, SCHEMA
 from bacctl.results.comparison import SUMMARY, BreastComparison, Change, ExamComparison
 from bacctl.results.exam import VIEWS, BreastResult, ExamResult, ViewResult
 from bacctl.results.image import LATER, ImageResult
-from bacctl.results.parts import AreaEstimate, Beam, Notice, Vessel
+from bacctl.results.parts import AreaEstimate, Vessel
 
 Schema = dict[str, Any]
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from bac_terms.measured import Laterality
+from bac_terms.notices import Notice
 from bacctl.results._checked import amount, finite, items, known, one_of, table
 from bacctl.results.exam import SIDES, VIEWS, BreastResult, ExamResult
-from bacctl.results.image import Laterality
-from bacctl.results.parts import Notice
 
 Verdict = Literal["progressed", "regressed", "within_limit", "not_comparable"]
 Obstacle = Literal["no_common_view", "no_mass", "other_basis", "no_interval", "no_area", "too_few_views"]

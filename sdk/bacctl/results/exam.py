@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from bacctl.results.image import ImageResult, Laterality, MassBasis, as_list
-from bacctl.results.parts import AreaEstimate, Notice
+from bac_terms.measured import Laterality, MassBasis
+from bac_terms.notices import Notice
+from bacctl.results.image import ImageResult, as_list
+from bacctl.results.parts import AreaEstimate
 
 if TYPE_CHECKING:
     from bacctl.results.frames import Library

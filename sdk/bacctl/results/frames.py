@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any, Literal
 
-from bacctl.errors import ClientUsageError, from_catalogue
+from bac_terms.errors import ClientUsageError, from_catalogue
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 
 Library = Literal["pandas", "polars"]
@@ -126,7 +126,7 @@ def to_frame(results: Iterable[ImageResult] | Iterable[ExamResult], *, library: 
         made_by = import_module(library)
     except ModuleNotFoundError:
         raise ClientUsageError(
-            "BAC-CLIENT-OPTIONS", f"{library} is not installed; run: pip install {library}"
+            "BAC-CLIENT-OPTIONS", f"{library} is not installed", f"run: pip install {library}"
         ) from None
     if library == "polars":
         return made_by.DataFrame(

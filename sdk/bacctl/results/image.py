@@ -12,6 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from bac_terms.beam import Beam
+from bac_terms.measured import Laterality, MassBasis
+from bac_terms.notices import Notice
 from bacctl.results._checked import (
     amount,
     count,
@@ -25,18 +28,16 @@ from bacctl.results._checked import (
     table,
     text,
 )
-from bacctl.results.parts import AreaEstimate, Beam, Notice, Vessel
+from bacctl.results.parts import AreaEstimate, Vessel
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from bac_terms.errors import FailedError, RefusedError
     from bacctl._origin import Origin
-    from bacctl.errors import BacctlError
 
 Status = Literal["ok", "refused", "failed"]
-Laterality = Literal["L", "R"]
-MassBasis = Literal["calibrated", "estimated", "none"]
 
 LATER = frozenset(
     {
@@ -239,12 +240,12 @@ class ImageResult:
         return replace(result, files=files, weights_sha256=None, map_sha256=None)
 
     @classmethod
-    def from_error(cls, error: BacctlError, *, path: Path | None = None) -> ImageResult:
+    def from_error(cls, error: RefusedError | FailedError, *, path: Path | None = None) -> ImageResult:
         """Build the result of an image that was refused or failed.
 
         Parameters
         ----------
-        error : BacctlError
+        error : RefusedError or FailedError
             Why.
         path : Path, optional
             The file concerned.

@@ -3,45 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from bac_imaging.errors import CATALOGUE
-from bacctl.results._checked import amount, count, flag, interval, items, known, one_of, share, table, text
+from bacctl.results._checked import amount, count, interval, items, known, one_of, share, table, text
 
-_CODE = re.compile(r"BAC-[A-Z0-9-]+")
 _ANY = re.compile(r".+", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A warning: something that the reader of a result ought to know.
-
-    Attributes
-    ----------
-    code : str
-        Stable code, ``"BAC-W-..."``.
-    text : str
-        One line.
-    """
-
-    code: str
-    text: str
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the JSON object."""
-        return {"code": self.code, "text": self.text}
-
-    @classmethod
-    def of(cls, code: str) -> Notice:
-        """Say what the catalogue says of a code."""
-        return cls(code, f"{CATALOGUE[code].meaning}; {CATALOGUE[code].hint}")
-
-    @classmethod
-    def from_dict(cls, value: Any) -> Notice:
-        """Read what `to_dict` wrote; KeyError or ValueError where it is something else."""
-        entry = table(value)
-        return cls(text(entry["code"], _CODE), text(entry["text"], _ANY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,53 +106,3 @@ class AreaEstimate:
         if not low <= central <= high:
             raise ValueError("an estimate outside of its interval")
         return cls(central, (low, high), one_of(entry["basis"], ("area",)), text(entry["fit"], _ANY))
-
-
-@dataclass(frozen=True, slots=True)
-class Beam:
-    """The X-ray beam as the header tells it; None for what it does not tell.
-
-    Attributes
-    ----------
-    anode, filter_material : str or None
-        Chemical symbols or the header's words.
-    filter_thickness_mm, kvp, thickness_mm : float or None
-        Filter thickness, tube voltage in kV, thickness of the compressed breast.
-    grid : bool or None
-        Whether an anti-scatter grid was in the beam.
-    detector : str or None
-        Kind of detector.
-    """
-
-    anode: str | None = None
-    filter_material: str | None = None
-    filter_thickness_mm: float | None = None
-    kvp: float | None = None
-    thickness_mm: float | None = None
-    grid: bool | None = None
-    detector: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {entry.name: getattr(self, entry.name) for entry in fields(self)}
-
-    @classmethod
-    def from_dict(cls, value: Any) -> Beam:
-        """Read what `to_dict` wrote; ValueError where it is something else. What is left out is None."""
-        entry = table(value)
-
-        def words(name: str) -> str | None:
-            return known(entry.get(name), lambda given: text(given, _ANY))
-
-        def number(name: str) -> float | None:
-            return known(entry.get(name), amount)
-
-        return cls(
-            words("anode"),
-            words("filter_material"),
-            number("filter_thickness_mm"),
-            number("kvp"),
-            number("thickness_mm"),
-            known(entry.get("grid"), flag),
-            words("detector"),
-        )

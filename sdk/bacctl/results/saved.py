@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from bac_imaging.errors import CATALOGUE
 from bac_imaging.read.attributes.identifiers import SHOWN_IDENTIFIER
-from bacctl.errors import RefusedError
+from bac_terms.errors import RefusedError
+from bac_terms.measured import Laterality, MassBasis
+from bac_terms.notices import Notice
 from bacctl.results import SCHEMA
 from bacctl.results._checked import (
     amount,
@@ -40,8 +41,8 @@ from bacctl.results.exam import (
     MassCategory,
     ViewResult,
 )
-from bacctl.results.image import ImageResult, Laterality, MassBasis, Status
-from bacctl.results.parts import AreaEstimate, Notice
+from bacctl.results.image import ImageResult, Status
+from bacctl.results.parts import AreaEstimate
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _ANY = re.compile(r".+", re.DOTALL)
@@ -87,7 +88,7 @@ def read_saved_exam(path: Path) -> ExamResult:
         images = [_image(table(image)) for image in items(document["images"])]
     except (KeyError, ValueError):
         raise RefusedError(
-            "BAC-COMPARE-EXAM", f"{path}: is damaged or of another release; analyse its images again"
+            "BAC-COMPARE-EXAM", f"{path}: is damaged or of another release", "analyse its images again"
         ) from None
     return only_exam(exams, images, path)
 
@@ -184,8 +185,7 @@ def read_exam(exam: Any, software: Any) -> ExamResult:
 
 
 def _not_one_exam(path: Path, found: str) -> RefusedError:
-    code = "BAC-COMPARE-EXAM"
-    return RefusedError(code, f"{path}: {found}; {CATALOGUE[code].hint}")
+    return RefusedError("BAC-COMPARE-EXAM", f"{path}: {found}")
 
 
 def _uid(value: Any) -> str:

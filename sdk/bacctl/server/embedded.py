@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from bacctl.errors import ServerUnavailableError, unavailable
+from bac_terms.errors import ServerUnavailableError, unavailable
 from bacctl.server import supervisor as _supervisor
 from bacctl.server.flags import listeners, settings
 from bacctl.server.repository import DEFAULT_CONFIG, check_backends, default_repository, link_repository
@@ -125,7 +125,7 @@ class EmbeddedServer:
             It cannot run here, or did not start; the reason is one line that says what to do.
         """
         if self._supervisor is not None:
-            raise unavailable("this embedded server has been started already; make another one")
+            raise unavailable("this embedded server has been started already", "make another one")
         repository = self._repository or default_repository()
         check_backends(repository, self._model_config, BACKENDS)
         if self._tls is not None:
@@ -289,22 +289,22 @@ def _free_port(host: str, port: int) -> int:
             if error.errno == errno.EADDRINUSE:
                 raise _in_use(f"{host}:{port}") from None
             raise unavailable(
-                f"cannot listen on {host}:{port}: {error.strerror}; choose another address"
+                f"cannot listen on {host}:{port}: {error.strerror}", "choose another address"
             ) from None
         chosen: int = probe.getsockname()[1]
     return chosen
 
 
 def _in_use(address: str) -> ServerUnavailableError:
-    return unavailable(f"{address} is in use; choose another port")
+    return unavailable(f"{address} is in use", "choose another port")
 
 
 def _check_shared_memory() -> None:
     free = shutil.disk_usage(_supervisor.SHARED_MEMORY).free if _supervisor.SHARED_MEMORY.is_dir() else 0
     if free < NEEDED_SHM_BYTES:
         raise unavailable(
-            f"{free / 2**20:.0f} MB are free in /dev/shm and {NEEDED_SHM_BYTES / 2**20:.0f} MB are needed; "
-            "in a container add --shm-size=1g"
+            f"{free / 2**20:.0f} MB are free in /dev/shm and {NEEDED_SHM_BYTES / 2**20:.0f} MB are needed",
+            "in a container add --shm-size=1g",
         )
 
 
@@ -322,4 +322,4 @@ def _explained(error: ServerUnavailableError, log: str) -> Exception:
     handle, name = tempfile.mkstemp(prefix="bacctl-server-", suffix=".log")
     with os.fdopen(handle, "w") as stream:
         stream.write(log)
-    return unavailable(f"{error.reason}: {cause}; the log is in {name}")
+    return unavailable(f"{error.message}: {cause}", f"the log is in {name}")

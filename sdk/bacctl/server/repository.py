@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bacctl.errors import unavailable
+from bac_terms.errors import unavailable
 
 ENSEMBLE = "bac"
 MODELS = ("bac", "bac_preprocess", "bac_segment", "bac_quantify")
@@ -22,7 +22,7 @@ def default_repository() -> Path:
     for folder in (package / "_model_repository", package.parents[1] / "model_repository"):
         if (folder / ENSEMBLE / "config.pbtxt").is_file():
             return folder
-    raise unavailable("the model repository is missing from this installation; install bacctl again")
+    raise unavailable("the model repository is missing from this installation", "install bacctl again")
 
 
 def link_repository(repository: Path, folder: Path, config: str = DEFAULT_CONFIG) -> Path:
@@ -74,7 +74,8 @@ def check_backends(repository: Path, config: str, present: Sequence[str]) -> Non
     if missing:
         raise unavailable(
             f"the model configuration {config} needs Triton's backend {', '.join(missing)}, which the "
-            "embedded Triton does not have; serve it from a container of Triton (docker/server.Dockerfile)"
+            "embedded Triton does not have",
+            "serve it from a container of Triton (docker/server.Dockerfile)",
         )
 
 
@@ -83,6 +84,6 @@ def _check_config(repository: Path, config: str) -> None:
     if config not in known:
         nearest = max(known, key=lambda name: difflib.SequenceMatcher(None, config, name).ratio())
         raise unavailable(
-            f"the model configuration {config} is unknown; there are {', '.join(known)}, and the nearest is "
-            f"{nearest}"
+            f"the model configuration {config} is unknown",
+            f"there are {', '.join(known)}, and the nearest is {nearest}",
         )

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.errors import FailedError, RefusedError
 from bac_imaging.grid.checksum import PROBABILITY_SLACK, PROBABILITY_STEPS, TILE_STEPS, tile_sums
+from bac_terms.errors import FailedError, RefusedError
 from bacctl._claim import DIGEST, MIXED_UP, TAG, Claim
 
 Tensors = Mapping[str, npt.NDArray[Any]]

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from tests.sdk.analyze.conftest import FakeClient, Run, film
 
+from bac_terms.errors import ServerUnavailableError
+from bac_terms.measured import Laterality
 from bacctl.cli import main, saver
 from bacctl.cli.options import ServerOptions
-from bacctl.errors import ServerUnavailableError
 from bacctl.results import ImageResult
-from bacctl.results.image import Laterality
 
 
 @pytest.fixture(autouse=True)
@@ -187,7 +187,7 @@ def test_a_server_out_of_reach_fails_every_image(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(server: ServerOptions) -> FakeClient:
-        raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", f"{server.url} does not answer; start it")
+        raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", f"{server.url} does not answer", "start it")
 
     monkeypatch.setattr("bacctl.cli.connect.connect", away)
     film(tmp_path / "in", "a")

@@ -13,8 +13,8 @@ from bac_evaluation.dataset import Dataset, View, read_dataset
 from bac_evaluation.served import look
 from bac_evaluation.settings import Settings
 from bac_evaluation.work import collect, over_views
-from bac_imaging.errors import ImagingError
 from bac_imaging.pipeline import Prepared, quantify, to_working_mask
+from bac_terms.errors import FailedError, RefusedError
 from bac_training.data.truth import Woman
 from bac_training.errors import TrainingError
 from bac_training.network.backends import Segmenter
@@ -179,7 +179,7 @@ def _measured(folder: Path, view: View, segmenter: Segmenter, settings: Settings
     try:
         prepared, tiles, _ = look(folder, view, segmenter)
         result = quantify(tiles, prepared.signal, prepared.context, settings.parameters())
-    except ImagingError as error:
+    except (RefusedError, FailedError) as error:
         refusal = {"status": error.status, "code": error.code, "reason": error.reason}
         return {"path": view.path, "result": refusal, "contrast": None}
     return {"path": view.path, "result": result.report, "contrast": _contrast(prepared, result.mask)}

@@ -23,10 +23,10 @@ from bac_evaluation.settings import Settings
 from bac_evaluation.vessels.geometry import shape_of
 from bac_evaluation.vessels.matching import MATCHED_SHARE, TOLERANCE_MM
 from bac_evaluation.work import over_views
-from bac_imaging.errors import ImagingError
 from bac_imaging.grid.working_grid import window_of
 from bac_imaging.pipeline import to_working_mask
 from bac_imaging.vessels.find import PostProcessing, Segmentation, outline_of
+from bac_terms.errors import BacctlError
 from bac_training.data.sources import read_mask
 from bac_training.network.backends import Segmenter
 
@@ -134,7 +134,7 @@ def _describe(folder: Path, view: View, segmenter: Segmenter, settings: Settings
         prepared, _, stitched = look(folder, view, segmenter)
     except Exception as error:
         # As in `measure`: nothing is found in an image that is refused or that the pipeline fails on.
-        code = error.code if isinstance(error, ImagingError) else "BAC-INTERNAL"
+        code = error.code if isinstance(error, BacctlError) else "BAC-INTERNAL"
         return {"path": view.path, "true_px": int(mask.sum()), "pieces": empty, "code": code}
     true = to_working_mask(mask, prepared.context)
     find = partial(served_vessels, prepared, stitched)

@@ -26,8 +26,8 @@ from bac_evaluation.served import look
 from bac_evaluation.settings import Settings, read_settings
 from bac_evaluation.vessels.geometry import near, points_mm
 from bac_evaluation.vessels.matching import TOLERANCE_MM
-from bac_imaging.errors import ImagingError, RefusedError
 from bac_imaging.pipeline import Prepared, Quantified, quantify
+from bac_terms.errors import BacctlError, RefusedError
 from bac_training.data.centre_lines import FILE, WIDE_MM, CentreLines, points_along, read_centre_lines
 from bac_training.errors import TrainingError
 from bac_training.network.backends import Segmenter, load_segmenter
@@ -136,7 +136,7 @@ def _measure(
         prepared, result = _run(folder, name, lines, segmenter, settings, spacing_mm)
     except Exception as error:
         # As in `measure`: a fault of the pipeline is a failed image. An artery on it is one not found.
-        code = error.code if isinstance(error, ImagingError) else "BAC-INTERNAL"
+        code = error.code if isinstance(error, BacctlError) else "BAC-INTERNAL"
         return RealImage(name, code, 0.0 if lines and lines.bac else None)
     spacing = (
         float(prepared.context["pixel_spacing_mm"][0]),

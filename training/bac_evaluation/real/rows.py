@@ -14,9 +14,9 @@ from bac_evaluation.settings import Settings
 from bac_evaluation.vessels.finds import Finds, judge_finds
 from bac_evaluation.vessels.geometry import near, points_mm
 from bac_evaluation.vessels.matching import TOLERANCE_MM
-from bac_imaging.errors import ImagingError
 from bac_imaging.pipeline import Prepared, Quantified, quantify
 from bac_imaging.vessels.skin import BANDS_MM, from_skin_mm
+from bac_terms.errors import FailedError, RefusedError
 from bac_training.data.centre_lines import WIDE_MM, CentreLines, points_along
 from bac_training.data.digital import as_presentation, is_plain
 from bac_training.data.labelled import LabelledImage
@@ -122,7 +122,7 @@ def look_labelled(
 
     Raises
     ------
-    ImagingError
+    BacctlError
         When the image is refused or fails.
     """
     view, data = image.view, (folder / image.view.path).read_bytes()
@@ -148,8 +148,8 @@ def _measure(
     path = image.view.path
     try:
         prepared, result = look_labelled(folder, image, lines, segmenter, settings)
-    except ImagingError as error:
-        return RealRow(path, str(error.status), error.code, line_mm=step * len(bac))
+    except (RefusedError, FailedError) as error:
+        return RealRow(path, error.status, error.code, line_mm=step * len(bac))
     except Exception:
         # As in `measure`: a fault of the pipeline is a failed image, and an artery on it one not found.
         return RealRow(path, "failed", "BAC-INTERNAL", line_mm=step * len(bac))

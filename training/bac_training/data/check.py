@@ -14,11 +14,11 @@ from pathlib import Path
 import pydicom
 from PIL import Image
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.read.attributes.acceptance import check_dimensions, check_kind, check_layout
 from bac_imaging.read.attributes.geometry import given_geometry, read_geometry
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.attributes.views import read_view
+from bac_terms.errors import RefusedError
 from bac_training.data.folder import Entry
 from bac_training.errors import refusal
 

@@ -48,7 +48,7 @@ def as_presentation(data: bytes, view: View) -> bytes:
 
     Raises
     ------
-    ImagingError
+    BacctlError
         When the file is damaged, in colour or otherwise no mammogram.
     """
     grey, opaque, is_lossy = read_grey(data)

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.read.attributes.codestream import Expected
 from bac_imaging.read.attributes.header import Header
+from bac_terms.errors import RefusedError
 
 Intent = Literal["FOR PROCESSING", "FOR PRESENTATION"]
 

@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
-from bac_imaging.errors import FailedError, RefusedError
+from bac_terms.errors import FailedError, RefusedError
 
 Family = Literal["jpeg", "jpeg-lossless", "jpeg-ls", "jpeg2000"]
 

@@ -27,7 +27,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.attributes.magnification import assumed_magnification, read_magnification
 from bac_imaging.read.attributes.spacing import (
@@ -41,6 +40,8 @@ from bac_imaging.read.attributes.spacing import (
     in_mm,
     reduction,
 )
+from bac_terms.errors import RefusedError
+from bac_terms.notices import Notice
 
 
 @dataclass(frozen=True)

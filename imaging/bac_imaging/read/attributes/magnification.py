@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bac_imaging.errors import Notice
 from bac_imaging.read.attributes.header import Header
+from bac_terms.notices import Notice
 
 MAGNIFICATION_VIEW = 1.3
 """Magnification of the support from which on an exposure is a magnification view (they start at 1.5)."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from bac_imaging.errors import Notice
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.attributes.view_position import Position, find_positions, says_magnified, says_spot
+from bac_terms.notices import Notice
 
 # CID 4015 View Modifier for Mammography.
 MAGNIFICATION_CODES = frozenset({"399163009", "R-102D6"})

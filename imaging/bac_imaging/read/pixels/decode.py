@@ -16,9 +16,9 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from bac_imaging.errors import FailedError, RefusedError
 from bac_imaging.read.attributes.codestream import Expected, Family, check_codestream, loses
 from bac_imaging.read.attributes.header import Header
+from bac_terms.errors import FailedError, RefusedError
 
 _JPEG_LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})
 _JPEG_LOSSLESS = frozenset({"1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})

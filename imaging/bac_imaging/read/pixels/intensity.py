@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.read.attributes.acceptance import MAMMOGRAPHY_RAW
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.pixels.lut import apply_modality_lut, display_scale
 from bac_imaging.read.pixels.polarity import find_polarity
 from bac_imaging.read.pixels.requantised import is_requantised
+from bac_terms.errors import RefusedError
+from bac_terms.notices import Notice
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]

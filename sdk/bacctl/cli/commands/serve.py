@@ -130,7 +130,7 @@ def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> 
 
 def _first_answer(server: EmbeddedServer, tls: ServerTls | None) -> dict[str, Any]:
     """Have the test image measured: a server that listens need not be one that answers."""
-    from bacctl.errors import TlsError
+    from bac_terms.errors import TlsError
     from bacctl.keeper.ask import ask
 
     start = time.monotonic()

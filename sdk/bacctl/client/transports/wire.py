@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from bac_imaging.mask_bits import unpack_mask
+from bac_terms.errors import BacctlError, from_catalogue
 from bacctl._claim import BINDING, Claim
 from bacctl.client.transports.transport import Answer
-from bacctl.errors import BacctlError, from_catalogue
 from bacctl.results import SCHEMA
 from bacctl.results._checked import parsed
 from bacctl.server.repository import ENSEMBLE
