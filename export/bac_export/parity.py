@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bac_export.errors import ExportError
+from bac_imaging.context import Context
 from bac_imaging.openvino import load_openvino
 from bac_imaging.pipeline import prepare, quantify
 from bac_imaging.vessels.find import PostProcessing
@@ -109,7 +109,7 @@ class Case:
 
     tiles: FloatArray  # float32 (n, 1, 512, 512): normalised tiles
     signal: FloatArray  # float32 (h, w): signal on the working grid
-    context: Mapping[str, Any]  # everything else that `bac_imaging.pipeline.quantify` needs
+    context: Context  # everything else that `bac_imaging.pipeline.quantify` needs
 
 
 def phantom_cases(numbers: Sequence[int] = CASES) -> list[Case]:

@@ -22,9 +22,8 @@ from scipy.interpolate import CubicSpline
 from scipy.signal import fftconvolve
 
 from bac_imaging.grid.tiles import cut_tiles
-from bac_imaging.grid.working_grid import working_spacing
 from bac_imaging.mass.calibration import Calibration, calibrate
-from bac_imaging.mass.measure import VesselMass, measure_mass
+from bac_imaging.mass.weigh import VesselMass, weigh_vessels
 from bac_imaging.pipeline import Prepared, prepare, quantify, to_working_mask
 from bac_imaging.vessels.find import PostProcessing, find_vessels
 from bac_phantom.beams import Beam as Tube
@@ -347,17 +346,17 @@ def beam_name(value: object) -> str:
 def weighed(made: Scene, calibration: Calibration) -> list[VesselMass]:
     prepared, mask = given_mask(made)
     context = prepared.context
-    spacing = working_spacing((context["rows"], context["columns"]), context["pixel_spacing_mm"], mask.shape)
+    spacing = context.working_spacing_mm
     found = find_vessels(mask, spacing, PostProcessing())
     return list(
-        measure_mass(
+        weigh_vessels(
             prepared.signal,
             prepared.breast,
             mask > 0,
             found,
             calibration,
             spacing,
-            context["magnification"],
+            context.magnification,
         ).vessels
     )
 

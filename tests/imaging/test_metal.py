@@ -10,8 +10,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from bac_imaging.grid.tiles import cut_tiles
-from bac_imaging.mass.measure import VesselMass, most_calcium
 from bac_imaging.mass.metal import find_metal
+from bac_imaging.mass.weigh import VesselMass, most_calcium
 from bac_imaging.pipeline import Quantified, prepare, quantify, to_working_mask
 from bac_imaging.vessels.find import PostProcessing, find_vessels
 from bac_phantom.beams import Beam

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import math
@@ -16,6 +15,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 import bac_imaging.mass.area
+from bac_imaging.context import Context
 from bac_imaging.grid.tiles import cut_tiles
 from bac_imaging.mass.area import AreaDensity, AreaFit
 from bac_imaging.mass.calibration import Calibration, calibrate
@@ -101,14 +101,14 @@ def _truth() -> np.ndarray:
     return mask
 
 
-def _quantify(prepared: Prepared, truth: np.ndarray | None) -> Quantified:
+def _quantify(prepared: Prepared, truth: np.ndarray | None, weights_sha256: str | None = None) -> Quantified:
     """Let a perfect network answer; the context travels as JSON, as it does between the steps."""
-    context = json.loads(json.dumps(prepared.context))
+    context = Context.from_dict(json.loads(json.dumps(prepared.context.to_dict())))
     working = (
         np.zeros(prepared.signal.shape, dtype=bool) if truth is None else to_working_mask(truth, context)
     )
     tiles, _ = cut_tiles(working.astype(np.float32) * np.float32(0.97), prepared.breast)
-    return quantify(tiles, prepared.signal, context)
+    return quantify(tiles, prepared.signal, context, weights_sha256=weights_sha256)
 
 
 @pytest.fixture(scope="module")
@@ -140,11 +140,7 @@ def test_the_area_stands_for_a_mass_only_on_images_for_presentation(monkeypatch:
     shown = prepare(
         _dicom(SOPClassUID="1.2.840.10008.5.1.4.1.1.1.2", PresentationIntentType="FOR PRESENTATION")
     )
-    network = {"weights_sha256": "ab" * 32}
-    estimates = []
-    for image in (raw, shown):
-        named = dataclasses.replace(image, context={**image.context, **network})
-        estimates.append(_quantify(named, _truth()).report["area_estimate"])
+    estimates = [_quantify(image, _truth(), "ab" * 32).report["area_estimate"] for image in (raw, shown)]
     assert estimates[0] is None
     # 1.2 mm x 24 mm at the detector.
     assert estimates[1]["central_mg"] == pytest.approx(0.1 * 1.2 * 24.0 / MAGNIFICATION**2, rel=0.01)
@@ -157,7 +153,7 @@ def test_prepared_arrays_and_context(prepared: Prepared) -> None:
     assert prepared.signal.shape == prepared.normalised.shape == prepared.breast.shape == (900, 800)
     assert prepared.tiles.shape[1:] == (1, 512, 512)
     assert len(prepared.tiles) >= 1
-    assert len(json.dumps(prepared.context)) < 60_000
+    assert len(json.dumps(prepared.context.to_dict())) < 60_000
     assert np.isfinite(prepared.tiles).all()
 
 
@@ -176,8 +172,10 @@ def test_what_a_mass_does_not_rest_on_is_told(changes: dict[str, Any], basis: st
 
 
 def test_no_grid_said_twice_is_no_grid() -> None:
-    once, twice = (prepare(_dicom(Grid=said)).context["beam"]["grid"] for said in ("NONE", ["NONE", "NONE"]))
-    assert once is twice is False
+    for terms in ("NONE", ["NONE", "NONE"]):
+        beam = prepare(_dicom(Grid=terms)).context.beam
+        assert beam is not None
+        assert beam.grid is False
 
 
 @pytest.mark.parametrize("options", [{1: 2}, {None: 1}, [1]])
@@ -191,8 +189,8 @@ def test_a_mask_ends_a_fifth_of_a_mm_beyond_its_core(prepared: Prepared) -> None
     working = to_working_mask(_truth(), prepared.context)
     answer = np.where(working, 0.97, 0.4).astype(np.float32)
     tiles, _ = cut_tiles(answer, prepared.breast)
-    context = {**prepared.context, "threshold": 0.3}
-    mask = quantify(tiles, prepared.signal, context, PostProcessing(core=0.9, seed=0.9)).mask
+    parameters = PostProcessing(outline=0.3, core=0.9, seed=0.9)
+    mask = quantify(tiles, prepared.signal, prepared.context, parameters).mask
     for axis, spacing_mm, part in zip((1, 0), (ROW_MM, COLUMN_MM), VESSEL, strict=True):
         span_mm = mask.any(axis).sum() * spacing_mm
         assert span_mm == pytest.approx(
@@ -417,11 +415,12 @@ def test_an_image_processed_for_presentation_has_no_mass_and_says_why() -> None:
     assert "BAC-W-MASS-NONE-PROCESSED" in [warning["code"] for warning in found.report["warnings"]]
 
 
-def test_the_model_cards_threshold_replaces_the_outline(prepared: Prepared) -> None:
+def test_the_model_cards_threshold_is_the_outline(prepared: Prepared) -> None:
     truth = to_working_mask(_truth(), prepared.context)
     tiles, _ = cut_tiles(truth.astype(np.float32) * np.float32(0.7), prepared.breast)
-    assert quantify(tiles, prepared.signal, {**prepared.context, "threshold": 0.65}).mask.any()
-    assert not quantify(tiles, prepared.signal, {**prepared.context, "threshold": 0.75}).mask.any()
+    for threshold, is_found in ((0.65, True), (0.75, False)):
+        parameters = PostProcessing.of(threshold, {})
+        assert quantify(tiles, prepared.signal, prepared.context, parameters).mask.any() == is_found
 
 
 @pytest.mark.parametrize(
@@ -457,7 +456,7 @@ def test_a_real_presentation_image() -> None:
     if not path.exists():
         pytest.skip("no real mammograms here")
     prepared = prepare(path.read_bytes())
-    assert prepared.context["spacing_source"] == "ImagerPixelSpacing"
+    assert prepared.context.spacing_source == "ImagerPixelSpacing"
     assert 5 <= len(prepared.tiles) <= 30
     report = _quantify(prepared, np.zeros((3062, 2394), dtype=bool)).report
     assert report["mass_basis"] == "none"

@@ -24,7 +24,7 @@ def rise(intercept: float, **weights: float) -> Rise:
 
 
 def made(**changes: Any) -> ProbabilityMap:
-    """Vessels by length alone; images by their strongest find and half of the others; without finds, 2 %."""
+    """Vessels by length alone; images by their strongest finding and half of the others; of nothing, 2 %."""
     parts: dict[str, Any] = {
         "prevalence": 0.1,
         "vessel": rise(-2.0, length=1.0),
@@ -66,7 +66,7 @@ def test_what_is_no_rising_curve_is_refused(
 
 def test_probabilities_by_the_map() -> None:
     fitted = made()
-    # ln(e^2) = 2: log-odds 0. An image of two such finds: -1 + 0 + 0.5 * 0.5 = -0.75, less than a find has.
+    # ln(e^2) = 2: log-odds 0. An image of two such findings: -1 + 0 + 0.5 * 0.5 = -0.75, less than each has.
     given = probabilities(Evidence(0.99, (vessel(), vessel())), PostProcessing(), fitted)
     assert given.vessels == (0.5, 0.5)
     assert given.image == 0.5

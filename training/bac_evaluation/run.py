@@ -157,7 +157,8 @@ def summarise(
 def _judged(dataset: Dataset, rows: Mapping[str, Row], segmenter: Segmenter, settings: Settings) -> JudgedSet:
     name = dataset.folder.resolve().name
     images = [
-        JudgedImage(name, view.path, rows[view.path].is_true, rows[view.path].finds) for view in dataset.views
+        JudgedImage(name, view.path, rows[view.path].is_true, rows[view.path].findings)
+        for view in dataset.views
     ]
     return JudgedSet(name, dataset.sha256, (segmenter.sha256,), settings.to_dict(), tuple(images))
 
@@ -193,9 +194,9 @@ def _numbered(folder: Path, kind: str) -> Callable[[int], Path]:
 
 def _plot(folder: Path, report: Report, sample: Sample) -> dict[str, list[str]]:
     shown: dict[str, list[str]] = {}
-    known = figure.weighed(sample.women)
-    if known.any():
-        true, measured = sample.women["true_mg"][known], sample.women["mg"][known]
+    weighed = figure.weighed(sample.women)
+    if weighed.any():
+        true, measured = sample.women["true_mg"][weighed], sample.women["mg"][weighed]
         value = {name: found.value for name, found in report.figures["mass"].items()}
         plots.scatter(true, measured, _nan(value["woman_slope"]), _nan(value["woman_intercept_mg"])).savefig(
             folder / "scatter.png"

@@ -209,7 +209,7 @@ def _make_case(sample: Sample, folder: Path) -> Case:
     from bac_imaging.pipeline import prepare, to_working_mask
 
     prepared = prepare(sample.data, sample.options)
-    stored = (prepared.context["rows"], prepared.context["columns"])
+    stored = prepared.context.shape
     if sample.mask.shape != stored:
         sizes = "{} x {} pixels, its image {} x {}".format(*sample.mask.shape, *stored)
         raise _MaskError(f"the mask is {sizes}; draw it on the stored image")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_imaging.files import whole_file
-from bac_imaging.grid.tiles import cut_tiles, stitch
+from bac_imaging.grid.tiles import cut_tiles, stitch_tiles
 from bac_training.cache import BAC, BREAST, Case, decode_image, mined_path, read_cases
 from bac_training.data.negatives import away_from
 from bac_training.errors import TrainingError
@@ -80,7 +80,7 @@ def _mine_case(folder: Path, case: Case, segmenter: Segmenter) -> IntArray:
     codes, labels = np.load(folder / f"{case.name}.npy")
     breast = (labels & BREAST) > 0
     tiles, origins = cut_tiles(decode_image(codes), breast)
-    probability = stitch(segmenter.probability(tiles), origins, breast.shape)
+    probability = stitch_tiles(segmenter.probability(tiles), origins, breast.shape)
     return false_alarms(probability, (labels & BAC) > 0, breast)
 
 

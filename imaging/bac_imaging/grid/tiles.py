@@ -112,7 +112,7 @@ def _weights() -> FloatArray:
     return np.outer(ramp, ramp).astype(np.float32)
 
 
-def stitch(tiles: FloatArray, origins: IntArray, shape: tuple[int, int]) -> FloatArray:
+def stitch_tiles(tiles: FloatArray, origins: IntArray, shape: tuple[int, int]) -> FloatArray:
     """Put tiles together, blending where they overlap.
 
     Parameters

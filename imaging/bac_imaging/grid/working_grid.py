@@ -175,10 +175,10 @@ def resample_valid(
     """
     if valid.all():
         return resample_area(array, out_shape), np.ones(out_shape, dtype=bool)
-    share = resample_area(valid, out_shape)
+    coverage = resample_area(valid, out_shape)
     total = resample_area(np.where(valid, array, np.float32(0)), out_shape)
-    signal = np.divide(total, share, out=np.zeros_like(total), where=share > 0)
-    return signal, share >= 0.5
+    signal = np.divide(total, coverage, out=np.zeros_like(total), where=coverage > 0)
+    return signal, coverage >= 0.5
 
 
 def resample_linear(

@@ -15,6 +15,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
+from bac_imaging.context import Context
+
 Level = Literal["view", "breast", "woman"]
 
 # Images with one of these are not what phantoms show: their area may not be that of the whole artery, or not
@@ -102,13 +104,15 @@ class AreaFit:
             "fit": self.name,
         }
 
-    def fits(self, context: Mapping[str, Any]) -> bool:
+    def fits(self, context: Context, weights_sha256: str) -> bool:
         """Tell whether an image is of the kind that this was fitted on.
 
         Parameters
         ----------
-        context : mapping
-            Context of the image, with the ``weights_sha256`` of the network that looks at it.
+        context : Context
+            Of the image.
+        weights_sha256 : str
+            Digest of the network that measured its area.
 
         Returns
         -------
@@ -119,21 +123,23 @@ class AreaFit:
         least, most = self.spacing_mm
         return (
             bool(self.levels)
-            and context["presentation_intent"] == "FOR PRESENTATION"
-            and context["view"] in ("CC", "MLO")
-            and context["weights_sha256"] == self.weights_sha256
-            and all(0.99 * least <= mm <= 1.01 * most for mm in context["pixel_spacing_mm"])
-            and not _OUTSIDE & {warning["code"] for warning in context["warnings"]}
+            and context.presentation_intent == "FOR PRESENTATION"
+            and context.view in ("CC", "MLO")
+            and weights_sha256 == self.weights_sha256
+            and all(0.99 * least <= mm <= 1.01 * most for mm in context.pixel_spacing_mm)
+            and not _OUTSIDE & {warning.code for warning in context.warnings}
         )
 
 
-def estimate_of(context: Mapping[str, Any], area_mm2: float) -> dict[str, Any] | None:
+def estimate_of(context: Context, weights_sha256: str | None, area_mm2: float) -> dict[str, Any] | None:
     """Estimate the calcium mass of one image from its area.
 
     Parameters
     ----------
-    context : mapping
-        Context of the image. Without the ``weights_sha256`` of the network that looked at it there is none.
+    context : Context
+        Of the image.
+    weights_sha256 : str or None
+        Digest of the network that measured its area. Without it there is no estimate.
     area_mm2 : float
         Area of calcified artery, in its plane.
 
@@ -142,10 +148,10 @@ def estimate_of(context: Mapping[str, Any], area_mm2: float) -> dict[str, Any] |
     dict or None
         As of `AreaFit.estimate`; None for an image that the fit does not hold for.
     """
-    if "weights_sha256" not in context:
+    if weights_sha256 is None:
         return None
     fit = area_fit()
-    return fit.estimate(area_mm2, "view") if fit.fits(context) else None
+    return fit.estimate(area_mm2, "view") if fit.fits(context, weights_sha256) else None
 
 
 def read_fit(text: str) -> AreaFit:

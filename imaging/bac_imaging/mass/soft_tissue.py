@@ -71,8 +71,8 @@ class TissueScale:
         """
         if self.fat_signal is None:
             return np.full(signal.shape, self.usual)
-        share: DoubleArray = np.clip((signal - self.fat_signal) / self.full_signal, 0.0, 1.0)
-        return share
+        gland_fraction: DoubleArray = np.clip((signal - self.fat_signal) / self.full_signal, 0.0, 1.0)
+        return gland_fraction
 
 
 def tissue_scale(

@@ -1,4 +1,4 @@
-"""From what speaks for a find, or for an image, to the probability that it is BAC.
+"""From what speaks for a finding, or for an image, to the probability that it is BAC.
 
 Without a map the probability is the network's score, which rises with the evidence and promises no more. With
 one it is fitted: of images as those it was fitted on, with the share of images with BAC that it names, as
@@ -32,11 +32,11 @@ class Probabilities:
     image : float
         That the image shows BAC.
     vessels : tuple of float
-        That each find is a calcified artery.
+        That each finding is a calcified artery.
     prevalence : float or None
         Share of images with BAC at which they hold; None where they are scores.
     point : float
-        Least probability of a find that is reported.
+        Least probability of a finding that is reported.
     """
 
     image: float
@@ -116,7 +116,7 @@ class ProbabilityMap:
     prevalence : float
         Share of images with BAC at which the probabilities hold.
     vessel : Rise
-        That a find is a calcified artery; in the features of `vessel_features`.
+        That a finding is a calcified artery; in the features of `vessel_features`.
     found : Rise
         That an image shows BAC on which something was found; in those of `found_features`.
     nothing : Rise
@@ -138,11 +138,11 @@ class ProbabilityMap:
             raise ValueError(f"the prevalence {self.prevalence:g} of the probability map is no share")
 
     def vessel_probability(self, evidence: VesselEvidence) -> float:
-        """Return the probability that a find is a calcified artery."""
+        """Return the probability that a finding is a calcified artery."""
         return logistic(self.vessel.log_odds(vessel_features(evidence)))
 
     def image_probability(self, evidence: Evidence) -> float:
-        """Return the probability that an image shows BAC: never less than that of its strongest find."""
+        """Return the probability that an image shows BAC: never less than that of its strongest finding."""
         if not evidence.vessels:
             return logistic(self.nothing.log_odds(nothing_features(evidence)))
         each = [self.vessel.log_odds(vessel_features(vessel)) for vessel in evidence.vessels]
@@ -186,7 +186,7 @@ class ProbabilityMap:
 
 
 def vessel_features(evidence: VesselEvidence) -> dict[str, float]:
-    """Return a find's features: log-odds of its mean probability, logarithms of its size, its deep part."""
+    """Return a finding's features: log-odds of its mean probability, log of its size, its deep part."""
     return {
         "mean": log_odds(evidence.mean),
         "length": math.log(max(evidence.length_mm, 1.0)),
@@ -196,12 +196,12 @@ def vessel_features(evidence: VesselEvidence) -> dict[str, float]:
 
 
 def found_features(each: list[float]) -> dict[str, float]:
-    """Return the features of an image with finds: log-odds of the strongest, and how much the others add.
+    """Return the features of an image with findings: log-odds of the strongest, and how much the others add.
 
     Parameters
     ----------
     each : list of float
-        Log-odds of every find; at least one.
+        Log-odds of every finding; at least one.
 
     Returns
     -------
@@ -213,14 +213,14 @@ def found_features(each: list[float]) -> dict[str, float]:
 
 
 def nothing_features(evidence: Evidence) -> dict[str, float]:
-    """Return the feature of an image without finds: log-odds of what came nearest to one."""
+    """Return the feature of an image without findings: log-odds of what came nearest to one."""
     return {"peak": log_odds(evidence.peak)}
 
 
 def probabilities(
     evidence: Evidence, parameters: PostProcessing, fitted: ProbabilityMap | None
 ) -> Probabilities:
-    """Say how sure an image's finds are.
+    """Say how sure an image's findings are.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bac_evaluation.vessels.geometry import Shape, near
-from bac_evaluation.vessels.matching import MATCHED_SHARE, TOLERANCE_MM
+from bac_evaluation.vessels.matching import MATCHED_FRACTION, TOLERANCE_MM
 
 __all__ = ["Candidate", "Curve", "froc", "score_vessels"]
 
@@ -68,7 +68,7 @@ def score_vessels(
     """
     everything = np.concatenate([shape.pixels for shape in true]) if true else np.zeros((0, 2))
     judged = [
-        Candidate(score, bool(near(shape.line, everything, TOLERANCE_MM).mean() < MATCHED_SHARE))
+        Candidate(score, bool(near(shape.line, everything, TOLERANCE_MM).mean() < MATCHED_FRACTION))
         for shape, score in candidates
     ]
     ranked = sorted(candidates, key=lambda candidate: -candidate[1])
@@ -78,7 +78,7 @@ def score_vessels(
         best = np.zeros(len(vessel.line))
         for shape, score in reversed(ranked):
             best[near(vessel.line, shape.pixels, TOLERANCE_MM)] = score
-        needed = int(np.ceil(MATCHED_SHARE * len(best)))
+        needed = int(np.ceil(MATCHED_FRACTION * len(best)))
         scores.append(float(np.sort(best)[::-1][needed - 1]))
     return judged, scores
 

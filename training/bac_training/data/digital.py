@@ -9,7 +9,7 @@ import numpy as np
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
-from bac_imaging.read.film_reader import read_grey
+from bac_imaging.read.plain_reader import read_grey
 from bac_training.data.truth import View
 
 __all__ = ["as_presentation", "is_plain"]

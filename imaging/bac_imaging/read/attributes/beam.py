@@ -79,10 +79,10 @@ def _materials(names: tuple[str, ...]) -> str | None:
 
 def _filter_thickness(header: Header) -> float | None:
     ends = [header.number(f"FilterThickness{end}") for end in ("Minimum", "Maximum")]
-    told = [_in_mm(value) for value in ends if value is not None and math.isfinite(value) and value > 0]
-    if not told or max(told) > _LARGEST_SPREAD * min(told):
+    stated_mm = [_in_mm(value) for value in ends if value is not None and math.isfinite(value) and value > 0]
+    if not stated_mm or max(stated_mm) > _LARGEST_SPREAD * min(stated_mm):
         return None
-    mean = sum(told) / len(told)
+    mean = sum(stated_mm) / len(stated_mm)
     return mean if _FILTER_RANGE_MM[0] <= mean <= _FILTER_RANGE_MM[1] else None
 
 

@@ -38,7 +38,7 @@ _OPEN = "whether the breast is darker than what surrounds it is not clear; the i
 
 _DISPLAY_BITS = 8
 _IDLE_BITS = 2  # more than a dim exposure leaves unused
-_CLIPPED_SHARE = 2e-4
+_CLIPPED_FRACTION = 2e-4
 """Share of pixels at the bright end from which on clipping inside the image is worth a warning."""
 
 
@@ -197,7 +197,7 @@ def with_clipping(intensity: Intensity) -> Intensity:
     """
     signal, valid, scale_known, notices = intensity
     brightest = valid & (signal >= signal[valid].max())
-    enough = _CLIPPED_SHARE * signal.size
+    enough = _CLIPPED_FRACTION * signal.size
     if brightest.sum() > enough:
         parts, count = ndimage.label(brightest)
         border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))

@@ -85,7 +85,7 @@ class MassMap:
     vessels: tuple[VesselMass, ...]
 
 
-def measure_mass(
+def weigh_vessels(
     signal: FloatArray,
     breast: BoolArray,
     avoid: BoolArray,
@@ -94,7 +94,7 @@ def measure_mass(
     spacing_mm: tuple[float, float],
     magnification: float,
 ) -> MassMap:
-    """Weigh the vessels.
+    """Weigh the vessels of an image.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def measure_mass(
         outline = segmentation.mask[crop] & zone
         target = ndimage.binary_dilation(outline, iterations=MARGIN_PX) & zone & breast[crop]
         length = segmentation.lengths_mm[number - 1] / magnification
-        vessel, values = _weigh(
+        vessel, values = _weigh_vessel(
             primary.signal[crop],
             tissue[crop],
             target,
@@ -152,7 +152,7 @@ def measure_mass(
     return MassMap(density, tuple(vessels))
 
 
-def _weigh(
+def _weigh_vessel(
     signal: FloatArray,
     tissue: BoolArray,
     target: BoolArray,
