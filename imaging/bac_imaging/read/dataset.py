@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from pydicom import Dataset, dcmread
@@ -26,14 +25,14 @@ class Head(NamedTuple):
     followed: bool
 
 
-def parse(data: bytes, keywords: Sequence[str] | None = None) -> Dataset:
+def parse(data: bytes, keywords: list[str] | None = None) -> Dataset:
     """Parse a file.
 
     Parameters
     ----------
     data : bytes
         The whole file, with or without preamble.
-    keywords : sequence of str, optional
+    keywords : list of str, optional
         Elements to read. Default: all.
 
     Raises
@@ -43,10 +42,10 @@ def parse(data: bytes, keywords: Sequence[str] | None = None) -> Dataset:
     Exception
         Whatever pydicom's parser stumbles over.
     """
-    return dcmread(io.BytesIO(inflated(data)), force=True, specific_tags=_tags(keywords))
+    return dcmread(io.BytesIO(inflated(data)), force=True, specific_tags=keywords)
 
 
-def parse_header(data: bytes, keywords: Sequence[str] | None = None, most: int | None = None) -> Head:
+def parse_header(data: bytes, keywords: list[str] | None = None, most: int | None = None) -> Head:
     """Parse what stands before the pixels.
 
     Parameters
@@ -63,7 +62,7 @@ def parse_header(data: bytes, keywords: Sequence[str] | None = None, most: int |
     """
     most = most or HEADER_BYTES
     stream = io.BytesIO(inflated(data, most)[:most])
-    dataset = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=_tags(keywords))
+    dataset = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=keywords)
     end = stream.tell()
     return Head(dataset, end, stream.read(len(PIXEL_DATA_TAGS[0])) in PIXEL_DATA_TAGS)
 
@@ -103,7 +102,3 @@ def inflated(data: bytes, most: int | None = None) -> bytes:
         raise RefusedError("BAC-FILE-TRUNCATED")
     deflated, plain = DeflatedExplicitVRLittleEndian.encode(), ExplicitVRLittleEndian.encode()
     return data[:body].replace(deflated, plain.ljust(len(deflated), b"\0")) + inflated
-
-
-def _tags(keywords: Sequence[str] | None) -> list[int | str | tuple[int, int]] | None:
-    return None if keywords is None else list(keywords)

@@ -139,7 +139,7 @@ def _digest_of_pixels(data: bytes) -> tuple[str, bytes] | None:
 
     try:
         with discreet():
-            dataset = parse(data, ("PixelData",))
+            dataset = parse(data, ["PixelData"])
             encoding, pixels = str(dataset.file_meta.get("TransferSyntaxUID")), dataset["PixelData"].value
     except Exception:  # as for a header
         return None
@@ -157,7 +157,7 @@ def _from_header(
         return None
     try:
         with discreet():
-            return read(Header(parse_header(data, keywords, most).dataset))
+            return read(Header(parse_header(data, list(keywords), most).dataset))
     except Exception:  # a broken header fails in many ways; the image itself is judged by the server
         return None
 

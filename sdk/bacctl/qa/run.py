@@ -103,7 +103,7 @@ def identify(client: Client, url: str | None) -> Subject:
     """Find out what a client is talking to; `url` is None for the embedded server."""
     info = client.server_info()
     table = files("bac_imaging") / "data" / "calibration.csv"
-    own_table = digest_of(table) if url is None else None
+    own_table = digest_of(table.read_bytes()) if url is None else None
     return Subject(url or "embedded", info["model"], _installed_model(), info["triton"], own_table)
 
 
