@@ -3,8 +3,8 @@
 ``python scripts/results_page.py docs/results.md [--real FOLDS SERVED] [--beside NAME REPORT COMMAND ...]
 [--phantoms REPORT]``
 
-A part whose report is not given stays as it is. Pictures of phantoms go with the page, made small; those of
-real images never do.
+A part whose report is not given stays as it is, without what the page leaves out. Pictures of phantoms go
+with the page, made small; those of real images never do.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from bac_evaluation.real.page import to_markdown
 _WIDTH_PX = 900
 _REAL, _BESIDE, _PHANTOMS = "## Real images\n", "## Generators side by side\n", "## Digital phantoms\n"
 _SEEN = "### The network that is served, on images that it was trained on\n"
+# Stand in the model card, over all sources.
+_LEFT_OUT = ("Probability", "Operating points")
 _TITLE = """# Results
 
 Research use only. Real mammograms first: they are few, read by eye and not by a radiologist, and none has a
@@ -62,8 +64,8 @@ The case mix: women without BAC drawn with a chance of one third ({without} of t
 log-uniform from 1 to 120 mg, outer widths of 0.8 to 3 mm, all densities, two thirds raw and one third
 for presentation, all hard negatives on, the header's thickness off by up to 6 mm. The detector of 0.05
 mm and the presentation style `table` were never trained on. What the figures mean:
-[evaluation.md](evaluation.md). What the weights are and how they came about:
-[model-card.md](model-card.md).
+[evaluation.md](evaluation.md). What the weights are, how they came about, probabilities and operating
+points: [model-card.md](model-card.md).
 """
 
 
@@ -86,7 +88,7 @@ def main() -> None:
         beside = of_generators([(name, Path(report), command) for name, report, command in options.beside])
     if options.phantoms:
         phantoms = of_phantoms(options.phantoms, options.page.parent / "images" / "results")
-    options.page.write_text(_TITLE + real + beside + phantoms, encoding="utf-8")
+    options.page.write_text(_TITLE + real + beside + shortened(phantoms), encoding="utf-8")
 
 
 def parts(page: str) -> tuple[str, str, str]:
@@ -101,10 +103,19 @@ def parts(page: str) -> tuple[str, str, str]:
     )
 
 
+def shortened(phantoms: str) -> str:
+    """Take out the sections that the page does not show."""
+    sections = re.split(r"(?=^## )", phantoms, flags=re.MULTILINE)
+    return "".join(
+        section for section in sections if section.partition("\n")[0].removeprefix("## ") not in _LEFT_OUT
+    )
+
+
 def of_real(folds: Path, served: Path) -> str:
     """Write the part on real images: judged by folds, then by the network that has seen them."""
     command, body = _real_report(folds)
     own, seen = _real_report(served)
+    seen = seen.partition("\n| corrected reading ")[0]  # as of the folds
     return (
         f"{_REAL}{_OF_REAL.format(command=command)}{body}\n"
         f"{_SEEN}{_OF_SEEN.format(command=own)}{seen.strip()}\n\n"
@@ -148,7 +159,6 @@ def _real_report(folder: Path) -> tuple[str, str]:
             f" --fold-model {model['fold']}=fold-{model['fold']}.onnx" for model in report["models"]
         )
     body = to_markdown(report, level=2).partition("\n")[2]
-    # Probabilities and operating points stand in the model card, over all sources.
     return command, body.partition("\n### Probability\n")[0] + "\n"
 
 
@@ -159,7 +169,7 @@ def of_phantoms(folder: Path, pictures: Path) -> str:
         old.unlink()
     body = (folder / "report.md").read_text(encoding="utf-8")
     # The report's own title and disclaimer make room for what the page says of the data.
-    body = body.split("\n", 4)[4]
+    body = shortened(body.split("\n", 4)[4])
 
     def shrink(match: re.Match[str]) -> str:
         name = match.group(1)

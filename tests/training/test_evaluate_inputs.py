@@ -152,7 +152,7 @@ def test_wrong_usage(tmp_path: Path) -> None:
 def test_settings_are_checked(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="min_lenght_mm"):
         Settings(0.5, {"min_lenght_mm": 4.0})
-    with pytest.raises(TrainingError, match="no probability"):
+    with pytest.raises(TrainingError, match="not a probability"):
         Settings(1.0)
     path = tmp_path / "s.json"
     content = {"schema": "bac_training.settings/1", "threshold": 0.7, "post_processing": {"min_area_mm2": 3}}
