@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import math
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_type_hints
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +14,18 @@ import numpy.typing as npt
 from bac_imaging.grid.working_grid import working_spacing
 from bac_imaging.mask_bits import pack_mask, unpack_mask
 from bac_imaging.read.mammogram import Mammogram
-from bac_imaging.wire import read_as
 from bac_terms.beam import Beam
+from bac_terms.fields import Count, Pixels, Share, Size
+from bac_terms.measured import Laterality
 from bac_terms.notices import Notice
+from bac_terms.record import Record
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
 
 
-@dataclass(frozen=True, eq=False)
-class Context:
+@dataclass(frozen=True)
+class Context(Record):
     """One image, beside its signal: what `bac_imaging.pipeline.prepare` hands on past the network.
 
     The attributes from `pixel_spacing_mm` to `warnings` are those of `bac_imaging.read.mammogram.Mammogram`
@@ -34,10 +35,12 @@ class Context:
     ----------
     rows, columns : int
         Size of the stored matrix.
-    origins : ndarray of int32, shape (n, 2)
+    grid : tuple of int
+        Rows and columns of the working grid.
+    origins : tuple of (int, int)
         First row and column of each tile on the working grid.
-    breast : ndarray of bool, shape (h, w)
-        Breast mask on the working grid.
+    breast : str
+        Breast mask on the working grid as text; `breast_mask` unpacks it.
     pixel_spacing_mm : (float, float)
         Of the stored matrix at the detector, (between rows, between columns).
     spacing_source : str
@@ -66,13 +69,14 @@ class Context:
         Operating point, 0 to 1: vessels of a lower probability are not reported.
     """
 
-    rows: int
-    columns: int
-    origins: IntArray
-    breast: BoolArray
-    pixel_spacing_mm: tuple[float, float]
+    rows: Pixels
+    columns: Pixels
+    grid: tuple[Pixels, Pixels]
+    origins: tuple[tuple[Count, Count], ...]
+    breast: str
+    pixel_spacing_mm: tuple[Size, Size]
     spacing_source: str
-    magnification: float
+    magnification: Size
     magnification_source: str
     beam: Beam | None
     signal_kind: Literal["log_exposure", "display"]
@@ -82,23 +86,27 @@ class Context:
     presentation_intent: Literal["FOR PROCESSING", "FOR PRESENTATION"] | None
     sop_instance_uid: str | None
     study_instance_uid: str | None
-    laterality: Literal["L", "R"] | None
+    laterality: Laterality | None
     view: str | None
     warnings: tuple[Notice, ...]
-    min_probability: float
+    min_probability: Share
 
     @classmethod
     def of(
         cls, mammogram: Mammogram, breast: BoolArray, origins: IntArray, min_probability: float = 0.0
     ) -> Context:
         """Collect it from the image as read, the breast mask, the tiles and the operating point."""
-        rows, columns = mammogram.signal.shape
+        geometry = mammogram.geometry
         return cls(
-            rows=rows,
-            columns=columns,
-            origins=origins,
-            breast=breast,
-            **vars(mammogram.geometry),
+            rows=mammogram.signal.shape[0],
+            columns=mammogram.signal.shape[1],
+            grid=(breast.shape[0], breast.shape[1]),
+            origins=tuple((row, column) for row, column in origins.tolist()),
+            breast=base64.b64encode(zlib.compress(pack_mask(breast).tobytes(), 6)).decode("ascii"),
+            pixel_spacing_mm=geometry.pixel_spacing_mm,
+            spacing_source=geometry.spacing_source,
+            magnification=geometry.magnification,
+            magnification_source=geometry.magnification_source,
             beam=mammogram.beam,
             signal_kind=mammogram.signal_kind,
             exposure_scale_known=mammogram.exposure_scale_known,
@@ -118,73 +126,24 @@ class Context:
         """Rows and columns of the stored matrix."""
         return self.rows, self.columns
 
-    @property
-    def working_shape(self) -> tuple[int, int]:
-        """Rows and columns of the working grid."""
-        rows, columns = self.breast.shape
-        return rows, columns
+    @cached_property
+    def breast_mask(self) -> BoolArray:
+        """Breast mask, bool, shape `grid`."""
+        return unpack_mask(zlib.decompress(base64.b64decode(self.breast)), self.grid)
 
     @property
     def working_spacing_mm(self) -> tuple[float, float]:
         """Spacing of the working grid at the detector, (between rows, between columns)."""
-        return working_spacing(self.shape, self.pixel_spacing_mm, self.working_shape)
+        return working_spacing(self.shape, self.pixel_spacing_mm, self.grid)
 
     @property
     def pixel_area_mm2(self) -> float:
         """Area of a stored pixel in the object's plane."""
         return self.pixel_spacing_mm[0] * self.pixel_spacing_mm[1] / self.magnification**2
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types; the masks packed to a few kilobytes."""
-        plain = {name: getattr(self, name) for name in get_type_hints(Context)}
-        return {
-            "rows": self.rows,
-            "columns": self.columns,
-            "grid": list(self.working_shape),
-            **plain,
-            "origins": self.origins.tolist(),
-            "breast": _pack(self.breast),
-            "pixel_spacing_mm": list(self.pixel_spacing_mm),
-            "beam": None if self.beam is None else asdict(self.beam),
-            "warnings": [{"code": notice.code, "text": notice.text} for notice in self.warnings],
-        }
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Context:
-        """Read what `to_dict` wrote.
-
-        Raises
-        ------
-        ValueError
-            It is something else, or damaged.
-        """
-        hints = get_type_hints(Context)
-        if not isinstance(value, dict) or set(value) != {*hints, "grid"}:
-            raise ValueError("no context of this release")
-        tiles = read_as(tuple[tuple[int, int], ...], value["origins"])
-        attributes: dict[str, Any] = {
-            "origins": np.array(tiles, dtype=np.int32).reshape(-1, 2),
-            "breast": _unpack(value["breast"], read_as(tuple[int, int], value["grid"])),
-        }
-        attributes |= {
-            name: read_as(hint, value[name]) for name, hint in hints.items() if name not in attributes
-        }
-        context = cls(**attributes)
-        sizes = (context.rows, context.columns, context.magnification, *context.pixel_spacing_mm)
-        if not all(0 < size < math.inf for size in sizes) or not 0 <= context.min_probability <= 1:
-            raise ValueError("a number of the context is out of range")
-        return context
-
-
-def _pack(mask: BoolArray) -> str:
-    return base64.b64encode(zlib.compress(pack_mask(mask).tobytes(), 6)).decode("ascii")
-
-
-def _unpack(text: Any, shape: tuple[int, int]) -> BoolArray:
-    try:
-        bits = zlib.decompress(base64.b64decode(text))
-    except (TypeError, zlib.error) as error:
-        raise ValueError("the breast mask of the context is damaged") from error
-    if min(shape) < 1:
-        raise ValueError("the breast mask of the context is of another size")
-    return unpack_mask(bits, shape)
+    def check(self) -> None:
+        """Raise ValueError where the breast mask is none of the grid's size."""
+        try:
+            _ = self.breast_mask
+        except zlib.error as error:
+            raise ValueError("the breast mask is damaged") from error

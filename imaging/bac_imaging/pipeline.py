@@ -69,7 +69,7 @@ class Prepared:
     @property
     def breast(self) -> BoolArray:
         """Breast mask, bool, shape (h, w)."""
-        return self.context.breast
+        return self.context.breast_mask
 
 
 def prepare(data: bytes, options: Mapping[str, Any] | None = None) -> Prepared:
@@ -127,7 +127,7 @@ def to_working_mask(mask: BoolArray, context: Context) -> BoolArray:
     """
     if mask.shape != context.shape:
         raise ValueError(f"mask of shape {mask.shape} on an image of {context.rows} x {context.columns}")
-    return to_working(mask, context.working_shape)
+    return to_working(mask, context.grid)
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,8 @@ def stitch(tiles: FloatArray, context: Context) -> FloatArray:
     ValueError
         When tiles and context do not belong together.
     """
-    probability = stitch_tiles(tiles, context.origins, context.working_shape)
-    probability *= context.breast
+    probability = stitch_tiles(tiles, np.array(context.origins, dtype=np.int32).reshape(-1, 2), context.grid)
+    probability *= context.breast_mask
     return probability
 
 
@@ -235,18 +235,18 @@ def report(
         Report, mask and density.
     """
     spacing, point = context.working_spacing_mm, context.min_probability
-    evidence = evidence_of(weighed.segmentation, probability, context.breast, spacing)
+    evidence = evidence_of(weighed.segmentation, probability, context.breast_mask, spacing)
     sure = replace(probabilities(evidence, parameters, fitted), point=point)
     below = [number for number, value in enumerate(sure.vessels, start=1) if value < point]
     if below:
         weighed = _leave_out_below(weighed, below, probability, signal, context)
-        kept = evidence_of(weighed.segmentation, probability, context.breast, spacing)
+        kept = evidence_of(weighed.segmentation, probability, context.breast_mask, spacing)
         # That the image shows BAC, the vessels that were left out speak for too.
         sure = replace(sure, vessels=probabilities(kept, parameters, fitted).vessels)
     segmentation = weighed.segmentation
     labels = number_stored(segmentation, probability, parameters.outline, context.shape)
     written = make_report(context, labels, segmentation.lengths_mm, sure, weighed.mass, weights_sha256)
-    return Quantified(written, labels > 0, weighed.density, labels, evidence)
+    return Quantified(written.to_dict(), labels > 0, weighed.density, labels, evidence)
 
 
 def _leave_out_below(
@@ -299,8 +299,8 @@ def quantify(
     ValueError
         When tiles, signal and context do not belong together.
     """
-    if signal.shape != context.working_shape:
-        raise ValueError(f"the signal is {signal.shape}, its context says {context.working_shape}")
+    if signal.shape != context.grid:
+        raise ValueError(f"the signal is {signal.shape}, its context says {context.grid}")
     parameters = PostProcessing() if parameters is None else parameters
     probability = stitch(tiles, context)
     segmentation = find(probability, context, parameters)

@@ -80,7 +80,7 @@ def weigh(
     spacing_mm = context.working_spacing_mm
     avoid = probability > _SUSPICIOUS
     weighed = weigh_vessels(
-        signal, context.breast, avoid, segmentation, calibration, spacing_mm, magnification
+        signal, context.breast_mask, avoid, segmentation, calibration, spacing_mm, magnification
     )
     metal = find_metal(segmentation, weighed.vessels, spacing_mm, magnification, scale_known=scale_known)
     working = np.where(np.isin(segmentation.zones, metal), np.float32(0), weighed.density)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from bac_terms.catalogue import CATALOGUE
+from bac_terms.fields import Code, Name
 from bac_terms.lines import one_line
-
-_CODE = re.compile(r"BAC-[A-Z0-9-]+")
+from bac_terms.record import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Record):
     """A warning: something that the reader of a result ought to know.
 
     Attributes
@@ -25,8 +22,8 @@ class Notice:
         One line for people: what was found, then what to do.
     """
 
-    code: str
-    text: str
+    code: Code
+    text: Name
 
     @classmethod
     def of(cls, code: str, found: str | None = None) -> Notice:
@@ -53,17 +50,3 @@ class Notice:
         if entry is None or entry.status != "warning":
             raise ValueError(f"{code} is not a code for a warning")
         return cls(code, f"{one_line(found or entry.meaning)}; {entry.hint}")
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the JSON object."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, value: Any) -> Notice:
-        """Read what `to_dict` wrote; KeyError or ValueError where it is something else."""
-        if not isinstance(value, Mapping):
-            raise ValueError("a notice is an object")
-        code, text = value["code"], value["text"]
-        if not (isinstance(code, str) and _CODE.fullmatch(code) and isinstance(text, str) and text):
-            raise ValueError("a notice has a code and a text")
-        return cls(code, text)

@@ -58,9 +58,9 @@ def test_the_middle_and_its_ends_by_hand(
 ) -> None:
     found = FIT.estimate(area, level)
     assert found is not None
-    assert (found["basis"], found["fit"]) == ("area", "area-test")
-    assert found["central_mg"] == pytest.approx(central)
-    assert found["interval_mg"] == pytest.approx([low, high])
+    assert (found.basis, found.fit) == ("area", "area-test")
+    assert found.central_mg == pytest.approx(central)
+    assert found.interval_mg == pytest.approx([low, high])
 
 
 def test_no_estimate_beyond_the_largest_area() -> None:
@@ -112,7 +112,7 @@ def test_an_image_as_its_fit_estimates_it(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(bac_imaging.mass.area, "area_fit", lambda: FIT)
     found = estimate_of(context(), NETWORK, 100.0)
     assert found is not None
-    assert found["interval_mg"] == pytest.approx([5.0, 80.0])
+    assert found.interval_mg == pytest.approx([5.0, 80.0])
     assert estimate_of(context(view="ML"), NETWORK, 100.0) is None
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from bac_imaging.context import Context
@@ -25,20 +24,17 @@ def written() -> dict[str, Any]:
 
 def test_a_context_of_before_is_read_and_written_as_it_was(written: dict[str, Any]) -> None:
     context = Context.from_dict(written)
-    again = json.loads(json.dumps(context.to_dict()))
-    assert list(again) == list(written)
-    # zlib may pack the same mask in another way.
-    assert np.array_equal(Context.from_dict(again).breast, context.breast)
-    assert {**again, "breast": ""} == {**written, "breast": ""}
+    assert json.dumps(context.to_dict()) == json.dumps(written)
+    assert Context.from_dict(context.to_dict() | {"origins": written["origins"]}) == context
 
 
 def test_what_a_context_of_before_says(written: dict[str, Any]) -> None:
     context = Context.from_dict(written)
-    assert (context.shape, context.working_shape) == ((900, 1000), (900, 800))
-    assert context.breast.dtype == bool
-    assert 0.4 < context.breast.mean() < 0.7
-    assert context.origins.dtype == np.int32
-    assert context.origins.tolist() == written["origins"]
+    assert (context.shape, context.grid) == ((900, 1000), (900, 800))
+    assert context.breast_mask.shape == context.grid
+    assert context.breast_mask.dtype == bool
+    assert 0.4 < context.breast_mask.mean() < 0.7
+    assert [list(origin) for origin in context.origins] == written["origins"]
     assert context.pixel_spacing_mm == (0.1, 0.08)
     assert context.working_spacing_mm == pytest.approx((0.1, 0.1))
     assert context.pixel_area_mm2 == pytest.approx(0.1 * 0.08 / context.magnification**2)
@@ -58,7 +54,7 @@ def test_an_image_without_header(written: dict[str, Any]) -> None:
     "damage",
     [
         lambda context: context.pop("view"),
-        lambda context: context.update(threshold=0.5),
+        lambda context: context.update(breast=None),
         *(
             lambda context, name=name, value=value: context.update({name: value})
             for name, value in (
@@ -103,5 +99,5 @@ def test_what_is_no_context(written: dict[str, Any], damage: Callable[[dict[str,
 
 @pytest.mark.parametrize("value", [None, [], {}, "context", 3])
 def test_other_values_are_no_context(value: Any) -> None:
-    with pytest.raises(ValueError, match="context"):
+    with pytest.raises(ValueError, match=r"no rows|does not belong"):
         Context.from_dict(value)

@@ -19,7 +19,17 @@ from bac_imaging.context import Context
 from bac_imaging.grid.tiles import cut_tiles
 from bac_imaging.mass.area import AreaDensity, AreaFit
 from bac_imaging.mass.calibration import Calibration, calibrate
-from bac_imaging.pipeline import Prepared, Quantified, prepare, quantify, to_working_mask
+from bac_imaging.pipeline import (
+    Prepared,
+    Quantified,
+    find,
+    prepare,
+    quantify,
+    report,
+    stitch,
+    to_working_mask,
+    weigh,
+)
 from bac_imaging.vessels.find import PostProcessing
 from bac_terms.beam import Beam
 from bac_terms.errors import RefusedError
@@ -146,6 +156,28 @@ def test_the_area_stands_for_a_mass_only_on_images_for_presentation(monkeypatch:
     assert estimates[1]["central_mg"] == pytest.approx(0.1 * 1.2 * 24.0 / MAGNIFICATION**2, rel=0.01)
     assert estimates[1]["fit"] == "area-test"
     assert _quantify(shown, _truth()).report["area_estimate"] is None  # no network is named
+
+
+@pytest.mark.parametrize("point", [0.0, 1.0])
+def test_quantify_is_its_four_steps(point: float) -> None:
+    """Evaluation calls them one by one."""
+    prepared = prepare(_dicom(), {"min_probability": point})
+    working = to_working_mask(_truth(), prepared.context).astype(np.float32) * np.float32(0.97)
+    tiles, _ = cut_tiles(working, prepared.breast)
+    whole = quantify(tiles, prepared.signal, prepared.context)
+    parameters = PostProcessing()
+    probability = stitch(tiles, prepared.context)
+    assert not probability[~prepared.breast].any()
+    segmentation = find(probability, prepared.context, parameters)
+    assert len(segmentation.lengths_mm) == 1
+    weighed = weigh(segmentation, probability, prepared.signal, prepared.context)
+    assert weighed.mass.vessels[0].mass_mg > 0
+    steps = report(weighed, probability, prepared.signal, prepared.context, parameters)
+    assert steps.report == whole.report
+    assert steps.evidence == whole.evidence
+    for name in ("mask", "density", "labels"):
+        assert np.array_equal(getattr(steps, name), getattr(whole, name)), name
+    assert whole.report["bac_detected"] == (point == 0.0)
 
 
 def test_prepared_arrays_and_context(prepared: Prepared) -> None:

@@ -19,7 +19,7 @@ from bacctl.service.steps import to_json
 
 MIXED_UP = "BAC-SERVER-MIXED-UP"
 PATH = Path(__file__).parents[1] / "wire" / "context.json"
-WRITTEN = Envelope.from_json(PATH.read_bytes())
+WRITTEN = Envelope.from_dict(json.loads(PATH.read_bytes()))
 NONE = np.zeros(0, np.uint8)
 
 
@@ -128,7 +128,7 @@ def test_context_that_is_none(first, text):
         ("context", "beam", {"anode": 3}),
         ("binding", "tag", 3),
         ("binding", "request_crc32", [1]),
-        ("binding", "other", 1),
+        ("binding", "sha256", "0"),
         (None, "started_ns", None),
         (None, "context", {}),
     ],

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
 from bac_imaging.context import Context
+from bac_terms.report import AreaEstimate
 
 Level = Literal["view", "breast", "woman"]
 
@@ -73,7 +74,7 @@ class AreaFit:
     spacing_mm: tuple[float, float]
     levels: Mapping[str, AreaDensity]
 
-    def estimate(self, area_mm2: float, level: Level) -> dict[str, Any] | None:
+    def estimate(self, area_mm2: float, level: Level) -> AreaEstimate | None:
         """Estimate the mass of calcium from the area alone.
 
         Parameters
@@ -86,10 +87,9 @@ class AreaFit:
 
         Returns
         -------
-        dict or None
-            ``central_mg``, ``interval_mg`` (95 %), ``basis`` and ``fit``, the name of this fit; 0 mg for no
-            area. The interval of an area smaller than all that it was fitted on runs from 0 to the upper end
-            of the smallest. None for an area larger than all.
+        AreaEstimate or None
+            With the name of this fit; 0 mg for no area. The interval of an area smaller than all that it was
+            fitted on runs from 0 to the upper end of the smallest. None for an area larger than all.
         """
         density = self.levels[level]
         if area_mm2 > density.most_mm2:
@@ -97,12 +97,8 @@ class AreaFit:
         low, high = density.low_mg_per_mm2 * area_mm2, density.high_mg_per_mm2 * area_mm2
         if 0.0 < area_mm2 < density.least_mm2:
             low, high = 0.0, density.high_mg_per_mm2 * density.least_mm2
-        return {
-            "central_mg": round(density.central_mg_per_mm2 * area_mm2, 4),
-            "interval_mg": [round(low, 4), round(high, 4)],
-            "basis": "area",
-            "fit": self.name,
-        }
+        central = round(density.central_mg_per_mm2 * area_mm2, 4)
+        return AreaEstimate(central, (round(low, 4), round(high, 4)), "area", self.name)
 
     def fits(self, context: Context, weights_sha256: str) -> bool:
         """Tell whether an image is of the kind that this was fitted on.
@@ -131,7 +127,7 @@ class AreaFit:
         )
 
 
-def estimate_of(context: Context, weights_sha256: str | None, area_mm2: float) -> dict[str, Any] | None:
+def estimate_of(context: Context, weights_sha256: str | None, area_mm2: float) -> AreaEstimate | None:
     """Estimate the calcium mass of one image from its area.
 
     Parameters
@@ -145,7 +141,7 @@ def estimate_of(context: Context, weights_sha256: str | None, area_mm2: float) -
 
     Returns
     -------
-    dict or None
+    AreaEstimate or None
         As of `AreaFit.estimate`; None for an image that the fit does not hold for.
     """
     if weights_sha256 is None:

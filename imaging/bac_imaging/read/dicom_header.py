@@ -8,16 +8,15 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
-from bac_imaging.read.attributes.acceptance import Kind, check_kind, check_layout
+from bac_imaging.read.attributes.acceptance import Kind, Layout, check_kind, check_layout
 from bac_imaging.read.attributes.beam import read_beam
-from bac_imaging.read.attributes.codestream import Expected
 from bac_imaging.read.attributes.geometry import Geometry, read_geometry
 from bac_imaging.read.attributes.header import Header
-from bac_imaging.read.attributes.identifiers import is_uid, names_nothing
 from bac_imaging.read.attributes.spacing import Spacing
 from bac_imaging.read.attributes.views import View, read_view
 from bac_imaging.read.dataset import parse_header
 from bac_terms.beam import Beam
+from bac_terms.identifiers import is_uid, names_nothing
 from bac_terms.notices import Notice
 
 
@@ -27,7 +26,7 @@ class Judged:
 
     kind: Kind
     view: View
-    expected: Expected
+    layout: Layout
     beam: Beam | None
     geometry: Geometry
     notices: tuple[Notice, ...]
@@ -82,13 +81,13 @@ def judge(header: Header, given: Spacing | None) -> Judged:
     """
     kind = check_kind(header)
     view, view_notices = read_view(header)
-    expected = check_layout(header)
+    layout = check_layout(header)
     beam = None if kind.is_film else read_beam(header)
     geometry, scale_notices = read_geometry(
-        header, expected.rows, expected.columns, given, beam.thickness_mm if beam else None
+        header, layout.rows, layout.columns, given, beam.thickness_mm if beam else None
     )
     return Judged(
-        kind, view, expected, beam, geometry, (*view_notices, *_identifier_notices(header), *scale_notices)
+        kind, view, layout, beam, geometry, (*view_notices, *_identifier_notices(header), *scale_notices)
     )
 
 

@@ -48,10 +48,10 @@ def read_dicom(data: bytes, given: Spacing | None) -> Mammogram:
         dataset, mended = parse_dicom(data)
         header = Header(dataset)
         judged = judge(header, given)
-        rows, columns = judged.expected.rows, judged.expected.columns
+        rows, columns = judged.layout.rows, judged.layout.columns
         spacing, intent = judged.geometry.pixel_spacing_mm, judged.kind.intent
         is_raw, is_film = intent == "FOR PROCESSING", judged.kind.is_film
-        stored = decode(dataset, header, judged.expected)
+        stored = decode(dataset, header, judged.layout)
         padding, padding_notices = read_padding(stored, header)
         if is_raw:
             intensity = log_exposure(stored, padding, header)
@@ -65,7 +65,7 @@ def read_dicom(data: bytes, given: Spacing | None) -> Mammogram:
         notices = [*judged.notices, *intensity.notices, *doubts]
         if is_lossy(dataset, header):
             notices.append(Notice.of("BAC-W-LOSSY"))
-        notices += _mended_notices(header, mended, surplus_bytes(dataset, judged.expected))
+        notices += _mended_notices(header, mended, surplus_bytes(dataset, judged.layout))
         return Mammogram(
             signal=intensity.signal,
             valid=intensity.valid,

@@ -123,7 +123,7 @@ class Saver:
 
     def _overlay(self, result: ImageResult) -> bytes:
         from bac_imaging.read.reader import read_mammogram
-        from bacctl.outputs.overlay import overlay_png
+        from bacctl.drawing.overlay import overlay_png
 
         if result.path is None:
             raise CommandError("the image is not a file")
@@ -131,7 +131,7 @@ class Saver:
         if result.mask is not None and image.signal.shape != result.mask.shape:
             raise CommandError("the file is not what it was when it was measured")
         raw = image.signal_kind == "log_exposure"
-        return overlay_png(image.signal, image.valid, result, flatten=raw)
+        return overlay_png(image.signal, image.valid, result.mask, result, flatten=raw)
 
 
 def _why_not(error: Exception) -> str:

@@ -110,7 +110,7 @@ class Call:
                 density=answer.density,
                 origin=origin_of(self.data),
             )
-        except (KeyError, TypeError, ValueError):
+        except ValueError:
             raise from_catalogue(
                 "BAC-SERVER-INCOMPATIBLE", "the server's report is not what this client understands"
             ) from None

@@ -270,7 +270,7 @@ def _view(images: Sequence[ImageResult]) -> ViewResult:
         mass_basis=_weakest(image.mass_basis for image in weighed),
         area_mm2=area,
         area_estimate=estimate(area, "view", [image.area_estimate for image in images]),
-        vessel_count=_fewest([(image.bac_detected, _stretches(image)) for image in images]),
+        vessel_count=_fewest([(image.bac_detected, image.vessel_count) for image in images]),
     )
 
 
@@ -296,11 +296,6 @@ def _breast(side: Laterality, by_view: Mapping[str, ViewResult]) -> BreastResult
 
 def _weakest(bases: Iterable[MassBasis]) -> MassBasis:
     return min(bases, key=STRENGTH.__getitem__, default="none")
-
-
-def _stretches(image: ImageResult) -> int | None:
-    """Count the calcified stretches of an image; None where some were found but are not listed."""
-    return len(image.vessels) if image.vessels or not image.bac_detected else None
 
 
 def _fewest(found: Sequence[tuple[bool | None, int | None]]) -> int | None:

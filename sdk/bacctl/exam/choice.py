@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bac_imaging.read.attributes.identifiers import is_uid
+from bac_terms.identifiers import is_uid
 from bac_terms.measured import Laterality, MassBasis
 from bac_terms.notices import Notice
 from bacctl._origin import latest, taken_after

@@ -7,6 +7,7 @@ Each has ``to_dict``, which gives its part of the JSON document described by ``s
 from bac_terms.beam import Beam
 from bac_terms.measured import Laterality, MassBasis
 from bac_terms.notices import Notice
+from bac_terms.report import AreaEstimate, Status, Vessel
 from bacctl.results.comparison import BreastComparison, Change, ExamComparison, Obstacle, Verdict
 from bacctl.results.exam import (
     AreaClass,
@@ -17,12 +18,11 @@ from bacctl.results.exam import (
     MassCategory,
     ViewResult,
 )
-from bacctl.results.image import ImageResult, Status
-from bacctl.results.parts import AreaEstimate, Vessel
+from bacctl.results.image import ImageResult
+from bacctl.wording import INTENDED_USE
 
 SCHEMA = "bacctl.analysis/1"
 COMPARISON_SCHEMA = "bacctl.comparison/1"
-INTENDED_USE = "research use only"
 
 __all__ = [
     "COMPARISON_SCHEMA",

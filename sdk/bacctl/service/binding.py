@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,10 @@ import numpy.typing as npt
 
 from bac_imaging.context import Context
 from bac_imaging.grid.checksum import PROBABILITY_SLACK, PROBABILITY_STEPS, TILE_STEPS, tile_sums
-from bac_imaging.wire import read_as
 from bac_terms.errors import FailedError, RefusedError
+from bac_terms.fields import Digest
+from bac_terms.json_text import parse_json
+from bac_terms.record import Record
 from bacctl._claim import DIGEST, MIXED_UP, TAG, Claim
 
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -37,7 +38,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Binding:
+class Binding(Record):
     """What belongs to one request.
 
     Attributes
@@ -55,14 +56,14 @@ class Binding:
     """
 
     tag: str | None
-    sha256: str
+    sha256: Digest
     request_crc32: tuple[int, int]
     signal_crc32: int
     tile_sums: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Envelope:
+class Envelope(Record):
     """CONTEXT, which goes from the first step to the third.
 
     Attributes
@@ -79,34 +80,6 @@ class Envelope:
     binding: Binding
     started_ns: int
     prepared_ns: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types."""
-        return {
-            "context": self.context.to_dict(),
-            "binding": asdict(self.binding),
-            "started_ns": self.started_ns,
-            "prepared_ns": self.prepared_ns,
-        }
-
-    @classmethod
-    def from_json(cls, text: bytes) -> Envelope:
-        """Read what `to_dict` made, as JSON.
-
-        Raises
-        ------
-        ValueError
-            It is something else, or damaged.
-        """
-        value = json.loads(text)
-        if not isinstance(value, dict) or set(value) != {"context", "binding", "started_ns", "prepared_ns"}:
-            raise ValueError("no envelope")
-        return cls(
-            Context.from_dict(value["context"]),
-            read_as(Binding, value["binding"]),
-            read_as(int, value["started_ns"]),
-            read_as(int, value["prepared_ns"]),
-        )
 
 
 def take_claim(options: Mapping[str, Any] | None) -> tuple[Claim, dict[str, Any] | None]:
@@ -191,10 +164,10 @@ def unbound(inputs: Tensors) -> Envelope:
         BAC-SERVER-MIXED-UP: it does not.
     """
     try:
-        envelope = Envelope.from_json(inputs["CONTEXT"].tobytes())
+        envelope = Envelope.from_dict(parse_json(inputs["CONTEXT"].tobytes()))
         options = _crc32(inputs["OPTIONS"]) if "OPTIONS" in inputs else zlib.crc32(b"")
         request = (_crc32(inputs["DICOM"]), options)
-    except (ValueError, KeyError, RecursionError):
+    except (ValueError, KeyError):
         raise FailedError(MIXED_UP, "the server lost what belongs to an image") from None
     binding, sums = envelope.binding, inputs["CHECKSUM"]
     if (

@@ -10,10 +10,10 @@ import numpy as np
 
 from bac_imaging.mask_bits import unpack_mask
 from bac_terms.errors import BacctlError, from_catalogue
+from bac_terms.json_text import parse_json
 from bacctl._claim import BINDING, Claim
 from bacctl.client.transports.transport import Answer
 from bacctl.results import SCHEMA
-from bacctl.results._checked import parsed
 from bacctl.server.repository import ENSEMBLE
 
 _DTYPES = {"REPORT": "<u1", "MASK": "<u1", "DENSITY": "<f4"}
@@ -78,7 +78,7 @@ def read_answer(response: Any, claim: Claim | None = None) -> Answer:
     raw = dict(zip(names, response.raw_output_contents, strict=True))
     shapes = {output.name: tuple(output.shape) for output in response.outputs}
     try:
-        report = parsed(raw["REPORT"])
+        report = parse_json(raw["REPORT"])
     except ValueError:
         raise _unreadable() from None
     if not isinstance(report, dict) or report.get("schema", SCHEMA) != SCHEMA:
