@@ -17,7 +17,8 @@
     └── ClientUsageError                the caller used the client in a way that cannot work
         └── PlainTokenError
 
-A refusal or failure is the result of one image, a wrong use of the client never is.
+A refusal or failure is the result of one image, a wrong use of the client never is. `bacctl` offers all but
+ModelDiedError and PlainTokenError, which only its own code tells apart.
 """
 
 from __future__ import annotations
@@ -162,13 +163,13 @@ _CLASSES: dict[str, type[BacctlError]] = {
     "BAC-SERVER-MIXED-UP": ServerFaultError,
     "BAC-INTERNAL": ServerFaultError,
 }
-_BY_STATUS = {"refused": RefusedError, "failed": FailedError, "usage": ClientUsageError}
+_BY_STATUS: dict[str, type[BacctlError]] = {"refused": RefusedError, "usage": ClientUsageError}
 
 
 def error_class(code: str) -> type[BacctlError]:
     """Return the class of errors that a code belongs to; FailedError for a code of a newer server."""
-    entry = CATALOGUE.get(code)
-    return _CLASSES.get(code) or _BY_STATUS.get(entry.status if entry else "failed", FailedError)
+    status = CATALOGUE[code].status if code in CATALOGUE else "failed"
+    return _CLASSES.get(code) or _BY_STATUS.get(status, FailedError)
 
 
 def from_catalogue(code: str, message: str | None = None, hint: str | None = None) -> BacctlError:
@@ -187,10 +188,10 @@ def from_catalogue(code: str, message: str | None = None, hint: str | None = Non
     return error_class(code)(code, message, hint)
 
 
-def internal(error: Exception) -> ServerFaultError:
+def internal(error: Exception) -> FailedError:
     """Say that bacctl itself erred; only the kind of the fault is told, for its text may quote a header."""
     kind = type(error).__name__
-    return ServerFaultError("BAC-INTERNAL", f"{CATALOGUE['BAC-INTERNAL'].meaning} ({kind})")
+    return FailedError("BAC-INTERNAL", f"{CATALOGUE['BAC-INTERNAL'].meaning} ({kind})")
 
 
 def unavailable(message: str, hint: str = "") -> ServerUnavailableError:

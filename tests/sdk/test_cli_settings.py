@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bac_terms.errors import ServerUnavailableError
+from bac_terms.errors import ServerUnavailableError, from_catalogue
+from bacctl import Client
 from bacctl.cli import main
 from bacctl.cli.options import ServerOptions
 from bacctl.cli.settings import find_settings
@@ -237,6 +238,17 @@ def test_the_token_is_in_a_file_or_the_environment(
     code, _, err = run("analyze", "a.png", "--token", "x")
     assert code == 2
     assert "No such option: --token" in err
+
+
+def test_an_own_server_that_is_asked_for_wrongly_is_wrong_usage(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**given: object) -> Client:
+        raise from_catalogue("BAC-CLIENT-OPTIONS", "timeout is no number", "give one")
+
+    monkeypatch.setattr(Client, "embedded", refuse)
+    Path("a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert run("analyze", "a.png") == (2, "", "timeout is no number; give one\n")
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_every_error_is_one_tree():
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
     ours = [kind for kind in classes if issubclass(kind, Exception)]
     assert all(issubclass(kind, errors.BacctlError) for kind in ours)
-    drawn = re.findall(r"^(.*?)(\w+Error)\b", errors.__doc__.partition("::")[2], re.MULTILINE)
+    drawn = re.findall(r"^    (.*?)(\w+Error)\b", errors.__doc__, re.MULTILINE)
     assert [name for _, name in drawn] == [kind.__name__ for kind in ours]
     # Each hangs on the last one before it that stands further to the left.
     for number, (indent, name) in enumerate(drawn[1:], 1):
@@ -87,6 +87,12 @@ def test_every_error_is_one_tree():
 def test_a_wrong_use_is_no_result_of_an_image():
     assert not issubclass(errors.ClientUsageError, errors.FailedError)
     assert errors.from_catalogue("BAC-CLIENT-CLOSED").status == "usage"
+
+
+def test_what_servers_cause_has_one_base():
+    of_servers = [code for code in CATALOGUE if code.startswith("BAC-SERVER-")]
+    assert len(of_servers) == 8
+    assert all(issubclass(errors.error_class(code), errors.ServerError) for code in of_servers)
 
 
 def test_every_code_has_its_class():

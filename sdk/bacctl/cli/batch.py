@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bac_terms.errors import BacctlError, FailedError, RefusedError, internal
+from bac_terms.errors import FailedError, RefusedError, internal
 from bacctl import cli
 from bacctl.cli.guard import UsageError, complain
 from bacctl.cli.options import ServerOptions
@@ -155,15 +155,19 @@ class Batch:
                     self._add(result)
         except (BrokenPipeError, UsageError):  # nobody reads on; or nothing was begun
             raise
+        except (RefusedError, FailedError) as error:
+            self._fail_the_rest(sources.files, error)
         except Exception as error:
-            if not isinstance(error, BacctlError) and os.environ.get("BACCTL_TRACEBACK"):
+            if os.environ.get("BACCTL_TRACEBACK"):
                 raise
-            # Whatever it was, the images that have no result yet must not vanish from the document.
-            fault = error if isinstance(error, (RefusedError, FailedError)) else internal(error)
-            done = {image.path for image in self.images}
-            for path in sources.files:
-                if path not in done:
-                    self.fail(path, fault)
+            self._fail_the_rest(sources.files, internal(error))
+
+    def _fail_the_rest(self, files: Sequence[Path], error: RefusedError | FailedError) -> None:
+        """Keep the images that have no result yet from vanishing from the document."""
+        done = {image.path for image in self.images}
+        for path in files:
+            if path not in done:
+                self.fail(path, error)
 
     def _tell_of_what_is_left_out(self, sources: Sources) -> None:
         for link in sources.lost_links[:_TOLD_OF_EACH_FAULT]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.sdk.analyze.conftest import FakeClient, Run, film
 
-from bac_terms.errors import ServerUnavailableError
+from bac_terms.errors import ClientUsageError, ServerUnavailableError
 from bac_terms.measured import Laterality
 from bacctl.cli import main, saver
 from bacctl.cli.options import ServerOptions
@@ -46,6 +46,19 @@ def test_unexpected_faults_lose_no_image(client: FakeClient, run: Run, tmp_path:
     # The text of an error may quote a header; its kind does not.
     assert "a fault of ours" not in out + err
     assert "RuntimeError" in images[1]["reason"]
+
+
+def test_a_client_that_we_use_wrongly_is_a_fault_of_ours(
+    client: FakeClient, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def closed(path: Path) -> ImageResult:
+        raise ClientUsageError("BAC-CLIENT-CLOSED")
+
+    monkeypatch.setattr(client, "result", closed)
+    code, out, _ = run("analyze", film(tmp_path / "in", "a"), "--json")
+    (image,) = json.loads(out)["images"]
+    assert (code, image["status"], image["code"]) == (1, "failed", "BAC-INTERNAL")
+    assert "ClientUsageError" in image["reason"]
 
 
 def test_unexpected_faults_keep_their_traceback_where_it_is_asked_for(
