@@ -249,8 +249,9 @@ def _reader(hint: Any) -> Read:
 def _limited(inner: Read, limits: Sequence[Limit]) -> Read:
     def limited(value: Any, partial: bool) -> Any:
         found = inner(value, partial)
-        if not all(limit.allows(found) for limit in limits):
-            raise _wrong(value)
+        for limit in limits:
+            if not limit.allows(found):
+                raise _wrong(value)
         return found
 
     return limited

@@ -21,11 +21,9 @@ from bac_terms.fields import (
     Size,
     Words,
 )
-from bac_terms.measured import Laterality, MassBasis
+from bac_terms.measured import Laterality, MassBasis, Status
 from bac_terms.notices import Notice
 from bac_terms.record import LATER, Condition, Record, as_columns
-
-Status = Literal["ok", "refused", "failed"]
 
 
 @dataclass(frozen=True, slots=True)

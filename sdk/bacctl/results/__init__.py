@@ -5,9 +5,9 @@ Each has ``to_dict``, which gives its part of the JSON document described by ``s
 """
 
 from bac_terms.beam import Beam
-from bac_terms.measured import Laterality, MassBasis
+from bac_terms.measured import Laterality, MassBasis, Status
 from bac_terms.notices import Notice
-from bac_terms.report import AreaEstimate, Status, Vessel
+from bac_terms.report import AreaEstimate, Vessel
 from bacctl.results.comparison import BreastComparison, Change, ExamComparison, Obstacle, Verdict
 from bacctl.results.exam import (
     AreaClass,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
+from bac_terms.measured import Laterality
 from bac_terms.notices import Notice
 from bac_terms.record import Entry, Record, entries
 from bac_terms.report import AreaEstimate
@@ -18,7 +19,7 @@ from bacctl.results import INTENDED_USE, BreastResult, ExamResult, ImageResult
 
 Row = dict[str, Any]
 
-_SIDES = {"left": "L", "right": "R"}
+_SIDES: Mapping[str, Laterality] = {"left": "L", "right": "R"}
 
 
 class _Columns(NamedTuple):
@@ -39,7 +40,7 @@ def exam_row(exam: ExamResult) -> Row:
     """Return the row of an exam: the woman, then each breast."""
     row = _row(_EXAM, exam)
     for side, letter in _SIDES.items():
-        breast = _row(_BREAST, exam.breasts[letter])  # type: ignore[index]
+        breast = _row(_BREAST, exam.breasts[letter])
         row |= {f"{side}_{name}": value for name, value in breast.items()}
     return {**row, **_row(_LISTS, exam), "images": len(exam.images), "intended_use": INTENDED_USE}
 
@@ -62,12 +63,12 @@ def _columns(record: type[Record], first: Sequence[str] = (), last: Sequence[str
 
 
 def _columns_of(entry: Entry) -> _Columns | None:
-    hint, name = _bare(entry.hint), entry.name
-    kind: type = type(get_args(hint)[0]) if get_origin(hint) is Literal else hint
-    parts = get_args(hint)
+    name, hint = entry.name, _bare(entry.hint)
+    origin, parts = get_origin(hint), get_args(hint)
     named: Sequence[str] = entry.metadata.get("columns", (name,))
     if not named:
         return None
+    kind = type(parts[0]) if origin is Literal else hint
     if kind in (str, bool, int, float):
         return _Columns(named, kind, lambda record: [getattr(record, name)])
     if kind is Path:
@@ -78,7 +79,7 @@ def _columns_of(entry: Entry) -> _Columns | None:
             float,
             lambda record: _or_none(_mass, getattr(record, name)) or (None, None, None),
         )
-    if get_origin(hint) is not tuple:
+    if origin is not tuple:  # of objects a row has no place for
         return None
     if parts[-1] is not ...:
         ends = [name.replace("interval", end) for end in ("low", "high")]

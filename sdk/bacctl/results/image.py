@@ -33,7 +33,7 @@ class ImageResult(ImageReport):
     """What was found on one image.
 
     An image that was refused or failed has ``status``, ``code`` and ``reason``; its measurements are None
-    (not assessed), never zero.
+    (not assessed), never zero. It has all that the server reports (`bac_terms.report.ImageReport`), and:
 
     Attributes
     ----------
@@ -144,6 +144,10 @@ class ImageResult(ImageReport):
             study_instance_uid=error.study_instance_uid,
             path=path,
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the image object of ``schema/analysis-1.json``."""
+        return {"path": None, **ImageReport.to_dict(self)}  # the path comes first, for who reads it
 
     def _repr_html_(self) -> str:
         """Show the overlay and the amounts in a notebook; nothing that names a person or a file."""
