@@ -158,7 +158,7 @@ def test_deflated_bomb(dataset, to_bytes, monkeypatch):
     ds = dataset(np.zeros((2000, 2000), np.uint16))
     data = to_bytes(ds, uid.DeflatedExplicitVRLittleEndian)
     assert len(data) < 20_000
-    monkeypatch.setattr("bac_imaging.read.dicom_file.MAX_FILE_BYTES", 1_000_000)
+    monkeypatch.setattr("bac_imaging.read.dataset.MAX_FILE_BYTES", 1_000_000)
     with pytest.raises(RefusedError, match=r"^BAC-FILE-TOO-LARGE: "):
         read_mammogram(data)
 

@@ -254,12 +254,12 @@ def test_an_own_server_that_is_asked_for_wrongly_is_wrong_usage(
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--tls-ca", "a.png"), "a.png: is no certificate of an authority in PEM"),
+        (("--tls-ca", "a.png"), "a.png: is not a certificate of an authority in PEM"),
         (
             ("--token-file", "token"),
             "a token is not sent without TLS, where anybody on the way can read it; give --tls",
         ),
-        (("--token-file", "token", "--tls-ca", "a.png"), "a.png: is no certificate"),
+        (("--token-file", "token", "--tls-ca", "a.png"), "a.png: is not a certificate"),
     ],
 )
 def test_a_client_that_cannot_be_made_is_wrong_usage(run: Run, args: tuple[str, ...], said: str) -> None:

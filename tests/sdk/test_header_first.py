@@ -25,7 +25,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from bac_imaging.read import dicom_header, reader
+from bac_imaging.read import dataset, reader
 from bacctl import Client, RefusedError
 from bacctl.client import payload
 from bacctl.testing import FakeServer
@@ -216,7 +216,7 @@ def test_headers_are_judged_where_only_the_sdk_is_installed(tmp_path: Path) -> N
 
 def test_no_more_is_inflated_than_a_header_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some hundred kilobytes may become gigabytes: how many, the server finds out within its bounds."""
-    monkeypatch.setattr(dicom_header, "_HEADER_BYTES", 100_000)
+    monkeypatch.setattr(dataset, "HEADER_BYTES", 100_000)
     monkeypatch.setattr(payload, "_HEADER_BYTES", 100_000)
     data = mammogram(DeflatedExplicitVRLittleEndian, 1000, SOPClassUID=BreastTomosynthesisImageStorage)
     pixels = 2 * 80 * 70 * 1000

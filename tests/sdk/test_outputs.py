@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bac_imaging.files import write_whole
 from bacctl.drawing.overlay import overlay_png
 from bacctl.outputs.document import analysis_csv, analysis_document, document_text
-from bacctl.outputs.files import NameTable, safe_name, write_atomic
+from bacctl.outputs.files import NameTable, safe_name
 from bacctl.outputs.mask import mask_png
 from bacctl.results import ImageResult, Notice, Vessel
 from bacctl.wording import milligrams, one_line
@@ -176,7 +177,7 @@ def test_atomic_write_replaces_and_follows_the_umask(tmp_path: Path) -> None:
     target.write_text("old")
     before = os.umask(0o022)
     try:
-        write_atomic(target, b"new")
+        write_whole(target, b"new")
     finally:
         os.umask(before)
     assert target.read_bytes() == b"new"
@@ -195,7 +196,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space"):
-        write_atomic(target, b"new")
+        write_whole(target, b"new")
     assert target.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.json"]
 
