@@ -114,6 +114,13 @@ def test_keys_of_a_newer_server_are_left_out():
     assert ImageResult.from_report(newer, path=Path("a.dcm")) == result()
 
 
+@pytest.mark.parametrize("report", [None, [], "ok", 1])
+def test_what_is_no_report_is_told_as_any_wrong_value(report):
+    for read in (ImageResult.from_report, ImageResult.from_dict):
+        with pytest.raises(ValueError, match="does not belong there"):
+            read(report)
+
+
 def test_results_are_frozen():
     with pytest.raises(FrozenInstanceError):
         result().calcium_mass_mg = 0.0
