@@ -36,6 +36,12 @@ def test_a_declared_length_that_is_too_short(syntax, by, dataset, to_bytes, ramp
     assert is_mended(shorter(data, by, implicit=syntax.is_implicit_VR), ramp)
 
 
+def test_a_file_with_more_than_16_mib_before_its_pixels_is_mended_as_well(dataset, to_bytes, ramp):
+    ds = dataset(**PLAIN)
+    ds.private_block(0x0029, "BACCTL", create=True).add_new(0x10, "OB", bytes(1 << 24))
+    assert is_mended(shorter(to_bytes(ds), 1000), ramp)
+
+
 @pytest.mark.parametrize("by", [2, 1000])
 def test_a_declared_length_that_is_too_long(by, dataset, to_bytes, ramp):
     assert is_mended(shorter(to_bytes(dataset(**PLAIN)), -by), ramp)

@@ -13,7 +13,7 @@ from bac_imaging.read.attributes.acceptance import MAX_FILE_BYTES
 from bac_terms.errors import RefusedError
 
 PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\0", b"\x7f\xe0\0\x10")
-HEADER_BYTES = 1 << 24  # more than any header, and less than a small deflated file may become
+HEADER_BYTES = 1 << 24  # of what was deflated: more than any header, and less than a small file may become
 _META_LENGTH = b"\x02\0\0\0UL\x04\0"
 
 
@@ -53,15 +53,15 @@ def parse_header(data: bytes, keywords: list[str] | None = None, most: int | Non
     data, keywords
         As for `parse`.
     most : int, optional
-        No more than this many bytes are looked at, of a deflated file when inflated. Default: 16 MiB.
+        No more than this many bytes are looked at, of a deflated file when inflated. Default: all, of a deflated
+        file 16 MiB.
 
     Raises
     ------
     Exception
         As for `parse`.
     """
-    most = most or HEADER_BYTES
-    stream = io.BytesIO(inflated(data, most)[:most])
+    stream = io.BytesIO(inflated(data, most or HEADER_BYTES)[:most])
     dataset = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=keywords)
     end = stream.tell()
     return Head(dataset, end, stream.read(len(PIXEL_DATA_TAGS[0])) in PIXEL_DATA_TAGS)
