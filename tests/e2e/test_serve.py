@@ -22,8 +22,6 @@ from bacctl.errors import PermissionDeniedError
 from bacctl.keeper.watch import ask_public_face, count_answered
 from bacctl.server.embedded import EmbeddedServer
 
-pytestmark = pytest.mark.e2e
-
 BACCTL = str(Path(sys.executable).with_name("bacctl"))
 SHARED_MEMORY = Path("/dev/shm")
 

@@ -14,6 +14,8 @@ from PIL import Image
 from bac_phantom import PhantomConfig, Woman, looks, make_woman, write_dataset
 from bac_phantom.config import DETECTORS, Detector
 
+pytestmark = pytest.mark.slow
+
 SMALL = "small-test"
 
 

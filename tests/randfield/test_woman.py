@@ -17,6 +17,8 @@ from bac_randfield.woman import Exam, store_exam, take_exam
 from bac_training.data.sources import RandomFieldSource
 from bac_training.data.truth import read_truth
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def config(coarse: str) -> RandomFieldConfig:

@@ -88,6 +88,7 @@ def test_every_command_has_help(command: tuple[str, ...]) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_every_command_says_research_use_only() -> None:
     for command in ("analyze", "serve", "doctor", "config", "qa", "phantom", "train", "evaluate", "demo"):
         assert "esearch use only" in " ".join(bacctl(command, "--help").stdout.split()), command

@@ -18,6 +18,7 @@ PROGRAM = Path(__file__).with_name("typing_program.py")
 PYRIGHT = shutil.which("basedpyright", path=Path(sys.executable).parent) or shutil.which("basedpyright")
 
 
+@pytest.mark.slow
 def test_mypy_strict():
     # The cache of `make types`, so that it takes seconds.
     run = subprocess.run(
@@ -26,6 +27,7 @@ def test_mypy_strict():
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(PYRIGHT is None, reason="basedpyright is not installed")
 def test_pyright():
     assert PYRIGHT is not None
