@@ -14,6 +14,8 @@ from bac_imaging.grid.tiles import cut_tiles
 from bac_imaging.pipeline import prepare, quantify, to_working_mask
 from bac_phantom import PhantomConfig, View, make_woman
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def view() -> View:

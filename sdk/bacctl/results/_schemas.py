@@ -6,6 +6,7 @@ neither says, such as the smallest value, stands here. ``python -m bacctl.result
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import types
@@ -311,11 +312,12 @@ def _merged(schema: Schema, more: Mapping[str, Any]) -> Schema:
 
 def _meanings(record: type) -> dict[str, str]:
     """Read what the docstring says of each field: ``name, name : type`` and the lines below it."""
-    _, _, section = (record.__doc__ or "").partition("Attributes\n    ----------\n")
+    # From Python 3.13 on the docstring comes without its indent.
+    _, _, section = inspect.cleandoc(record.__doc__ or "").partition("Attributes\n----------\n")
     found: dict[str, str] = {}
     names: Sequence[str] = ()
     for line in section.splitlines():
-        heading = re.fullmatch(r" {4}(\w[\w, ]*?)(?: :.*)?", line)
+        heading = re.fullmatch(r"(\w[\w, ]*?)(?: :.*)?", line)
         if heading:
             names = heading[1].split(", ")
         elif line.strip():
