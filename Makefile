@@ -73,6 +73,7 @@ format: $(VENV)/.dev
 # The theme's notice about its successors is no warning about these pages.
 docs: $(VENV)/.docs
 	@$(BIN)/python scripts/schema_page.py --check
+	@$(BIN)/python scripts/errors_page.py --check
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "out/site/index.html"
 

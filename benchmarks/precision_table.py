@@ -161,7 +161,7 @@ def main() -> None:
                 row.area += int(found.mask.sum() + truth.sum())
                 row.common_single += int((found.mask & reported).sum())
                 row.area_single += int(found.mask.sum() + reported.sum())
-                row.mass_mg.append(float(found.report["calcium_mass_mg"] or 0.0))
+                row.mass_mg.append(float(found.report.calcium_mass_mg or 0.0))
             print(f"{len(true_mg)} views", flush=True)
     print(table(rows, np.array(true_mg)))
 

@@ -17,9 +17,11 @@ import torch
 from scipy import ndimage
 from skimage.morphology import skeletonize
 
-from bac_imaging.grid.tiles import TILE_PX, stitch
-from bac_imaging.grid.working_grid import WORKING_SPACING_MM, working_spacing
-from bac_imaging.pipeline import prepare, quantify, to_working_mask
+from bac_imaging.context import Context
+from bac_imaging.grid.tiles import TILE_PX
+from bac_imaging.grid.working_grid import WORKING_SPACING_MM
+from bac_imaging.pipeline import prepare, quantify, stitch, to_working_mask
+from bac_imaging.vessels.find import PostProcessing
 from bac_training.data.sources import read_mask
 from bac_training.network.checkpoint import load_checkpoint, load_network
 from bac_training.network.unet import ProbabilityNet, count_flops, count_parameters
@@ -124,13 +126,12 @@ def prepare_validation(datasets: Sequence[Path], folder: Path) -> None:
                     "name": image["path"],
                     "true_mg": true_mg,
                     "weigh": bool(weigh),
-                    "context": made.context,
+                    "context": made.context.to_dict(),
                 }
                 np.savez(
                     folder / Path(image["path"]).with_suffix(".npz").name,
                     tiles=made.tiles,
                     signal=made.signal,
-                    breast=made.breast,
                     true=to_working_mask(read_mask(data / image["mask"]), made.context),
                     about=np.array(json.dumps(about)),
                 )
@@ -144,22 +145,20 @@ def score(network: ProbabilityNet, prepared: Path) -> dict[str, Any]:
     images = []
     for path in sorted(prepared.glob("*.npz")):
         with np.load(path) as stored:
-            tiles, signal, breast, true = (stored[k] for k in ("tiles", "signal", "breast", "true"))
+            tiles, signal, true = (stored[k] for k in ("tiles", "signal", "true"))
             about = json.loads(str(stored["about"]))
         with torch.autocast("cpu", torch.bfloat16):
             probability = np.concatenate([network(torch.from_numpy(tile[None])).numpy() for tile in tiles])
-        context = about["context"]
-        origins = np.asarray(context["origins"], dtype=np.int32).reshape(-1, 2)
-        whole = stitch(probability, origins, true.shape) * breast
+        context = Context.from_dict(about["context"])
+        whole = stitch(probability, context)
         found = whole >= THRESHOLD
-        stored_shape = (context["rows"], context["columns"])
-        spacing = working_spacing(stored_shape, context["pixel_spacing_mm"], true.shape)
+        spacing = context.working_spacing_mm
         row = {"name": about["name"], "true_mg": about["true_mg"]} | compare(found, true, spacing)
         if true.any():
             row["dice_at"] = dice_at(whole, true)
         if about["weigh"]:
-            report = quantify(probability, signal, {**context, "threshold": THRESHOLD}).report
-            row["mass_mg"] = report["calcium_mass_mg"] or 0.0
+            report = quantify(probability, signal, context, PostProcessing.of(THRESHOLD, {})).report
+            row["mass_mg"] = report.calcium_mass_mg or 0.0
         images.append(row)
     keys = ("dice", "hd95_mm", "hd95_matched_mm", "centreline_recall", "centreline_precision", "false_mm2")
     means = {

@@ -18,10 +18,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.grid.working_grid import working_spacing
-from bac_imaging.pipeline import prepare, to_working_mask
-from bac_imaging.vessels.find import PostProcessing, find_vessels
-from bac_imaging.weighing import weigh
+from bac_imaging.pipeline import find, prepare, to_working_mask, weigh
+from bac_imaging.vessels.find import PostProcessing
 from bac_phantom.beams import SKIN_MM, Beam, techniques
 from bac_phantom.body.anatomy import Anatomy
 from bac_phantom.dicom import encode_dicom
@@ -122,9 +120,8 @@ def weighed(beam: Beam, thickness_mm: float, grid: bool, vessel: bool) -> list[f
     prepared = prepare(encode_dicom(stored, header(beam, thickness_mm, grid)))
     context = prepared.context
     working = to_working_mask(mask, context).astype(np.float32)
-    spacing = working_spacing(SHAPE, context["pixel_spacing_mm"], (working.shape[0], working.shape[1]))
-    found = find_vessels(working, spacing, PostProcessing())
-    result = weigh(prepared.signal, prepared.breast, working, found, spacing, context).mass
+    found = find(working, context, PostProcessing())
+    result = weigh(found, working, prepared.signal, context).mass
     masses = [item.mass_mg + (0.0 if vessel else item.soft_tissue_mg) for item in result.vessels]
     return [mass / mg for mass, mg in zip(masses, true, strict=True)]
 

@@ -81,9 +81,9 @@ def measure(folder: Path, demands: PostProcessing, study: str, truth: dict[str, 
     working = to_working_mask(mask, prepared.context).astype(np.float32)
     tiles = cut_tiles(working, prepared.breast)[0]
     report = quantify(tiles, prepared.signal, prepared.context, demands).report
-    if report["calcium_mass_mg"] is None or not report["vessels"]:
+    if report.calcium_mass_mg is None or not report.vessels:
         return None
-    beam, (low, high) = truth["beam"], report["calcium_mass_interval_mg"]
+    beam, (low, high) = truth["beam"], report.calcium_mass_interval_mg
     return Row(
         study,
         truth["laterality"],
@@ -96,10 +96,10 @@ def measure(folder: Path, demands: PostProcessing, study: str, truth: dict[str, 
         truth["calcium_mass_mg"],
         # Data sets of earlier versions do not tell it.
         math.fsum(a.get("visible_mass_mg", a["calcium_mass_mg"]) for a in truth["arteries"]),
-        report["calcium_mass_mg"],
+        report.calcium_mass_mg,
         low,
         high,
-        report["area_mm2"],
+        report.area_mm2,
     )
 
 

@@ -1,23 +1,24 @@
-"""The JSON object of one image."""
+"""The report of one image."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.errors import Notice
+from bac_imaging.context import Context
 from bac_imaging.mass.area import estimate_of
-from bac_imaging.mass.measure import VesselMass
+from bac_imaging.mass.weigh import VesselMass
 from bac_imaging.vessels.probability import Probabilities
+from bac_terms.measured import MassBasis
+from bac_terms.notices import Notice
+from bac_terms.report import ImageReport, Vessel
 
 IntArray = npt.NDArray[np.int32]
-MassBasis = Literal["calibrated", "estimated", "none"]
 
 
 @dataclass(frozen=True)
@@ -43,20 +44,19 @@ class MassResult:
 
 
 def make_report(
-    context: Mapping[str, Any],
+    context: Context,
     labels: IntArray,
     lengths_mm: Sequence[float],
     probability: Probabilities,
     mass: MassResult,
-    breast_mm2: float,
-) -> dict[str, Any]:
+    weights_sha256: str | None = None,
+) -> ImageReport:
     """Write the report of one image.
 
     Parameters
     ----------
-    context : mapping
-        Context of the image, from `bac_imaging.context.make_context`; with ``weights_sha256``, the network
-        that looked at it, where an estimate from the area is wanted.
+    context : Context
+        Of the image.
     labels : ndarray of int32, shape (rows, columns)
         Number of the vessel (from 1) of each stored pixel, 0 for none.
     lengths_mm : sequence of float
@@ -65,17 +65,15 @@ def make_report(
         Of the image and of its vessels.
     mass : MassResult
         Calcium mass.
-    breast_mm2 : float
-        Area of the breast that was searched, in the detector's plane.
+    weights_sha256 : str, optional
+        Digest of the network, where an estimate from the area is wanted.
 
     Returns
     -------
-    dict
-        JSON-able; lengths, areas and masses in the object's plane.
+    ImageReport
+        Lengths, areas and masses in the plane of the artery.
     """
-    row_mm, column_mm = context["pixel_spacing_mm"]
-    magnification = float(context["magnification"])
-    pixel_area = row_mm * column_mm / magnification**2
+    magnification = context.magnification
     counts = np.bincount(labels.ravel(), minlength=len(lengths_mm) + 1)[1:]
     boxes = ndimage.find_objects(labels, max_label=len(lengths_mm))
     vessels = []
@@ -83,51 +81,46 @@ def make_report(
         if box is None:
             continue
         in_object = length / magnification
-        area = float(count) * pixel_area
+        area = float(count) * context.pixel_area_mm2
         vessels.append(
-            {
-                "length_mm": round(in_object, 3),
-                "area_mm2": round(area, 4),
-                "mean_width_mm": round(area / in_object, 3),
-                "calcium_mass_mg": round(mass.vessels[index].mass_mg, 5) if mass.vessels else None,
-                "bbox_px": [int(v) for v in (box[0].start, box[1].start, box[0].stop, box[1].stop)],
-                "probability": probability.vessels[index],
-            }
+            Vessel(
+                length_mm=round(in_object, 3),
+                area_mm2=round(area, 4),
+                mean_width_mm=round(area / in_object, 3),
+                calcium_mass_mg=round(mass.vessels[index].mass_mg, 5) if mass.vessels else None,
+                bbox_px=(box[0].start, box[1].start, box[0].stop, box[1].stop),
+                probability=probability.vessels[index],
+            )
         )
-    warnings = [*context["warnings"], *({"code": n.code, "text": n.text} for n in mass.notices)]
-    measured = mass.interval_mg is not None
-    area, length = (math.fsum(v[name] for v in vessels) for name in ("area_mm2", "length_mm"))
-    breast = breast_mm2 / magnification**2
-    return {
-        "sop_instance_uid": context["sop_instance_uid"],
-        "study_instance_uid": context["study_instance_uid"],
-        "laterality": context["laterality"],
-        "view": context["view"],
-        "rows": context["rows"],
-        "columns": context["columns"],
-        "status": "ok",
-        "code": None,
-        "reason": None,
-        "warnings": warnings,
-        "bac_detected": bool(vessels),
-        "bac_probability": probability.image,
-        "probability_prevalence": probability.prevalence,
-        "min_probability": probability.point,
-        "calcium_mass_mg": math.fsum(v.mass_mg for v in mass.vessels) if measured else None,
-        "calcium_mass_interval_mg": list(mass.interval_mg) if mass.interval_mg is not None else None,
-        "mass_basis": mass.basis,
-        "mass_reference": "calcium",
-        "area_mm2": area,
-        "length_mm": length,
-        "area_estimate": estimate_of(context, area),
-        "breast_area_mm2": round(breast, 1),
-        "area_percent_of_breast": round(100.0 * area / breast, 5),
-        "length_mm_per_cm2_of_breast": round(100.0 * length / breast, 5),
-        "vessels": vessels,
-        "pixel_spacing_mm": [row_mm, column_mm],
-        "spacing_source": context["spacing_source"],
-        "magnification": magnification,
-        "magnification_source": context["magnification_source"],
-        "beam": context["beam"],
-        "timings_ms": {},
-    }
+    area, length = math.fsum(v.area_mm2 for v in vessels), math.fsum(v.length_mm for v in vessels)
+    row_mm, column_mm = context.working_spacing_mm
+    breast = float(np.count_nonzero(context.breast_mask)) * row_mm * column_mm / magnification**2
+    return ImageReport(
+        "ok",
+        sop_instance_uid=context.sop_instance_uid,
+        study_instance_uid=context.study_instance_uid,
+        laterality=context.laterality,
+        view=context.view,
+        rows=context.rows,
+        columns=context.columns,
+        warnings=(*context.warnings, *mass.notices),
+        bac_detected=bool(vessels),
+        bac_probability=probability.image,
+        probability_prevalence=probability.prevalence,
+        min_probability=probability.point,
+        calcium_mass_mg=None if mass.interval_mg is None else math.fsum(v.mass_mg for v in mass.vessels),
+        calcium_mass_interval_mg=mass.interval_mg,
+        mass_basis=mass.basis,
+        area_mm2=area,
+        length_mm=length,
+        area_estimate=estimate_of(context, weights_sha256, area),
+        breast_area_mm2=round(breast, 1),
+        area_percent_of_breast=round(100.0 * area / breast, 5),
+        length_mm_per_cm2_of_breast=round(100.0 * length / breast, 5),
+        vessels=tuple(vessels),
+        pixel_spacing_mm=context.pixel_spacing_mm,
+        spacing_source=context.spacing_source,
+        magnification=magnification,
+        magnification_source=context.magnification_source,
+        beam=context.beam,
+    )

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.context import read_beam
-from bac_imaging.errors import Notice
+from bac_imaging.context import Context
 from bac_imaging.grid.working_grid import resample_area, window_of
 from bac_imaging.mass.calibration import calibrate
 from bac_imaging.mass.interval import mass_interval
-from bac_imaging.mass.measure import MARGIN_PX, measure_mass
 from bac_imaging.mass.metal import find_metal, find_touched
-from bac_imaging.read.attributes.beam import Beam
-from bac_imaging.report import MassBasis, MassResult
+from bac_imaging.mass.weigh import MARGIN_PX, weigh_vessels
+from bac_imaging.report import MassResult
 from bac_imaging.vessels.find import Segmentation, leave_out
+from bac_terms.beam import Beam
+from bac_terms.measured import MassBasis
+from bac_terms.notices import Notice
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -38,40 +38,31 @@ class Weighed(NamedTuple):
         Masses with their basis, or the reason why there are none.
     density : ndarray of float32, shape (rows, columns) or (0, 0)
         Density in mg/mm2 on the stored matrix; (0, 0) without a mass.
-    found : Segmentation
+    segmentation : Segmentation
         The vessels, without what its weight shows to be metal.
     """
 
     mass: MassResult
     density: FloatArray
-    found: Segmentation
+    segmentation: Segmentation
 
 
 def weigh(
-    signal: FloatArray,
-    breast: BoolArray,
-    probability: FloatArray,
-    found: Segmentation,
-    spacing_mm: tuple[float, float],
-    context: Mapping[str, Any],
+    segmentation: Segmentation, probability: FloatArray, signal: FloatArray, context: Context
 ) -> Weighed:
-    """Weigh the vessels where the image allows it.
+    """Weigh the vessels where the image allows it; third step after the network.
 
     Only FOR PROCESSING images are linear in the logarithm of exposure; what is made for viewing has been
     through look-up tables and equalisation that no header tells, so it gets no mass.
 
     Parameters
     ----------
-    signal, probability : ndarray of float32, shape (h, w)
-        Signal and probability on the working grid.
-    breast : ndarray of bool, shape (h, w)
-        Breast mask.
-    found : Segmentation
+    segmentation : Segmentation
         Vessels.
-    spacing_mm : tuple of float
-        Working spacing in mm, (between rows, between columns).
-    context : mapping
-        Context of the image.
+    probability, signal : ndarray of float32, shape (h, w)
+        Probability and signal on the working grid.
+    context : Context
+        Of the image.
 
     Returns
     -------
@@ -79,46 +70,48 @@ def weigh(
         Masses, density, and the vessels that they belong to.
     """
     nothing = np.zeros((0, 0), dtype=np.float32)
-    if context["signal_kind"] != "log_exposure" or context["presentation_intent"] != "FOR PROCESSING":
-        return Weighed(MassResult("none", (), None, (_no_exposure_scale(context),)), nothing, found)
-    beam = read_beam(context)
+    if context.signal_kind != "log_exposure" or context.presentation_intent != "FOR PROCESSING":
+        return Weighed(MassResult("none", (), None, (_no_exposure_scale(context),)), nothing, segmentation)
+    beam = context.beam
     calibration = calibrate(beam)
     if isinstance(calibration, Notice):
-        return Weighed(MassResult("none", (), None, (calibration,)), nothing, found)
-    scale_known = bool(context["exposure_scale_known"])
-    magnification = float(context["magnification"])
+        return Weighed(MassResult("none", (), None, (calibration,)), nothing, segmentation)
+    scale_known, magnification = context.exposure_scale_known, context.magnification
+    spacing_mm = context.working_spacing_mm
     avoid = probability > _SUSPICIOUS
-    weighed = measure_mass(signal, breast, avoid, found, calibration, spacing_mm, magnification)
-    metal = find_metal(found, weighed.vessels, spacing_mm, magnification, scale_known=scale_known)
-    working = np.where(np.isin(found.zones, metal), np.float32(0), weighed.density)
+    weighed = weigh_vessels(
+        signal, context.breast_mask, avoid, segmentation, calibration, spacing_mm, magnification
+    )
+    metal = find_metal(segmentation, weighed.vessels, spacing_mm, magnification, scale_known=scale_known)
+    working = np.where(np.isin(segmentation.zones, metal), np.float32(0), weighed.density)
     vessels = tuple(v for number, v in enumerate(weighed.vessels, start=1) if number not in metal)
-    found = leave_out(found, metal, probability)
-    touched = find_touched(found, working, spacing_mm, scale_known=scale_known)
+    segmentation = leave_out(segmentation, metal, probability)
+    touched = find_touched(segmentation, working, spacing_mm, scale_known=scale_known)
     # A linear signal of known scale is minus the logarithm of the stored value.
-    level = float(np.exp(-np.median(signal[found.mask]))) if scale_known and vessels else None
-    is_certain = scale_known and not context["mass_in_doubt"]
+    level = float(np.exp(-np.median(signal[segmentation.mask]))) if scale_known and vessels else None
+    is_certain = scale_known and not context.mass_in_doubt
     interval = mass_interval(vessels, calibration, scale_known=is_certain, level_dn=level)
-    stored = (context["rows"], context["columns"])
-    density = resample_area(working, stored, window_of(found.mask, MARGIN_PX + 2, stored) or _NOTHING)
+    window = window_of(segmentation.mask, MARGIN_PX + 2, context.shape) or _NOTHING
+    density = resample_area(working, context.shape, window)
     notices = []
     if not is_certain:
         notices.append(Notice.of("BAC-W-MASS-ESTIMATED", _IN_DOUBT if scale_known else None))
     if beam is not None and beam.grid is None:
         notices.append(Notice.of("BAC-W-GRID-ASSUMED"))
     if beam is not None and (beam.detector is None or beam.filter_thickness_mm is None):
-        notices.append(Notice.of("BAC-W-BEAM-ASSUMED", _not_told(beam)))
-    if not context["size_known"]:
+        notices.append(Notice.of("BAC-W-BEAM-ASSUMED", _missing(beam)))
+    if not context.size_known:
         notices.append(Notice.of("BAC-W-SIZE-UNCHECKED"))
     if metal:
         notices.append(Notice.of("BAC-W-METAL", _too_heavy(len(metal))))
-    if _is_clipped(signal, found.mask):
+    if _is_clipped(signal, segmentation.mask):
         notices.append(Notice.of("BAC-W-CLIPPED", "pixels under a vessel are saturated, clipped or missing"))
     if touched:
         notices.append(Notice.of("BAC-W-METAL-TOUCHES"))
     if not all(vessel.weighed for vessel in vessels):
         notices.append(Notice.of("BAC-W-VESSEL-NOT-WEIGHED"))
     basis: MassBasis = "calibrated" if is_certain else "estimated"
-    return Weighed(MassResult(basis, vessels, interval, tuple(notices)), density, found)
+    return Weighed(MassResult(basis, vessels, interval, tuple(notices)), density, segmentation)
 
 
 def _is_clipped(signal: FloatArray, mask: BoolArray) -> bool:
@@ -135,9 +128,9 @@ def _is_clipped(signal: FloatArray, mask: BoolArray) -> bool:
     return bool(max(ends) >= _CLIPPED_PX)
 
 
-def _not_told(beam: Beam) -> str:
-    told = {"thickness of the filter": beam.filter_thickness_mm, "type of the detector": beam.detector}
-    missing = " and the ".join(name for name, value in told.items() if value is None)
+def _missing(beam: Beam) -> str:
+    values = {"thickness of the filter": beam.filter_thickness_mm, "type of the detector": beam.detector}
+    missing = " and the ".join(name for name, value in values.items() if value is None)
     return f"the header does not tell the {missing}; what is usual is assumed"
 
 
@@ -146,7 +139,7 @@ def _too_heavy(count: int) -> str:
     return f"{things} heavier than solid calcium salt, taken for metal and left out"
 
 
-def _no_exposure_scale(context: Mapping[str, Any]) -> Notice:
-    if context["presentation_intent"] is None:
+def _no_exposure_scale(context: Context) -> Notice:
+    if context.presentation_intent is None:
         return Notice.of("BAC-W-MASS-NONE-FILM")
     return Notice.of("BAC-W-MASS-NONE-PROCESSED")

@@ -8,20 +8,18 @@ report.
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bacctl.errors import BacctlError, from_catalogue
+from bac_terms.errors import BacctlError, from_catalogue
 
 MIXED_UP = "BAC-SERVER-MIXED-UP"
 TAG, DIGEST = "tag", "sha256"
 BINDING = "binding"
 """Where the report has them, beside check sums of the other two outputs."""
-_MARKED = re.compile(r"\s*\[request ([0-9A-Za-z_-]{1,64})\]\s*$")
 
 
 @dataclass(frozen=True)
@@ -78,17 +76,6 @@ class Claim:
             raise from_catalogue(MIXED_UP)
         if binding.get("crc32") != {name: zlib.crc32(raw[name]) for name in raw if name != "REPORT"}:
             raise from_catalogue(MIXED_UP, "the server sent mask or density of another image with a report")
-
-
-def marked(message: str, tag: str | None) -> str:
-    """Add to the message of a refusal which request it is about."""
-    return message if tag is None else f"{message} [request {tag}]"
-
-
-def unmarked(message: str) -> tuple[str, str | None]:
-    """Take from a message what `marked` added."""
-    found = _MARKED.search(message)
-    return (message, None) if found is None else (message[: found.start()], found[1])
 
 
 def is_mix_up(error: BaseException) -> bool:

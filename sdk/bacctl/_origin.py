@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from bac_imaging.read.attributes.identifiers import names_nobody, names_nothing
+from bac_terms.identifiers import names_nobody, names_nothing
 
 if TYPE_CHECKING:
     from bac_imaging.read.attributes.header import Header

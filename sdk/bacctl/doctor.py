@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bacctl.errors import BacctlError
+from bac_terms.errors import BacctlError
 
 _CODECS = {
     "1.2.840.10008.1.2.4.70": "JPEG Lossless",
@@ -123,7 +123,7 @@ def check_stub() -> Check:
     try:
         stub = find_triton().stub
     except BacctlError as error:
-        return Check("libpython", False, error.reason)
+        return Check("libpython", False, error.message, error.hint)
     return Check("libpython", True, f"found by {stub.name}")
 
 
@@ -180,7 +180,7 @@ def check_model() -> Check:
         card.parameters()
         card.fitted()
     except BacctlError as error:
-        return Check("model", False, error.reason)
+        return Check("model", False, error.message, error.hint)
     except (OSError, ValueError) as error:
         return Check("model", False, str(error), "install bacctl again, or export the model again")
     return Check("model", True, f"sha256 {card.sha256[:12]} as on its card")
@@ -195,6 +195,6 @@ def check_inference() -> Check:
         with Client.embedded() as client:
             server = client.server_info()
     except BacctlError as error:
-        return Check("inference", False, str(error))
+        return Check("inference", False, f"{error.code}: {error.message}", error.hint)
     seconds = time.monotonic() - start
     return Check("inference", True, f"Triton {server['triton']} measured the test image in {seconds:.0f} s")

@@ -1,4 +1,4 @@
-"""A server that is none, for tests of programs that use bacctl: no Triton, no GPU, no waiting.
+"""A stand-in for a server, for tests of programs that use bacctl: no Triton, no GPU, no waiting.
 
 It answers by a function of the bytes that it is sent, so that a test says what an image shows. What comes
 back goes the way of real answers: through the same clients, results, errors and retries.
@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from bac_terms.errors import BacctlError, from_catalogue
+from bac_terms.report import ImageReport
 from bacctl._version import __version__
 from bacctl.client.asynchronous import AsyncClient
 from bacctl.client.blocking import Client
 from bacctl.client.canary import OPTIONS, SHAPE, canary_image
 from bacctl.client.core import Core
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer
-from bacctl.errors import BacctlError, from_catalogue
 from bacctl.results import SCHEMA
 
 __all__ = ["FakeServer", "Measure", "Request", "make_report", "refusal"]
@@ -64,36 +65,31 @@ def make_report(**values: Any) -> dict[str, Any]:
     dict
         The image object of ``schema/analysis-1.json``.
     """
-    return {
-        "sop_instance_uid": None,
-        "study_instance_uid": "1.2.3",
-        "laterality": "L",
-        "view": "CC",
-        "rows": 4,
-        "columns": 3,
-        "status": "ok",
-        "warnings": [],
-        "bac_detected": False,
-        "bac_probability": 0.01,
-        "probability_prevalence": None,
-        "calcium_mass_mg": 0.0,
-        "calcium_mass_interval_mg": [0.0, 0.0],
-        "mass_basis": "calibrated",
-        "mass_reference": "calcium",
-        "area_mm2": 0.0,
-        "length_mm": 0.0,
-        "area_estimate": None,
-        "breast_area_mm2": 0.12,
-        "area_percent_of_breast": 0.0,
-        "length_mm_per_cm2_of_breast": 0.0,
-        "vessels": [],
-        "pixel_spacing_mm": [0.1, 0.1],
-        "spacing_source": "ImagerPixelSpacing",
-        "magnification": 1.0,
-        "magnification_source": "distances",
-        "timings_ms": {"preprocess": 1.0, "segment": 1.0, "quantify": 1.0},
-        **values,
-    }
+    report = ImageReport(
+        "ok",
+        study_instance_uid="1.2.3",
+        laterality="L",
+        view="CC",
+        rows=4,
+        columns=3,
+        bac_detected=False,
+        bac_probability=0.01,
+        calcium_mass_mg=0.0,
+        calcium_mass_interval_mg=(0.0, 0.0),
+        mass_basis="calibrated",
+        area_mm2=0.0,
+        length_mm=0.0,
+        breast_area_mm2=0.12,
+        area_percent_of_breast=0.0,
+        length_mm_per_cm2_of_breast=0.0,
+        pixel_spacing_mm=(0.1, 0.1),
+        spacing_source="ImagerPixelSpacing",
+        magnification=1.0,
+        magnification_source="distances",
+        timings_ms={"preprocess": 1.0, "segment": 1.0, "quantify": 1.0},
+    ).to_dict()
+    del report["min_probability"]  # the one that was asked for
+    return {**report, **values}
 
 
 class FakeServer:

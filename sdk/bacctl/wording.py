@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+INTENDED_USE = "research use only"
+
 
 def milligrams(mass_mg: float | None, interval_mg: tuple[float, float] | None = None) -> str:
     """Write a mass in mg with its interval, such as ``"12.3 [10.1, 14.5]"``; a dash where there is none."""

@@ -20,14 +20,18 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 
-@pytest.fixture(scope="module")
-def schema_page() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("schema_page", ROOT / "scripts" / "schema_page.py")
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def schema_page() -> ModuleType:
+    return script("schema_page")
 
 
 def test_every_public_name_has_one_place_in_the_reference() -> None:
@@ -63,6 +67,11 @@ def test_nothing_is_fetched_when_a_page_is_read() -> None:
 def test_the_page_of_the_schemas_is_theirs(schema_page: ModuleType) -> None:
     page = (DOCS / "schema.md").read_text(encoding="utf-8")
     assert page == schema_page.make_page(), "run: python scripts/schema_page.py"
+
+
+def test_the_page_of_the_codes_is_the_catalogue() -> None:
+    page = (DOCS / "errors.md").read_text(encoding="utf-8")
+    assert page == script("errors_page").make_page(), "run: python scripts/errors_page.py"
 
 
 def test_the_page_of_the_schemas_leaves_no_field_out() -> None:

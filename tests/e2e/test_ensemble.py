@@ -41,12 +41,13 @@ def test_answers_equal_the_pipeline_in_this_process(
     prepared = prepare(data, None if spacing is None else {"pixel_spacing_mm": list(spacing)})
     probability = np.concatenate([segment(tile[None]).copy() for tile in prepared.tiles])
     card = read_model_card(weights)
-    context = {**prepared.context, "threshold": card.threshold}
-    expected = quantify(probability, prepared.signal, context, card.parameters(), card.fitted())
+    expected = quantify(
+        probability, prepared.signal, prepared.context, card.parameters(), card.fitted(), card.sha256
+    )
 
     result = client.analyze(data, pixel_spacing_mm=spacing)
     answered = result.to_dict()
-    ours = json.loads(json.dumps(expected.report))
+    ours = json.loads(json.dumps(expected.report.to_dict()))
     for name in set(ours) - {"timings_ms"}:
         assert answered[name] == ours[name], name
     assert np.array_equal(result.mask, expected.mask)

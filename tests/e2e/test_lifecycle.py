@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from bac_terms.errors import BacctlError
 from bacctl import Client, ServerFaultError, ServerUnavailableError
 from bacctl.client.canary import canary_image
-from bacctl.errors import BacctlError
 from bacctl.server import embedded, supervisor, triton_wheel
 from bacctl.server.embedded import EmbeddedServer
 from bacctl.server.repository import default_repository

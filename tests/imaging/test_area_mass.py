@@ -6,28 +6,37 @@ import dataclasses
 import hashlib
 import json
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import bac_imaging.mass.area
+from bac_imaging.context import Context
 from bac_imaging.mass.area import AreaDensity, AreaFit, area_fit, estimate_of, read_fit
+from bac_terms.notices import Notice
 from bacctl.server.repository import default_repository
 
+WRITTEN = Context.from_dict(
+    json.loads((Path(__file__).parents[1] / "wire" / "context.json").read_bytes())["context"]
+)
 WIDE = AreaDensity(0.05, 0.2, 0.8, 2.0, 500.0)
 NARROW = AreaDensity(0.1, 0.2, 0.6, 2.0, 900.0)
 FIT = AreaFit("area-test", "ab" * 32, (0.05, 0.1), {"view": WIDE, "breast": NARROW, "woman": NARROW})
 
 
-def context(**changes: Any) -> dict[str, Any]:
-    return {
+NETWORK = "ab" * 32
+
+
+def context(**changes: Any) -> Context:
+    image = {
         "presentation_intent": "FOR PRESENTATION",
         "view": "MLO",
-        "pixel_spacing_mm": [0.07, 0.07],
-        "warnings": [{"code": "BAC-W-MASS-NONE-PROCESSED", "text": "as always"}],
-        "weights_sha256": "ab" * 32,
+        "pixel_spacing_mm": (0.07, 0.07),
+        "warnings": (Notice("BAC-W-MASS-NONE-PROCESSED", "as always"),),
         **changes,
     }
+    return dataclasses.replace(WRITTEN, **image)
 
 
 @pytest.mark.parametrize(
@@ -49,9 +58,9 @@ def test_the_middle_and_its_ends_by_hand(
 ) -> None:
     found = FIT.estimate(area, level)
     assert found is not None
-    assert (found["basis"], found["fit"]) == ("area", "area-test")
-    assert found["central_mg"] == pytest.approx(central)
-    assert found["interval_mg"] == pytest.approx([low, high])
+    assert (found.basis, found.fit) == ("area", "area-test")
+    assert found.central_mg == pytest.approx(central)
+    assert found.interval_mg == pytest.approx([low, high])
 
 
 def test_no_estimate_beyond_the_largest_area() -> None:
@@ -61,7 +70,7 @@ def test_no_estimate_beyond_the_largest_area() -> None:
 
 
 def test_an_image_of_its_kind() -> None:
-    assert FIT.fits(context())
+    assert FIT.fits(context(), NETWORK)
 
 
 @pytest.mark.parametrize(
@@ -72,11 +81,10 @@ def test_an_image_of_its_kind() -> None:
         {"view": "ML"},
         {"view": "CC-OTHER"},
         {"view": None},
-        {"pixel_spacing_mm": [0.04, 0.04]},
-        {"pixel_spacing_mm": [0.1, 0.2]},
-        {"weights_sha256": "cd" * 32},
+        {"pixel_spacing_mm": (0.04, 0.04)},
+        {"pixel_spacing_mm": (0.1, 0.2)},
         *(
-            {"warnings": [{"code": f"BAC-W-{code}", "text": "x"}]}
+            {"warnings": (Notice(f"BAC-W-{code}", "x"),)}
             for code in (
                 "SPACING-OVERRIDDEN",
                 "SPACING-DETECTOR-ASSUMED",
@@ -89,25 +97,27 @@ def test_an_image_of_its_kind() -> None:
     ],
 )
 def test_images_of_other_kinds_have_none(changes: dict[str, Any]) -> None:
-    assert not FIT.fits(context(**changes))
+    assert not FIT.fits(context(**changes), NETWORK)
+
+
+def test_areas_by_another_network_are_of_another_kind() -> None:
+    assert not FIT.fits(context(), "cd" * 32)
 
 
 def test_without_a_network_to_name_there_is_none() -> None:
-    unnamed = context()
-    del unnamed["weights_sha256"]
-    assert estimate_of(unnamed, 10.0) is None
+    assert estimate_of(context(), None, 10.0) is None
 
 
 def test_an_image_as_its_fit_estimates_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bac_imaging.mass.area, "area_fit", lambda: FIT)
-    found = estimate_of(context(), 100.0)
+    found = estimate_of(context(), NETWORK, 100.0)
     assert found is not None
-    assert found["interval_mg"] == pytest.approx([5.0, 80.0])
-    assert estimate_of(context(view="ML"), 100.0) is None
+    assert found.interval_mg == pytest.approx([5.0, 80.0])
+    assert estimate_of(context(view="ML"), NETWORK, 100.0) is None
 
 
 def test_a_fit_that_holds_nothing_is_for_no_image() -> None:
-    assert not dataclasses.replace(FIT, levels={}).fits(context())
+    assert not dataclasses.replace(FIT, levels={}).fits(context(), NETWORK)
 
 
 def test_the_file_is_as_it_was_written_and_of_the_network_that_serves() -> None:

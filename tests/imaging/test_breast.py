@@ -7,8 +7,8 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.grid.breast import find_breast
+from bac_terms.errors import RefusedError
 
 SHAPE = (1600, 1200)
 ALL = np.ones(SHAPE, dtype=bool)

@@ -6,9 +6,9 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from bac_imaging.errors import Notice
 from bac_imaging.mass.calibration import Calibration, calibrate
-from bac_imaging.read.attributes.beam import Beam
+from bac_terms.beam import Beam
+from bac_terms.notices import Notice
 
 # Effective coefficients in cm2/g at 3, 5 and 7 cm, computed apart from this project with SpekPy for an
 # energy-integrating 200 um a-Se detector without scatter.

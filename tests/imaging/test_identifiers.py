@@ -4,8 +4,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from bac_imaging.read.attributes.header import Header
-from bac_imaging.read.attributes.identifiers import is_uid, names_nobody, names_nothing
 from bac_imaging.read.reader import read_mammogram
+from bac_terms.identifiers import is_uid, names_nobody, names_nothing
 
 HEX = "8269f5971eaca3e5d3772d1796e6bd7a"
 

@@ -13,9 +13,9 @@ from bac_imaging.mass.background import fit_background
 from bac_imaging.mass.blur import Blur
 from bac_imaging.mass.calibration import Calibration, calibrate
 from bac_imaging.mass.interval import mass_interval
-from bac_imaging.mass.measure import VesselMass, measure_mass, to_density
-from bac_imaging.read.attributes.beam import Beam
+from bac_imaging.mass.weigh import VesselMass, to_density, weigh_vessels
 from bac_imaging.vessels.find import PostProcessing, find_vessels
+from bac_terms.beam import Beam
 
 BEAMS = tuple(
     Beam(anode, material, filter_mm, kvp, thickness, True, "DIRECT")
@@ -56,7 +56,7 @@ def _measure(
     found = find_vessels(mask.astype(np.float32), SPACING, PostProcessing())
     breast = np.zeros(signal.shape, dtype=bool)
     breast[60:-60, 60:-60] = True
-    return measure_mass(
+    return weigh_vessels(
         signal.astype(np.float32), breast, np.zeros_like(breast), found, calibration, SPACING, magnification
     )
 
@@ -143,7 +143,7 @@ def test_a_vessel_weaker_than_its_soft_tissue_has_no_negative_mass() -> None:
 def test_a_vessel_without_tissue_around_it_gives_nothing_and_no_nan() -> None:
     mask = _strip(10)
     found = find_vessels(mask.astype(np.float32), SPACING, PostProcessing())
-    result = measure_mass(
+    result = weigh_vessels(
         np.zeros(SHAPE, np.float32), mask, np.zeros(SHAPE, dtype=bool), found, PLAIN, SPACING, 1.0
     )
     assert result.vessels[0].mass_mg == 0.0
@@ -159,7 +159,7 @@ def test_tissue_that_is_too_far_away_is_no_tissue_to_compare_with() -> None:
     # Everything within 3 mm of the vessel looks calcified.
     avoid = ndimage.binary_dilation(mask, iterations=30)
     signal = (_curved_tissue() + mask * 0.3).astype(np.float32)
-    result = measure_mass(signal, breast, avoid, found, PLAIN, SPACING, 1.0)
+    result = weigh_vessels(signal, breast, avoid, found, PLAIN, SPACING, 1.0)
     assert not result.vessels[0].weighed
     low, high = mass_interval(result.vessels, PLAIN, scale_known=True)
     assert low == 0.0

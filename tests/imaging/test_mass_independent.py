@@ -22,14 +22,13 @@ from scipy.interpolate import CubicSpline
 from scipy.signal import fftconvolve
 
 from bac_imaging.grid.tiles import cut_tiles
-from bac_imaging.grid.working_grid import working_spacing
 from bac_imaging.mass.calibration import Calibration, calibrate
-from bac_imaging.mass.measure import VesselMass, measure_mass
+from bac_imaging.mass.weigh import VesselMass, weigh_vessels
 from bac_imaging.pipeline import Prepared, prepare, quantify, to_working_mask
-from bac_imaging.read.attributes.beam import Beam
 from bac_imaging.vessels.find import PostProcessing, find_vessels
 from bac_phantom.beams import Beam as Tube
 from bac_phantom.beams import techniques
+from bac_terms.beam import Beam
 
 # Mass attenuation coefficients in cm2/g: Hubbell and Seltzer, NISTIR 5632 (NIST Standard Reference Database
 # 126, https://physics.nist.gov/xaamdi), tables 3 and 4.
@@ -347,17 +346,17 @@ def beam_name(value: object) -> str:
 def weighed(made: Scene, calibration: Calibration) -> list[VesselMass]:
     prepared, mask = given_mask(made)
     context = prepared.context
-    spacing = working_spacing((context["rows"], context["columns"]), context["pixel_spacing_mm"], mask.shape)
+    spacing = context.working_spacing_mm
     found = find_vessels(mask, spacing, PostProcessing())
     return list(
-        measure_mass(
+        weigh_vessels(
             prepared.signal,
             prepared.breast,
             mask > 0,
             found,
             calibration,
             spacing,
-            context["magnification"],
+            context.magnification,
         ).vessels
     )
 
@@ -382,8 +381,8 @@ def test_step_wedge_and_tube_through_the_whole_measurement(
     made = scene(tube, thickness_mm, table(tube, thickness_mm, grid=grid).scatter_to_primary, grid=grid)
     prepared, mask = given_mask(made)
     result = quantify(cut_tiles(mask, prepared.breast)[0], prepared.signal, prepared.context)
-    assert result.report["mass_basis"] == "calibrated"
-    wedge, shell = (vessel["calcium_mass_mg"] for vessel in result.report["vessels"])
+    assert result.report.mass_basis == "calibrated"
+    wedge, shell = (vessel.calcium_mass_mg for vessel in result.report.vessels)
     assert (wedge / made.wedge_mg, shell / made.tube_mg) == pytest.approx((1, 1), abs=0.02)
 
 

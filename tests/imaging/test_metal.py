@@ -10,8 +10,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from bac_imaging.grid.tiles import cut_tiles
-from bac_imaging.mass.measure import VesselMass, most_calcium
 from bac_imaging.mass.metal import find_metal
+from bac_imaging.mass.weigh import VesselMass, most_calcium
 from bac_imaging.pipeline import Quantified, prepare, quantify, to_working_mask
 from bac_imaging.vessels.find import PostProcessing, find_vessels
 from bac_phantom.beams import Beam
@@ -104,13 +104,13 @@ def test_a_wire_is_left_out_and_the_artery_stays(
     wire = _wire(seed)
     both = _view(_artery() + wire, dataset, to_bytes)
     for name in ("calcium_mass_mg", "area_mm2", "length_mm"):
-        assert both.report[name] == pytest.approx(alone.report[name], rel=0.02)
-    assert len(both.report["vessels"]) == 1
+        assert getattr(both.report, name) == pytest.approx(getattr(alone.report, name), rel=0.02)
+    assert len(both.report.vessels) == 1
     assert both.mask[505, 200]
     assert not both.mask[wire > 0.02].any()
     assert not both.density[wire > 0.02].any()
-    assert [warning["code"] for warning in alone.report["warnings"]] == []
-    assert [warning["code"] for warning in both.report["warnings"]] == ["BAC-W-METAL"]
+    assert [warning.code for warning in alone.report.warnings] == []
+    assert [warning.code for warning in both.report.warnings] == ["BAC-W-METAL"]
 
 
 def test_a_clip_on_an_artery_is_told(
@@ -119,22 +119,22 @@ def test_a_clip_on_an_artery_is_told(
     clip = np.zeros(SHAPE, dtype=np.float32)
     clip[500:508, 200:225] = 4.0
     both = _view(_artery() + clip, dataset, to_bytes)
-    assert [warning["code"] for warning in both.report["warnings"]] == ["BAC-W-METAL-TOUCHES"]
-    assert len(both.report["vessels"]) == 1
+    assert [warning.code for warning in both.report.warnings] == ["BAC-W-METAL-TOUCHES"]
+    assert len(both.report.vessels) == 1
     # The clip is weighed along, as the warning says.
-    assert both.report["calcium_mass_mg"] > 1.2 * alone.report["calcium_mass_mg"]
+    assert both.report.calcium_mass_mg > 1.2 * alone.report.calcium_mass_mg
 
 
 def test_an_image_of_metal_alone_shows_no_bac(dataset: Make, to_bytes: Callable[..., bytes]) -> None:
     found = _view(_wire(28), dataset, to_bytes)
-    assert found.report["bac_detected"] is False
-    assert found.report["bac_probability"] < 0.5
-    assert found.report["calcium_mass_mg"] == 0.0
-    assert found.report["calcium_mass_interval_mg"] == [0.0, 0.0]
-    assert found.report["area_mm2"] == 0.0
+    assert found.report.bac_detected is False
+    assert found.report.bac_probability < 0.5
+    assert found.report.calcium_mass_mg == 0.0
+    assert found.report.calcium_mass_interval_mg == (0.0, 0.0)
+    assert found.report.area_mm2 == 0.0
     assert not found.mask.any()
-    (warning,) = found.report["warnings"]
-    assert warning["text"].startswith("a long find is heavier than solid calcium salt")
+    (warning,) = found.report.warnings
+    assert warning.text.startswith("a long find is heavier than solid calcium salt")
 
 
 def test_walls_outlined_alone_are_no_metal() -> None:

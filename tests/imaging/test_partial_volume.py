@@ -17,9 +17,9 @@ from scipy import integrate, ndimage
 from bac_imaging.grid.working_grid import resample_area
 from bac_imaging.mass.blur import Blur
 from bac_imaging.mass.calibration import Calibration, calibrate
-from bac_imaging.mass.measure import measure_mass
-from bac_imaging.read.attributes.beam import Beam
+from bac_imaging.mass.weigh import weigh_vessels
 from bac_imaging.vessels.find import PostProcessing, find_vessels
+from bac_terms.beam import Beam
 
 K = 14.0  # cm2/g
 STEP_MM, LENGTH_MM, WIDE_MM = 0.005, 28.0, 24.0
@@ -74,7 +74,7 @@ def weighed(depth: np.ndarray, half_mm: float, pixel_mm: float, layer: Blur, det
         assert isinstance(known, Calibration)
         calibration = replace(calibration, blur=known.blur)
     breast = np.ones(signal.shape, dtype=bool)
-    result = measure_mass(signal, breast, np.zeros_like(breast), found, calibration, spacing, 1.0)
+    result = weigh_vessels(signal, breast, np.zeros_like(breast), found, calibration, spacing, 1.0)
     true_mg = float(depth.sum()) * STEP_MM * LENGTH_MM / K * 10
     vessel = result.vessels[0]
     return (vessel.mass_mg + vessel.soft_tissue_mg) / true_mg

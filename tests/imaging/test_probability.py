@@ -11,7 +11,7 @@ import pytest
 
 from bac_imaging.vessels.evidence import Evidence, VesselEvidence, evidence_of
 from bac_imaging.vessels.find import PostProcessing, find_vessels
-from bac_imaging.vessels.probability import ProbabilityMap, Rise, probabilities
+from bac_imaging.vessels.probability import LogisticCurve, ProbabilityMap, probabilities
 
 SPACING = (0.1, 0.1)
 FLAT = {"mean": (0.0, 5.0), "length": (1.0, 4.0), "area": (0.0, 5.0), "deep": (0.0, 1.0)}
@@ -19,17 +19,17 @@ FLAT = {"mean": (0.0, 5.0), "length": (1.0, 4.0), "area": (0.0, 5.0), "deep": (0
 SEEN = {"strongest": (-9.0, 9.0), "others": (0.0, 3.0)}
 
 
-def rise(intercept: float, **weights: float) -> Rise:
-    return Rise(intercept, {name: weights.get(name, 0.0) for name in FLAT}, FLAT)
+def rise(intercept: float, **weights: float) -> LogisticCurve:
+    return LogisticCurve(intercept, {name: weights.get(name, 0.0) for name in FLAT}, FLAT)
 
 
 def made(**changes: Any) -> ProbabilityMap:
-    """Vessels by length alone; images by their strongest find and half of the others; without finds, 2 %."""
+    """Vessels by length alone; images by their strongest finding and half of the others; of nothing, 2 %."""
     parts: dict[str, Any] = {
         "prevalence": 0.1,
         "vessel": rise(-2.0, length=1.0),
-        "found": Rise(-1.0, {"strongest": 1.0, "others": 0.5}, SEEN),
-        "nothing": Rise(math.log(0.02 / 0.98), {"peak": 0.0}, {"peak": (0.0, 0.0)}),
+        "found": LogisticCurve(-1.0, {"strongest": 1.0, "others": 0.5}, SEEN),
+        "nothing": LogisticCurve(math.log(0.02 / 0.98), {"peak": 0.0}, {"peak": (0.0, 0.0)}),
     }
     return ProbabilityMap(**{**parts, **changes})
 
@@ -61,17 +61,17 @@ def test_what_is_no_rising_curve_is_refused(
     weights: dict[str, float], ranges: dict[str, tuple[float, float]], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        Rise(0.0, weights, ranges)
+        LogisticCurve(0.0, weights, ranges)
 
 
 def test_probabilities_by_the_map() -> None:
     fitted = made()
-    # ln(e^2) = 2: log-odds 0. An image of two such finds: -1 + 0 + 0.5 * 0.5 = -0.75, less than a find has.
+    # ln(e^2) = 2: log-odds 0. An image of two such findings: -1 + 0 + 0.5 * 0.5 = -0.75, less than each has.
     given = probabilities(Evidence(0.99, (vessel(), vessel())), PostProcessing(), fitted)
     assert given.vessels == (0.5, 0.5)
     assert given.image == 0.5
     assert given.prevalence == 0.1
-    bolder = made(found=Rise(1.0, fitted.found.weights, fitted.found.ranges))
+    bolder = made(found=LogisticCurve(1.0, fitted.found.weights, fitted.found.ranges))
     given = probabilities(Evidence(0.99, (vessel(), vessel())), PostProcessing(), bolder)
     assert given.image == round(1 / (1 + math.exp(-1.25)), 4)
     assert probabilities(Evidence(0.4), PostProcessing(), fitted).image == 0.02

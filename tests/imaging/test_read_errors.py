@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bac_imaging.errors import CATALOGUE, FailedError, ImagingError, Notice, RefusedError
+from bac_terms.catalogue import CATALOGUE
+from bac_terms.errors import BacctlError, ClientUsageError, FailedError, RefusedError
+from bac_terms.notices import Notice
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +23,12 @@ def test_the_page_lists_every_code_as_it_is():
     assert [(code, entry.meaning, entry.hint) for code, entry in CATALOGUE.items()] != []
     assert sorted(rows) == sorted((code, entry.meaning, entry.hint) for code, entry in CATALOGUE.items())
     sections = re.split(r"^## ", page, flags=re.MULTILINE)
-    for status, title in (("refused", "Refused"), ("failed", "Failed"), ("warning", "Warnings")):
+    for status, title in (
+        ("refused", "Refused"),
+        ("failed", "Failed"),
+        ("usage", "Wrong use"),
+        ("warning", "Warnings"),
+    ):
         section = next(text for text in sections if text.startswith(title))
         listed = set(re.findall(r"^\| `(BAC-[A-Z0-9-]+)`", section, re.MULTILINE))
         assert listed == {code for code, entry in CATALOGUE.items() if entry.status == status}
@@ -78,7 +85,7 @@ def test_an_error_is_one_line_that_ends_with_advice():
     hostile = FailedError("BAC-DECODE-FAILED", "line\r\nbreaks \x1b[31m and\0 more\u2028" + "x" * 5000)
     assert hostile.reason.startswith("line breaks [31m and more xxx")
     assert hostile.reason.isprintable()
-    assert len(hostile.reason) <= 400
+    assert len(hostile.reason) <= 650
 
 
 def test_long_findings_keep_the_advice():
@@ -97,8 +104,10 @@ def test_errors_survive_pickling():
     [
         (RefusedError, "BAC-DECODE-FAILED"),
         (FailedError, "BAC-MODALITY"),
-        (ImagingError, "BAC-W-LOSSY"),
-        (ImagingError, "BAC-NO-SUCH-CODE"),
+        (FailedError, "BAC-CLIENT-CLOSED"),
+        (ClientUsageError, "BAC-INTERNAL"),
+        (BacctlError, "BAC-W-LOSSY"),
+        (BacctlError, "BAC-NO-SUCH-CODE"),
         (Notice.of, "BAC-MODALITY"),
         (Notice.of, "BAC-NO-SUCH-CODE"),
     ],
@@ -110,7 +119,7 @@ def test_codes_belong_to_one_kind(kind, code):
 
 def test_the_package_and_its_errors_are_light():
     script = (
-        "import sys, bac_imaging, bac_imaging.errors;"
+        "import sys, bac_imaging, bac_terms.beam, bac_terms.errors, bac_terms.measured, bac_terms.notices;"
         "print(*sorted({'numpy', 'scipy', 'pydicom', 'PIL', 'skimage'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.read.reader import read_mammogram
+from bac_terms.errors import RefusedError
 
 
 @pytest.fixture

@@ -13,15 +13,15 @@ import pydicom
 import pytest
 from pydicom import uid
 
-from bac_imaging.errors import ImagingError, RefusedError
 from bac_imaging.read.reader import read_mammogram
+from bac_terms.errors import BacctlError, RefusedError
 
 
 def outcome(data, spacing=(0.1, 0.1)):
-    """Read and give the code, or "" for an image; anything but an ImagingError fails the test."""
+    """Read and give the code, or "" for an image; anything but an BacctlError fails the test."""
     try:
         image = read_mammogram(data, spacing)
-    except ImagingError as error:
+    except BacctlError as error:
         text = str(error)
         assert text.isprintable()
         assert "SECRET" not in text
@@ -144,7 +144,7 @@ def test_truncated_anywhere(kind, files):
 # so that a regression is a failing test and not a dead test run.
 APART = """
 import random, sys
-from bac_imaging.errors import ImagingError
+from bac_terms.errors import BacctlError
 from bac_imaging.read.reader import read_mammogram
 data = open(sys.argv[1], "rb").read()
 rng = random.Random(5)
@@ -158,7 +158,7 @@ for trial in range(120):
         del changed[rng.randrange(first, len(changed)):]
     try:
         read_mammogram(bytes(changed), (0.2, 0.2))
-    except ImagingError as error:
+    except BacctlError as error:
         assert str(error).isprintable() and "SECRET" not in str(error)
 # Not getrusage: its peak is handed down by the process that forked this one, a whole test run.
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))

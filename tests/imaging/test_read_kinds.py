@@ -7,8 +7,8 @@ import pytest
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from bac_imaging.errors import ImagingError, RefusedError
 from bac_imaging.read.reader import read_mammogram
+from bac_terms.errors import BacctlError, RefusedError
 
 CR_CLASS = "1.2.840.10008.5.1.4.1.1.1"
 SC_CLASS = "1.2.840.10008.5.1.4.1.1.7"
@@ -194,7 +194,7 @@ def test_constant_pixels(dataset, to_bytes, ramp):
 
 
 def test_errors_say_one_thing_in_one_line(refusal, dataset, to_bytes):
-    with pytest.raises(ImagingError) as caught:
+    with pytest.raises(BacctlError) as caught:
         read_mammogram(to_bytes(dataset(Modality="CT")))
     assert str(caught.value) == (
         "BAC-MODALITY: the modality is CT, not MG; send digital mammograms or film scans"

@@ -9,8 +9,8 @@ import pydicom
 import pytest
 from pydicom import uid
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.read.reader import read_mammogram
+from bac_terms.errors import RefusedError
 
 PLAIN = {"WindowCenter": 0.5, "WindowWidth": 1, "VOILUTFunction": "LINEAR_EXACT"}
 TAG = b"\xe0\x7f\x10\x00"

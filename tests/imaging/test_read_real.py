@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.read.reader import read_mammogram
+from bac_terms.errors import RefusedError
 
 
 def test_ge_essential(mammograms):

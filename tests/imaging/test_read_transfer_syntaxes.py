@@ -7,8 +7,8 @@ import pydicom
 import pytest
 from pydicom import uid
 
-from bac_imaging.errors import FailedError, RefusedError
 from bac_imaging.read.reader import read_mammogram
+from bac_terms.errors import FailedError, RefusedError
 
 # With this window the signal is the stored value.
 PLAIN = {"WindowCenter": 0.5, "WindowWidth": 1, "VOILUTFunction": "LINEAR_EXACT"}
@@ -158,7 +158,7 @@ def test_deflated_bomb(dataset, to_bytes, monkeypatch):
     ds = dataset(np.zeros((2000, 2000), np.uint16))
     data = to_bytes(ds, uid.DeflatedExplicitVRLittleEndian)
     assert len(data) < 20_000
-    monkeypatch.setattr("bac_imaging.read.dicom_header.MAX_FILE_BYTES", 1_000_000)
+    monkeypatch.setattr("bac_imaging.read.dataset.MAX_FILE_BYTES", 1_000_000)
     with pytest.raises(RefusedError, match=r"^BAC-FILE-TOO-LARGE: "):
         read_mammogram(data)
 

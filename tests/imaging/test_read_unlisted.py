@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.read.reader import read_mammogram
+from bac_terms.errors import RefusedError
 
 RAW = {
     "PresentationIntentType": "FOR PROCESSING",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pydicom.dataset import Dataset
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.read.attributes.view_position import parse_position
 from bac_imaging.read.reader import read_mammogram
+from bac_terms.errors import RefusedError
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bac_imaging.errors import RefusedError
-from bac_imaging.grid.tiles import MAX_TILES, TILE_PX, TILE_STRIDE_PX, cut_tiles, plan_tiles, stitch
+from bac_imaging.grid.tiles import MAX_TILES, TILE_PX, TILE_STRIDE_PX, cut_tiles, plan_tiles, stitch_tiles
+from bac_terms.errors import RefusedError
 
 
 def _breast(shape: tuple[int, int], box: tuple[slice, slice]) -> np.ndarray:
@@ -29,7 +29,7 @@ def test_stitching_what_was_cut_gives_it_back(shape: tuple[int, int], box: tuple
     tiles, origins = cut_tiles(image, breast)
     assert tiles.shape[1:] == (1, TILE_PX, TILE_PX)
     assert tiles.dtype == np.float32
-    again = stitch(tiles, origins, shape)
+    again = stitch_tiles(tiles, origins, shape)
     np.testing.assert_allclose(again[breast], image[breast], atol=1e-5)
 
 
@@ -71,4 +71,4 @@ def test_no_breast_is_refused() -> None:
 
 def test_stitch_checks_what_it_is_given() -> None:
     with pytest.raises(ValueError, match="origins"):
-        stitch(np.zeros((2, 1, TILE_PX, TILE_PX), np.float32), np.zeros((1, 2), np.int32), (600, 600))
+        stitch_tiles(np.zeros((2, 1, TILE_PX, TILE_PX), np.float32), np.zeros((1, 2), np.int32), (600, 600))

@@ -106,7 +106,7 @@ def test_the_raw_header_is_what_a_calibration_needs(raw: Woman) -> None:
     assert ds.Grid in ("NONE", ["RECIPROCATING", "FOCUSED"])
     assert [float(v) for v in ds.ImagerPixelSpacing] == [0.2, 0.2]
     prepared = prepare(view.encode())
-    assert prepared.context["presentation_intent"] == "FOR PROCESSING"
+    assert prepared.context.presentation_intent == "FOR PROCESSING"
 
 
 def test_right_views_lie_at_the_other_edge_with_letters_that_read(shown: Woman) -> None:

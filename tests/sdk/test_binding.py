@@ -1,20 +1,25 @@
 """What belongs to one request, and what is taken for it by mistake."""
 
+import dataclasses
 import hashlib
 import json
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bac_imaging.errors import FailedError, RefusedError
 from bac_imaging.grid.checksum import segment_checksum
-from bacctl import errors
-from bacctl._claim import Claim, is_mix_up, marked, unmarked
-from bacctl.service.binding import Trust, bind, sealed, take_claim, unbound
+from bac_terms import errors
+from bac_terms.errors import FailedError, RefusedError
+from bacctl._claim import Claim, is_mix_up
+from bacctl._error_text import from_text, to_text
+from bacctl.service.binding import Envelope, Trust, bind, sealed, take_claim, unbound
 from bacctl.service.steps import to_json
 
 MIXED_UP = "BAC-SERVER-MIXED-UP"
+PATH = Path(__file__).parents[1] / "wire" / "context.json"
+WRITTEN = Envelope.from_dict(json.loads(PATH.read_bytes()))
 NONE = np.zeros(0, np.uint8)
 
 
@@ -27,12 +32,13 @@ def one_image(seed, options=b'{"tag": "a"}'):
     probability = rng.random(tiles.shape, np.float32)
     sent = np.frombuffer(options, np.uint8) if options else NONE
     claim, _ = take_claim(json.loads(options) if options else None)
-    envelope = {"context": {"seed": seed}, "binding": bind(data, sent, claim, tiles, signal)}
+    context = dataclasses.replace(WRITTEN.context, study_instance_uid=f"1.{seed}")
+    envelope = Envelope(context, bind(data, sent, claim, tiles, signal), 1000, 2000)
     inputs = {
         "PROBABILITY": probability,
         "CHECKSUM": segment_checksum(tiles, probability),
         "SIGNAL": signal,
-        "CONTEXT": to_json(envelope),
+        "CONTEXT": to_json(envelope.to_dict()),
         "DICOM": np.frombuffer(data, np.uint8),
     }
     return inputs if not options else {**inputs, "OPTIONS": sent}
@@ -50,10 +56,12 @@ def second():
 
 def test_what_belongs_together(first):
     envelope = unbound(first)
-    assert envelope["context"] == {"seed": 1}
+    assert envelope.context.study_instance_uid == "1.1"
+    assert envelope.binding.tag == "a"
+    assert (envelope.started_ns, envelope.prepared_ns) == (1000, 2000)
     digest = hashlib.sha256(first["DICOM"].tobytes()).hexdigest()
     outputs = {"MASK": np.arange(9, dtype=np.uint8), "DENSITY": np.zeros((0, 0), np.float32)}
-    assert sealed(envelope, outputs) == {
+    assert sealed(envelope.binding, outputs) == {
         "tag": "a",
         "sha256": digest,
         "crc32": {"MASK": zlib.crc32(bytes(range(9))), "DENSITY": 0},
@@ -62,7 +70,7 @@ def test_what_belongs_together(first):
 
 def test_nobody_has_to_send_a_tag():
     envelope = unbound(one_image(1, b""))
-    assert sealed(envelope, {})["tag"] is None
+    assert sealed(envelope.binding, {})["tag"] is None
     # Options that were sent empty are none.
     assert unbound({**one_image(1, b""), "OPTIONS": NONE})
 
@@ -110,6 +118,37 @@ def test_an_engine_may_round_a_probability_in_the_last_place(first):
 def test_context_that_is_none(first, text):
     with pytest.raises(FailedError, match=MIXED_UP):
         unbound({**first, "CONTEXT": np.frombuffer(text, np.uint8) if text else NONE})
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("context", "rows", "900"),
+        ("context", "breast", ""),
+        ("context", "beam", {"anode": 3}),
+        ("binding", "tag", 3),
+        ("binding", "request_crc32", [1]),
+        ("binding", "sha256", "0"),
+        (None, "started_ns", None),
+        (None, "context", {}),
+    ],
+)
+def test_context_with_a_damaged_part(first, part, name, value):
+    envelope = json.loads(first["CONTEXT"].tobytes())
+    (envelope if part is None else envelope[part])[name] = value
+    with pytest.raises(FailedError, match="lost what belongs to an image"):
+        unbound({**first, "CONTEXT": to_json(envelope)})
+
+
+def test_what_the_first_step_wrote_before_is_read_and_written_as_it_was():
+    """A server that is being replaced may have steps of both releases."""
+    written = json.loads(PATH.read_bytes())
+    again = json.loads(to_json(WRITTEN.to_dict()).tobytes())
+    assert [list(each) for each in (again, again["binding"])] == [list(written), list(written["binding"])]
+    assert {**again, "context": None} == {**written, "context": None}
+    assert WRITTEN.binding.request_crc32 == (432844262, 763923470)
+    assert WRITTEN.binding.signal_crc32 == 1439514455
+    assert len(WRITTEN.binding.tile_sums) == len(WRITTEN.context.origins) == 4
 
 
 def test_trust_is_lost_for_good(first, second, tmp_path):
@@ -195,10 +234,11 @@ def test_server_that_does_not_say_whose_answer_it_gives():
 
 
 def test_marks_of_refusals():
-    assert marked("a; b", None) == "a; b"
-    assert marked("a; b", "t-1") == "a; b [request t-1]"
-    assert unmarked("a; b [request t-1]") == ("a; b", "t-1")
-    assert unmarked("a; b") == ("a; b", None)
+    error = errors.RefusedError("BAC-VIEW-SPOT", "a", "b")
+    assert to_text(error, None) == "BAC-VIEW-SPOT: a; b"
+    assert to_text(error, "t-1") == "BAC-VIEW-SPOT: a; b [request t-1]"
+    assert from_text("a; b [request t-1]") == (None, "t-1")
+    assert from_text("a; b") == (None, None)
 
 
 def test_what_a_mix_up_is():

@@ -13,8 +13,8 @@ from types import TracebackType
 import jsonschema
 import pytest
 
+from bac_terms.errors import ServerUnavailableError
 from bacctl.cli import main
-from bacctl.errors import ServerUnavailableError
 from bacctl.exam.build import build_exams
 from bacctl.outputs.document import analysis_document, document_text
 from bacctl.results import ImageResult

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bac_terms.errors import ServerUnavailableError, from_catalogue
+from bacctl import Client
 from bacctl.cli import main
 from bacctl.cli.options import ServerOptions
 from bacctl.cli.settings import find_settings
-from bacctl.errors import ServerUnavailableError
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -47,7 +48,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[ServerOptions]:
 
     def connect(server: ServerOptions) -> None:
         calls.append(server)
-        raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "nobody; start a server")
+        raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "nobody", "start a server")
 
     monkeypatch.setattr("bacctl.cli.connect.connect", connect)
     Path("a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -239,15 +240,26 @@ def test_the_token_is_in_a_file_or_the_environment(
     assert "No such option: --token" in err
 
 
+def test_an_own_server_that_is_asked_for_wrongly_is_wrong_usage(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**given: object) -> Client:
+        raise from_catalogue("BAC-CLIENT-OPTIONS", "timeout is no number", "give one")
+
+    monkeypatch.setattr(Client, "embedded", refuse)
+    Path("a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert run("analyze", "a.png") == (2, "", "timeout is no number; give one\n")
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--tls-ca", "a.png"), "a.png: is no certificate of an authority in PEM"),
+        (("--tls-ca", "a.png"), "a.png: is not a certificate of an authority in PEM"),
         (
             ("--token-file", "token"),
             "a token is not sent without TLS, where anybody on the way can read it; give --tls",
         ),
-        (("--token-file", "token", "--tls-ca", "a.png"), "a.png: is no certificate"),
+        (("--token-file", "token", "--tls-ca", "a.png"), "a.png: is not a certificate"),
     ],
 )
 def test_a_client_that_cannot_be_made_is_wrong_usage(run: Run, args: tuple[str, ...], said: str) -> None:

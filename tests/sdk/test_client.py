@@ -6,10 +6,10 @@ import threading
 import numpy as np
 import pytest
 
+from bac_terms.errors import from_catalogue
 from bacctl import Client, RefusedError, ServerFaultError
 from bacctl.client.core import Core
 from bacctl.client.transports.transport import Answer
-from bacctl.errors import from_catalogue
 from bacctl.sources import Sources
 
 REPORT = {

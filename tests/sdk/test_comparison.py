@@ -14,8 +14,7 @@ from bacctl import RefusedError, compare_exams
 from bacctl._origin import Origin, read_origin
 from bacctl.exam.build import build_exam
 from bacctl.outputs.document import comparison_document
-from bacctl.results import ImageResult
-from bacctl.results.saved import read_exam
+from bacctl.results import ExamResult, ImageResult
 
 SCHEMA = json.loads(resources.files("bacctl").joinpath("schema", "comparison-1.json").read_text())
 VIEWS = ("LCC", "LMLO", "RCC", "RMLO")
@@ -357,7 +356,10 @@ def test_document_follows_the_schema(current):
 
 def test_saved_exam_compares_like_the_measured_one():
     current = exam("2", (15.0, 16.0, 30.0, 11.0), (20.0, 16.0, 8.0, 8.0))
-    saved = [read_exam(json.loads(json.dumps(each.to_dict())), each.software) for each in (PRIOR, current)]
+    saved = [
+        ExamResult.from_dict(json.loads(json.dumps(each.to_dict())), each.software)
+        for each in (PRIOR, current)
+    ]
     measured, read = compare_exams(PRIOR, current).to_dict(), compare_exams(*saved).to_dict()
     # A saved exam names nobody and no day; all else is the same.
     assert [notice["code"] for notice in read.pop("notices")] == ["BAC-W-COMPARE-UNCHECKED"]

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from bac_terms.errors import unavailable
 from bacctl import AsyncClient, Client, ClientUsageError, ServerUnavailableError
 from bacctl.client._cache import ResultCache
 from bacctl.client.transports.embedded import EmbeddedTransport
-from bacctl.errors import unavailable
 from bacctl.server.embedded import EmbeddedServer
 
 
@@ -18,7 +18,7 @@ def test_start_that_fails_leaves_the_cache_closed(tmp_path, monkeypatch):
     closed = []
 
     def start(self):
-        raise unavailable("no room; make some")
+        raise unavailable("no room", "make some")
 
     close = ResultCache.close
     monkeypatch.setattr(EmbeddedServer, "start", start)
@@ -33,7 +33,7 @@ def test_start_that_fails_is_not_tried_again(monkeypatch):
 
     def start(self):
         started.append(1)
-        raise unavailable("no room; make some")
+        raise unavailable("no room", "make some")
 
     async def main():
         async with AsyncClient.embedded():

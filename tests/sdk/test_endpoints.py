@@ -2,7 +2,7 @@
 
 import pytest
 
-from bacctl import errors
+from bac_terms import errors
 from bacctl.client.transports.endpoints import Endpoints, parse_urls
 
 

@@ -18,7 +18,7 @@ from bacctl import AreaEstimate, ExamResult, ImageResult, to_frame
 from bacctl.cli.show import table as tables
 from bacctl.exam.scales import category_odds
 from bacctl.outputs.document import analysis_csv, analysis_document
-from bacctl.results._schemas import analysis_schema
+from bacctl.results.schemas import analysis_schema
 
 NAMES = ("view", "breast", "woman")
 # 0.1, 0.2 and 0.5 mg/mm2, a fourth to four times that.

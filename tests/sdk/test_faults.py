@@ -2,7 +2,8 @@
 
 import pytest
 
-from bacctl import errors
+from bac_terms import errors
+from bacctl._error_text import from_text, to_text
 from bacctl.client.retry import can_help
 from bacctl.client.transports._faults import translated
 
@@ -60,8 +61,8 @@ def test_a_long_text_of_the_server_is_quoted_up_to_its_advice():
         (
             "INVALID_ARGUMENT",
             "in ensemble 'bac', BAC-OPTIONS-INVALID: unknown option 'sha256', 'tag'; send JSON",
-            errors.IncompatibleServerError,
-            "BAC-SERVER-INCOMPATIBLE",
+            errors.RefusedError,
+            "BAC-OPTIONS-INVALID",
             False,
         ),
         ("INTERNAL", "in ensemble 'bac', BAC-INTERNAL: x; y", errors.ServerFaultError, "BAC-INTERNAL", False),
@@ -158,7 +159,7 @@ def test_a_long_text_of_the_server_is_quoted_up_to_its_advice():
         (
             "INTERNAL",
             "in ensemble 'bac', Stub process 'bac_segment_0_0' is not healthy.",
-            errors.ServerFaultError,
+            errors.ModelDiedError,
             "BAC-SERVER-FAULT",
             False,
         ),
@@ -211,14 +212,9 @@ def test_error_says_what_is_wrong_and_what_to_do():
     assert error.hint == "try again later or with fewer at a time"
     assert error.reason == f"{error.message}; {error.hint}"
     # Advice of its own, and none at all.
-    assert errors.unavailable("port 5 is in use; choose another").hint == "choose another"
-    assert (
-        errors.FailedError("BAC-INVENTED-LATER", "plain").message,
-        errors.FailedError("BAC-INVENTED-LATER", "plain").hint,
-    ) == (
-        "plain",
-        "",
-    )
+    assert errors.unavailable("port 5 is in use", "choose another").hint == "choose another"
+    later = errors.FailedError("BAC-INVENTED-LATER", "plain", "")
+    assert (later.message, later.hint, later.reason) == ("plain", "", "plain")
     # A hint that itself has parts.
     assert errors.from_catalogue("BAC-COMPARE-PATIENT").hint.startswith("give exams of one woman; if she")
 
@@ -229,6 +225,40 @@ REFUSAL = "in ensemble 'bac', BAC-VIEW-SPOT: a spot view; send another [request 
 def test_refusal_of_this_request():
     error = translated("INVALID_ARGUMENT", REFUSAL.format("mine"), "u", tag="mine")
     assert (error.code, error.reason) == ("BAC-VIEW-SPOT", "a spot view; send another")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message", "hint"),
+    [
+        ("BAC-VIEW-SPOT: a spot view; send another", "BAC-VIEW-SPOT", "a spot view", "send another"),
+        ("BAC-INVENTED-LATER: new", "BAC-INVENTED-LATER", "new", ""),
+        # What the catalogue advises may itself have parts.
+        (
+            str(errors.from_catalogue("BAC-COMPARE-PATIENT", "a; b")),
+            "BAC-COMPARE-PATIENT",
+            "a; b",
+            errors.from_catalogue("BAC-COMPARE-PATIENT").hint,
+        ),
+    ],
+)
+def test_an_error_comes_back_as_it_was_written(text, code, message, hint):
+    error, tag = from_text(f"in ensemble 'bac', {text} [request t-1]")
+    assert (error.code, error.message, error.hint, tag) == (code, message, hint, "t-1")
+    assert to_text(error, "t-1") == f"{text} [request t-1]"
+    assert from_text(text)[1] is None
+
+
+@pytest.mark.parametrize("text", ["", "no code", "BAC-W-LOSSY: a; b", "BAC-CLIENT-CLOSED: a; b"])
+def test_what_no_server_has_to_say_is_no_error_of_ours(text):
+    assert from_text(text) == (None, None)
+
+
+def test_a_server_that_does_not_know_of_tags():
+    text = "in ensemble 'bac', BAC-OPTIONS-INVALID: unknown option 'sha256', 'tag'; send JSON"
+    error = translated("INVALID_ARGUMENT", text, "host:1", tag="mine")
+    assert (type(error), error.code) == (errors.IncompatibleServerError, "BAC-SERVER-INCOMPATIBLE")
+    known = translated("INVALID_ARGUMENT", f"{text} [request mine]", "host:1", tag="mine")
+    assert known.code == "BAC-OPTIONS-INVALID"
 
 
 def test_refusal_of_another_request_is_none_of_this_image():

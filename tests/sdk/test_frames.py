@@ -1,5 +1,7 @@
 """Results as tables of pandas and polars."""
 
+import csv
+import io
 import math
 import sys
 
@@ -9,6 +11,7 @@ import pytest
 
 from bacctl import ClientUsageError, ImageResult, RefusedError, to_frame
 from bacctl.exam.build import build_exams
+from bacctl.outputs.document import analysis_csv
 from bacctl.results.frames import EXAM_COLUMNS, IMAGE_COLUMNS
 from bacctl.testing import make_report
 
@@ -27,7 +30,7 @@ IMAGES = [
     )
     for side, view, mass in (("L", "CC", 10.0), ("L", "MLO", 20.0), ("R", "CC", 40.0), ("R", "MLO", 40.0))
 ]
-REFUSED = ImageResult.from_error(RefusedError("BAC-VIEW-SPOT", "a spot view; send another"))
+REFUSED = ImageResult.from_error(RefusedError("BAC-VIEW-SPOT", "a spot view", "send another"))
 
 
 def rows(table, library):
@@ -61,6 +64,20 @@ def test_pandas_and_polars_say_the_same():
     assert isinstance(one, pandas.DataFrame)
     assert isinstance(other, polars.DataFrame)
     assert one["calcium_mass_mg"].sum() == other["calcium_mass_mg"].sum() == 110.0
+
+
+def test_vessels_are_counted_alike_everywhere():
+    vessel = {"length_mm": 1.0, "area_mm2": 1.0, "mean_width_mm": 1.0, "calcium_mass_mg": 1.0}
+    listed = make_report(bac_detected=True, vessels=[{**vessel, "bbox_px": [0, 0, 1, 1]}])
+    reports = (listed, make_report(bac_detected=True), make_report())
+    images = [*map(ImageResult.from_report, reports), REFUSED]
+    counts = [1, None, 0, None]  # listed, found but not listed, none found, not measured
+    assert [image.vessel_count for image in images] == counts
+    assert to_frame(images, library="polars")["vessel_count"].to_list() == counts
+    rows = csv.DictReader(io.StringIO(analysis_csv(images)))
+    assert [row["vessels"] for row in rows] == ["1", "", "0", ""]
+    views = [build_exams([image])[0].breasts["L"].by_view["CC"].vessel_count for image in images[:3]]
+    assert views == counts[:3]
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

@@ -25,8 +25,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from bac_imaging.errors import RefusedError as Refused
-from bac_imaging.read import dicom_header, reader
+from bac_imaging.read import dataset, reader
 from bacctl import Client, RefusedError
 from bacctl.client import payload
 from bacctl.testing import FakeServer
@@ -91,7 +90,7 @@ def test_refused_here_and_in_the_words_of_the_server(kind: str) -> None:
         client.analyze(data)
     assert fake.requests == []
     assert caught.value.code == code
-    with pytest.raises(Refused) as there:
+    with pytest.raises(RefusedError) as there:
         reader.read_mammogram(data)
     assert str(caught.value) == str(there.value)
     assert caught.value.triton_status == "INVALID_ARGUMENT"
@@ -191,7 +190,7 @@ def test_clients_of_servers_judge_headers_and_those_of_a_fake_one_do_not() -> No
 _WITHOUT_SCIPY = """
 import sys
 sys.modules["scipy"] = None
-from bac_imaging.errors import RefusedError
+from bac_terms.errors import RefusedError
 from bac_imaging.read.reader import refuse_header
 for name in sys.argv[1:]:
     try:
@@ -217,7 +216,7 @@ def test_headers_are_judged_where_only_the_sdk_is_installed(tmp_path: Path) -> N
 
 def test_no_more_is_inflated_than_a_header_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some hundred kilobytes may become gigabytes: how many, the server finds out within its bounds."""
-    monkeypatch.setattr(dicom_header, "_HEADER_BYTES", 100_000)
+    monkeypatch.setattr(dataset, "HEADER_BYTES", 100_000)
     monkeypatch.setattr(payload, "_HEADER_BYTES", 100_000)
     data = mammogram(DeflatedExplicitVRLittleEndian, 1000, SOPClassUID=BreastTomosynthesisImageStorage)
     pixels = 2 * 80 * 70 * 1000
@@ -236,7 +235,7 @@ def test_no_more_is_inflated_than_a_header_takes(monkeypatch: pytest.MonkeyPatch
 
 def test_half_a_file_says_where_it_stood() -> None:
     def measure(_: object) -> Any:
-        raise RefusedError("BAC-FILE-NOT-IMAGE", "the file is no image; send one")
+        raise RefusedError("BAC-FILE-NOT-IMAGE", "the file is no image", "send one")
 
     stream = io.BytesIO(mammogram())
     pydicom.dcmread(stream, stop_before_pixels=True)

@@ -20,7 +20,8 @@ import grpc
 import pytest
 import trustme
 
-from bacctl import AsyncClient, Client, Tls, errors
+from bac_terms import errors
+from bacctl import AsyncClient, Client, Tls
 from bacctl.client.transports._look import look
 from bacctl.client.transports.security import Security
 

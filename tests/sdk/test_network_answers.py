@@ -7,7 +7,8 @@ import asyncio
 import grpc
 import pytest
 
-from bacctl import AsyncClient, Client, errors
+from bac_terms import errors
+from bacctl import AsyncClient, Client
 from bacctl.testing import make_report
 
 

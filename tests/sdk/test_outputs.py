@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bac_imaging.files import write_whole
+from bacctl.drawing.overlay import overlay_png
 from bacctl.outputs.document import analysis_csv, analysis_document, document_text
-from bacctl.outputs.files import NameTable, safe_name, write_atomic
+from bacctl.outputs.files import NameTable, safe_name
 from bacctl.outputs.mask import mask_png
-from bacctl.outputs.overlay import overlay_png
 from bacctl.results import ImageResult, Notice, Vessel
 from bacctl.wording import milligrams, one_line
 
@@ -68,7 +69,7 @@ def test_overlay_fits_a_screen_and_has_a_legend_below(shape: tuple[int, int]) ->
     mask = np.zeros(shape, bool)
     mask[1:2, 10:30] = True
     signal = np.linspace(0, 1, mask.size, dtype=np.float32).reshape(shape)
-    with Image.open(io.BytesIO(overlay_png(signal, np.ones(shape, bool), found(mask=mask)))) as png:
+    with Image.open(io.BytesIO(overlay_png(signal, np.ones(shape, bool), mask, found()))) as png:
         assert png.mode == "RGB"
         assert max(png.width, png.height - 200) <= 2048
         picture_height = round(shape[0] * png.width / shape[1])
@@ -80,7 +81,7 @@ def test_overlay_outline_surrounds_the_mask_and_leaves_the_rest_grey() -> None:
     mask = np.zeros(shape, bool)
     mask[400:440, 200:600] = True
     signal = np.random.default_rng(0).normal(1, 0.1, shape).astype(np.float32)
-    with Image.open(io.BytesIO(overlay_png(signal, np.ones(shape, bool), found(mask=mask)))) as png:
+    with Image.open(io.BytesIO(overlay_png(signal, np.ones(shape, bool), mask, found()))) as png:
         pixels = np.asarray(png).astype(int)[:1000]
     coloured = pixels[..., 0] - pixels[..., 2] > 100
     rows, columns = np.nonzero(coloured)
@@ -97,15 +98,16 @@ def test_overlay_outline_surrounds_the_mask_and_leaves_the_rest_grey() -> None:
 
 def test_overlay_survives_pixels_without_any_contrast_or_validity() -> None:
     shape = (50, 50)
-    empty = found(mask=np.zeros(shape, bool), bac_detected=False)
+    mask, empty = np.zeros(shape, bool), found(bac_detected=False)
     for signal in (np.full(shape, 7, np.float32), np.full(shape, np.nan, np.float32)):
-        assert overlay_png(signal, np.ones(shape, bool), empty)
-        assert overlay_png(signal, np.zeros(shape, bool), empty)
+        assert overlay_png(signal, np.ones(shape, bool), mask, empty)
+        assert overlay_png(signal, np.zeros(shape, bool), mask, empty)
 
 
 def test_overlay_refuses_a_mask_of_another_image() -> None:
-    with pytest.raises(ValueError, match="same image"):
-        overlay_png(np.zeros((9, 9), np.float32), np.ones((9, 9), bool), found())
+    for mask in (found().mask, None):
+        with pytest.raises(ValueError, match="same image"):
+            overlay_png(np.zeros((9, 9), np.float32), np.ones((9, 9), bool), mask, found())
 
 
 def test_document_follows_the_schema() -> None:
@@ -175,7 +177,7 @@ def test_atomic_write_replaces_and_follows_the_umask(tmp_path: Path) -> None:
     target.write_text("old")
     before = os.umask(0o022)
     try:
-        write_atomic(target, b"new")
+        write_whole(target, b"new")
     finally:
         os.umask(before)
     assert target.read_bytes() == b"new"
@@ -194,7 +196,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space"):
-        write_atomic(target, b"new")
+        write_whole(target, b"new")
     assert target.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.json"]
 

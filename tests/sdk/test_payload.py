@@ -11,9 +11,9 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
+from bac_terms.errors import BacctlError, RefusedError
 from bacctl.client import payload
 from bacctl.client.payload import identified, origin_of, read_source
-from bacctl.errors import BacctlError, RefusedError
 
 
 def dataset(with_meta=True):

@@ -20,9 +20,9 @@ from typer.testing import CliRunner
 
 from bac_phantom import qa as phantom_set
 from bac_phantom.qa import QaSpec, make_qa_phantom, qa_specs
+from bac_terms.errors import BacctlError, ServerUnavailableError, from_catalogue
 from bacctl.cli.app import app
 from bacctl.cli.options import ServerOptions
-from bacctl.errors import BacctlError, ServerUnavailableError, from_catalogue
 from bacctl.qa import judge as qa_judge
 from bacctl.qa import run as qa
 from bacctl.qa import trend as qa_trend

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bac_imaging.grid.tiles import MAX_TILES, TILE_PX
-from bacctl.errors import ServerUnavailableError
+from bac_terms.errors import ServerUnavailableError
 from bacctl.server.repository import MODELS, check_backends, default_repository, link_repository
 
 CONFIGS = {name: (default_repository() / name / "config.pbtxt").read_text() for name in MODELS}

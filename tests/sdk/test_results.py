@@ -105,6 +105,7 @@ def test_results_of_older_releases_are_read_as_they_were():
         None,
     )
     refused = {**older, "status": "refused", "code": "BAC-VIEW-SPOT", "reason": "a spot view"}
+    refused |= {"bac_detected": None, "calcium_mass_mg": None}
     assert ImageResult.from_dict(refused).min_probability is None
 
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 import stamina
 
-from bacctl import errors
+from bac_terms import errors
+from bac_terms.errors import from_catalogue
 from bacctl.client.retry import Retry
-from bacctl.errors import from_catalogue
 from bacctl.testing import FakeServer, refusal
 
 AWAY = "BAC-SERVER-UNAVAILABLE"

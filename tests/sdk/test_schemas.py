@@ -11,7 +11,7 @@ from bacctl.exam.build import build_exams
 from bacctl.exam.comparison import compare_exams
 from bacctl.outputs.document import analysis_document, comparison_document
 from bacctl.results import BreastResult, ExamComparison
-from bacctl.results._schemas import analysis_schema, comparison_schema, text_of
+from bacctl.results.schemas import analysis_schema, comparison_schema, text_of
 from bacctl.testing import make_report
 
 FULL = {
@@ -49,7 +49,7 @@ def images(study="1.2.3", **more):
 )
 def test_checked_in_is_what_is_made(name, made):
     text = resources.files("bacctl").joinpath("schema", name).read_text(encoding="utf-8")
-    assert text == text_of(made()), "run: python -m bacctl.results._schemas"
+    assert text == text_of(made()), "run: python -m bacctl.results.schemas"
     jsonschema.Draft202012Validator.check_schema(json.loads(text))
 
 

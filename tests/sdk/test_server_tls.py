@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from bacctl.errors import ServerUnavailableError
+from bac_terms.errors import ServerUnavailableError
 from bacctl.keeper.notify import notify
 from bacctl.server.tls import ServerTls
 
@@ -54,7 +54,7 @@ def test_files_that_do_not_fit_are_named(tmp_path: Path, authority: trustme.CA) 
         (ServerTls(certificate, other_key), "the content does not fit"),
         (ServerTls(text, key), "the content does not fit"),
         (ServerTls(tmp_path / "nowhere", key), "No such file"),
-        (ServerTls(certificate, key, text), f"{text}: is no certificate of an authority"),
+        (ServerTls(certificate, key, text), f"{text}: is not a certificate of an authority"),
     ):
         with pytest.raises(ServerUnavailableError, match=said) as caught:
             tls.server_name()

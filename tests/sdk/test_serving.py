@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bac_imaging.errors import FailedError, RefusedError
+from bac_imaging.mask_bits import pack_mask
 from bac_imaging.vessels.find import PostProcessing
-from bacctl.service.steps import ModelCard, answer_each, from_json, pack_mask, read_model_card, to_json
+from bac_terms.errors import FailedError, RefusedError
+from bacctl.service.steps import ModelCard, answer_each, from_json, read_model_card, to_json
 
 
 class FakeTensor:

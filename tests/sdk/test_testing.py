@@ -11,7 +11,7 @@ import pytest
 
 import bacctl.testing
 from bacctl import ImageResult, RefusedError, ServerOverloadedError, ServerUnavailableError
-from bacctl.results._schemas import analysis_schema
+from bacctl.results.schemas import analysis_schema
 from bacctl.testing import FakeServer, make_report, refusal
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -13,7 +13,8 @@ import time
 import pydicom
 import pytest
 
-from bacctl import AsyncClient, Client, ClientUsageError, ServerUnavailableError, errors
+from bac_terms import errors
+from bacctl import AsyncClient, Client, ClientUsageError, ServerUnavailableError
 from bacctl.client.core import Core
 from bacctl.server.embedded import EmbeddedServer
 from bacctl.testing import FakeServer, Request, make_report, refusal

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from bacctl.errors import BacctlError, ServerUnavailableError, from_catalogue
-from bacctl.keeper.watch import Watch, WatchRules
-
-RULES = WatchRules(every_s=30.0, again_s=1.0, tolerated=2, restarts=3, within_s=600.0)
+from bac_terms.errors import BacctlError, ServerUnavailableError, from_catalogue
+from bacctl.keeper.restart import Restarts
+from bacctl.keeper.watch import Watch
 
 
 class World:
@@ -28,14 +28,16 @@ class World:
         self.code = "BAC-SERVER-FAULT"
         self.answers = 0
         self.mixed_up = False
+        self.end = 0.0
+        self.restarts = Restarts(server, self.ask, self.said.append, clock=lambda: self.now)
         self.watch = Watch(
-            server,
+            "the server",
             self.ask,
             self.said.append,
-            self.answered,
-            RULES,
-            clock=lambda: self.now,
+            ended=lambda: None if self.running else "the server ended by itself",
             mixed_up=lambda: self.mixed_up,
+            answered=self.answered,
+            clock=lambda: self.now,
         )
 
     def ask(self) -> None:
@@ -55,10 +57,15 @@ class World:
             raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "did not start")
 
     def pass_time(self, seconds: float) -> None:
-        end = self.now + seconds
-        while self.now < end:
-            self.now += 0.5
-            self.watch.step()
+        self.end = self.now + seconds
+        stop: Any = SimpleNamespace(wait=self.wait, is_set=lambda: False)
+        for why in self.watch.faults(stop):
+            self.restarts.start_again(why)
+
+    def wait(self, seconds: float) -> bool:
+        over = self.now >= self.end
+        self.now += 0.0 if over else seconds
+        return over
 
 
 def test_a_server_that_is_well_is_asked_now_and_then() -> None:
@@ -86,7 +93,7 @@ def test_two_failures_are_answered_with_a_new_start() -> None:
     assert [line.split(":")[0] for line in world.said] == [
         "test image 1 of 2 failed",
         "test image 2 of 2 failed",
-        "the server does not answer as it must",
+        "the server measures no test image any more",
         "the server answers again at 127.0.0.1",
     ]
     assert all("\n" not in line for line in world.said)
@@ -117,15 +124,15 @@ def test_a_server_that_ended_is_started_at_once() -> None:
 def test_a_server_that_does_not_start_is_given_up() -> None:
     world = World()
     world.running = world.healed_by_restart = False
-    with pytest.raises(BacctlError, match="after 3 new starts within 10 minutes; run again with --log"):
-        world.watch.step()
-    assert world.restarted == 3
+    with pytest.raises(BacctlError, match="after 5 new starts within 60 minutes; run again with --log"):
+        world.pass_time(0.5)
+    assert world.restarted == 5
 
 
 def test_a_server_that_does_not_stay_up_is_given_up_but_one_that_fails_seldom_is_not() -> None:
     world = World()
     for _ in range(10):
-        world.pass_time(300.0)
+        world.pass_time(1000.0)
         world.running = False
     for _ in range(2):
         world.pass_time(10.0)
@@ -147,7 +154,7 @@ def test_a_server_that_mixed_up_images_gets_no_second_chance() -> None:
     world.pass_time(0.5)
     assert (world.asked, world.restarted) == (1, 1)  # asked once it was there again
     assert world.said[0] == (
-        "the server gave a request the answer to another: starting it again (1 of at most 3)"
+        "the server gave a request the answer to another: starting it again (1 of at most 5)"
     )
 
 

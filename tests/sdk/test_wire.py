@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tritonclient.grpc import service_pb2
 
-from bacctl import errors
+from bac_terms import errors
 from bacctl.client.transports.wire import infer_request, read_answer
 
 

@@ -118,8 +118,8 @@ def test_the_report_is_written_by_its_schema(dataset: Path, tmp_path: Path) -> N
     told = written["probability"]
     assert (told["basis"], told["image"]["cases"], told["image"]["positives"]) == ("score", 2, 1)
     assert "## Operating points" in page
-    finds = (out / "finds.jsonl").read_text().splitlines()
-    assert [json.loads(line)["is_true"] for line in finds[1:]] == [True, True, False]
+    findings = (out / "finds.jsonl").read_text().splitlines()
+    assert [json.loads(line)["is_true"] for line in findings[1:]] == [True, True, False]
     every = told["points"][0]
     # At point 0 the table says what the figures say: the broken image's artery was not found.
     assert (every["found"], every["positives"], every["flagged"], every["negatives"]) == (1, 2, 0, 1)

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.pipeline import prepare
 from bac_phantom import PhantomConfig, write_dataset
+from bac_terms.errors import RefusedError
 from bac_training.data.digital import as_presentation
 from bac_training.data.truth import View
 from bacctl.cli.app import app
@@ -92,8 +92,8 @@ def test_a_plain_copy_is_prepared_like_its_dicom_object(phantom: Path) -> None:
     header = pydicom.dcmread(phantom / "0.dcm", stop_before_pixels=True)
     view = View("0.png", "", None, (float(header.ImagerPixelSpacing[0]),) * 2)
     copy = prepare(as_presentation((phantom / "0.png").read_bytes(), view))
-    assert copy.context["presentation_intent"] == "FOR PRESENTATION"
-    assert copy.context["pixel_spacing_mm"] == own.context["pixel_spacing_mm"]
+    assert copy.context.presentation_intent == "FOR PRESENTATION"
+    assert copy.context.pixel_spacing_mm == own.context.pixel_spacing_mm
     # The window only scales, and local normalisation takes that out.
     both = own.breast & copy.breast
     assert both.sum() > 0.98 * max(own.breast.sum(), copy.breast.sum())

@@ -129,7 +129,7 @@ def bad_inputs(tmp_path: Path) -> dict[str, tuple[list[str], str]]:
         "torn": ([str(torn)], "is damaged"),
         "missing": ([str(lost)], "names 2 files that are missing: a.dcm, a.png"),
         "none": ([str(none)], "names no image"),
-        "model": ([str(whole), "--model", str(model)], "model.onnx is no network"),
+        "model": ([str(whole), "--model", str(model)], "model.onnx is not a network"),
         "settings": ([str(whole), "--settings", str(tmp_path / "settings.json")], "holds no settings"),
     }
 
@@ -152,7 +152,7 @@ def test_wrong_usage(tmp_path: Path) -> None:
 def test_settings_are_checked(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="min_lenght_mm"):
         Settings(0.5, {"min_lenght_mm": 4.0})
-    with pytest.raises(TrainingError, match="no probability"):
+    with pytest.raises(TrainingError, match="not a probability"):
         Settings(1.0)
     path = tmp_path / "s.json"
     content = {"schema": "bac_training.settings/1", "threshold": 0.7, "post_processing": {"min_area_mm2": 3}}

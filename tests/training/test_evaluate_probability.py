@@ -1,4 +1,4 @@
-"""Fitting, reliability and operating points on made finds, of which every figure is known by hand."""
+"""Fitting, reliability and operating points on made findings, of which every figure is known by hand."""
 
 from __future__ import annotations
 
@@ -11,47 +11,50 @@ import numpy as np
 import pytest
 
 from bac_evaluation.probability import calibrating
-from bac_evaluation.probability.fitting import cross_fit, fit_map, fit_rise
+from bac_evaluation.probability.fitting import cross_fit, fit_curve, fit_map
 from bac_evaluation.probability.judged import JudgedImage, JudgedSet, read_judged, weights_of, write_judged
 from bac_evaluation.probability.judging import judge_probabilities
 from bac_evaluation.probability.points import points_of
 from bac_evaluation.probability.reliability import means_by_source, reliability, reliability_of
 from bac_evaluation.settings import Settings, read_settings
-from bac_evaluation.vessels.finds import Find, Finds, judge_finds
+from bac_evaluation.vessels.findings import Finding, Findings, judge_findings
 from bac_imaging.pipeline import Quantified
 from bac_imaging.vessels.evidence import Evidence, VesselEvidence
 from bac_imaging.vessels.probability import NOTHING, Probabilities, ProbabilityMap
+from bac_terms.report import ImageReport
 from bac_training.errors import TrainingError
 
 DEMANDS = {"threshold": 0.1, "post_processing": {"core": 0.7}}
 
 
-def find(true: bool | None, false_mm2: float = 0.0, **values: float) -> Find:
+def finding(true: bool | None, false_mm2: float = 0.0, **values: float) -> Finding:
     told = {"peak": 0.99, "mean": 0.9, "length_mm": 10.0, "area_mm2": 8.0, "deep": 1.0, **values}
-    return Find(VesselEvidence(**told), true, false_mm2)
+    return Finding(VesselEvidence(**told), true, false_mm2)
 
 
-def image(source: str, is_true: bool, *finds: Find, peak: float = 0.99, **more: Any) -> JudgedImage:
-    return JudgedImage(source, more.get("path", "a"), is_true, Finds(peak, finds, more.get("lines", ())))
+def image(source: str, is_true: bool, *findings: Finding, peak: float = 0.99, **more: Any) -> JudgedImage:
+    return JudgedImage(
+        source, more.get("path", "a"), is_true, Findings(peak, findings, more.get("lines", ()))
+    )
 
 
 def by_mean(judged: JudgedImage) -> Probabilities:
-    """Probabilities that a test chooses: a find's is its mean, an image's its peak."""
-    assert judged.finds is not None
-    return Probabilities(judged.finds.peak, tuple(f.evidence.mean for f in judged.finds.finds))
+    """Probabilities that a test chooses: a finding's is its mean, an image's its peak."""
+    assert judged.findings is not None
+    return Probabilities(judged.findings.peak, tuple(f.evidence.mean for f in judged.findings.vessels))
 
 
 def drawn(source: str, seed: int, *, share: float = 0.5, images: int = 60) -> list[JudgedImage]:
-    """Images whose finds are true with log-odds of 4 (mean - 0.85) / 0.05, and half of them deep."""
+    """Images whose findings are true with log-odds of 4 (mean - 0.85) / 0.05, and half of them deep."""
     rng = np.random.default_rng(seed)
     made = []
     for number in range(images):
-        finds = []
+        findings = []
         for mean in rng.uniform(0.75, 0.95, size=rng.integers(0, 4)):
             true = rng.random() < 1 / (1 + math.exp(-4 * (mean - 0.85) / 0.05))
-            finds.append(find(bool(true), mean=float(mean), length_mm=float(rng.uniform(5, 30))))
-        is_true = any(f.true for f in finds) or rng.random() < 0.1 * share
-        made.append(image(source, bool(is_true), *finds, peak=float(rng.uniform(0, 1)), path=str(number)))
+            findings.append(finding(bool(true), mean=float(mean), length_mm=float(rng.uniform(5, 30))))
+        is_true = any(f.true for f in findings) or rng.random() < 0.1 * share
+        made.append(image(source, bool(is_true), *findings, peak=float(rng.uniform(0, 1)), path=str(number)))
     return made
 
 
@@ -71,27 +74,27 @@ def test_a_logistic_law_is_found_again() -> None:
     x, useless = rng.uniform(-2, 2, 4000), rng.uniform(-1, 1, 4000)
     truth = rng.random(4000) < 1 / (1 + np.exp(-(1.5 * x - 0.5)))
     cases = [{"x": a, "useless": b} for a, b in zip(x, useless, strict=True)]
-    curve = fit_rise(cases, truth, np.ones(4000), ("x", "useless"))
+    curve = fit_curve(cases, truth, np.ones(4000), ("x", "useless"))
     assert curve.intercept == pytest.approx(-0.5, abs=0.15)
     assert curve.weights["x"] == pytest.approx(1.5, abs=0.15)
     assert curve.weights["useless"] < 0.15
     # Weighed as if one case in ten of the false ones were drawn, the odds rise by ten.
-    rare = fit_rise(cases, truth, np.where(truth, 1.0, 0.1), ("x", "useless"))
+    rare = fit_curve(cases, truth, np.where(truth, 1.0, 0.1), ("x", "useless"))
     assert rare.intercept == pytest.approx(-0.5 + math.log(10), abs=0.25)
 
 
 def test_a_feature_that_would_lower_the_probability_gets_no_weight() -> None:
     x = np.linspace(0, 1, 200)
-    curve = fit_rise([{"x": v} for v in x], x < 0.5, np.ones(200), ("x",))
+    curve = fit_curve([{"x": v} for v in x], x < 0.5, np.ones(200), ("x",))
     assert curve.weights == {"x": 0.0}
     assert curve.intercept == pytest.approx(0.0, abs=0.05)
 
 
 def test_eight_cases_of_one_kind_are_no_certainty() -> None:
     """Platt's target of the false ones, 1 / (8 + 2)."""
-    curve = fit_rise([{"peak": 0.0}] * 8, np.zeros(8, dtype=bool), np.ones(8), NOTHING)
+    curve = fit_curve([{"peak": 0.0}] * 8, np.zeros(8, dtype=bool), np.ones(8), NOTHING)
     assert 1 / (1 + math.exp(-curve.intercept)) == pytest.approx(0.1, abs=1e-3)
-    nothing = fit_rise([], np.zeros(0, dtype=bool), np.zeros(0), NOTHING)
+    nothing = fit_curve([], np.zeros(0, dtype=bool), np.zeros(0), NOTHING)
     assert nothing.log_odds({"peak": 3.0}) == 0.0
 
 
@@ -112,8 +115,8 @@ def test_reliability_by_hand() -> None:
 
 def test_images_and_finds_are_weighed_to_the_prevalence() -> None:
     images = [
-        image("a", True, find(True, mean=0.6), find(None, mean=0.9), peak=0.6),
-        image("a", False, find(False, mean=0.6), peak=0.6),
+        image("a", True, finding(True, mean=0.6), finding(None, mean=0.9), peak=0.6),
+        image("a", False, finding(False, mean=0.6), peak=0.6),
         JudgedImage("a", "refused", True, None),
     ]
     by_image, by_vessel = reliability_of(images, by_mean, 0.1)
@@ -145,11 +148,11 @@ def test_operating_points_by_hand() -> None:
     images = [
         # 10 mm near the first find, 5 mm near both, 5 mm near none.
         image(
-            "a", True, find(True, mean=0.4), find(True, mean=0.8),
+            "a", True, finding(True, mean=0.4), finding(True, mean=0.8),
             lines=((10.0, (0,)), (5.0, (0, 1)), (5.0, ())),
         ),
-        image("a", False, find(False, 3.0, mean=0.3), find(False, 1.0, mean=0.6)),
-        image("a", False, find(None, 0.5, mean=0.9)),
+        image("a", False, finding(False, 3.0, mean=0.3), finding(False, 1.0, mean=0.6)),
+        image("a", False, finding(None, 0.5, mean=0.9)),
         JudgedImage("a", "refused", True, None),
         image("b", False),
     ]  # fmt: skip
@@ -173,32 +176,32 @@ def test_finds_against_a_mask_by_hand() -> None:
     truth[5, 5:19] = True
     truth[20, 0:10] = True
     pixels = (np.argwhere(truth) + 0.5) * 0.5
-    evidence = Evidence(0.9, (find(None).evidence, find(None).evidence))
-    result = Quantified({}, labels > 0, np.zeros((0, 0), np.float32), labels, evidence)
-    judged = judge_finds(result, (0.5, 0.5), 0.25, pixels, pixels, 0.5)
-    assert [f.true for f in judged.finds] == [True, False]
-    # Columns 5 to 18 are true, and within 1 mm of them 19 and 20; of the find 21 to 24 are left.
-    assert [f.false_mm2 for f in judged.finds] == [4 * 0.25, 10 * 0.25]
+    evidence = Evidence(0.9, (finding(None).evidence, finding(None).evidence))
+    result = Quantified(ImageReport("failed"), labels > 0, np.zeros((0, 0), np.float32), labels, evidence)
+    judged = judge_findings(result, (0.5, 0.5), 0.25, pixels, pixels, 0.5)
+    assert [f.true for f in judged.vessels] == [True, False]
+    # Columns 5 to 18 are true, and within 1 mm of them 19 and 20; of the finding 21 to 24 are left.
+    assert [f.false_mm2 for f in judged.vessels] == [4 * 0.25, 10 * 0.25]
     assert {numbers: length for length, numbers in judged.lines} == {(0,): 14 * 0.5, (): 10 * 0.5}
-    assert Finds.from_dict(json.loads(json.dumps(judged.to_dict()))) == judged
+    assert Findings.from_dict(json.loads(json.dumps(judged.to_dict()))) == judged
     # On a line of which nobody knows, the second is neither true nor false.
     unsure = (np.argwhere(labels == 2) + 0.5) * 0.5
-    judged = judge_finds(result, (0.5, 0.5), 0.25, pixels, pixels, 0.5, unsure)
-    assert [(f.true, f.false_mm2) for f in judged.finds] == [(True, 1.0), (None, 0.0)]
-    judged = judge_finds(result, (0.5, 0.5), 0.25, pixels[:0], pixels[:0], 0.5, nowhere=True)
-    assert [(f.true, f.false_mm2) for f in judged.finds] == [(None, 0.0)] * 2
+    judged = judge_findings(result, (0.5, 0.5), 0.25, pixels, pixels, 0.5, unsure)
+    assert [(f.true, f.false_mm2) for f in judged.vessels] == [(True, 1.0), (None, 0.0)]
+    judged = judge_findings(result, (0.5, 0.5), 0.25, pixels[:0], pixels[:0], 0.5, nowhere=True)
+    assert [(f.true, f.false_mm2) for f in judged.vessels] == [(None, 0.0)] * 2
 
 
 def test_the_map_is_right_on_what_it_has_not_seen() -> None:
-    """Finds follow one law in three sources: by the map of two of them the third is calibrated."""
+    """Findings follow one law in three sources: by the map of two of them the third is calibrated."""
     images = [case for n, source in enumerate("abc") for case in drawn(source, n, images=400)]
     maps = cross_fit(images, 0.3)
 
     def judge(case: JudgedImage) -> Probabilities:
-        assert case.finds is not None
+        assert case.findings is not None
         fitted = maps[case.source]
-        each = tuple(fitted.vessel_probability(f.evidence) for f in case.finds.finds)
-        return Probabilities(fitted.image_probability(case.finds.evidence), each)
+        each = tuple(fitted.vessel_probability(f.evidence) for f in case.findings.vessels)
+        return Probabilities(fitted.image_probability(case.findings.evidence), each)
 
     by_image, by_vessel = reliability_of(images, judge, 0.3)
     assert by_image.cases == 1200
@@ -212,9 +215,9 @@ def test_the_map_is_right_on_what_it_has_not_seen() -> None:
     # As many images hold BAC as it was told.
     weights = weights_of(images, 0.3)
     mean = sum(
-        w * fitted.image_probability(c.finds.evidence)
+        w * fitted.image_probability(c.findings.evidence)
         for w, c in zip(weights, images, strict=True)
-        if c.finds
+        if c.findings
     )
     assert mean == pytest.approx(0.3, abs=0.05)
 
@@ -222,8 +225,8 @@ def test_the_map_is_right_on_what_it_has_not_seen() -> None:
 @pytest.mark.parametrize("missing", ["positives", "negatives", "true finds", "false finds"])
 def test_too_little_to_fit_on_is_told(missing: str) -> None:
     images = [
-        image("a", missing != "positives", find(missing != "true finds")),
-        image("a", missing == "negatives", find(missing == "false finds")),
+        image("a", missing != "positives", finding(missing != "true finds")),
+        image("a", missing == "negatives", finding(missing == "false finds")),
     ]
     with pytest.raises(TrainingError, match="give reports that hold both"):
         fit_map(images, 0.1)

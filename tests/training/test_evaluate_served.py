@@ -14,11 +14,10 @@ from scipy import ndimage
 from bac_evaluation.dataset import Dataset, View, Woman
 from bac_evaluation.measure import measure
 from bac_evaluation.operating_point.pieces import GRID, collect
-from bac_evaluation.served import look, spacing_of
+from bac_evaluation.served import segment_view
 from bac_evaluation.settings import Settings
 from bac_imaging.grid.tiles import cut_tiles
-from bac_imaging.pipeline import prepare, to_working_mask
-from bac_imaging.vessels.find import find_vessels
+from bac_imaging.pipeline import find, prepare, to_working_mask
 from bac_phantom.beams import Beam
 from bac_phantom.body.anatomy import Anatomy
 from bac_phantom.dicom import encode_dicom
@@ -98,8 +97,8 @@ def test_pieces_to_choose_settings_on_hold_no_metal(folder: Path, taken: Segment
         assert (peak, false, outlined) == (1.0, 0, 2 * len(GRID["outline"]) * [3000])
         assert (area, length) == (pytest.approx(30.0), pytest.approx(25.0, abs=0.5))
     # The network did take the wire for an artery: without its weight there would be two.
-    prepared, _, stitched = look(folder, VIEW, taken)
-    assert len(find_vessels(stitched, spacing_of(prepared), Settings(0.5).parameters()).lengths_mm) == 2
+    image = segment_view(folder, VIEW, taken)
+    assert len(find(image.probability, image.context, Settings(0.5).parameters()).lengths_mm) == 2
 
 
 def test_a_halo_around_a_wire_makes_no_room_for_calcium(folder: Path, taken: Segmenter) -> None:

@@ -207,4 +207,4 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(
     out = tmp_path / "lost" / "settings.json"
     with pytest.raises(SystemExit):
         tuning._main([str(tmp_path), "--model", "any.onnx", "--out", str(out)])
-    assert f"--out: {out.parent} is no folder" in capsys.readouterr().err
+    assert f"--out: {out.parent} is not a folder" in capsys.readouterr().err

@@ -44,18 +44,18 @@ def test_vessels_by_hand() -> None:
 def test_a_find_that_runs_off_is_false_though_it_touches() -> None:
     true = bars((20, 20, 30, 70))
     found = bars((20, 60, 30, 360))
-    (vessel,), (find,) = compare(shapes(true), shapes(found), [None], 1.0)
-    assert find.false
-    assert find.true_share == pytest.approx(20 / 300, abs=0.03)
+    (vessel,), (finding,) = compare(shapes(true), shapes(found), [None], 1.0)
+    assert finding.false
+    assert finding.true_share == pytest.approx(20 / 300, abs=0.03)
     assert vessel.dice == 0
 
 
 def test_found_pixels_go_to_the_nearest_vessel() -> None:
     true = bars((20, 20, 30, 220), (70, 20, 80, 220))
-    vessels, finds = compare(shapes(true), shapes(true), [None, None], 1.0)
+    vessels, findings = compare(shapes(true), shapes(true), [None, None], 1.0)
     assert [vessel.dice for vessel in vessels] == [1.0, 1.0]
     assert [vessel.hd95_mm for vessel in vessels] == [0.0, 0.0]
-    assert not any(find.false for find in finds)
+    assert not any(finding.false for finding in findings)
     assert compare([], [], [], 1.0) == ([], [])
 
 

@@ -199,8 +199,8 @@ def categories(sample: Sample) -> Figures:
 def confusion(sample: Sample) -> npt.NDArray[np.int_]:
     """Count women by true category (rows) and found category (columns), of those with both."""
     true, found = sample.women["true_category"], sample.women["category"]
-    size = len(CATEGORIES)
-    return np.bincount(size * true[true >= 0] + found[true >= 0], minlength=size**2).reshape(size, size)
+    count = len(CATEGORIES)
+    return np.bincount(count * true[true >= 0] + found[true >= 0], minlength=count**2).reshape(count, count)
 
 
 def of_stratum(sample: Sample) -> Figures:

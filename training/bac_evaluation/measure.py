@@ -11,15 +11,15 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_evaluation.dataset import View
-from bac_evaluation.served import look, served_vessels, spacing_of
+from bac_evaluation.served import Segmented, segment_view
 from bac_evaluation.settings import Settings
-from bac_evaluation.vessels.finds import Finds, judge_finds
+from bac_evaluation.vessels.findings import Findings, judge_findings
 from bac_evaluation.vessels.froc import Candidate, score_vessels
 from bac_evaluation.vessels.geometry import Shape, near, shape_of, shapes_of
 from bac_evaluation.vessels.matching import TOLERANCE_MM, FoundVessel, TrueVessel, compare, share_masses
-from bac_imaging.errors import CATALOGUE, ImagingError
-from bac_imaging.pipeline import Prepared, Quantified, quantify
+from bac_imaging.pipeline import Quantified
 from bac_imaging.vessels.find import PostProcessing
+from bac_terms.errors import FailedError, RefusedError, internal
 from bac_training.data.sources import read_mask
 from bac_training.errors import TrainingError
 from bac_training.network.backends import Segmenter
@@ -28,7 +28,6 @@ from bac_training.network.metrics import Overlap
 __all__ = ["SURFACE_MM", "Row", "measure"]
 
 BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float32]
 
 SURFACE_MM = 0.2
 _TINY = 1e-6
@@ -77,7 +76,7 @@ class Row:
         Everything that a looser rule would take for a vessel, with its score.
     vessel_scores : list of float
         For each true vessel the score down to which candidates must be taken to find it, 0 where none does.
-    finds : Finds or None
+    findings : Findings or None
         What was found, one by one, for probabilities; None of an image that was refused or failed.
     """
 
@@ -91,7 +90,7 @@ class Row:
     found_vessels: list[FoundVessel] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     vessel_scores: list[float] = field(default_factory=list)
-    finds: Finds | None = None
+    findings: Findings | None = None
 
     @property
     def is_true(self) -> bool:
@@ -100,7 +99,9 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        return {**asdict(self), "finds": None if self.finds is None else self.finds.to_dict()}
+        row = asdict(self)
+        del row["findings"]
+        return {**row, "finds": None if self.findings is None else self.findings.to_dict()}
 
     @classmethod
     def from_dict(cls, row: dict[str, Any]) -> Row:
@@ -116,7 +117,7 @@ class Row:
             found_vessels=[FoundVessel(**vessel) for vessel in row["found_vessels"]],
             candidates=[Candidate(**candidate) for candidate in row["candidates"]],
             vessel_scores=row["vessel_scores"],
-            finds=None if row["finds"] is None else Finds.from_dict(row["finds"]),
+            findings=None if row["finds"] is None else Findings.from_dict(row["finds"]),
         )
 
 
@@ -146,21 +147,22 @@ def measure(folder: Path, view: View, segmenter: Segmenter, settings: Settings) 
     """
     true = read_mask(folder / view.mask)
     try:
-        prepared, tiles, stitched = look(folder, view, segmenter)
-        result = quantify(tiles, prepared.signal, prepared.context, settings.parameters(), settings.fitted())
-    except ImagingError as error:
+        image = segment_view(folder, view, segmenter)
+        result = image.quantify(settings.parameters(), settings.fitted())
+    except (RefusedError, FailedError) as error:
         refusal = {"status": error.status, "code": error.code, "reason": error.reason}
         return _unmeasured(view, true, refusal)
     except Exception as error:
         # A fault of the pipeline is a failed image here as it is in serving; the report counts it by name.
-        fault = f"{CATALOGUE['BAC-INTERNAL'].meaning} ({type(error).__name__})"
-        return _unmeasured(view, true, {"status": "failed", "code": "BAC-INTERNAL", "reason": fault})
+        fault = internal(error)
+        refusal = {"status": fault.status, "code": fault.code, "reason": fault.message}
+        return _unmeasured(view, true, refusal)
     if true.shape != result.mask.shape:
         raise TrainingError(
             f"{view.mask} has {_size(true)} pixels, its image {_size(result.mask)}; "
             "write the mask in the image's stored matrix"
         )
-    return _compare(view, true, prepared, stitched, result, settings)
+    return _compare(view, true, image, result, settings)
 
 
 def _unmeasured(view: View, true: BoolArray, refusal: dict[str, Any]) -> Row:
@@ -182,14 +184,12 @@ def _unmeasured(view: View, true: BoolArray, refusal: dict[str, Any]) -> Row:
 def _compare(
     view: View,
     true: BoolArray,
-    prepared: Prepared,
-    stitched: FloatArray,
+    image: Segmented,
     result: Quantified,
     settings: Settings,
 ) -> Row:
-    context = prepared.context
-    spacing = (float(context["pixel_spacing_mm"][0]), float(context["pixel_spacing_mm"][1]))
-    magnification = view.magnification if view.arteries else float(context["magnification"])
+    spacing = image.context.pixel_spacing_mm
+    magnification = view.magnification if view.arteries else image.context.magnification
     true_shapes, found_shapes = (shapes_of(mask, spacing, _BRIDGE_MM) for mask in (true, result.mask))
     true_vessels, found_vessels = compare(
         true_shapes, found_shapes, _masses(view, true_shapes), magnification
@@ -199,10 +199,10 @@ def _compare(
     step = float(np.sqrt(spacing[0] * spacing[1]))
     off = ~near(found_px, true_px, TOLERANCE_MM)
     pixel_mm2 = spacing[0] * spacing[1] / magnification**2
-    candidates, scores = score_vessels(true_shapes, _candidates(prepared, stitched, settings.parameters()))
+    candidates, scores = score_vessels(true_shapes, _candidates(image, settings.parameters()))
     return Row(
         path=view.path,
-        result=result.report,
+        result=result.report.to_dict(),
         overlap=Overlap.of(result.mask, true),
         line=_near(true_line, true_px, found_line, found_px, TOLERANCE_MM, step),
         surface=_near(true_border, true_border, found_border, found_border, SURFACE_MM),
@@ -211,13 +211,11 @@ def _compare(
         found_vessels=found_vessels,
         candidates=candidates,
         vessel_scores=scores,
-        finds=judge_finds(result, spacing, pixel_mm2, true_px, true_line, step),
+        findings=judge_findings(result, spacing, pixel_mm2, true_px, true_line, step),
     )
 
 
-def _candidates(
-    prepared: Prepared, stitched: FloatArray, parameters: PostProcessing
-) -> list[tuple[Shape, float]]:
+def _candidates(image: Segmented, parameters: PostProcessing) -> list[tuple[Shape, float]]:
     """Return the core of everything that might be a vessel, each with its score.
 
     The score is the factor by which the demands on area, length and elongation could be raised together
@@ -225,8 +223,8 @@ def _candidates(
     """
     core = parameters.core
     loose = PostProcessing(core, core, core, min_area_mm2=0.5, min_length_mm=1.0, min_elongation=1.0)
-    spacing_mm = spacing_of(prepared)
-    found = served_vessels(prepared, stitched, loose)
+    spacing_mm = image.context.working_spacing_mm
+    found = image.vessels(loose)
     candidates = []
     for number, box in enumerate(ndimage.find_objects(found.zones), start=1):
         piece = found.mask[box] & (found.zones[box] == number)
@@ -237,7 +235,7 @@ def _candidates(
             length / max(parameters.min_length_mm, _TINY),
             length**2 / area / max(parameters.min_elongation, _TINY),
         )
-        peak = float(stitched[box][piece].max())
+        peak = float(image.probability[box][piece].max())
         if peak < parameters.seed:
             score = min(score, peak / parameters.seed)
         candidates.append((shape_of(piece, spacing_mm, (box[0].start, box[1].start)), score))

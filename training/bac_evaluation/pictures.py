@@ -12,9 +12,9 @@ from scipy import ndimage
 
 from bac_evaluation.dataset import Dataset, View
 from bac_evaluation.measure import Row
-from bac_evaluation.served import look
+from bac_evaluation.served import segment_view
 from bac_evaluation.settings import Settings
-from bac_imaging.pipeline import quantify, to_working_mask
+from bac_imaging.pipeline import to_working_mask
 from bac_training.data.sources import read_mask
 from bac_training.network.backends import Segmenter
 
@@ -30,24 +30,10 @@ _TRUE, _FOUND = (255, 210, 0), (0, 220, 255)
 
 
 def choose(dataset: Dataset, rows: Mapping[str, Row], count: int) -> tuple[list[Case], list[Case]]:
-    """Choose the best and the worst cases by the Dice of the whole image.
+    """Choose the best and worst cases by the Dice of the whole image, at most `count` each, none as both.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        Images.
-    rows : mapping of str to Row
-        Measurements by the image's path.
-    count : int
-        How many of either kind at most; no case is both.
-
-    Returns
-    -------
-    list of (View, Row)
-        Images with BAC, the best first.
-    list of (View, Row)
-        Images with BAC or with something found, the worst first; among those where all is wrong the one with
-        the larger area.
+    The best are images with BAC, the worst those with BAC or with something found; among images where all is
+    wrong the one with the larger area.
     """
     cases = [(view, rows[view.path]) for view in dataset.views]
     shown = [case for case in cases if case[1].overlap.true + case[1].overlap.found > 0]
@@ -90,10 +76,10 @@ def draw(
         # What failed once would fail again, and here the report would go with it.
         if row.result["status"] != "ok":
             continue
-        prepared, tiles, _ = look(dataset.folder, view, segmenter)
-        result = quantify(tiles, prepared.signal, prepared.context, settings.parameters())
+        image = segment_view(dataset.folder, view, segmenter)
+        result, prepared = image.quantify(settings.parameters()), image.prepared
         true, found = (
-            to_working_mask(mask, prepared.context)
+            to_working_mask(mask, image.context)
             for mask in (read_mask(dataset.folder / view.mask), result.mask)
         )
         path = name(number)
@@ -149,8 +135,8 @@ def to_grey(window: npt.NDArray[np.float32], breast: BoolArray) -> npt.NDArray[n
 def _caption(view: View, row: Row) -> tuple[str, str]:
     masses = (view.mass_mg, row.result.get("calcium_mass_mg"))
     true, measured = ("-" if mass is None else f"{mass:.1f} mg" for mass in masses)
-    said = " ".join(word for word in (view.laterality, view.view, view.look) if word)
-    first = f"Dice {row.overlap.dice:.3f}; true {true}, measured {measured}; {said}"
+    view_label = " ".join(word for word in (view.laterality, view.view, view.look) if word)
+    first = f"Dice {row.overlap.dice:.3f}; true {true}, measured {measured}; {view_label}"
     return first, "truth yellow, result blue; research use only"
 
 

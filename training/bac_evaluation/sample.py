@@ -232,8 +232,8 @@ def _unit(
 
 def _result(view: View, row: Row) -> ImageResult:
     """Read the result; an image that does not say its side and view is taken for what the list says."""
-    known = {"laterality": view.laterality, "view": view.view}
-    given = {name: row.result.get(name) or value for name, value in known.items()}
+    listed = {"laterality": view.laterality, "view": view.view}
+    given = {name: row.result.get(name) or value for name, value in listed.items()}
     return ImageResult.from_report({**row.result, **given})
 
 

@@ -121,11 +121,11 @@ def _binned(
 
 
 def _holding(kinds: Sequence[frozenset[str] | None]) -> list[tuple[str, BoolArray]]:
-    known = [kind for kind in kinds if kind is not None]
-    if not any(known):
+    stated = [kind for kind in kinds if kind is not None]
+    if not any(stated):
         return []
     parts: list[tuple[str, Callable[[frozenset[str]], bool]]] = [("none", lambda held: not held)]
-    parts += [(name, _holds(name)) for name in sorted(frozenset().union(*known))]
+    parts += [(name, _holds(name)) for name in sorted(frozenset().union(*stated))]
     found = [(name, np.array([kind is not None and test(kind) for kind in kinds])) for name, test in parts]
     return [(name, kept) for name, kept in found if kept.any()]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bac_imaging.errors import CATALOGUE, ImagingError
+from bac_terms.errors import BacctlError
 
 __all__ = ["DataSetError", "TrainingError", "refusal"]
 
@@ -16,12 +16,9 @@ _ADVICE = {
 }
 
 
-def refusal(error: ImagingError) -> str:
+def refusal(error: BacctlError) -> str:
     """Say in one line, with its code, why an image cannot be trained on and what to do."""
-    if error.code not in _ADVICE:
-        return str(error)
-    found = error.args[1] or CATALOGUE[error.code].meaning
-    return f"{error.code}: {found}; {_ADVICE[error.code]}"
+    return f"{error.code}: {error.message}; {_ADVICE.get(error.code, error.hint)}"
 
 
 class TrainingError(Exception):
@@ -31,17 +28,8 @@ class TrainingError(Exception):
 class DataSetError(TrainingError):
     """A data set has faults; the message is one line that counts them, then one line for each.
 
-    Parameters
-    ----------
-    problems : sequence of str
-        One line each: the file, what is wrong, what to do. The first twenty are written into the message.
-    consequence : str
-        What was therefore not done.
-
-    Attributes
-    ----------
-    problems : tuple of str
-        All of them.
+    `problems` are one line each: the file, what is wrong, what to do. The first twenty are written into the
+    message, with the `consequence`: what was therefore not done.
     """
 
     def __init__(self, problems: Sequence[str], consequence: str = "nothing was trained") -> None:
@@ -49,9 +37,14 @@ class DataSetError(TrainingError):
         self.problems = tuple(problems)
         self._consequence = consequence
 
-    def __str__(self) -> str:
+    @property
+    def lines(self) -> list[str]:
+        """What the message says, a line each."""
         count = len(self.problems)
         lines = [f"{count} problem{'s' * (count != 1)} in the data; {self._consequence}", *self.problems]
         if count > _MOST_NAMED:
             lines[1 + _MOST_NAMED :] = [f"and {count - _MOST_NAMED} more"]
-        return "\n".join(lines)
+        return lines
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.grid.film_edges import film_edges, trim_frame
 from bac_imaging.grid.levels import air_and_tissue, hull_area
 from bac_imaging.grid.working_grid import WORKING_SPACING_MM, resample_linear, resample_valid
+from bac_terms.errors import RefusedError
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -20,8 +20,8 @@ EDGE_MARGIN_MM = 2.0
 """Taken off at the border of the image or film, where the film's edge makes bright lines."""
 
 _COARSE_MM = 0.8
-_EDGE_SHARE = 0.12  # of the step from air to tissue: where the breast starts
-_STRIP_SHARE = 0.5  # of the same step: film edges are as bright as tissue, the haze beside them is not
+_EDGE_FRACTION = 0.12  # of the step from air to tissue: where the breast starts
+_STRIP_FRACTION = 0.5  # of the same step: film edges are as bright as tissue, the haze beside them is not
 _LABEL_RADIUS_MM = 2.5  # anything narrower than twice this is lettering, a marker or a paddle's edge
 _SMOOTH_RADIUS_MM = 5.0
 _RIBBON_RADIUS_MM = 5.0
@@ -29,7 +29,7 @@ _MIN_AREA_MM2 = 600.0
 _MIN_SOLIDITY = 0.75
 _MAX_HOLES = 0.05  # of the breast, at the level of air
 _MAX_FAR_CONTACT = 0.3  # of the side opposite the chest wall
-_PADDED_SHARE = 0.05  # of the field: more padding than this has replaced air
+_PADDED_FRACTION = 0.05  # of the field: more padding than this has replaced air
 _NOISE_FACTOR = 3.0  # the coarse image of pure noise varies by its fine SD over the cell's edge in pixels
 
 
@@ -68,7 +68,7 @@ def find_breast(signal: FloatArray, valid: BoolArray, *, is_digital: bool = Fals
     if not (usable & field).any():
         raise _not_found()
     darkest = _darkest(coarse[usable & field])
-    if (field & ~usable).sum() > _PADDED_SHARE * field.sum():
+    if (field & ~usable).sum() > _PADDED_FRACTION * field.sum():
         coarse = np.maximum(coarse, darkest)
     coarse, usable = np.where(usable, coarse, darkest), field
     smooth = _smooth(coarse, usable)
@@ -79,10 +79,10 @@ def find_breast(signal: FloatArray, valid: BoolArray, *, is_digital: bool = Fals
         breast = usable
     else:
         air, tissue, noise = levels
-        threshold = max(air + _EDGE_SHARE * (tissue - air), air + 5.0 * noise)
+        threshold = max(air + _EDGE_FRACTION * (tissue - air), air + 5.0 * noise)
         above = (smooth > threshold) & usable
         if not is_digital:
-            usable = usable & ~film_edges(smooth > air + _STRIP_SHARE * (tissue - air), usable, _COARSE_MM)
+            usable = usable & ~film_edges(smooth > air + _STRIP_FRACTION * (tissue - air), usable, _COARSE_MM)
         breast = _largest(_open(above & usable, usable, _LABEL_RADIUS_MM))
         breast = ndimage.binary_fill_holes(breast) & usable
         breast = _open(_close(breast, usable, _SMOOTH_RADIUS_MM), usable, _SMOOTH_RADIUS_MM)

@@ -9,7 +9,7 @@ from scipy import ndimage
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
-_MIN_AIR_SHARE = 0.005
+_MIN_AIR_FRACTION = 0.005
 _MAX_AIR_SPREAD = 0.15  # of the step from air to tissue
 
 
@@ -20,12 +20,12 @@ def otsu(values: FloatArray) -> tuple[float, float]:
         return float(low), 0.0
     counts, edges = np.histogram(np.clip(values, low, high), bins=256)
     centres = (edges[:-1] + edges[1:]) / 2
-    share = counts / counts.sum()
-    below = np.cumsum(share)[:-1]
-    mass = np.cumsum(share * centres)
+    frequency = counts / counts.sum()
+    below = np.cumsum(frequency)[:-1]
+    mass = np.cumsum(frequency * centres)
     mean = mass[-1]
     between = (mean * below - mass[:-1]) ** 2 / np.maximum(below * (1 - below), 1e-12)
-    variance = float((share * (centres - mean) ** 2).sum())
+    variance = float((frequency * (centres - mean) ** 2).sum())
     # The valley between two far classes is flat: its middle, not its first bin, is the threshold.
     best = np.flatnonzero(between >= between.max() * (1 - 1e-6))
     return float(edges[1 + int(best.mean())]), float(between.max()) / max(variance, 1e-20)
@@ -43,7 +43,7 @@ def air_and_tissue(values: FloatArray) -> tuple[float, float, float] | None:
         threshold, _ = otsu(lower)
         air = lower[lower <= threshold]
         tissue = lower[lower > threshold]
-        if air.size < _MIN_AIR_SHARE * values.size or tissue.size < 0.02 * values.size:
+        if air.size < _MIN_AIR_FRACTION * values.size or tissue.size < 0.02 * values.size:
             break
         level, above = float(np.median(air)), float(np.median(tissue))
         noise = 1.4826 * float(np.median(np.abs(air - level)))

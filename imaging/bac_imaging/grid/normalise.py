@@ -34,8 +34,8 @@ def _coarse(array: FloatArray, factor: int) -> FloatArray:
 def _masked_mean(masked: FloatArray, weight: FloatArray, sigma: float) -> FloatArray:
     """Gaussian mean of values that are already 0 outside the mask."""
     total = ndimage.gaussian_filter(masked, sigma, mode="constant", truncate=3.0)
-    share = ndimage.gaussian_filter(weight, sigma, mode="constant", truncate=3.0)
-    mean: FloatArray = np.divide(total, share, out=np.zeros_like(total), where=share > 1e-4)
+    coverage = ndimage.gaussian_filter(weight, sigma, mode="constant", truncate=3.0)
+    mean: FloatArray = np.divide(total, coverage, out=np.zeros_like(total), where=coverage > 1e-4)
     return mean
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.errors import RefusedError
+from bac_terms.errors import RefusedError
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -112,7 +112,7 @@ def _weights() -> FloatArray:
     return np.outer(ramp, ramp).astype(np.float32)
 
 
-def stitch(tiles: FloatArray, origins: IntArray, shape: tuple[int, int]) -> FloatArray:
+def stitch_tiles(tiles: FloatArray, origins: IntArray, shape: tuple[int, int]) -> FloatArray:
     """Put tiles together, blending where they overlap.
 
     Parameters

@@ -59,21 +59,10 @@ def working_shape(
 def working_spacing(
     shape: tuple[int, int], spacing_mm: tuple[float, float], grid: tuple[int, int]
 ) -> tuple[float, float]:
-    """Exact spacing of a working grid; close to `WORKING_SPACING_MM`.
+    """Return the exact spacing of a working grid in mm, (between rows, between columns).
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Rows and columns of the stored matrix.
-    spacing_mm : tuple of float
-        Its spacing in mm, (between rows, between columns).
-    grid : tuple of int
-        Rows and columns of the working grid, from `working_shape`.
-
-    Returns
-    -------
-    tuple of float
-        Spacing of the working grid in mm, (between rows, between columns).
+    Close to `WORKING_SPACING_MM`. `shape` and `spacing_mm` are those of the stored matrix, `grid` is from
+    `working_shape`.
     """
     return spacing_mm[0] * shape[0] / grid[0], spacing_mm[1] * shape[1] / grid[1]
 
@@ -175,10 +164,10 @@ def resample_valid(
     """
     if valid.all():
         return resample_area(array, out_shape), np.ones(out_shape, dtype=bool)
-    share = resample_area(valid, out_shape)
+    coverage = resample_area(valid, out_shape)
     total = resample_area(np.where(valid, array, np.float32(0)), out_shape)
-    signal = np.divide(total, share, out=np.zeros_like(total), where=share > 0)
-    return signal, share >= 0.5
+    signal = np.divide(total, coverage, out=np.zeros_like(total), where=coverage > 0)
+    return signal, coverage >= 0.5
 
 
 def resample_linear(
@@ -236,18 +225,5 @@ def window_of(mask: BoolArray, margin: int, out_shape: tuple[int, ...] | None = 
 
 
 def to_working(mask: BoolArray, out_shape: tuple[int, ...]) -> BoolArray:
-    """Carry a mask of the stored matrix to the working grid.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (rows, columns)
-        Mask on the stored matrix.
-    out_shape : tuple of int
-        Shape of the working grid.
-
-    Returns
-    -------
-    ndarray of bool, shape `out_shape`
-        True where at least half of the cell is in the mask.
-    """
+    """Return a mask, (rows, columns), on the working grid: True where at least half of the cell is in it."""
     return np.asarray(resample_area(mask, out_shape) >= 0.5)

@@ -13,7 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
+
+from bac_imaging.context import Context
+from bac_terms.report import AreaEstimate
 
 Level = Literal["view", "breast", "woman"]
 
@@ -71,7 +74,7 @@ class AreaFit:
     spacing_mm: tuple[float, float]
     levels: Mapping[str, AreaDensity]
 
-    def estimate(self, area_mm2: float, level: Level) -> dict[str, Any] | None:
+    def estimate(self, area_mm2: float, level: Level) -> AreaEstimate | None:
         """Estimate the mass of calcium from the area alone.
 
         Parameters
@@ -84,10 +87,9 @@ class AreaFit:
 
         Returns
         -------
-        dict or None
-            ``central_mg``, ``interval_mg`` (95 %), ``basis`` and ``fit``, the name of this fit; 0 mg for no
-            area. The interval of an area smaller than all that it was fitted on runs from 0 to the upper end
-            of the smallest. None for an area larger than all.
+        AreaEstimate or None
+            With the name of this fit; 0 mg for no area. The interval of an area smaller than all that it was
+            fitted on runs from 0 to the upper end of the smallest. None for an area larger than all.
         """
         density = self.levels[level]
         if area_mm2 > density.most_mm2:
@@ -95,20 +97,18 @@ class AreaFit:
         low, high = density.low_mg_per_mm2 * area_mm2, density.high_mg_per_mm2 * area_mm2
         if 0.0 < area_mm2 < density.least_mm2:
             low, high = 0.0, density.high_mg_per_mm2 * density.least_mm2
-        return {
-            "central_mg": round(density.central_mg_per_mm2 * area_mm2, 4),
-            "interval_mg": [round(low, 4), round(high, 4)],
-            "basis": "area",
-            "fit": self.name,
-        }
+        central = round(density.central_mg_per_mm2 * area_mm2, 4)
+        return AreaEstimate(central, (round(low, 4), round(high, 4)), "area", self.name)
 
-    def fits(self, context: Mapping[str, Any]) -> bool:
+    def fits(self, context: Context, weights_sha256: str) -> bool:
         """Tell whether an image is of the kind that this was fitted on.
 
         Parameters
         ----------
-        context : mapping
-            Context of the image, with the ``weights_sha256`` of the network that looks at it.
+        context : Context
+            Of the image.
+        weights_sha256 : str
+            Digest of the network that measured its area.
 
         Returns
         -------
@@ -119,33 +119,35 @@ class AreaFit:
         least, most = self.spacing_mm
         return (
             bool(self.levels)
-            and context["presentation_intent"] == "FOR PRESENTATION"
-            and context["view"] in ("CC", "MLO")
-            and context["weights_sha256"] == self.weights_sha256
-            and all(0.99 * least <= mm <= 1.01 * most for mm in context["pixel_spacing_mm"])
-            and not _OUTSIDE & {warning["code"] for warning in context["warnings"]}
+            and context.presentation_intent == "FOR PRESENTATION"
+            and context.view in ("CC", "MLO")
+            and weights_sha256 == self.weights_sha256
+            and all(0.99 * least <= mm <= 1.01 * most for mm in context.pixel_spacing_mm)
+            and not _OUTSIDE & {warning.code for warning in context.warnings}
         )
 
 
-def estimate_of(context: Mapping[str, Any], area_mm2: float) -> dict[str, Any] | None:
+def estimate_of(context: Context, weights_sha256: str | None, area_mm2: float) -> AreaEstimate | None:
     """Estimate the calcium mass of one image from its area.
 
     Parameters
     ----------
-    context : mapping
-        Context of the image. Without the ``weights_sha256`` of the network that looked at it there is none.
+    context : Context
+        Of the image.
+    weights_sha256 : str or None
+        Digest of the network that measured its area. Without it there is no estimate.
     area_mm2 : float
         Area of calcified artery, in its plane.
 
     Returns
     -------
-    dict or None
+    AreaEstimate or None
         As of `AreaFit.estimate`; None for an image that the fit does not hold for.
     """
-    if "weights_sha256" not in context:
+    if weights_sha256 is None:
         return None
     fit = area_fit()
-    return fit.estimate(area_mm2, "view") if fit.fits(context) else None
+    return fit.estimate(area_mm2, "view") if fit.fits(context, weights_sha256) else None
 
 
 def read_fit(text: str) -> AreaFit:

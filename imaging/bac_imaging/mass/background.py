@@ -146,9 +146,9 @@ def _spread(
 ) -> float | None:
     """Spread of the tissue beside the vessel about its own fit, smoothed over 0.5 mm; None without any."""
     sigma = 2.5 / _STEP
-    share = ndimage.gaussian_filter(weight, sigma)
+    coverage = ndimage.gaussian_filter(weight, sigma)
     smooth = np.divide(
-        ndimage.gaussian_filter(total, sigma), share, out=np.zeros_like(share), where=share > 0.2
+        ndimage.gaussian_filter(total, sigma), coverage, out=np.zeros_like(coverage), where=coverage > 0.2
     )
     ring = ndimage.binary_dilation(target, iterations=8) & (weight == 1.0)
     places = np.argwhere(ring)

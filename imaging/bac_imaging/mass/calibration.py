@@ -16,9 +16,9 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.errors import Notice
 from bac_imaging.mass.blur import NO_BLUR, Blur
-from bac_imaging.read.attributes.beam import PHOTON_COUNTING, Beam
+from bac_terms.beam import PHOTON_COUNTING, Beam
+from bac_terms.notices import Notice
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bac_imaging.mass.calibration import Calibration
-from bac_imaging.mass.measure import VesselMass
+from bac_imaging.mass.weigh import VesselMass
 
 
 @dataclass(frozen=True)
@@ -111,5 +111,5 @@ def mass_interval(
     background = math.hypot(*(v.background_sd_mg for v in vessels)) if vessels else 0.0
     half = _COVERAGE * math.hypot(relative * mass, soft, blur, background)
     # Contrast is diluted by whatever part of the stored value is no exposure, at most by half.
-    share = 0.0 if level_dn is None else min(budget.offset_dn / max(level_dn, 1.0), 0.5)
-    return max(0.0, mass - half), mass + math.hypot(half, share / (1.0 - share) * mass)
+    offset_fraction = 0.0 if level_dn is None else min(budget.offset_dn / max(level_dn, 1.0), 0.5)
+    return max(0.0, mass - half), mass + math.hypot(half, offset_fraction / (1.0 - offset_fraction) * mass)

@@ -3,10 +3,10 @@
 They are thin, long and bright, as a calcified artery is, but no artery holds more calcium than solid
 hydroxyapatite from wall to wall. Calcified arteries stay far below: bone, which holds a third of that, is
 as dense as plaques get, and the lumen is blood. Where only the walls were outlined, though, a wall seen
-edge-on is as deep as the artery and not as it is wide: a find has to be denser than such a wall too.
+edge-on is as deep as the artery and not as it is wide: a finding has to be denser than such a wall too.
 
-Metal that touches an artery, such as a clip on it, is one find with it and together they may weigh less than
-either bound. It is not told apart, but a place that is denser than any wall gives it away.
+Metal that touches an artery, such as a clip on it, is one finding with it and together they may weigh less
+than either bound. The two are not separated, but a place that is denser than any wall gives the metal away.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_imaging.grid.working_grid import window_of
-from bac_imaging.mass.measure import VesselMass, most_calcium
+from bac_imaging.mass.weigh import VesselMass, most_calcium
 from bac_imaging.vessels.find import Segmentation
 
 # mg/mm2 of a wall of 0.4 mm round a lumen of 3 mm, half as dense as solid salt: 1.00 over the whole wall seen
@@ -35,7 +35,7 @@ _ASSUMED_SCALE = 2.2
 
 
 def find_metal(
-    found: Segmentation,
+    segmentation: Segmentation,
     masses: Sequence[VesselMass],
     spacing_mm: tuple[float, float],
     magnification: float,
@@ -46,7 +46,7 @@ def find_metal(
 
     Parameters
     ----------
-    found : Segmentation
+    segmentation : Segmentation
         Vessels.
     masses : sequence of VesselMass
         What each would hold if it were calcium.
@@ -64,11 +64,13 @@ def find_metal(
     """
     pixel_area = spacing_mm[0] * spacing_mm[1] / magnification**2
     # Of the cores: a halo of doubt around a wire must not make room for calcium.
-    counts = np.bincount(found.zones[found.core], minlength=len(found.lengths_mm) + 1)[1:]
+    counts = np.bincount(segmentation.zones[segmentation.core], minlength=len(segmentation.lengths_mm) + 1)[
+        1:
+    ]
     slack = 1.0 if scale_known else _ASSUMED_SCALE
     metal = []
     for number, (count, length, mass) in enumerate(
-        zip(counts, found.lengths_mm, masses, strict=True), start=1
+        zip(counts, segmentation.lengths_mm, masses, strict=True), start=1
     ):
         area = float(count) * pixel_area
         most = max(most_calcium(area, length / magnification), _DENSEST_MG_PER_MM2 * area)
@@ -78,7 +80,7 @@ def find_metal(
 
 
 def find_touched(
-    found: Segmentation,
+    segmentation: Segmentation,
     density: npt.NDArray[np.float32],
     spacing_mm: tuple[float, float],
     *,
@@ -88,7 +90,7 @@ def find_touched(
 
     Parameters
     ----------
-    found : Segmentation
+    segmentation : Segmentation
         Vessels.
     density : ndarray of float32, shape (h, w)
         Calcium in mg/mm2 on the working grid, were it calcium.
@@ -105,9 +107,9 @@ def find_touched(
     most = (1.0 if scale_known else _ASSUMED_SCALE) * _DENSEST_PLACE_MG_PER_MM2
     size = [max(1, round(_PLACE_MM / spacing)) for spacing in spacing_mm]
     numbers = []
-    for number, box in enumerate(ndimage.find_objects(found.zones), start=1):
+    for number, box in enumerate(ndimage.find_objects(segmentation.zones), start=1):
         if box is not None:
-            own = np.where(found.zones[box] == number, density[box], np.float32(0))
+            own = np.where(segmentation.zones[box] == number, density[box], np.float32(0))
             # Behind dense plaques little is left of the beam, and noise makes single pixels of it far too
             # dense: half of the place has to be. The mean only says where to look, as medians take long.
             near = window_of(ndimage.uniform_filter(own, size, mode="constant") > most, max(size))

@@ -31,25 +31,10 @@ def primary_signal(
     spacing_mm: tuple[float, float],
     window: Window,
 ) -> Primary:
-    """Give minus the logarithm of the primary exposure, as a detector without blur would have seen it.
+    """Return minus the logarithm of the primary exposure, as a detector without blur would have seen it.
 
-    Parameters
-    ----------
-    signal : ndarray of float32, shape (h, w)
-        Minus the logarithm of exposure, on the working grid.
-    breast : ndarray of bool, shape (h, w)
-        Breast mask.
-    calibration : Calibration
-        Scatter and blur of the exposure.
-    spacing_mm : tuple of float
-        Working spacing at the detector, (between rows, between columns), in mm.
-    window : tuple of slice
-        Where to sharpen: the vessels and their surroundings.
-
-    Returns
-    -------
-    Primary
-        Signal, and the part of it that comes from sharpening: 0 outside `window`.
+    It is sharpened in `window` alone, which holds the vessels and their surroundings. `spacing_mm` is that of
+    the working grid at the detector.
     """
     inside = signal[breast] if breast.any() else np.zeros(1, dtype=np.float32)
     # About 1 within the breast, whatever the zero. Air counts as no brighter than the thinnest tissue is:

@@ -29,7 +29,7 @@ hit. In mammography scatter reaches about 2 cm; only how far the ratio follows t
 _CELL_MM = 2.0
 _BORDER_MM = 5.0  # the breast mask keeps off the image's border: a breast this near to it goes on beyond it
 _RIM_MM = 15.0  # from the skin on, a breast that is round at its edge has most of its thickness
-_FATTEST_SHARE = 0.3  # of what lies deeper: beyond it, it lets through what full thickness of fat does
+_FATTEST_FRACTION = 0.3  # of what lies deeper: beyond it, it lets through what full thickness of fat does
 _STEPS = 8  # each leaves less than ratio / (1 + ratio) of the error, mostly a tenth
 
 
@@ -68,8 +68,8 @@ def scattered(
         max(1, round(exposure.shape[1] * spacing_mm[1] / _CELL_MM)),
     )
     total = resample_area(np.where(breast, exposure, np.float32(0)), shape).astype(np.float64)
-    share = resample_area(breast, shape).astype(np.float64)
-    rows, columns = (np.flatnonzero((share > 0.5).any(axis=axis)) for axis in (1, 0))
+    coverage = resample_area(breast, shape).astype(np.float64)
+    rows, columns = (np.flatnonzero((coverage > 0.5).any(axis=axis)) for axis in (1, 0))
     if rows.size == 0:
         return np.zeros_like(exposure)
     box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
@@ -78,14 +78,14 @@ def scattered(
     sides = [
         (part.start <= border, part.stop >= size - border) for part, size in zip(box, shape, strict=True)
     ]
-    cells, inside = total[box], share[box]
+    cells, inside = total[box], coverage[box]
     deep = _deep(inside > 0.5, sides)
     primary = cells / (1.0 + ratio)
     for _ in range(_STEPS):
-        source = primary * _share_of_thickness(primary, inside, deep, full_signal)
+        source = primary * _thickness_fraction(primary, inside, deep, full_signal)
         haze = ratio * inside * _spread(source, sides, reach)[reach:-reach, reach:-reach]
         primary = np.divide(cells * primary, primary + haze, out=np.zeros_like(cells), where=cells > 0)
-    source = primary * _share_of_thickness(primary, inside, deep, full_signal)
+    source = primary * _thickness_fraction(primary, inside, deep, full_signal)
     haze = ratio * _spread(source, sides, reach)
     whole = np.pad(haze, [(part.start, size - part.stop) for part, size in zip(box, shape, strict=True)])
     middle = whole[reach:-reach, reach:-reach]
@@ -105,16 +105,16 @@ def _deep(within: BoolArray, sides: list[tuple[bool, bool]]) -> BoolArray:
     return deep if deep.any() else within
 
 
-def _share_of_thickness(
+def _thickness_fraction(
     primary: DoubleArray, inside: DoubleArray, deep: BoolArray, full_signal: float
 ) -> DoubleArray:
     """Tell from the primary radiation what share of the full thickness each cell has, 0 to 1."""
-    level = float(np.quantile(primary[deep], 1.0 - _FATTEST_SHARE))
+    level = float(np.quantile(primary[deep], 1.0 - _FATTEST_FRACTION))
     # A cell on the outline is covered in part.
     covered = np.divide(primary, inside, out=np.zeros_like(primary), where=inside > 0.05)
     brighter = np.log(np.maximum(covered / max(level, 1e-12), 1.0))
-    share: DoubleArray = np.clip(1.0 - brighter / full_signal, 0.0, 1.0)
-    return share
+    fraction: DoubleArray = np.clip(1.0 - brighter / full_signal, 0.0, 1.0)
+    return fraction
 
 
 def _spread(primary: DoubleArray, sides: list[tuple[bool, bool]], reach: int) -> DoubleArray:
@@ -130,16 +130,5 @@ def _spread(primary: DoubleArray, sides: list[tuple[bool, bool]], reach: int) ->
 
 
 def without_scatter(exposure: FloatArray, scatter: FloatArray) -> FloatArray:
-    """Subtract scatter, leaving at least a little: noise and metal must not make an exposure negative.
-
-    Parameters
-    ----------
-    exposure, scatter : ndarray of float32, shape (h, w)
-        Exposure and the scattered part of it.
-
-    Returns
-    -------
-    ndarray of float32, shape (h, w)
-        Primary exposure.
-    """
+    """Subtract scatter, leaving at least a little: noise and metal must not make an exposure negative."""
     return np.maximum(exposure - scatter, np.float32(0.05) * exposure)

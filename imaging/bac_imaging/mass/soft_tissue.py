@@ -71,8 +71,8 @@ class TissueScale:
         """
         if self.fat_signal is None:
             return np.full(signal.shape, self.usual)
-        share: DoubleArray = np.clip((signal - self.fat_signal) / self.full_signal, 0.0, 1.0)
-        return share
+        gland_fraction: DoubleArray = np.clip((signal - self.fat_signal) / self.full_signal, 0.0, 1.0)
+        return gland_fraction
 
 
 def tissue_scale(
@@ -133,16 +133,8 @@ def tissue_scale(
 
 
 def vessel_soft_tissue(glandularity: DoubleArray) -> DoubleArray:
-    """Give the calcium that a vessel's soft tissue reads like.
+    """Return the calcium, g/cm2 a mm of vessel, that its soft tissue reads like.
 
-    Parameters
-    ----------
-    glandularity : ndarray of float64
-        Share of gland in the tissue that the vessel displaces, 0 to 1.
-
-    Returns
-    -------
-    ndarray of float64
-        g/cm2 of calcium a millimetre of vessel.
+    `glandularity` is that of the tissue which the vessel displaces, 0 to 1.
     """
     return VESSEL_IN_FAT - glandularity * GLAND_IN_FAT

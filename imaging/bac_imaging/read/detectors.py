@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import re
 
-from bac_imaging.errors import Notice
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.attributes.spacing import Spacing
+from bac_terms.notices import Notice
 
 Size = tuple[int, int]
 """Pixels along the longer and the shorter side."""

@@ -8,11 +8,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.errors import Notice
-from bac_imaging.read.attributes.beam import Beam
 from bac_imaging.read.attributes.geometry import Geometry
-
-__all__ = ["Mammogram", "Notice"]
+from bac_terms.beam import Beam
+from bac_terms.notices import Notice
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bac_imaging.errors import FailedError, RefusedError
 from bac_imaging.read.attributes.acceptance import MAX_FILE_BYTES
 from bac_imaging.read.mammogram import Mammogram
+from bac_terms.errors import FailedError, RefusedError
 
 __all__ = ["is_dicom", "read_mammogram", "refuse_header"]
 
@@ -62,9 +62,9 @@ def read_mammogram(data: bytes, pixel_spacing_mm: Sequence[float] | None = None)
 
             return read_dicom(data, given)
         if data.startswith((_PNG, _JPEG, *_TIFF)):
-            from bac_imaging.read.film_reader import read_film
+            from bac_imaging.read.plain_reader import read_plain
 
-            return read_film(data, given)
+            return read_plain(data, given)
     except MemoryError:
         raise FailedError("BAC-DECODE-FAILED", "there is not enough memory to decode the image") from None
     raise RefusedError("BAC-FILE-NOT-IMAGE")
@@ -95,9 +95,9 @@ def refuse_header(data: bytes, pixel_spacing_mm: Sequence[float] | None = None) 
 
         refuse_dicom_header(data, given)
     elif data.startswith((_PNG, _JPEG, *_TIFF)):
-        from bac_imaging.read.film_header import refuse_film_header
+        from bac_imaging.read.plain_header import refuse_plain_header
 
-        refuse_film_header(data)
+        refuse_plain_header(data)
     if len(data) > MAX_FILE_BYTES:
         raise RefusedError("BAC-FILE-TOO-LARGE")
 

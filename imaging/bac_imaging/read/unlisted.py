@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import re
 
-from bac_imaging.errors import Notice
 from bac_imaging.read.attributes.beam import GRIDS, NO_GRID
 from bac_imaging.read.attributes.header import Header
+from bac_terms.notices import Notice
 
 _LISTED: dict[str, frozenset[str]] = {
     "Grid": GRIDS | {NO_GRID},  # PS3.3 C.8.7.11

@@ -37,9 +37,9 @@ def line_length_mm(vessel: BoolArray, spacing_mm: tuple[float, float]) -> float:
     if not skeleton.any():
         return 0.0
     weight = skeleton.astype(np.float64)
-    share = ndimage.gaussian_filter(weight, _SMOOTH_PX, mode="constant")
+    smoothed = ndimage.gaussian_filter(weight, _SMOOTH_PX, mode="constant")
     rows, columns = (
-        ndimage.gaussian_filter(weight * axis, _SMOOTH_PX, mode="constant") / np.maximum(share, 1e-9)
+        ndimage.gaussian_filter(weight * axis, _SMOOTH_PX, mode="constant") / np.maximum(smoothed, 1e-9)
         for axis in np.ogrid[: skeleton.shape[0], : skeleton.shape[1]]
     )
     total = 0.0

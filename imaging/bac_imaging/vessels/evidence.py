@@ -1,4 +1,4 @@
-"""What speaks for an image's finds being calcified arteries, in a few numbers each."""
+"""What speaks for an image's findings being calcified arteries, in a few numbers each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class VesselEvidence:
-    """What speaks for one find.
+    """What speaks for one finding.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class VesselEvidence:
     mean : float
         Mean probability of its core.
     length_mm, area_mm2 : float
-        Of the find's centre line and of its core, in the detector's plane.
+        Of the finding's centre line and of its core, in the detector's plane.
     deep : float
         Part of its core that lies more than 3 mm from the skin line, which processing for presentation makes
         bright and beaded.
@@ -48,7 +48,7 @@ class Evidence:
         As `bac_imaging.vessels.find.Segmentation` has it: of the finds, or of everything where there are
         none.
     vessels : tuple of VesselEvidence
-        One for each find, in their order.
+        One for each finding, in their order.
     """
 
     peak: float
@@ -56,14 +56,14 @@ class Evidence:
 
 
 def evidence_of(
-    found: Segmentation, probability: FloatArray, breast: BoolArray, spacing_mm: tuple[float, float]
+    segmentation: Segmentation, probability: FloatArray, breast: BoolArray, spacing_mm: tuple[float, float]
 ) -> Evidence:
-    """Describe the finds of an image.
+    """Describe the findings of an image.
 
     Parameters
     ----------
-    found : Segmentation
-        The finds.
+    segmentation : Segmentation
+        The findings.
     probability : ndarray of float32, shape (h, w)
         Probability on the working grid.
     breast : ndarray of bool, shape (h, w)
@@ -75,15 +75,15 @@ def evidence_of(
     -------
     Evidence
     """
-    if not found.lengths_mm:
-        return Evidence(found.peak)
+    if not segmentation.lengths_mm:
+        return Evidence(segmentation.peak)
     pixel_mm2 = spacing_mm[0] * spacing_mm[1]
-    points = np.argwhere(found.core)
-    owner = found.zones[points[:, 0], points[:, 1]]
+    points = np.argwhere(segmentation.core)
+    owner = segmentation.zones[points[:, 0], points[:, 1]]
     deep = from_skin_mm((points + 0.5) * spacing_mm, breast, spacing_mm) > BANDS_MM[0]
     vessels = []
     values = probability[points[:, 0], points[:, 1]]
-    for number, length in enumerate(found.lengths_mm, start=1):
+    for number, length in enumerate(segmentation.lengths_mm, start=1):
         own = owner == number
         vessels.append(
             VesselEvidence(
@@ -94,4 +94,4 @@ def evidence_of(
                 deep=float(deep[own].mean()),
             )
         )
-    return Evidence(found.peak, tuple(vessels))
+    return Evidence(segmentation.peak, tuple(vessels))

@@ -163,33 +163,17 @@ def find_vessels(
 def outline_of(
     core: BoolArray, probability: FloatArray, spacing_mm: tuple[float, float], outline: float
 ) -> BoolArray:
-    """Return cores with what lies around them from a lower probability on.
-
-    Parameters
-    ----------
-    core : ndarray of bool, shape (h, w)
-        Cores.
-    probability : ndarray of float32, shape (h, w)
-        Probability on the working grid.
-    spacing_mm : tuple of float
-        Working spacing (between rows, between columns) in mm.
-    outline : float
-        Probability from which on a pixel within 0.2 mm of a core is taken.
-
-    Returns
-    -------
-    ndarray of bool, shape (h, w)
-    """
+    """Return cores, bool (h, w), with the pixels within 0.2 mm of them from the probability `outline` on."""
     steps = round(_BEYOND_MM / float(np.sqrt(spacing_mm[0] * spacing_mm[1])))
     return core | (_grow(core, steps) & (probability >= outline))
 
 
-def leave_out(found: Segmentation, numbers: Collection[int], probability: FloatArray) -> Segmentation:
+def leave_out(segmentation: Segmentation, numbers: Collection[int], probability: FloatArray) -> Segmentation:
     """Take vessels out of a segmentation.
 
     Parameters
     ----------
-    found : Segmentation
+    segmentation : Segmentation
         Vessels.
     numbers : collection of int
         Numbers, from 1, of those that turned out to be none.
@@ -202,15 +186,17 @@ def leave_out(found: Segmentation, numbers: Collection[int], probability: FloatA
         The others, numbered anew in the same order; its evidence is theirs.
     """
     if not numbers:
-        return found
-    out = np.isin(found.zones, list(numbers))
-    kept = [number for number in range(1, len(found.lengths_mm) + 1) if number not in numbers]
-    renumbered = np.zeros(len(found.lengths_mm) + 1, dtype=np.int32)
+        return segmentation
+    out = np.isin(segmentation.zones, list(numbers))
+    kept = [number for number in range(1, len(segmentation.lengths_mm) + 1) if number not in numbers]
+    renumbered = np.zeros(len(segmentation.lengths_mm) + 1, dtype=np.int32)
     renumbered[kept] = np.arange(1, len(kept) + 1)
-    core = found.core & ~out
+    core = segmentation.core & ~out
     evidence = probability[core] if kept else np.where(out, np.float32(0), probability)
-    lengths = tuple(found.lengths_mm[number - 1] for number in kept)
-    return Segmentation(found.mask & ~out, core, renumbered[found.zones], lengths, peak_of(evidence))
+    lengths = tuple(segmentation.lengths_mm[number - 1] for number in kept)
+    return Segmentation(
+        segmentation.mask & ~out, core, renumbered[segmentation.zones], lengths, peak_of(evidence)
+    )
 
 
 def peak_of(values: FloatArray) -> float:

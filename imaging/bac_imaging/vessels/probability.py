@@ -1,4 +1,4 @@
-"""From what speaks for a find, or for an image, to the probability that it is BAC.
+"""From what speaks for a finding, or for an image, to the probability that it is BAC.
 
 Without a map the probability is the network's score, which rises with the evidence and promises no more. With
 one it is fitted: of images as those it was fitted on, with the share of images with BAC that it names, as
@@ -32,11 +32,11 @@ class Probabilities:
     image : float
         That the image shows BAC.
     vessels : tuple of float
-        That each find is a calcified artery.
+        That each finding is a calcified artery.
     prevalence : float or None
         Share of images with BAC at which they hold; None where they are scores.
     point : float
-        Least probability of a find that is reported.
+        Least probability of a finding that is reported.
     """
 
     image: float
@@ -46,7 +46,7 @@ class Probabilities:
 
 
 @dataclass(frozen=True)
-class Rise:
+class LogisticCurve:
     """A logistic curve in several features that never falls in any of them.
 
     Attributes
@@ -93,7 +93,7 @@ class Rise:
         return {"intercept": self.intercept, "weights": dict(self.weights), "ranges": ranges}
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any], features: tuple[str, ...]) -> Rise:
+    def from_dict(cls, value: Mapping[str, Any], features: tuple[str, ...]) -> LogisticCurve:
         """Read what `to_dict` wrote; ValueError where it is of other features."""
         weights = {str(name): float(weight) for name, weight in value["weights"].items()}
         if set(weights) != set(features):
@@ -115,11 +115,11 @@ class ProbabilityMap:
     ----------
     prevalence : float
         Share of images with BAC at which the probabilities hold.
-    vessel : Rise
-        That a find is a calcified artery; in the features of `vessel_features`.
-    found : Rise
+    vessel : LogisticCurve
+        That a finding is a calcified artery; in the features of `vessel_features`.
+    found : LogisticCurve
         That an image shows BAC on which something was found; in those of `found_features`.
-    nothing : Rise
+    nothing : LogisticCurve
         The same of one on which nothing was; in those of `nothing_features`.
 
     Raises
@@ -129,20 +129,20 @@ class ProbabilityMap:
     """
 
     prevalence: float
-    vessel: Rise
-    found: Rise
-    nothing: Rise
+    vessel: LogisticCurve
+    found: LogisticCurve
+    nothing: LogisticCurve
 
     def __post_init__(self) -> None:
         if not 0.0 < self.prevalence < 1.0:
             raise ValueError(f"the prevalence {self.prevalence:g} of the probability map is no share")
 
     def vessel_probability(self, evidence: VesselEvidence) -> float:
-        """Return the probability that a find is a calcified artery."""
+        """Return the probability that a finding is a calcified artery."""
         return logistic(self.vessel.log_odds(vessel_features(evidence)))
 
     def image_probability(self, evidence: Evidence) -> float:
-        """Return the probability that an image shows BAC: never less than that of its strongest find."""
+        """Return the probability that an image shows BAC: never less than that of its strongest finding."""
         if not evidence.vessels:
             return logistic(self.nothing.log_odds(nothing_features(evidence)))
         each = [self.vessel.log_odds(vessel_features(vessel)) for vessel in evidence.vessels]
@@ -177,16 +177,16 @@ class ProbabilityMap:
                 raise ValueError(f"the probability map is none of {SCHEMA}")
             return cls(
                 float(value["prevalence"]),
-                Rise.from_dict(value["vessel"], VESSEL),
-                Rise.from_dict(value["found"], FOUND),
-                Rise.from_dict(value["nothing"], NOTHING),
+                LogisticCurve.from_dict(value["vessel"], VESSEL),
+                LogisticCurve.from_dict(value["found"], FOUND),
+                LogisticCurve.from_dict(value["nothing"], NOTHING),
             )
         except (KeyError, TypeError, AttributeError):
             raise ValueError("the probability map lacks something or is damaged") from None
 
 
 def vessel_features(evidence: VesselEvidence) -> dict[str, float]:
-    """Return a find's features: log-odds of its mean probability, logarithms of its size, its deep part."""
+    """Return a finding's features: log-odds of its mean probability, log of its size, its deep part."""
     return {
         "mean": log_odds(evidence.mean),
         "length": math.log(max(evidence.length_mm, 1.0)),
@@ -196,31 +196,23 @@ def vessel_features(evidence: VesselEvidence) -> dict[str, float]:
 
 
 def found_features(each: list[float]) -> dict[str, float]:
-    """Return the features of an image with finds: log-odds of the strongest, and how much the others add.
+    """Return the features of an image by the log-odds of each finding, of which there is at least one.
 
-    Parameters
-    ----------
-    each : list of float
-        Log-odds of every find; at least one.
-
-    Returns
-    -------
-    dict of str to float
-        ``strongest``; ``others``, the sum of the others' probabilities.
+    ``strongest`` is that of the strongest; ``others`` the sum of the others' probabilities.
     """
     ranked = sorted(each, reverse=True)
     return {"strongest": ranked[0], "others": math.fsum(logistic(value) for value in ranked[1:])}
 
 
 def nothing_features(evidence: Evidence) -> dict[str, float]:
-    """Return the feature of an image without finds: log-odds of what came nearest to one."""
+    """Return the feature of an image without findings: log-odds of what came nearest to one."""
     return {"peak": log_odds(evidence.peak)}
 
 
 def probabilities(
     evidence: Evidence, parameters: PostProcessing, fitted: ProbabilityMap | None
 ) -> Probabilities:
-    """Say how sure an image's finds are.
+    """Say how sure an image's findings are.
 
     Parameters
     ----------

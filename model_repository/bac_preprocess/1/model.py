@@ -6,7 +6,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from bac_imaging.pipeline import prepare
-from bacctl.service.binding import bind, take_claim
+from bacctl.service.binding import Envelope, bind, take_claim
 from bacctl.service.steps import answer_each, from_json, to_json
 
 NO_OPTIONS = np.zeros(0, np.uint8)
@@ -23,10 +23,6 @@ class TritonPythonModel:
         claim, options = take_claim(from_json(sent))
         prepared = prepare(data, options)
         # The monotonic clock is the machine's, so the next step can tell how long the tiles were away.
-        envelope = {
-            "context": prepared.context,
-            "binding": bind(data, sent, claim, prepared.tiles, prepared.signal),
-            "started_ns": started,
-            "prepared_ns": time.monotonic_ns(),
-        }
-        return {"TILES": prepared.tiles, "SIGNAL": prepared.signal, "CONTEXT": to_json(envelope)}
+        binding = bind(data, sent, claim, prepared.tiles, prepared.signal)
+        envelope = Envelope(prepared.context, binding, started, time.monotonic_ns())
+        return {"TILES": prepared.tiles, "SIGNAL": prepared.signal, "CONTEXT": to_json(envelope.to_dict())}

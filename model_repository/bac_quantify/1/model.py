@@ -6,11 +6,12 @@ from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
 
+from bac_imaging.mask_bits import pack_mask
 from bac_imaging.pipeline import quantify
 from bacctl._version import __version__
 from bacctl.results import SCHEMA
 from bacctl.service.binding import Trust, sealed
-from bacctl.service.steps import answer_each, pack_mask, read_model_card, to_json
+from bacctl.service.steps import answer_each, read_model_card, to_json
 
 
 class TritonPythonModel:
@@ -27,11 +28,16 @@ class TritonPythonModel:
     def _answer(self, inputs):
         started = time.monotonic_ns()
         envelope = self._trust.check(inputs)
-        network = {"threshold": self._card.threshold, "weights_sha256": self._card.sha256}
-        context = {**envelope["context"], **network}
-        result = quantify(inputs["PROBABILITY"], inputs["SIGNAL"], context, self._parameters, self._fitted)
+        result = quantify(
+            inputs["PROBABILITY"],
+            inputs["SIGNAL"],
+            envelope.context,
+            self._parameters,
+            self._fitted,
+            self._card.sha256,
+        )
         mask = pack_mask(result.mask)
-        marks = (envelope["started_ns"], envelope["prepared_ns"], started, time.monotonic_ns())
+        marks = (envelope.started_ns, envelope.prepared_ns, started, time.monotonic_ns())
         spans = [round((b - a) / 1e6, 1) for a, b in pairwise(marks)]
         timings = dict(zip(("preprocess", "segment", "quantify"), spans, strict=True))
         origin = {
@@ -41,6 +47,6 @@ class TritonPythonModel:
             "map_sha256": None if self._fitted is None else self._fitted.sha256,
         }
         outputs = {"MASK": mask, "DENSITY": result.density}
-        binding = {"binding": sealed(envelope, outputs)}
-        report = {**result.report, "timings_ms": timings, **origin, **binding}
+        binding = {"binding": sealed(envelope.binding, outputs)}
+        report = {**result.report.to_dict(), "timings_ms": timings, **origin, **binding}
         return {"REPORT": to_json(report), **outputs}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bac_terms.errors import FailedError, RefusedError, internal
 from bacctl import cli
 from bacctl.cli.guard import UsageError, complain
 from bacctl.cli.options import ServerOptions
@@ -18,7 +19,6 @@ from bacctl.cli.saver import Saver
 from bacctl.cli.show.summary import Summary
 from bacctl.cli.sink import Sink
 from bacctl.cli.stopping import deferred, listen
-from bacctl.errors import BacctlError, FailedError, from_catalogue
 from bacctl.exam.build import build_exams
 from bacctl.exam.choice import study_of, view_of, with_repeated_uids
 from bacctl.outputs.document import analysis_document
@@ -108,39 +108,42 @@ class Batch:
         """How many of them took the place of files of an earlier run."""
         return self._saver.replaced
 
-    def fail(self, path: Path, code: str, reason: str) -> None:
+    def fail(self, path: Path, error: RefusedError | FailedError) -> None:
         """Add an image that could not even be tried."""
-        self._add(ImageResult.from_error(FailedError(code, reason), path=path))
+        self._add(ImageResult.from_error(error, path=path))
 
     def run(self, paths: Sequence[Path], server: ServerOptions, *, listed: Sequence[Path] = ()) -> None:
-        """Analyse what the paths stand for; never raises for an image, for the server or for Ctrl-C.
+        """Analyse what the paths, and those of a list, stand for.
 
-        Parameters
-        ----------
-        paths : sequence of Path
-            As they were named.
-        server : ServerOptions
-            Who analyses them.
-        listed : sequence of Path
-            More of them, from a list.
+        Never raises for an image, for the server or for Ctrl-C.
         """
+        with self._until_stopped():
+            leave_out = () if self.out is None else [self.out]
+            with self._sink.waiting("looking at the files"):
+                sources = find_sources(paths, leave_out, listed=listed)
+            self._analyse(sources, server)
+
+    def analyse(self, sources: Sources, server: ServerOptions) -> None:
+        """Analyse files that have been found already, as `run` does."""
+        with self._until_stopped():
+            self._analyse(sources, server)
+
+    @contextmanager
+    def _until_stopped(self) -> Iterator[None]:
         try:
-            self._run(paths, server, listed)
+            yield
         except KeyboardInterrupt as stop:
             self.stop = stop
             self.unreached = max(self._asked - len(self.images), 0)
         finally:
             self._total = time.monotonic() - cli.started
 
-    def _run(self, paths: Sequence[Path], server: ServerOptions, listed: Sequence[Path]) -> None:
-        leave_out = () if self.out is None else [self.out]
-        with self._sink.waiting("looking at the files"):
-            sources = find_sources(paths, leave_out, listed=listed)
+    def _analyse(self, sources: Sources, server: ServerOptions) -> None:
         self._asked = len(sources.files) + len(sources.faults)
         self.skipped, self.packed = sources.skipped, len(sources.packed)
         self._tell_of_what_is_left_out(sources)
         for path, reason in sources.faults:
-            self.fail(path, "BAC-FILE-UNREADABLE", reason)
+            self.fail(path, FailedError("BAC-FILE-UNREADABLE", reason, ""))
         if not sources.files:
             return
         self._saver.prepare()
@@ -152,17 +155,19 @@ class Batch:
                     self._add(result)
         except (BrokenPipeError, UsageError):  # nobody reads on; or nothing was begun
             raise
+        except (RefusedError, FailedError) as error:
+            self._fail_the_rest(sources.files, error)
         except Exception as error:
-            if not isinstance(error, BacctlError) and os.environ.get("BACCTL_TRACEBACK"):
+            if os.environ.get("BACCTL_TRACEBACK"):
                 raise
-            # Whatever it was, the images that have no result yet must not vanish from the document.
-            fault = error if isinstance(error, BacctlError) else None
-            code = fault.code if fault else "BAC-INTERNAL"
-            reason = fault.reason if fault else _without_its_text(error)
-            done = {image.path for image in self.images}
-            for path in sources.files:
-                if path not in done:
-                    self.fail(path, code, reason)
+            self._fail_the_rest(sources.files, internal(error))
+
+    def _fail_the_rest(self, files: Sequence[Path], error: RefusedError | FailedError) -> None:
+        """Keep the images that have no result yet from vanishing from the document."""
+        done = {image.path for image in self.images}
+        for path in files:
+            if path not in done:
+                self.fail(path, error)
 
     def _tell_of_what_is_left_out(self, sources: Sources) -> None:
         for link in sources.lost_links[:_TOLD_OF_EACH_FAULT]:
@@ -273,8 +278,3 @@ class Batch:
             self._sink.line(
                 {"schema": LINES_SCHEMA, "intended_use": INTENDED_USE, "type": kind, kind: dict(content)}
             )
-
-
-def _without_its_text(error: Exception) -> str:
-    """Put a fault of ours into words for the document: its own may quote a header."""
-    return from_catalogue("BAC-INTERNAL", f"an error in bacctl itself ({type(error).__name__})").reason

@@ -31,8 +31,8 @@ def connect(server: ServerOptions) -> Client:
     BacctlError
         The server does not answer or cannot be started.
     """
+    from bac_terms.errors import ClientUsageError, PlainTokenError
     from bacctl.client.blocking import Client
-    from bacctl.errors import ClientUsageError
 
     # What is not given is left to the client, which documents its own defaults.
     given: dict[str, Any] = {
@@ -40,9 +40,9 @@ def connect(server: ServerOptions) -> Client:
         for name in ("timeout", "max_retries", "cache")
         if (value := getattr(server, name)) is not None
     }
-    if not server.url:
-        return Client.embedded(**given)
-    if any(value is not None for value in (server.tls_ca, server.tls_cert, server.tls_server_name)):
+    if server.url and any(
+        value is not None for value in (server.tls_ca, server.tls_cert, server.tls_server_name)
+    ):
         from bacctl import Tls
 
         given["tls"] = Tls(
@@ -51,13 +51,12 @@ def connect(server: ServerOptions) -> Client:
             key=server.tls_key,
             server_name=server.tls_server_name,
         )
-    urls = [part.strip() for part in server.url.split(",")]
     try:
+        if not server.url:
+            return Client.embedded(**given)
+        urls = [part.strip() for part in server.url.split(",")]
         return Client(urls, token=server.token(), **given)
+    except PlainTokenError as error:
+        raise UsageError(f"{error.message}; give --tls-ca, or grpcs:// before the address") from None
     except ClientUsageError as error:
-        if "token" in error.reason and "without TLS" in error.reason:
-            raise UsageError(
-                "a token is not sent without TLS, where anybody on the way can read it; give --tls-ca, or "
-                "grpcs:// before the address"
-            ) from None
         raise UsageError(error.reason) from None

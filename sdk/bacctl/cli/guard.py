@@ -107,7 +107,8 @@ def describe_os_error(error: OSError) -> str:
 
 def describe_unexpected(error: Exception) -> str:
     """Put an error that no command foresaw into one line; errors of bacctl already say their code."""
-    code = getattr(error, "code", None)
-    if isinstance(code, str) and code.startswith("BAC-"):
+    from bac_terms.errors import BacctlError  # not wanted for --help
+
+    if isinstance(error, BacctlError):
         return str(error)
     return f"BAC-INTERNAL: {type(error).__name__}: {error}; please report it, with BACCTL_TRACEBACK=1 set"

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-from bacctl.errors import from_catalogue
+from bac_terms.errors import from_catalogue
 
 S = TypeVar("S")
 R = TypeVar("R")

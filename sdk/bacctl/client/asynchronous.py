@@ -9,13 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from bac_terms.errors import BacctlError, FailedError, from_catalogue
 from bacctl.client._many import in_flight, in_tasks
 from bacctl.client.core import Call, Core, Spacing, exam_sources, failed, one_exam, operating_point, several
 from bacctl.client.retry import DEFAULT_MAX_RETRIES, Retry
 from bacctl.client.transports.endpoints import Endpoints, parse_urls
 from bacctl.client.transports.security import Tls, make_security
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, AsyncTransport
-from bacctl.errors import BacctlError, ClientUsageError, FailedError, from_catalogue
 from bacctl.results import ExamComparison, ExamResult, ImageResult
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class AsyncClient:
     Raises
     ------
     ServerUnavailableError
-        The address is none.
+        It is not an address.
     ClientUsageError
         Certificates, token or numbers that cannot work. Every method raises it too where the client is
         closed, or is called in another event loop or process than before.
@@ -251,8 +251,6 @@ class AsyncClient:
         retry = self._retry(timeout, 0)
         try:
             await retry.run_async(lambda left: probe_async(self._transport, left))
-        except ClientUsageError:
-            raise
         except FailedError:
             return False
         return True

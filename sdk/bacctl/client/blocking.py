@@ -9,13 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from bac_terms.errors import BacctlError, FailedError
 from bacctl.client._many import in_flight, in_threads
 from bacctl.client.core import Call, Core, Spacing, exam_sources, failed, one_exam, operating_point, several
 from bacctl.client.retry import DEFAULT_MAX_RETRIES
 from bacctl.client.transports.endpoints import Endpoints, parse_urls
 from bacctl.client.transports.security import Tls, make_security
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Transport
-from bacctl.errors import BacctlError, ClientUsageError, FailedError
 from bacctl.results import ExamComparison, ExamResult, ImageResult
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Client:
     Raises
     ------
     ServerUnavailableError
-        The address is none.
+        It is not an address.
     ClientUsageError
         Certificates, token or numbers that cannot work.
 
@@ -387,8 +387,6 @@ class Client:
         retry = self._core.retry(timeout, 0)
         try:
             retry.run(lambda left: probe(self._transport, left))
-        except ClientUsageError:
-            raise
         except FailedError:
             return False
         return True

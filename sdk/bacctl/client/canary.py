@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bac_terms.errors import BacctlError, RefusedError, from_catalogue
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S
-from bacctl.errors import BacctlError, RefusedError, from_catalogue
 
 if TYPE_CHECKING:
     from bacctl.client.transports.transport import Answer, AsyncTransport, Transport

@@ -10,10 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bac_terms.errors import (
+    BacctlError,
+    ClientUsageError,
+    FailedError,
+    RefusedError,
+    from_catalogue,
+    internal,
+)
 from bacctl._discreet import discreet
 from bacctl.client.payload import identified, not_awaited, origin_of, path_of, position_of, read_source
 from bacctl.client.retry import Retry
-from bacctl.errors import BacctlError, ClientUsageError, FailedError, RefusedError, from_catalogue
 from bacctl.results import ExamResult, ImageResult, Notice
 
 if TYPE_CHECKING:
@@ -68,15 +75,15 @@ class Call:
         RefusedError
             As the server would give it, gRPC status included.
         """
-        from bac_imaging.errors import RefusedError as Refused
         from bac_imaging.read.reader import refuse_header
 
         spacing = (self.options or {}).get("pixel_spacing_mm")
         try:
             with discreet():
                 refuse_header(self.data, spacing)
-        except Refused as refusal:
-            raise RefusedError(refusal.code, refusal.reason, triton_status="INVALID_ARGUMENT") from None
+        except RefusedError as refusal:
+            refusal.triton_status = "INVALID_ARGUMENT"
+            raise
         except Exception:  # what cannot be judged here is judged where it is read
             return
 
@@ -103,7 +110,7 @@ class Call:
                 density=answer.density,
                 origin=origin_of(self.data),
             )
-        except (KeyError, TypeError, ValueError):
+        except ValueError:
             raise from_catalogue(
                 "BAC-SERVER-INCOMPATIBLE", "the server's report is not what this client understands"
             ) from None
@@ -121,7 +128,7 @@ class Call:
         if self._start and error.code == "BAC-FILE-NOT-IMAGE":
             return RefusedError(
                 error.code,
-                f"the file object stood at byte {self._start}, and what follows is no image; "
+                f"the file object stood at byte {self._start}, and what follows is no image",
                 "call seek(0) on it first, or give its bytes",
                 triton_status=error.triton_status,
             )
@@ -253,9 +260,8 @@ def failed(error: Exception, source: Source) -> ImageResult:
     """
     if isinstance(error, ClientUsageError):
         raise error
-    if not isinstance(error, BacctlError):
-        error = from_catalogue("BAC-INTERNAL", f"an error in bacctl itself ({type(error).__name__})")
-    return ImageResult.from_error(error, path=path_of(source))
+    fault = error if isinstance(error, (RefusedError, FailedError)) else internal(error)
+    return ImageResult.from_error(fault, path=path_of(source))
 
 
 def several(sources: Many) -> Many:
@@ -273,7 +279,7 @@ def several(sources: Many) -> Many:
     one = isinstance(sources, (str, os.PathLike, bytes, bytearray, memoryview))
     if one or hasattr(sources, "read") or hasattr(sources, "save_as"):
         raise ClientUsageError(
-            "BAC-CLIENT-OPTIONS", "one image was given in place of several; put it in a list"
+            "BAC-CLIENT-OPTIONS", "one image was given in place of several", "put it in a list"
         )
     return sources
 
@@ -316,10 +322,14 @@ def exam_sources(
             "BAC-FILE-UNREADABLE", f"the folder could not be read: {error.strerror}"
         ) from error
     if not found.files and not found.faults:
-        hint = f", but {packed_text(len(found.packed))}; unpack them first" if found.packed else ""
-        raise RefusedError("BAC-OPTIONS-INVALID", f"the folder holds 0 images{hint or '; check the path'}")
+        packed = f", but {packed_text(len(found.packed))}" if found.packed else ""
+        raise RefusedError(
+            "BAC-OPTIONS-INVALID",
+            f"the folder holds 0 images{packed}",
+            "unpack them first" if packed else "check the path",
+        )
     return found.files, [
-        ImageResult.from_error(FailedError("BAC-FILE-UNREADABLE", reason), path=path)
+        ImageResult.from_error(FailedError("BAC-FILE-UNREADABLE", reason, ""), path=path)
         for path, reason in found.faults
     ]
 
@@ -349,7 +359,8 @@ def one_exam(results: Sequence[ImageResult]) -> ExamResult:
         raise RefusedError(
             "BAC-OPTIONS-INVALID",
             f"an exam is the images of one study, and these are {len(results)} images of "
-            f"{len(studies)} studies; analyze_many and bacctl.exam.build.build_exams take any number",
+            f"{len(studies)} studies",
+            "analyze_many and bacctl.exam.build.build_exams take any number",
         )
     return build_exam(results, only_study(results))
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from bac_terms.errors import ServerOverloadedError, ServerUnavailableError, TlsError, from_catalogue
 from bacctl._claim import is_mix_up
-from bacctl.errors import ServerOverloadedError, ServerUnavailableError, TlsError, from_catalogue
 
 if TYPE_CHECKING:
     import stamina
@@ -53,7 +53,7 @@ class Retry:
     Raises
     ------
     ClientUsageError
-        One of the numbers is none.
+        One of them is not a number that can work.
     """
 
     def __init__(

@@ -13,11 +13,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bac_imaging.errors import CATALOGUE
+from bac_terms.measured import Laterality
+from bac_terms.notices import Notice
 from bacctl.exam.scales import standard_deviation
 from bacctl.results.exam import BreastResult, ViewResult
-from bacctl.results.image import Laterality
-from bacctl.results.parts import Notice
 
 NORMAL_99 = 2.575829
 NO_SUM = frozenset({"BAC-W-EXAM-MIXED", "BAC-W-EXAM-POINTS", "BAC-W-EXAM-UNTIED"})
@@ -62,12 +61,11 @@ def repeated_view(view: str, found: int, counted: int) -> Notice:
     -------
     Notice
     """
-    code = "BAC-W-VIEW-REPEATED"
     which = "the latest counts"
     if counted > 1:
         which = f"which of {counted} is the latest is not told, and their mean counts"
-    return Notice(
-        code, f"the study holds {found} {view} images of equal standing; {which}; {CATALOGUE[code].hint}"
+    return Notice.of(
+        "BAC-W-VIEW-REPEATED", f"the study holds {found} {view} images of equal standing; {which}"
     )
 
 
@@ -83,9 +81,10 @@ def earlier_view(view: str) -> Notice:
     -------
     Notice
     """
-    code = "BAC-W-VIEW-REPEATED"
-    why = f"an {view} image taken later does not count, since the earlier one alone gives the better mass"
-    return Notice(code, f"{why}; {CATALOGUE[code].hint}")
+    return Notice.of(
+        "BAC-W-VIEW-REPEATED",
+        f"an {view} image taken later does not count, since the earlier one alone gives the better mass",
+    )
 
 
 def mixed(about: Sequence[str], groups: Sequence[Sequence[str]]) -> Notice:
@@ -103,15 +102,14 @@ def mixed(about: Sequence[str], groups: Sequence[Sequence[str]]) -> Notice:
     Notice
         No value of a header is in it.
     """
-    code = "BAC-W-EXAM-MIXED"
     named = "; ".join(
         f"group {number}: {_listed(group)}" for number, group in enumerate(groups[:_TOLD_GROUPS], 1)
     )
     more = f"; {len(groups) - _TOLD_GROUPS} more groups" if len(groups) > _TOLD_GROUPS else ""
-    return Notice(
-        code,
+    return Notice.of(
+        "BAC-W-EXAM-MIXED",
         f"the headers of these images differ in {', '.join(about)}, so that they are not of one woman and "
-        f"one visit, and no sum is given ({named}{more}); {CATALOGUE[code].hint}",
+        f"one visit, and no sum is given ({named}{more})",
     )
 
 
@@ -127,11 +125,10 @@ def untied(views: Sequence[str]) -> Notice:
     -------
     Notice
     """
-    code = "BAC-W-EXAM-UNTIED"
-    return Notice(
-        code,
+    return Notice.of(
+        "BAC-W-EXAM-UNTIED",
         f"there are several images of {', '.join(views)}, and no study UID and no patient's identifier says "
-        f"that they are of one woman's exam, so that no sum is given; {CATALOGUE[code].hint}",
+        f"that they are of one woman's exam, so that no sum is given",
     )
 
 
@@ -174,8 +171,7 @@ def _one_view(side: Laterality, cc: ViewResult, mlo: ViewResult) -> Notice | Non
     if cc.bac_detected == mlo.bac_detected:
         return None
     seen, other = ("CC", "MLO") if cc.bac_detected else ("MLO", "CC")
-    code = "BAC-W-ONE-VIEW"
-    return Notice(code, f"BAC was found on {side}{seen} and none on {side}{other}; {CATALOGUE[code].hint}")
+    return Notice.of("BAC-W-ONE-VIEW", f"BAC was found on {side}{seen} and none on {side}{other}")
 
 
 def _unusual(
@@ -191,12 +187,12 @@ def _unusual(
     reach = NORMAL_99 * math.hypot(relation.error_mg, sd, relation.slope * other_sd)
     if abs(mass - expected) <= reach:
         return None
-    text = (
+    return Notice.of(
+        code,
         f"{name} reads {mass:.1f} mg beside {other_mass:.1f} mg {other_name}, outside the 99 % limits of "
         f"{max(0.0, expected - reach):.1f} and {expected + reach:.1f} mg that follow from 39 published "
-        f"women; {CATALOGUE[code].hint}"
+        "women",
     )
-    return Notice(code, text)
 
 
 def _calibrated(name: str, result: ViewResult | BreastResult) -> tuple[str, float | None, float]:

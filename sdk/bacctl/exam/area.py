@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bac_imaging.mass.area import Level, area_fit
-from bacctl.results.parts import AreaEstimate
+from bac_terms.report import AreaEstimate
 
 
 def estimate(
@@ -33,5 +33,4 @@ def estimate(
     fit = area_fit()
     if any(part is not None and part.fit != fit.name for part in parts):
         return None
-    found = fit.estimate(area_mm2, level)
-    return None if found is None else AreaEstimate.from_dict(found)
+    return fit.estimate(area_mm2, level)

@@ -37,6 +37,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
+from bac_terms.measured import Laterality, MassBasis
+from bac_terms.notices import Notice
 from bacctl._version import __version__
 from bacctl.exam.alarms import earlier_view, inconsistencies, mixed, repeated_view, untied
 from bacctl.exam.area import estimate
@@ -51,8 +53,7 @@ from bacctl.exam.scales import (
     mass_category,
 )
 from bacctl.results.exam import SIDES, VIEWS, BreastResult, ExamResult, ViewResult
-from bacctl.results.image import ImageResult, Laterality, MassBasis
-from bacctl.results.parts import Notice
+from bacctl.results.image import ImageResult
 
 __all__ = ["MASS_CATEGORIES", "build_exam", "build_exams", "mass_category"]
 
@@ -269,7 +270,7 @@ def _view(images: Sequence[ImageResult]) -> ViewResult:
         mass_basis=_weakest(image.mass_basis for image in weighed),
         area_mm2=area,
         area_estimate=estimate(area, "view", [image.area_estimate for image in images]),
-        vessel_count=_fewest([(image.bac_detected, _stretches(image)) for image in images]),
+        vessel_count=_fewest([(image.bac_detected, image.vessel_count) for image in images]),
     )
 
 
@@ -295,11 +296,6 @@ def _breast(side: Laterality, by_view: Mapping[str, ViewResult]) -> BreastResult
 
 def _weakest(bases: Iterable[MassBasis]) -> MassBasis:
     return min(bases, key=STRENGTH.__getitem__, default="none")
-
-
-def _stretches(image: ImageResult) -> int | None:
-    """Count the calcified stretches of an image; None where some were found but are not listed."""
-    return len(image.vessels) if image.vessels or not image.bac_detected else None
 
 
 def _fewest(found: Sequence[tuple[bool | None, int | None]]) -> int | None:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bac_imaging.read.attributes.identifiers import is_uid
+from bac_terms.identifiers import is_uid
+from bac_terms.measured import Laterality, MassBasis
+from bac_terms.notices import Notice
 from bacctl._origin import latest, taken_after
 from bacctl.results.exam import SIDES, VIEWS
-from bacctl.results.image import ImageResult, Laterality, MassBasis
-from bacctl.results.parts import Notice
+from bacctl.results.image import ImageResult
 
 STRENGTH: dict[MassBasis, int] = {"calibrated": 2, "estimated": 1, "none": 0}
 _REPEATED = "BAC-W-UID-REPEATED"

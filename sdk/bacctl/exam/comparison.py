@@ -28,15 +28,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from bac_imaging.errors import CATALOGUE
-from bacctl.errors import RefusedError
+from bac_terms.catalogue import CATALOGUE
+from bac_terms.errors import RefusedError
+from bac_terms.measured import Laterality
 from bacctl.exam.alarms import CC_FROM_MLO, NO_SUM
 from bacctl.exam.comparison_notices import comparison_notices, other_basis
 from bacctl.exam.identity import different_patients
 from bacctl.exam.scales import NORMAL_95, standard_deviation
 from bacctl.results.comparison import BreastComparison, Change, ExamComparison, Obstacle, Verdict
 from bacctl.results.exam import BreastResult, ExamResult
-from bacctl.results.image import Laterality
 
 VIEW_SD_MG = CC_FROM_MLO.error_mg / math.hypot(1.0, CC_FROM_MLO.slope)
 OUTLINE_SD = 0.1 / 1.5
@@ -243,4 +243,4 @@ def _refuse_other_point(prior: ExamResult, current: ExamResult) -> None:
 
 
 def _refusal(code: str, where: str = "") -> RefusedError:
-    return RefusedError(code, f"{where}{CATALOGUE[code].meaning}; {CATALOGUE[code].hint}")
+    return RefusedError(code, f"{where}{CATALOGUE[code].meaning}")

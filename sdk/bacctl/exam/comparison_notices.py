@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bac_imaging.errors import CATALOGUE
+from bac_terms.notices import Notice
 from bacctl.results.comparison import Change
 from bacctl.results.exam import BreastResult, ExamResult
-from bacctl.results.parts import Notice
 
 
 def comparison_notices(prior: ExamResult, current: ExamResult, mass: Change) -> tuple[Notice, ...]:
@@ -24,10 +23,7 @@ def comparison_notices(prior: ExamResult, current: ExamResult, mass: Change) -> 
     -------
     tuple of Notice
     """
-    return tuple(
-        Notice(code, f"{CATALOGUE[code].meaning}; {CATALOGUE[code].hint}")
-        for code in _codes(prior, current, mass)
-    )
+    return tuple(map(Notice.of, _codes(prior, current, mass)))
 
 
 def _codes(prior: ExamResult, current: ExamResult, mass: Change) -> Iterator[str]:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from bac_terms.report import AreaEstimate
 from bacctl.results.exam import AreaClass, CategoryBasis, CsbiGrade, MassCategory
-from bacctl.results.parts import AreaEstimate
 
 MASS_EDGES_MG = (20.0, 40.0, 60.0, 80.0)
 MASS_CATEGORIES: tuple[MassCategory, ...] = ("0-20", "20-40", "40-60", "60-80", ">80")

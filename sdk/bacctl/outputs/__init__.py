@@ -1,1 +1,1 @@
-"""What an analysis leaves behind: masks, overlays, the JSON document and the table of rows."""
+"""What an analysis leaves behind: masks, the JSON document, the table of rows, and the names of files."""

@@ -10,43 +10,11 @@ from typing import Any
 
 from bacctl._version import __version__
 from bacctl.results import COMPARISON_SCHEMA, INTENDED_USE, SCHEMA, ExamComparison, ExamResult, ImageResult
+from bacctl.results.columns import IMAGE_COLUMNS, image_row
 
-CSV_COLUMNS = (
-    "path",
-    "sop_instance_uid",
-    "study_instance_uid",
-    "laterality",
-    "view",
-    "status",
-    "code",
-    "reason",
-    "bac_detected",
-    "bac_probability",
-    "probability_prevalence",
-    "min_probability",
-    "calcium_mass_mg",
-    "calcium_mass_low_mg",
-    "calcium_mass_high_mg",
-    "mass_basis",
-    "mass_reference",
-    "area_mm2",
-    "length_mm",
-    "area_estimate_mg",
-    "area_estimate_low_mg",
-    "area_estimate_high_mg",
-    "breast_area_mm2",
-    "area_percent_of_breast",
-    "length_mm_per_cm2_of_breast",
-    "vessels",
-    "rows",
-    "columns",
-    "row_spacing_mm",
-    "column_spacing_mm",
-    "spacing_source",
-    "magnification",
-    "warnings",
-    "intended_use",
-)
+# What the rows have called otherwise from the first on.
+_NAMES = {"vessel_count": "vessels"}
+CSV_COLUMNS = tuple(_NAMES.get(name, name) for name in IMAGE_COLUMNS)
 
 
 def analysis_document(
@@ -120,22 +88,7 @@ def document_text(document: Mapping[str, Any]) -> str:
 def analysis_csv(images: Sequence[ImageResult]) -> str:
     """Write a header and one row an image; masses in mg of calcium, empty where not assessed."""
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, CSV_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_row(image) for image in images)
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    writer.writerows(image_row(image).values() for image in images)
     return stream.getvalue()
-
-
-def _row(image: ImageResult) -> dict[str, Any]:
-    entry = image.to_dict()
-    row = {name: entry[name] for name in CSV_COLUMNS if name in entry}
-    row["calcium_mass_low_mg"], row["calcium_mass_high_mg"] = entry["calcium_mass_interval_mg"] or ("", "")
-    if image.area_estimate is not None:
-        row["area_estimate_mg"] = image.area_estimate.central_mg
-        row["area_estimate_low_mg"], row["area_estimate_high_mg"] = image.area_estimate.interval_mg
-    row["row_spacing_mm"], row["column_spacing_mm"] = entry["pixel_spacing_mm"] or ("", "")
-    # Empty where nothing was assessed: 0 would say that there are none.
-    row["vessels"] = len(image.vessels) if image.status == "ok" else ""
-    row["warnings"] = " ".join(notice.code for notice in image.warnings)
-    row["intended_use"] = INTENDED_USE
-    return row

@@ -4,6 +4,10 @@ Each has ``to_dict``, which gives its part of the JSON document described by ``s
 ``schema/comparison-1.json``.
 """
 
+from bac_terms.beam import Beam
+from bac_terms.measured import Laterality, MassBasis, Status
+from bac_terms.notices import Notice
+from bac_terms.report import AreaEstimate, Vessel
 from bacctl.results.comparison import BreastComparison, Change, ExamComparison, Obstacle, Verdict
 from bacctl.results.exam import (
     AreaClass,
@@ -14,12 +18,11 @@ from bacctl.results.exam import (
     MassCategory,
     ViewResult,
 )
-from bacctl.results.image import ImageResult, Laterality, MassBasis, Status
-from bacctl.results.parts import AreaEstimate, Beam, Notice, Vessel
+from bacctl.results.image import ImageResult
+from bacctl.wording import INTENDED_USE
 
 SCHEMA = "bacctl.analysis/1"
 COMPARISON_SCHEMA = "bacctl.comparison/1"
-INTENDED_USE = "research use only"
 
 __all__ = [
     "COMPARISON_SCHEMA",

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
-from bacctl.results._checked import amount, finite, items, known, one_of, table
-from bacctl.results.exam import SIDES, VIEWS, BreastResult, ExamResult
-from bacctl.results.image import Laterality
-from bacctl.results.parts import Notice
+from bac_terms.fields import Amount
+from bac_terms.measured import Laterality
+from bac_terms.notices import Notice
+from bac_terms.record import KEY, Condition, Record, read
+from bacctl.results.exam import SIDES, BreastResult, ExamResult, Views, read_software
 
 Verdict = Literal["progressed", "regressed", "within_limit", "not_comparable"]
 Obstacle = Literal["no_common_view", "no_mass", "other_basis", "no_interval", "no_area", "too_few_views"]
 
-_VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-_OBSTACLES: tuple[Obstacle, ...] = get_args(Obstacle)
-
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Change(Record):
     """How one amount changed from the prior exam to the current one.
 
     Attributes
@@ -40,40 +38,25 @@ class Change:
         of area).
     """
 
-    prior: float | None = None
-    current: float | None = None
+    condition: ClassVar[Condition | None] = Condition(
+        "verdict",
+        "not_comparable",
+        known=("reason",),
+        null=("difference", "limit"),
+        otherwise_known=("prior", "current", "difference", "limit"),
+        otherwise_null=("reason",),
+    )
+
+    prior: Amount | None = None
+    current: Amount | None = None
     difference: float | None = None
-    limit: float | None = None
+    limit: Amount | None = None
     verdict: Verdict = "not_comparable"
     reason: Obstacle | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {
-            "prior": self.prior,
-            "current": self.current,
-            "difference": self.difference,
-            "limit": self.limit,
-            "verdict": self.verdict,
-            "reason": self.reason,
-        }
-
-    @classmethod
-    def from_dict(cls, value: Any) -> Change:
-        """Read what `to_dict` wrote; KeyError or ValueError where it is something else."""
-        entry = table(value)
-        return cls(
-            known(entry["prior"], amount),
-            known(entry["current"], amount),
-            known(entry["difference"], finite),
-            known(entry["limit"], amount),
-            one_of(entry["verdict"], _VERDICTS),
-            known(entry["reason"], lambda reason: one_of(reason, _OBSTACLES)),
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class BreastComparison:
+class BreastComparison(Record):
     """How one breast changed.
 
     Attributes
@@ -87,33 +70,14 @@ class BreastComparison:
         Of the mean of these views.
     """
 
-    laterality: Laterality
-    views: tuple[str, ...]
+    laterality: Laterality = field(metadata=KEY)
+    views: Views
     calcium_mass_mg: Change
     area_mm2: Change
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {
-            "views": list(self.views),
-            "calcium_mass_mg": self.calcium_mass_mg.to_dict(),
-            "area_mm2": self.area_mm2.to_dict(),
-        }
-
-    @classmethod
-    def from_dict(cls, value: Any, laterality: Laterality) -> BreastComparison:
-        """Read what `to_dict` wrote of one breast; KeyError or ValueError where it is something else."""
-        entry = table(value)
-        return cls(
-            laterality,
-            tuple(one_of(view, VIEWS) for view in items(entry["views"])),
-            Change.from_dict(entry["calcium_mass_mg"]),
-            Change.from_dict(entry["area_mm2"]),
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class ExamComparison:
+class ExamComparison(Record):
     """How a woman changed between two exams.
 
     Attributes
@@ -137,14 +101,7 @@ class ExamComparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as it stands in ``schema/comparison-1.json``, without its head."""
-        return {
-            "prior": _summary(self.prior),
-            "current": _summary(self.current),
-            "breasts": {side: breast.to_dict() for side, breast in self.breasts.items()},
-            "calcium_mass_mg": self.calcium_mass_mg.to_dict(),
-            "area_mm2": self.area_mm2.to_dict(),
-            "notices": [notice.to_dict() for notice in self.notices],
-        }
+        return {**Record.to_dict(self), "prior": _summary(self.prior), "current": _summary(self.current)}
 
     @classmethod
     def from_dict(cls, value: Any) -> ExamComparison:
@@ -165,19 +122,10 @@ class ExamComparison:
         ValueError
             It does not follow the schema.
         """
-        try:
-            entry = table(value)
-            breasts = table(entry["breasts"])
-            return cls(
-                _read_summary(entry["prior"]),
-                _read_summary(entry["current"]),
-                {side: BreastComparison.from_dict(breasts[side], side) for side in SIDES},
-                Change.from_dict(entry["calcium_mass_mg"]),
-                Change.from_dict(entry["area_mm2"]),
-                tuple(Notice.from_dict(notice) for notice in items(entry["notices"])),
-            )
-        except KeyError as missing:
-            raise ValueError(f"no comparison: {missing} is missing") from None
+        if not isinstance(value, Mapping):
+            raise ValueError("no comparison")
+        prior, current = (_read_summary(value.get(which)) for which in ("prior", "current"))
+        return read(cls, value, prior=prior, current=current)
 
 
 SUMMARY = (
@@ -202,8 +150,9 @@ def _summary(exam: ExamResult) -> dict[str, Any]:
 
 
 def _read_summary(value: Any) -> ExamResult:
-    entry = dict(table(value))
-    # What a summary leaves out: nothing is known of it.
-    unknown = ExamResult(None, False, {side: BreastResult(side) for side in SIDES}).to_dict()
-    unknown["min_probability"] = 0.0  # older releases reported every find
-    return ExamResult.from_dict({**unknown, **entry}, software=table(entry["software"]))
+    needed = {*SUMMARY, "software"} - {"min_probability"}
+    if not isinstance(value, Mapping) or not needed <= set(value):
+        raise ValueError("no summary of an exam")
+    given = {"min_probability": 0.0, **value}  # older releases reported every find
+    unknown = {side: BreastResult(side) for side in SIDES}
+    return read(ExamResult, given, partial=True, breasts=unknown, software=read_software(value["software"]))

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from bacctl.results.image import ImageResult, Laterality, MassBasis, as_list
-from bacctl.results.parts import AreaEstimate, Notice
+from bac_terms.fields import (
+    Amount,
+    Count,
+    Digest,
+    Identifier,
+    Interval,
+    Name,
+    Share,
+    Text,
+    Unique,
+    Words,
+    one_of,
+)
+from bac_terms.measured import Laterality, MassBasis
+from bac_terms.notices import Notice
+from bac_terms.record import KEY, LATER, UNWRITTEN, Record, as_columns, read
+from bac_terms.report import AreaEstimate
+from bacctl.results.image import ImageResult
 
 if TYPE_CHECKING:
     from bacctl.results.frames import Library
@@ -20,9 +36,15 @@ CategoryBasis = Literal["mass", "area"]
 SIDES: tuple[Laterality, ...] = ("L", "R")
 VIEWS = ("CC", "MLO")
 
+View = Annotated[str, one_of(*VIEWS)]
+Views = Annotated[tuple[View, ...], Unique()]
+SideAndView = Annotated[str, one_of(*(side + view for side in SIDES for view in VIEWS))]
+# Documents hold no others, though their schema allows any name.
+CategoryName = Annotated[str, Text(one_of(*get_args(MassCategory)).pattern, {})]
+
 
 @dataclass(frozen=True, slots=True)
-class ViewResult:
+class ViewResult(Record):
     """What counts for one view of one breast: one image, or the mean of repeats none of which is the latest.
 
     Attributes
@@ -43,31 +65,18 @@ class ViewResult:
         Calcified stretches of artery, gaps under 2 mm bridged. None where they are not listed.
     """
 
-    sop_instance_uids: tuple[str, ...] = ()
+    sop_instance_uids: tuple[Identifier, ...] = ()
     bac_detected: bool = False
-    calcium_mass_mg: float | None = None
-    calcium_mass_interval_mg: tuple[float, float] | None = None
+    calcium_mass_mg: Amount | None = None
+    calcium_mass_interval_mg: Interval | None = None
     mass_basis: MassBasis = "none"
-    area_mm2: float | None = None
-    vessel_count: int | None = None
-    area_estimate: AreaEstimate | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {
-            "sop_instance_uids": list(self.sop_instance_uids),
-            "bac_detected": self.bac_detected,
-            "calcium_mass_mg": self.calcium_mass_mg,
-            "calcium_mass_interval_mg": as_list(self.calcium_mass_interval_mg),
-            "mass_basis": self.mass_basis,
-            "area_mm2": self.area_mm2,
-            "vessel_count": self.vessel_count,
-            "area_estimate": _or_null(self.area_estimate),
-        }
+    area_mm2: Amount | None = None
+    vessel_count: Count | None = None
+    area_estimate: AreaEstimate | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
-class BreastResult:
+class BreastResult(Record):
     """One breast, from its accepted CC and MLO images.
 
     Attributes
@@ -95,36 +104,27 @@ class BreastResult:
         What counts for each accepted view.
     """
 
-    laterality: Laterality
-    views: tuple[str, ...] = ()
-    mass_views: tuple[str, ...] = ()
+    laterality: Laterality = field(metadata=KEY)
+    views: Views = field(default=(), metadata=as_columns())
+    mass_views: Views = field(default=(), metadata=as_columns())
     bac_detected: bool | None = None
-    calcium_mass_mg: float | None = None
-    calcium_mass_interval_mg: tuple[float, float] | None = None
+    calcium_mass_mg: Amount | None = None
+    calcium_mass_interval_mg: Interval | None = None
     mass_basis: MassBasis = "none"
-    area_mm2: float | None = None
-    vessel_count: int | None = None
-    area_estimate: AreaEstimate | None = None
-    by_view: Mapping[str, ViewResult] = field(default_factory=dict)
+    area_mm2: Amount | None = None
+    vessel_count: Count | None = None
+    area_estimate: AreaEstimate | None = field(default=None, metadata=LATER)
+    by_view: Mapping[View, ViewResult] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {
-            "views": list(self.views),
-            "mass_views": list(self.mass_views),
-            "bac_detected": self.bac_detected,
-            "calcium_mass_mg": self.calcium_mass_mg,
-            "calcium_mass_interval_mg": as_list(self.calcium_mass_interval_mg),
-            "mass_basis": self.mass_basis,
-            "area_mm2": self.area_mm2,
-            "vessel_count": self.vessel_count,
-            "area_estimate": _or_null(self.area_estimate),
-            "by_view": {view: result.to_dict() for view, result in self.by_view.items()},
-        }
+    def check(self) -> None:
+        """Raise ValueError where the views are not those that are listed."""
+        weighed = tuple(view for view, result in self.by_view.items() if result.calcium_mass_mg is not None)
+        if self.views != tuple(self.by_view) or self.mass_views != weighed:
+            raise ValueError("the views do not fit together")
 
 
 @dataclass(frozen=True, slots=True)
-class ExamResult:
+class ExamResult(Record):
     """One woman's exam: the images of one study, or of one folder.
 
     Attributes
@@ -178,50 +178,26 @@ class ExamResult:
         own.
     """
 
-    study_instance_uid: str | None
+    study_instance_uid: Identifier | None
     complete: bool
     breasts: Mapping[Laterality, BreastResult]
-    calcium_mass_mg: float | None = None
-    calcium_mass_interval_mg: tuple[float, float] | None = None
+    calcium_mass_mg: Amount | None = None
+    calcium_mass_interval_mg: Interval | None = None
     mass_category: MassCategory | None = None
-    category_probabilities: Mapping[str, float] | None = None
-    area_mm2: float | None = None
+    category_probabilities: Mapping[CategoryName, Share] | None = None
+    area_mm2: Amount | None = None
     area_class: AreaClass | None = None
     csbi_grade: CsbiGrade | None = None
-    missing_views: tuple[str, ...] = ()
+    missing_views: Annotated[tuple[SideAndView, ...], Unique()] = ()
     alarms: tuple[Notice, ...] = ()
-    software: Mapping[str, str | None] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
-    images: tuple[ImageResult, ...] = field(default=(), repr=False)
-    folder: str | None = None
-    groups: tuple[tuple[str, ...], ...] = ()
-    min_probability: float | None = None
-    category_basis: CategoryBasis | None = None
-    area_estimate: AreaEstimate | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the exam object of ``schema/analysis-1.json``."""
-        odds = self.category_probabilities
-        return {
-            "study_instance_uid": self.study_instance_uid,
-            "folder": self.folder,
-            "complete": self.complete,
-            "breasts": {side: breast.to_dict() for side, breast in self.breasts.items()},
-            "calcium_mass_mg": self.calcium_mass_mg,
-            "calcium_mass_interval_mg": as_list(self.calcium_mass_interval_mg),
-            "mass_category": self.mass_category,
-            "category_probabilities": None if odds is None else dict(odds),
-            "category_basis": self.category_basis,
-            "area_mm2": self.area_mm2,
-            "area_class": self.area_class,
-            "area_estimate": _or_null(self.area_estimate),
-            "csbi_grade": self.csbi_grade,
-            "missing_views": list(self.missing_views),
-            "alarms": [alarm.to_dict() for alarm in self.alarms],
-            "groups": [list(group) for group in self.groups],
-            "min_probability": self.min_probability,
-            "files": dict(self.files),
-        }
+    software: Mapping[str, str | None] = field(default_factory=dict, metadata=UNWRITTEN)
+    files: Mapping[str, Words] = field(default_factory=dict)
+    images: tuple[ImageResult, ...] = field(default=(), repr=False, metadata=UNWRITTEN)
+    folder: Name | None = field(default=None, metadata=LATER)
+    groups: tuple[tuple[Words, ...], ...] = field(default=(), metadata={**LATER, **as_columns()})
+    min_probability: Share | None = field(default=None, metadata=LATER)
+    category_basis: CategoryBasis | None = field(default=None, metadata={**LATER, **as_columns()})
+    area_estimate: AreaEstimate | None = field(default=None, metadata=LATER)
 
     @classmethod
     def from_dict(cls, value: Any, software: Mapping[str, str | None] | None = None) -> ExamResult:
@@ -244,13 +220,12 @@ class ExamResult:
         ValueError
             It does not follow the schema.
         """
-        from bacctl.results.saved import read_exam
-
-        try:
-            exam = read_exam(value, software or {"bacctl": None, "model": None})
-        except KeyError as missing:
-            raise ValueError(f"no exam: {missing} is missing") from None
-        return exam if software is not None else replace(exam, software={})
+        if not isinstance(value, Mapping):
+            raise ValueError("no exam")
+        given = {"min_probability": 0.0, **value}  # older releases reported every find
+        if given.get("category_probabilities") is not None:
+            given.setdefault("category_basis", "mass")  # there was nothing else
+        return read(cls, given, software={} if software is None else read_software(software))
 
     def to_frame(self, *, library: Library = "pandas") -> Any:
         """Put the images of this exam into a table; `bacctl.to_frame` makes tables of exams too."""
@@ -259,5 +234,26 @@ class ExamResult:
         return to_frame(self.images, library=library)
 
 
-def _or_null(estimate: AreaEstimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else estimate.to_dict()
+@dataclass(frozen=True, slots=True)
+class Software(Record):
+    """What put an exam together and measured it.
+
+    Attributes
+    ----------
+    bacctl : str or None
+        Version of the client.
+    model : str or None
+        SHA-256 of the weights; null when no server could be reached.
+    probability_map : str or None
+        SHA-256 of the map that made probabilities of scores; null without one.
+    """
+
+    bacctl: Words | None
+    model: Digest | None
+    probability_map: Digest | None = field(default=None, metadata=LATER)
+
+
+def read_software(software: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Read what a document says of its software; ValueError where it is something else."""
+    known = Software.from_dict(software).to_dict()
+    return {name: value for name, value in known.items() if name in software}

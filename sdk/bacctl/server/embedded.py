@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from bacctl.errors import ServerUnavailableError, unavailable
+from bac_terms.errors import ServerUnavailableError, unavailable
 from bacctl.server import supervisor as _supervisor
 from bacctl.server.flags import listeners, settings
 from bacctl.server.repository import DEFAULT_CONFIG, check_backends, default_repository, link_repository
@@ -29,7 +29,8 @@ from bacctl.service.binding import MARK
 _LOOPBACK = "127.0.0.1"
 NEEDED_SHM_BYTES = 512 * 2**20
 """Free space in /dev/shm: two large mammograms on their way through three steps."""
-_GRACE_S = 5.0  # the exit timeout, and what the stubs take to end
+_EXIT_S = 2
+_GRACE_S = _EXIT_S + 3.0  # what the stubs take to end
 _PORT_ATTEMPTS = 3
 _STARTED = {
     "grpc": b"Started GRPCInferenceService",
@@ -124,7 +125,7 @@ class EmbeddedServer:
             It cannot run here, or did not start; the reason is one line that says what to do.
         """
         if self._supervisor is not None:
-            raise unavailable("this embedded server has been started already; make another one")
+            raise unavailable("this embedded server has been started already", "make another one")
         repository = self._repository or default_repository()
         check_backends(repository, self._model_config, BACKENDS)
         if self._tls is not None:
@@ -142,13 +143,7 @@ class EmbeddedServer:
         raise _in_use(address)
 
     def restart(self) -> None:
-        """Stop the server and start it again on the same ports.
-
-        Raises
-        ------
-        ServerUnavailableError
-            It did not start.
-        """
+        """Stop the server and start it again on the same ports; raises as `start` does."""
         self.stop()
         # Whoever was told where it listens must find it there again.
         self._wanted.update(self.ports)
@@ -195,7 +190,10 @@ class EmbeddedServer:
                 str(wheel.server),
                 f"--model-repository={link_repository(repository, folder / 'models', self._model_config)}",
                 f"--backend-directory={link_backend(wheel, folder / 'backends')}",
-                *settings(prefix, self.key),
+                f"--id={prefix.strip('_')}",
+                f"--backend-config=python,shm-region-prefix-name={prefix}",
+                "--pinned-memory-pool-byte-size=0",  # there is no GPU
+                *settings(self.key, _EXIT_S),
                 *listeners(self._host, self.ports),
                 *(self._tls.flags() if self._tls is not None else ()),
             ]
@@ -291,22 +289,22 @@ def _free_port(host: str, port: int) -> int:
             if error.errno == errno.EADDRINUSE:
                 raise _in_use(f"{host}:{port}") from None
             raise unavailable(
-                f"cannot listen on {host}:{port}: {error.strerror}; choose another address"
+                f"cannot listen on {host}:{port}: {error.strerror}", "choose another address"
             ) from None
         chosen: int = probe.getsockname()[1]
     return chosen
 
 
 def _in_use(address: str) -> ServerUnavailableError:
-    return unavailable(f"{address} is in use; choose another port")
+    return unavailable(f"{address} is in use", "choose another port")
 
 
 def _check_shared_memory() -> None:
     free = shutil.disk_usage(_supervisor.SHARED_MEMORY).free if _supervisor.SHARED_MEMORY.is_dir() else 0
     if free < NEEDED_SHM_BYTES:
         raise unavailable(
-            f"{free / 2**20:.0f} MB are free in /dev/shm and {NEEDED_SHM_BYTES / 2**20:.0f} MB are needed; "
-            "in a container add --shm-size=1g"
+            f"{free / 2**20:.0f} MB are free in /dev/shm and {NEEDED_SHM_BYTES / 2**20:.0f} MB are needed",
+            "in a container add --shm-size=1g",
         )
 
 
@@ -324,4 +322,4 @@ def _explained(error: ServerUnavailableError, log: str) -> Exception:
     handle, name = tempfile.mkstemp(prefix="bacctl-server-", suffix=".log")
     with os.fdopen(handle, "w") as stream:
         stream.write(log)
-    return unavailable(f"{error.reason}: {cause}; the log is in {name}")
+    return unavailable(f"{error.message}: {cause}", f"the log is in {name}")

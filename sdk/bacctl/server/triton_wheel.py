@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from bacctl.errors import unavailable
+from bac_terms.errors import unavailable
 
 BACKENDS = ("python", "ensemble")
 """What of Triton's backends the wheel has."""
@@ -23,24 +23,12 @@ _SERVER_EXTRA = 'pip install "bacctl[server]"'
 
 @dataclass(frozen=True)
 class TritonWheel:
-    """The parts of the wheel that are used.
+    """The parts of the wheel that are used."""
 
-    Attributes
-    ----------
-    server : Path
-        The ``tritonserver`` program.
-    backend : Path
-        Folder of the Python backend, without stub.
-    stub : Path
-        The stub for this interpreter's minor version.
-    environment : dict
-        Variables under which server and stub find this interpreter's packages.
-    """
-
-    server: Path
-    backend: Path
-    stub: Path
-    environment: dict[str, str]
+    server: Path  # the ``tritonserver`` program
+    backend: Path  # folder of the Python backend, without stub
+    stub: Path  # the stub for this interpreter's minor version
+    environment: dict[str, str]  # variables under which server and stub find this interpreter's packages
 
 
 def find_triton() -> TritonWheel:
@@ -57,18 +45,19 @@ def find_triton() -> TritonWheel:
     """
     if sys.platform != "linux" or platform.machine() != "x86_64":
         raise unavailable(
-            "the embedded Triton runs on Linux on x86-64 only; give the address of a server with --url"
+            "the embedded Triton runs on Linux on x86-64 only", "give the address of a server with --url"
         )
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     if sys.version_info[:2] > NEWEST_PYTHON:
         raise unavailable(
             f"the embedded Triton runs on Python up to {NEWEST_PYTHON[0]}.{NEWEST_PYTHON[1]} and this is "
-            f"{version}; make an environment with an older one, or give the address of a server with --url"
+            f"{version}",
+            "make an environment with an older one, or give the address of a server with --url",
         )
     # find_spec leaves the package unimported: it is heavy and not needed.
     spec = importlib.util.find_spec("pytriton")
     if spec is None or not spec.submodule_search_locations:
-        raise unavailable(f"the embedded Triton is not installed; install it with: {_SERVER_EXTRA}")
+        raise unavailable("the embedded Triton is not installed", f"install it with: {_SERVER_EXTRA}")
     # Absolute, also where it was found over a relative PYTHONPATH: the server runs in another folder.
     root = Path(spec.submodule_search_locations[0]).absolute() / "tritonserver"
     wheel = TritonWheel(
@@ -79,7 +68,7 @@ def find_triton() -> TritonWheel:
     )
     for part in (wheel.server, wheel.backend, wheel.stub):
         if not part.exists():
-            raise unavailable(f"nvidia-pytriton has no {part.name} for Python {version}; {_SERVER_EXTRA}")
+            raise unavailable(f"nvidia-pytriton has no {part.name} for Python {version}", _SERVER_EXTRA)
     _check_numpy()
     _check_stub(wheel, f"libpython{version}")
     return wheel
@@ -89,18 +78,6 @@ def link_backend(wheel: TritonWheel, folder: Path) -> Path:
     """Make a folder of backends that Triton accepts, out of links into the wheel.
 
     Links, not copies: the stub looks for its libraries relative to where it lies in the wheel.
-
-    Parameters
-    ----------
-    wheel : TritonWheel
-        Where the parts are.
-    folder : Path
-        Made by this function.
-
-    Returns
-    -------
-    Path
-        ``folder``.
     """
     python = folder / "python"
     python.mkdir(parents=True)
@@ -129,7 +106,7 @@ def _check_numpy() -> None:
     found = metadata.version("numpy")
     if int(found.partition(".")[0]) >= 2:
         raise unavailable(
-            f'the embedded Triton needs NumPy below 2 and found {found}; run: pip install "numpy<2"'
+            f"the embedded Triton needs NumPy below 2 and found {found}", 'run: pip install "numpy<2"'
         )
 
 
@@ -142,6 +119,6 @@ def _check_stub(wheel: TritonWheel, package: str) -> None:
         return
     if "libpython" in run.stderr:
         raise unavailable(
-            f"Triton's Python stub needs {package}.so.1.0; install it with: sudo apt-get install {package}"
+            f"Triton's Python stub needs {package}.so.1.0", f"install it with: sudo apt-get install {package}"
         )
     raise unavailable(f"Triton's Python stub does not start: {run.stderr.strip().splitlines()[-1][:200]}")

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.errors import FailedError, RefusedError
+from bac_imaging.context import Context
 from bac_imaging.grid.checksum import PROBABILITY_SLACK, PROBABILITY_STEPS, TILE_STEPS, tile_sums
+from bac_terms.errors import FailedError, RefusedError
+from bac_terms.fields import Digest
+from bac_terms.json_text import parse_json
+from bac_terms.record import Record
 from bacctl._claim import DIGEST, MIXED_UP, TAG, Claim
 
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -31,6 +35,51 @@ MARK = "BACCTL_MIX_UP_FILE"
 """Environment variable: the file that tells whoever runs the server that its steps were mixed up."""
 _TAG = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Binding(Record):
+    """What belongs to one request.
+
+    Attributes
+    ----------
+    tag : str or None
+        Of the caller.
+    sha256 : str
+        Digest of the file.
+    request_crc32 : tuple of int
+        Check sums of DICOM and OPTIONS as they came.
+    signal_crc32 : int
+        Check sum of SIGNAL.
+    tile_sums : tuple of int
+        Of each tile, as `bac_imaging.grid.checksum` has them.
+    """
+
+    tag: str | None
+    sha256: Digest
+    request_crc32: tuple[int, int]
+    signal_crc32: int
+    tile_sums: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Envelope(Record):
+    """CONTEXT, which goes from the first step to the third.
+
+    Attributes
+    ----------
+    context : Context
+        Of the image.
+    binding : Binding
+        Of the request.
+    started_ns, prepared_ns : int
+        When the first step began and ended, by the machine's monotonic clock.
+    """
+
+    context: Context
+    binding: Binding
+    started_ns: int
+    prepared_ns: int
 
 
 def take_claim(options: Mapping[str, Any] | None) -> tuple[Claim, dict[str, Any] | None]:
@@ -58,7 +107,7 @@ def bind(
     claim: Claim,
     tiles: npt.NDArray[np.float32],
     signal: npt.NDArray[np.float32],
-) -> dict[str, Any]:
+) -> Binding:
     """Write down, in the first step, what belongs together.
 
     Parameters
@@ -76,8 +125,8 @@ def bind(
 
     Returns
     -------
-    dict
-        JSON-able, to travel in CONTEXT.
+    Binding
+        To travel in CONTEXT.
 
     Raises
     ------
@@ -87,16 +136,16 @@ def bind(
     digest = hashlib.sha256(data).hexdigest()
     if claim.sha256 not in (None, digest):
         raise FailedError(MIXED_UP, "the server got another file than the one whose digest came with it")
-    return {
-        TAG: claim.tag,
-        DIGEST: digest,
-        "request_crc32": [zlib.crc32(data), _crc32(options)],
-        "signal_crc32": _crc32(signal),
-        "tile_sums": tile_sums(tiles, TILE_STEPS).tolist(),
-    }
+    return Binding(
+        tag=claim.tag,
+        sha256=digest,
+        request_crc32=(zlib.crc32(data), _crc32(options)),
+        signal_crc32=_crc32(signal),
+        tile_sums=tuple(tile_sums(tiles, TILE_STEPS).tolist()),
+    )
 
 
-def unbound(inputs: Tensors) -> dict[str, Any]:
+def unbound(inputs: Tensors) -> Envelope:
     """Read, in the third step, what the first wrote, and see that all it gets belongs to one request.
 
     Parameters
@@ -106,7 +155,7 @@ def unbound(inputs: Tensors) -> dict[str, Any]:
 
     Returns
     -------
-    dict
+    Envelope
         CONTEXT.
 
     Raises
@@ -115,28 +164,28 @@ def unbound(inputs: Tensors) -> dict[str, Any]:
         BAC-SERVER-MIXED-UP: it does not.
     """
     try:
-        envelope = json.loads(inputs["CONTEXT"].tobytes())
-        binding = envelope["binding"]
+        envelope = Envelope.from_dict(parse_json(inputs["CONTEXT"].tobytes()))
         options = _crc32(inputs["OPTIONS"]) if "OPTIONS" in inputs else zlib.crc32(b"")
-        request = [_crc32(inputs["DICOM"]), options]
-        expected = [binding["request_crc32"], binding["signal_crc32"], binding["tile_sums"]]
-    except (ValueError, KeyError, TypeError):
+        request = (_crc32(inputs["DICOM"]), options)
+    except (ValueError, KeyError):
         raise FailedError(MIXED_UP, "the server lost what belongs to an image") from None
-    sums = inputs["CHECKSUM"]
-    found = [request, _crc32(inputs["SIGNAL"]), sums[:, 0].tolist()]
-    if found != expected:
+    binding, sums = envelope.binding, inputs["CHECKSUM"]
+    if (
+        binding.request_crc32 != request
+        or binding.signal_crc32 != _crc32(inputs["SIGNAL"])
+        or binding.tile_sums != tuple(sums[:, 0].tolist())
+    ):
         raise FailedError(MIXED_UP)
     own = tile_sums(inputs["PROBABILITY"], PROBABILITY_STEPS).astype(np.int64)
     if own.shape != sums[:, 1].shape or (np.abs(own - sums[:, 1]) > PROBABILITY_SLACK).any():
         raise FailedError(MIXED_UP)
-    return dict(envelope)
+    return envelope
 
 
-def sealed(envelope: Mapping[str, Any], outputs: Tensors) -> dict[str, Any]:
+def sealed(binding: Binding, outputs: Tensors) -> dict[str, Any]:
     """Return what the report says of the request that it answers, and of the outputs beside it."""
-    binding = envelope["binding"]
     sums = {name: _crc32(array) for name, array in outputs.items()}
-    return {TAG: binding[TAG], DIGEST: binding[DIGEST], "crc32": sums}
+    return {TAG: binding.tag, DIGEST: binding.sha256, "crc32": sums}
 
 
 def _crc32(array: npt.NDArray[Any]) -> int:
@@ -158,7 +207,7 @@ class Trust:
         self._mark = mark or (Path(named) if named else None)
         self._lost = False
 
-    def check(self, inputs: Tensors) -> dict[str, Any]:
+    def check(self, inputs: Tensors) -> Envelope:
         """Do as `unbound`, and believe nothing more after it failed.
 
         Raises

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.errors import CATALOGUE, ImagingError, RefusedError
 from bac_imaging.openvino import load_openvino
-from bacctl._claim import marked
+from bac_terms.errors import BacctlError, RefusedError, internal
+from bacctl._error_text import to_text
 from bacctl.service.binding import take_claim
 
 if TYPE_CHECKING:
@@ -150,20 +150,15 @@ def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensor
             inputs = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
             outputs = [pb_utils.Tensor(name, np.ascontiguousarray(a)) for name, a in answer(inputs).items()]
             responses.append(pb_utils.InferenceResponse(output_tensors=outputs))
-        except ImagingError as error:
-            refusal = pb_utils.TritonError(
-                marked(str(error), _tag_of(inputs)), pb_utils.TritonError.INVALID_ARG
-            )
+        except BacctlError as error:
+            refusal = pb_utils.TritonError(to_text(error, _tag_of(inputs)), pb_utils.TritonError.INVALID_ARG)
             responses.append(pb_utils.InferenceResponse(error=refusal))
         except Exception as error:
             # The message may quote the header, so only the kind and the place are logged.
             frame = traceback.extract_tb(error.__traceback__)[-1]
             kind = type(error).__name__
             pb_utils.Logger.log_error(f"BAC-INTERNAL: {kind} at {frame.filename}:{frame.lineno}")
-            entry = CATALOGUE["BAC-INTERNAL"]
-            fault = pb_utils.TritonError(
-                f"BAC-INTERNAL: {entry.meaning} ({kind}); {entry.hint}", pb_utils.TritonError.INTERNAL
-            )
+            fault = pb_utils.TritonError(str(internal(error)), pb_utils.TritonError.INTERNAL)
             responses.append(pb_utils.InferenceResponse(error=fault))
     return responses
 
@@ -198,11 +193,6 @@ def _tag_of(inputs: Tensors) -> str | None:
         return take_claim(from_json(inputs.get("OPTIONS")))[0].tag
     except RefusedError:
         return None
-
-
-def pack_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """Pack a mask of shape (rows, columns) row by row into bits, the first pixel in the high bit."""
-    return np.packbits(mask.reshape(-1))
 
 
 def compile_segmenter(path: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from tests.sdk.analyze.conftest import FakeClient, Run, film
 
+from bac_terms.errors import ClientUsageError, ServerUnavailableError
+from bac_terms.measured import Laterality
 from bacctl.cli import main, saver
 from bacctl.cli.options import ServerOptions
-from bacctl.errors import ServerUnavailableError
 from bacctl.results import ImageResult
-from bacctl.results.image import Laterality
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +46,19 @@ def test_unexpected_faults_lose_no_image(client: FakeClient, run: Run, tmp_path:
     # The text of an error may quote a header; its kind does not.
     assert "a fault of ours" not in out + err
     assert "RuntimeError" in images[1]["reason"]
+
+
+def test_a_client_that_we_use_wrongly_is_a_fault_of_ours(
+    client: FakeClient, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def closed(path: Path) -> ImageResult:
+        raise ClientUsageError("BAC-CLIENT-CLOSED")
+
+    monkeypatch.setattr(client, "result", closed)
+    code, out, _ = run("analyze", film(tmp_path / "in", "a"), "--json")
+    (image,) = json.loads(out)["images"]
+    assert (code, image["status"], image["code"]) == (1, "failed", "BAC-INTERNAL")
+    assert "ClientUsageError" in image["reason"]
 
 
 def test_unexpected_faults_keep_their_traceback_where_it_is_asked_for(
@@ -187,7 +200,7 @@ def test_a_server_out_of_reach_fails_every_image(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(server: ServerOptions) -> FakeClient:
-        raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", f"{server.url} does not answer; start it")
+        raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", f"{server.url} does not answer", "start it")
 
     monkeypatch.setattr("bacctl.cli.connect.connect", away)
     film(tmp_path / "in", "a")

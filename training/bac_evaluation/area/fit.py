@@ -177,13 +177,13 @@ def _left_out(cases: Sequence[Case], model: Model, key: Callable[[Case], str]) -
 
 
 def _fit(cases: Sequence[Case], model: Model) -> FloatArray:
-    known = np.array([[1.0, *model(case)] for case in cases])
-    return np.asarray(np.linalg.lstsq(known, _per_area(cases), rcond=None)[0])
+    design = np.array([[1.0, *model(case)] for case in cases])
+    return np.asarray(np.linalg.lstsq(design, _per_area(cases), rcond=None)[0])
 
 
 def _residuals(coefficients: FloatArray, cases: Sequence[Case], model: Model) -> FloatArray:
-    known = np.array([[1.0, *model(case)] for case in cases])
-    return _per_area(cases) - known @ coefficients
+    design = np.array([[1.0, *model(case)] for case in cases])
+    return _per_area(cases) - design @ coefficients
 
 
 def _per_area(cases: Sequence[Case]) -> FloatArray:

@@ -9,12 +9,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from bac_evaluation.dataset import Dataset, View, read_dataset
-from bac_evaluation.served import look
+from bac_evaluation.served import Segmented, segment_view
 from bac_evaluation.settings import Settings
 from bac_evaluation.work import collect, over_views
-from bac_imaging.errors import ImagingError
-from bac_imaging.pipeline import Prepared, quantify, to_working_mask
+from bac_imaging.pipeline import to_working_mask
+from bac_terms.errors import FailedError, RefusedError
 from bac_training.data.truth import Woman
 from bac_training.errors import TrainingError
 from bac_training.network.backends import Segmenter
@@ -177,16 +180,16 @@ def _measure_all(
 
 def _measured(folder: Path, view: View, segmenter: Segmenter, settings: Settings) -> dict[str, Any]:
     try:
-        prepared, tiles, _ = look(folder, view, segmenter)
-        result = quantify(tiles, prepared.signal, prepared.context, settings.parameters())
-    except ImagingError as error:
+        image = segment_view(folder, view, segmenter)
+        result = image.quantify(settings.parameters())
+    except (RefusedError, FailedError) as error:
         refusal = {"status": error.status, "code": error.code, "reason": error.reason}
         return {"path": view.path, "result": refusal, "contrast": None}
-    return {"path": view.path, "result": result.report, "contrast": _contrast(prepared, result.mask)}
+    return {"path": view.path, "result": result.report.to_dict(), "contrast": _contrast(image, result.mask)}
 
 
-def _contrast(prepared: Prepared, mask: Any) -> float | None:
-    under = prepared.normalised[to_working_mask(mask, prepared.context)]
+def _contrast(image: Segmented, mask: npt.NDArray[np.bool_]) -> float | None:
+    under = image.prepared.normalised[to_working_mask(mask, image.context)]
     return float(under.mean()) if under.size else None
 
 
@@ -239,7 +242,7 @@ def cases_of(woman: Woman, generator: str, rows: Mapping[str, Mapping[str, Any]]
     return [*found, *case("woman", woman.views, woman.mass_mg or 0.0, exam.area_mm2)]
 
 
-def _by_breast(views: Sequence[View], amount: Callable[[View], float | None]) -> float:
+def _by_breast(views: Sequence[View], quantity: Callable[[View], float | None]) -> float:
     """Add up over breasts the mean of their views."""
     sides = {view.laterality for view in views}
-    return sum(fmean(amount(view) or 0.0 for view in views if view.laterality == side) for side in sides)
+    return sum(fmean(quantity(view) or 0.0 for view in views if view.laterality == side) for side in sides)

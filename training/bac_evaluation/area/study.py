@@ -137,8 +137,8 @@ def _why_not(found: Sequence[Case]) -> list[str]:
         of_level = [case for case in found if case.level == level]
         inside = sum(group.held for group in held(of_level, MODELS["area"], _WAYS["style"]).values())
         if inside < _LEAST_HELD * len(of_level):
-            share = f"{inside} of {len(of_level)} {_plural(level)}"
-            reasons.append(f"{share} of a style left out were held, which is under {_LEAST_HELD:.0%}")
+            within = f"{inside} of {len(of_level)} {_plural(level)}"
+            reasons.append(f"{within} of a style left out were held, which is under {_LEAST_HELD:.0%}")
     women = spread([case for case in found if case.level == "woman"], MODELS["area"])
     reach = math.exp(women.high - women.low)
     if reach > _WIDEST:

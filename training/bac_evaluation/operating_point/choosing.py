@@ -121,8 +121,8 @@ def choose(women: Sequence[Sequence[Mapping[str, Any]]], grid: Mapping[str, Sequ
         for number, outline in enumerate(grid["outline"]):
             scores += [pieces.score(number, demands, true_px, truth) for demands in demanded]
             tried += [{"outline": outline, "core": core, **demands} for demands in demanded]
-    size = [len(grid["core"]), len(grid["outline"]), *(len(grid[name]) for name in names)]
-    smoothed = _with_neighbours(np.array([score.value for score in scores]).reshape(size)).ravel()
+    grid_shape = [len(grid["core"]), len(grid["outline"]), *(len(grid[name]) for name in names)]
+    smoothed = _with_neighbours(np.array([score.value for score in scores]).reshape(grid_shape)).ravel()
     best = min(range(len(scores)), key=lambda number: (-smoothed[number], _distance(tried[number]), number))
     parameters = PostProcessing(**tried[best])
     parameters = parameters.with_outline(parameters.outline)
@@ -165,10 +165,10 @@ class _Pieces:
         cls, images: Sequence[Mapping[str, Any]], core: float, owner: npt.NDArray[np.int_], outlines: int
     ) -> _Pieces:
         found = [image["pieces"][f"{core:g}"] for image in images]
-        table = np.array([piece for pieces in found for piece in pieces], dtype=np.float64)
-        known, outlined = np.split(table.reshape(-1, len(COLUMNS) + 2 * outlines).T, [len(COLUMNS)])
+        values = np.array([piece for pieces in found for piece in pieces], dtype=np.float64)
+        described, outlined = np.split(values.reshape(-1, len(COLUMNS) + 2 * outlines).T, [len(COLUMNS)])
         image = np.repeat(np.arange(len(images)), [len(pieces) for pieces in found])
-        columns = dict(zip(COLUMNS, known, strict=True))
+        columns = dict(zip(COLUMNS, described, strict=True))
         return cls(columns, outlined.reshape(outlines, 2, -1), image, owner)
 
     def score(
@@ -184,9 +184,9 @@ class _Pieces:
             np.bincount(self.image[kept], pixels[kept], images) for pixels in self.outlined[outline]
         )
         positive = true_px > 0
-        said = np.bincount(self.owner, found, len(truth)) > 0
+        predicted = np.bincount(self.owner, found, len(truth)) > 0
         return Score(
-            woman_f1=Detection.of(said, truth).f1,
+            woman_f1=Detection.of(predicted, truth).f1,
             view_f1=Detection.of(found > 0, positive).f1,
             false_per_view=float(self.columns["false"][kept].sum()) / images,
             dice=float((2.0 * both[positive] / (found + true_px)[positive]).mean()),

@@ -9,7 +9,6 @@ leaves it out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,15 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_evaluation.dataset import Dataset, View
-from bac_evaluation.served import look, served_vessels, spacing_of
+from bac_evaluation.served import segment_view
 from bac_evaluation.settings import Settings
 from bac_evaluation.vessels.geometry import shape_of
-from bac_evaluation.vessels.matching import MATCHED_SHARE, TOLERANCE_MM
+from bac_evaluation.vessels.matching import MATCHED_FRACTION, TOLERANCE_MM
 from bac_evaluation.work import over_views
-from bac_imaging.errors import ImagingError
 from bac_imaging.grid.working_grid import window_of
 from bac_imaging.pipeline import to_working_mask
 from bac_imaging.vessels.find import PostProcessing, Segmentation, outline_of
+from bac_terms.errors import BacctlError
 from bac_training.data.sources import read_mask
 from bac_training.network.backends import Segmenter
 
@@ -112,14 +111,14 @@ def describe_pieces(
         in mm of its core at the detector, 1 where it is a false vessel, else 0; then for each outline its
         pixels, and the true ones among them.
     """
-    close = _close(true, spacing_mm)
+    near_truth = _near_truth(true, spacing_mm)
     least = {name: min(values) for name, values in GRID.items() if name.startswith("min_")}
     return {
         f"{core:g}": _pieces_of(
             find(PostProcessing(outline=core, core=core, seed=core, **least)),
             probability,
             true,
-            close,
+            near_truth,
             spacing_mm,
         )
         for core in GRID["core"]
@@ -131,34 +130,34 @@ def _describe(folder: Path, view: View, segmenter: Segmenter, settings: Settings
     empty: dict[str, list[list[float]]] = {f"{core:g}": [] for core in GRID["core"]}
     mask = read_mask(folder / view.mask)
     try:
-        prepared, _, stitched = look(folder, view, segmenter)
+        image = segment_view(folder, view, segmenter)
     except Exception as error:
         # As in `measure`: nothing is found in an image that is refused or that the pipeline fails on.
-        code = error.code if isinstance(error, ImagingError) else "BAC-INTERNAL"
+        code = error.code if isinstance(error, BacctlError) else "BAC-INTERNAL"
         return {"path": view.path, "true_px": int(mask.sum()), "pieces": empty, "code": code}
-    true = to_working_mask(mask, prepared.context)
-    find = partial(served_vessels, prepared, stitched)
+    true = to_working_mask(mask, image.context)
+    pieces = describe_pieces(image.vessels, image.probability, true, image.context.working_spacing_mm)
     return {
         "path": view.path,
         "true_px": int(true.sum()),
-        "pieces": describe_pieces(find, stitched, true, spacing_of(prepared)),
+        "pieces": pieces,
     }
 
 
-def _close(true: BoolArray, spacing_mm: tuple[float, float]) -> BoolArray:
+def _near_truth(true: BoolArray, spacing_mm: tuple[float, float]) -> BoolArray:
     """Tell which pixels lie within 1 mm of the true mask: there a centre line is true, as in `vessels`."""
-    close = np.zeros_like(true)
+    near_truth = np.zeros_like(true)
     window = window_of(true, int(np.ceil(TOLERANCE_MM / min(spacing_mm))))
     if window is not None:
-        close[window] = ndimage.distance_transform_edt(~true[window], spacing_mm) <= TOLERANCE_MM
-    return close
+        near_truth[window] = ndimage.distance_transform_edt(~true[window], spacing_mm) <= TOLERANCE_MM
+    return near_truth
 
 
 def _pieces_of(
     found: Segmentation,
     probability: FloatArray,
     true: BoolArray,
-    close: BoolArray,
+    near_truth: BoolArray,
     spacing_mm: tuple[float, float],
 ) -> list[list[float]]:
     pixel_area = spacing_mm[0] * spacing_mm[1]
@@ -166,7 +165,7 @@ def _pieces_of(
     for number, box in enumerate(ndimage.find_objects(found.zones), start=1):
         piece = found.mask[box] & (found.zones[box] == number)
         line = shape_of(piece, (1.0, 1.0)).line.astype(int)
-        false = close[box][line[:, 0], line[:, 1]].mean() < MATCHED_SHARE
+        false = near_truth[box][line[:, 0], line[:, 1]].mean() < MATCHED_FRACTION
         peak = float(probability[box][piece].max())
         pieces.append([peak, int(piece.sum()) * pixel_area, found.lengths_mm[number - 1], int(false)])
     window = window_of(found.core, round(1.0 / min(spacing_mm)))

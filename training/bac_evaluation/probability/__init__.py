@@ -1,1 +1,1 @@
-"""Is a probability of BAC what it says: judged finds, calibration, reliability."""
+"""Is a probability of BAC what it says: judged findings, calibration, reliability."""

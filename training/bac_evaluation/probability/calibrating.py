@@ -74,7 +74,7 @@ def calibrate(sets: Sequence[JudgedSet], prevalence: float = PREVALENCE) -> dict
         "intended_use": "research use only",
         "probability_map": {
             **fitted.to_dict(),
-            "fitted_on": [entry for judged in sets for entry in _told(judged)],
+            "fitted_on": [entry for judged in sets for entry in _sources_of(judged)],
             "left_out": {source: _curves(curve) for source, curve in without.items()},
             "cross_fit": {"image": _error(by_image), "vessel": _error(by_vessel)},
         },
@@ -128,18 +128,18 @@ def _error(found: Reliability) -> dict[str, Any]:
     return {"cases": found.cases, "positives": found.positives, "expected_calibration_error": found.error}
 
 
-def _told(judged: JudgedSet) -> list[dict[str, Any]]:
+def _sources_of(judged: JudgedSet) -> list[dict[str, Any]]:
     """Say what of a report was fitted on, by source."""
-    told = []
+    sources = []
     for source in sorted({image.source for image in judged.images}):
-        own = [image for image in judged.images if image.source == source and image.finds is not None]
-        known = [
-            find.true
+        own = [image for image in judged.images if image.source == source and image.findings is not None]
+        truths = [
+            finding.true
             for image in own
-            for find in (image.finds.finds if image.finds is not None else ())
-            if find.true is not None
+            for finding in (image.findings.vessels if image.findings is not None else ())
+            if finding.true is not None
         ]
-        told.append(
+        sources.append(
             {
                 "source": source,
                 "data": judged.data,
@@ -147,15 +147,15 @@ def _told(judged: JudgedSet) -> list[dict[str, Any]]:
                 "model_sha256": list(judged.model_sha256),
                 "images": len(own),
                 "positives": sum(image.is_true for image in own),
-                "finds": len(known),
-                "true_finds": sum(known),
+                "finds": len(truths),
+                "true_finds": sum(truths),
             }
         )
-    return told
+    return sources
 
 
 def _page(content: Mapping[str, Any], command: str) -> str:
-    told = content["probability_map"]["fitted_on"]
+    sources = content["probability_map"]["fitted_on"]
     lines = [
         "# Calibration",
         "",
@@ -167,7 +167,7 @@ def _page(content: Mapping[str, Any], command: str) -> str:
             f"| {entry['source']} | {entry['data']} | {entry['images']} | {entry['positives']} | "
             f"{entry['finds']} | {entry['true_finds']} | "
             f"{', '.join(f'`{digest[:12]}`' for digest in entry['model_sha256'])} |"
-            for entry in told
+            for entry in sources
         ),
         "",
         "Each source is judged by the map that was fitted without it. Without a map the scores of the same "
@@ -216,7 +216,7 @@ def _main(arguments: Sequence[str] | None = None) -> int:
         command = " ".join(["python -m bac_evaluation.probability.calibrating", *(arguments or sys.argv[1:])])
         (options.out / "calibration.md").write_text(_page(content, command))
         bins = content["probability"]["image"]["bins"]
-        plots.reliability([(entry["mean"], entry["observed"]) for entry in bins]).save(
+        plots.reliability([(entry["mean"], entry["observed"]) for entry in bins]).savefig(
             options.out / "image.png"
         )
         for path in options.into:

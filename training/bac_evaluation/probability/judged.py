@@ -1,4 +1,4 @@
-"""Images with their finds and their truth: what probabilities are fitted on and held against."""
+"""Images with their findings and their truth: what probabilities are fitted on and held against."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bac_evaluation.vessels.finds import Finds
+from bac_evaluation.vessels.findings import Findings
 from bac_imaging.vessels.evidence import Evidence
 from bac_training.errors import TrainingError
 
@@ -37,21 +37,21 @@ class JudgedImage:
         Of the image in its data set.
     is_true : bool
         Whether it shows BAC.
-    finds : Finds or None
+    findings : Findings or None
         What was found; None of an image that was refused or failed.
     """
 
     source: str
     path: str
     is_true: bool
-    finds: Finds | None
+    findings: Findings | None
 
     @property
     def evidence(self) -> Evidence:
         """What speaks for BAC on an image that was measured; ValueError for one that was not."""
-        if self.finds is None:
+        if self.findings is None:
             raise ValueError(f"{self.path} was not measured")
-        return self.finds.evidence
+        return self.findings.evidence
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,9 @@ def weights_of(images: Sequence[JudgedImage], prevalence: float) -> npt.NDArray[
     for numbers in groups.values():
         weights[numbers] = min(len(numbers), _MOST) / len(numbers)
     truth = np.array([image.is_true for image in images], dtype=bool)
-    for own, share in ((truth, prevalence), (~truth, 1.0 - prevalence)):
+    for own, fraction in ((truth, prevalence), (~truth, 1.0 - prevalence)):
         if own.any():
-            weights[own] *= share / weights[own].sum()
+            weights[own] *= fraction / weights[own].sum()
     return np.asarray(weights / weights.sum())
 
 
@@ -122,7 +122,7 @@ def write_judged(path: Path, judged: JudgedSet) -> None:
             "source": image.source,
             "path": image.path,
             "is_true": image.is_true,
-            "finds": None if image.finds is None else image.finds.to_dict(),
+            "finds": None if image.findings is None else image.findings.to_dict(),
         }
         for image in judged.images
     )
@@ -154,7 +154,7 @@ def read_judged(report: Path, source: str | None = None) -> JudgedSet:
                 source or line["source"],
                 line["path"],
                 line["is_true"],
-                None if line["finds"] is None else Finds.from_dict(line["finds"]),
+                None if line["finds"] is None else Findings.from_dict(line["finds"]),
             )
             for line in lines
         )

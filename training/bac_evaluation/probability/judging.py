@@ -26,7 +26,7 @@ def judge_probabilities(judged: JudgedSet, settings: Settings) -> dict[str, Any]
     Parameters
     ----------
     judged : JudgedSet
-        The images with their finds.
+        The images with their findings.
     settings : Settings
         Post-processing and map.
 

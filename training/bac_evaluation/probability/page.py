@@ -31,9 +31,9 @@ def to_markdown(probability: Json, level: int = 2) -> str:
         Of its heading.
     """
     lines = ["#" * level + " Probability", "", _introduction(probability), ""]
-    for unit, told in _UNITS:
+    for unit, heading in _UNITS:
         found = probability[unit]
-        lines += [f"Expected calibration error {told}: {_error(found)}.", ""]
+        lines += [f"Expected calibration error {heading}: {_error(found)}.", ""]
         if found["bins"]:
             lines += _table(
                 ("probability", "cases", "of them true", "mean probability", "share that is true"),
@@ -73,7 +73,7 @@ def to_markdown(probability: Json, level: int = 2) -> str:
 
 def summary_lines(probability: Json) -> list[str]:
     """Return the errors and the operating points as lines for a terminal."""
-    lines = [f"expected calibration error {told}: {_error(probability[unit])}" for unit, told in _UNITS]
+    lines = [f"expected calibration error {heading}: {_error(probability[unit])}" for unit, heading in _UNITS]
     lines.append(_introduction(probability))
     rows = [_POINTS_HEAD, *points_rows(probability["points"])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_POINTS_HEAD))]
@@ -99,7 +99,7 @@ def points_rows(points: Sequence[Json]) -> list[tuple[str, ...]]:
 
 
 def _introduction(probability: Json) -> str:
-    share = 100 * probability["prevalence"]
+    percent = 100 * probability["prevalence"]
     if probability["basis"] == "score":
         given = "There is no probability map: these are the network's scores, which promise no probability"
     else:
@@ -108,7 +108,7 @@ def _introduction(probability: Json) -> str:
         given = f"Probabilities by the map `{probability['map_sha256'][:12]}`{own}"
     classes = probability["image"]["positives"], probability["image"]["cases"]
     if 0 < classes[0] < classes[1]:
-        return f"{given}. Images are weighed so that {share:g} % of them show BAC."
+        return f"{given}. Images are weighed so that {percent:g} % of them show BAC."
     return f"{given}. All images are of one kind, with or without BAC, so that the shares are theirs alone."
 
 

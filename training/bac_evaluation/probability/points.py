@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bac_evaluation.probability.judged import JudgedImage
 from bac_evaluation.probability.reliability import Judge
-from bac_evaluation.vessels.finds import Finds
+from bac_evaluation.vessels.findings import Findings
 from bac_imaging.vessels.probability import Probabilities
 
 __all__ = ["POINTS", "Point", "points_of"]
@@ -48,23 +48,10 @@ class Point:
 
 
 def points_of(images: Sequence[JudgedImage], judge: Judge, points: Sequence[float] = POINTS) -> list[Point]:
-    """Compute the table.
-
-    Parameters
-    ----------
-    images : sequence of JudgedImage
-        Images of any number of sources.
-    judge : callable
-        From an image to its probabilities.
-    points : sequence of float
-        Operating points.
-
-    Returns
-    -------
-    list of Point
-        By source, then by point.
-    """
-    judged = [(image, image.finds, judge(image) if image.finds is not None else None) for image in images]
+    """Return what each operating point costs, by source, then by point."""
+    judged = [
+        (image, image.findings, judge(image) if image.findings is not None else None) for image in images
+    ]
     return [
         _point(source, point, [entry for entry in judged if entry[0].source == source])
         for source in sorted({image.source for image in images})
@@ -73,25 +60,25 @@ def points_of(images: Sequence[JudgedImage], judge: Judge, points: Sequence[floa
 
 
 def _point(
-    source: str, point: float, judged: Sequence[tuple[JudgedImage, Finds | None, Probabilities | None]]
+    source: str, point: float, judged: Sequence[tuple[JudgedImage, Findings | None, Probabilities | None]]
 ) -> Point:
     negatives = flagged = positives = found = 0
     false_mm2 = length = covered = 0.0
-    for image, finds, given in judged:
-        if finds is None or given is None:
+    for image, findings, given in judged:
+        if findings is None or given is None:
             positives += image.is_true
             continue
         kept = {number for number, value in enumerate(given.vessels) if value >= point}
         if image.is_true:
             positives += 1
             found += bool(kept)
-            length += sum(part for part, _ in finds.lines)
-            covered += sum(part for part, near in finds.lines if kept & set(near))
+            length += sum(part for part, _ in findings.lines)
+            covered += sum(part for part, near in findings.lines if kept & set(near))
         else:
             negatives += 1
             # What lies on a line of which nobody knows is not held against it.
-            flagged += any(finds.finds[number].true is not None for number in kept)
-            false_mm2 += sum(finds.finds[number].false_mm2 for number in kept)
+            flagged += any(findings.vessels[number].true is not None for number in kept)
+            false_mm2 += sum(findings.vessels[number].false_mm2 for number in kept)
     return Point(
         source=source,
         min_probability=point,

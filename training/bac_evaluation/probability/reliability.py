@@ -95,7 +95,7 @@ def means_by_source(images: Sequence[JudgedImage], judge: Judge) -> list[SourceM
     given: dict[str, dict[bool, list[float]]] = {}
     for image in images:
         own = given.setdefault(image.source, {True: [], False: []})
-        if image.finds is not None:
+        if image.findings is not None:
             own[image.is_true].append(judge(image).image)
     return [
         SourceMeans(source, len(own[True]), len(own[False]), _mean(own[True]), _mean(own[False]))
@@ -137,7 +137,7 @@ def reliability(probability: DoubleArray, truth: BoolArray, weights: DoubleArray
 def reliability_of(
     images: Sequence[JudgedImage], judge: Judge, prevalence: float
 ) -> tuple[Reliability, Reliability]:
-    """Hold the probabilities of images and of their finds against the truth.
+    """Hold the probabilities of images and of their findings against the truth.
 
     Parameters
     ----------
@@ -153,23 +153,23 @@ def reliability_of(
     Reliability
         Per image.
     Reliability
-        Per vessel; finds count as their image does, those of which nobody knows not at all.
+        Per vessel; findings count as their image does, those of which nobody knows not at all.
     """
-    measured = [image for image in images if image.finds is not None]
+    measured = [image for image in images if image.findings is not None]
     weights = weights_of(measured, prevalence) if measured else np.zeros(0)
     by_image, by_vessel = [], []
     for image, weight in zip(measured, weights, strict=True):
         given = judge(image)
         by_image.append((given.image, image.is_true, weight))
-        finds = image.finds.finds if image.finds is not None else ()
+        findings = image.findings.vessels if image.findings is not None else ()
         by_vessel += [
-            (value, find.true, weight)
-            for value, find in zip(given.vessels, finds, strict=True)
-            if find.true is not None
+            (value, finding.true, weight)
+            for value, finding in zip(given.vessels, findings, strict=True)
+            if finding.true is not None
         ]
     return _of(by_image), _of(by_vessel)
 
 
 def _of(cases: Sequence[tuple[float, bool, float]]) -> Reliability:
-    table = np.array(cases, dtype=np.float64).reshape(len(cases), 3)
-    return reliability(table[:, 0], table[:, 1] > 0.5, table[:, 2])
+    columns = np.array(cases, dtype=np.float64).reshape(len(cases), 3)
+    return reliability(columns[:, 0], columns[:, 1] > 0.5, columns[:, 2])

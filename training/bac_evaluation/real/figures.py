@@ -200,13 +200,13 @@ def _estimate(sums: Sequence[tuple[float, float]], draws: int, seed: int) -> Est
 
     One patient cannot tell how far others are from the figure: then there is no interval.
     """
-    about = np.array([pair for pair in sums if pair[1] > 0], dtype=np.float64).reshape(-1, 2)
-    if not len(about):
+    pairs = np.array([pair for pair in sums if pair[1] > 0], dtype=np.float64).reshape(-1, 2)
+    if not len(pairs):
         return Estimate(None, None, None)
-    part, whole = about.sum(axis=0)
+    part, whole = pairs.sum(axis=0)
     value = float(part / whole)
-    if len(about) < 2 or not draws:
+    if len(pairs) < 2 or not draws:
         return Estimate(value, None, None)
-    drawn = about[np.random.default_rng(seed).integers(len(about), size=(draws, len(about)))].sum(axis=1)
+    drawn = pairs[np.random.default_rng(seed).integers(len(pairs), size=(draws, len(pairs)))].sum(axis=1)
     low, high = np.percentile(drawn[:, 0] / drawn[:, 1], (2.5, 97.5))
     return Estimate(value, float(low), float(high))

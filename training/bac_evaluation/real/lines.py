@@ -22,12 +22,11 @@ from pathlib import Path
 from bac_evaluation.dataset import View
 from bac_evaluation.page import table
 from bac_evaluation.run import served_model
-from bac_evaluation.served import look
+from bac_evaluation.served import Segmented, segment_view
 from bac_evaluation.settings import Settings, read_settings
 from bac_evaluation.vessels.geometry import near, points_mm
 from bac_evaluation.vessels.matching import TOLERANCE_MM
-from bac_imaging.errors import ImagingError, RefusedError
-from bac_imaging.pipeline import Prepared, Quantified, quantify
+from bac_terms.errors import BacctlError, RefusedError
 from bac_training.data.centre_lines import FILE, WIDE_MM, CentreLines, points_along, read_centre_lines
 from bac_training.errors import TrainingError
 from bac_training.network.backends import Segmenter, load_segmenter
@@ -133,19 +132,16 @@ def _measure(
     spacing_mm: float | None,
 ) -> RealImage:
     try:
-        prepared, result = _run(folder, name, lines, segmenter, settings, spacing_mm)
+        image = _segment(folder, name, lines, segmenter, spacing_mm)
+        mask = image.quantify(settings.parameters()).mask
     except Exception as error:
         # As in `measure`: a fault of the pipeline is a failed image. An artery on it is one not found.
-        code = error.code if isinstance(error, ImagingError) else "BAC-INTERNAL"
+        code = error.code if isinstance(error, BacctlError) else "BAC-INTERNAL"
         return RealImage(name, code, 0.0 if lines and lines.bac else None)
-    spacing = (
-        float(prepared.context["pixel_spacing_mm"][0]),
-        float(prepared.context["pixel_spacing_mm"][1]),
-    )
-    pixels = points_mm(result.mask, spacing)
+    pixels = points_mm(mask, image.context.pixel_spacing_mm)
     bac = points_along(() if lines is None else lines.bac)
     all_drawn = points_along(() if lines is None else (*lines.bac, *lines.uncertain))
-    pixel_mm2 = spacing[0] * spacing[1] / float(prepared.context["magnification"]) ** 2
+    pixel_mm2 = image.context.pixel_area_mm2
     false, far = (
         pixel_mm2 * float((~near(pixels, all_drawn, distance)).sum()) for distance in (TOLERANCE_MM, WIDE_MM)
     )
@@ -158,21 +154,15 @@ def _measure(
     )
 
 
-def _run(
-    folder: Path,
-    name: str,
-    lines: CentreLines | None,
-    segmenter: Segmenter,
-    settings: Settings,
-    spacing_mm: float | None,
-) -> tuple[Prepared, Quantified]:
+def _segment(
+    folder: Path, name: str, lines: CentreLines | None, segmenter: Segmenter, spacing_mm: float | None
+) -> Segmented:
     try:
-        prepared, tiles, _ = look(folder, _view(name, lines.mm_per_pixel if lines else None), segmenter)
+        return segment_view(folder, _view(name, lines.mm_per_pixel if lines else None), segmenter)
     except RefusedError as error:
         if error.code != "BAC-SPACING-MISSING" or spacing_mm is None:
             raise
-        prepared, tiles, _ = look(folder, _view(name, spacing_mm), segmenter)
-    return prepared, quantify(tiles, prepared.signal, prepared.context, settings.parameters())
+        return segment_view(folder, _view(name, spacing_mm), segmenter)
 
 
 def _view(name: str, spacing_mm: float | None) -> View:

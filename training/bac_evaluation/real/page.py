@@ -103,11 +103,11 @@ def _shown(report: Json, label: str) -> list[tuple[str, Json]]:
         parts = [g for g in report["groups"] if g["name"] == group["name"] and not _is_whole(g)]
         if not group["views"][label] or (len(parts) < 2 and not _is_whole(group)):
             continue
-        told = ", ".join(text for text in (group["kind"] or "kind not told", group["source"]) if text)
+        title = ", ".join(text for text in (group["kind"] or "kind not told", group["source"]) if text)
         if _is_whole(group):
             only = f" ({parts[0]['source']})" if len(parts) == 1 and parts[0]["source"] else ""
-            told = f"**{group['name']}**{only}"
-        shown.append((told, group))
+            title = f"**{group['name']}**{only}"
+        shown.append((title, group))
     return shown
 
 

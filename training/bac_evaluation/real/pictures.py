@@ -1,4 +1,4 @@
-"""Pictures of the worst labelled images: the whole view, and each find enlarged, plain and outlined."""
+"""Pictures of the worst labelled images: the whole view, and each finding enlarged, plain and outlined."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from bac_evaluation.pictures import to_grey
 from bac_evaluation.real.figures import Case
-from bac_evaluation.real.rows import look_labelled
+from bac_evaluation.real.rows import quantify_labelled
 from bac_evaluation.settings import Settings
 from bac_imaging.pipeline import to_working_mask
 from bac_training.data.labelled import LabelledImage, LabelledSet
@@ -25,10 +25,10 @@ FloatArray = npt.NDArray[np.float32]
 Box = tuple[slice, slice]
 
 _FOUND = (0, 220, 255)
-_JOIN_PX = 30  # finds nearer than twice this share a picture
+_JOIN_PX = 30  # findings nearer than twice this share a picture
 _MARGIN_PX = 40  # 4 mm of surroundings
 _ZOOM = 3
-_SIDE_PX = 800  # of an enlarged find; larger ones are enlarged less
+_SIDE_PX = 800  # of an enlarged finding; larger ones are enlarged less
 _VIEW_PX = 1100
 _CAPTION_PX = 26
 _MOST_FINDS = 8
@@ -71,8 +71,8 @@ def draw_worst(
     judge_of : callable
         From an image to the network and settings that judged it.
     folder : Path
-        Where ``worst-01.png`` and so on go, the whole view with its finds numbered, and beside it
-        ``worst-01-find-1.png`` and so on, each find enlarged. Earlier ones are removed.
+        Where ``worst-01.png`` and so on go, the whole view with its findings numbered, and beside it
+        ``worst-01-find-1.png`` and so on, each finding enlarged. Earlier ones are removed.
     count : int
         How many cases.
 
@@ -86,16 +86,16 @@ def draw_worst(
         old.unlink()
     written = []
     for number, (image, row) in enumerate(choose_worst(cases, count), start=1):
-        prepared, result = look_labelled(
+        prepared, result = quantify_labelled(
             labelled.folder, image, labelled.lines.get(image.view.path), *judge_of(image)
         )
         mask = to_working_mask(result.mask, prepared.context)
-        finds = _finds(mask)
+        findings = _boxes_of_findings(mask)
         path = folder / f"worst-{number:02d}.png"
         wrong = sum(row.false_mm2)
         caption = f"{image.view.path}: {image.label}, {row.area_mm2:.1f} mm2 marked, {wrong:.1f} false"
-        _whole(prepared.signal, prepared.breast, mask, finds, caption).save(path)
-        for index, box in enumerate(finds, start=1):
+        _whole(prepared.signal, prepared.breast, mask, findings, caption).save(path)
+        for index, box in enumerate(findings, start=1):
             _enlarged(prepared.signal, prepared.breast, mask, box).save(
                 path.with_name(f"{path.stem}-find-{index}.png")
             )
@@ -103,8 +103,8 @@ def draw_worst(
     return written
 
 
-def _finds(mask: BoolArray) -> list[Box]:
-    """Return the boxes of finds with their surroundings, those that lie close together as one."""
+def _boxes_of_findings(mask: BoolArray) -> list[Box]:
+    """Return the boxes of findings with their surroundings, those that lie close together as one."""
     joined = ndimage.maximum_filter(mask, 2 * _JOIN_PX + 1)
     labels, _ = ndimage.label(joined, structure=np.ones((3, 3)))
     labels = np.where(mask, labels, 0)
@@ -127,7 +127,7 @@ def _painted(signal: FloatArray, breast: BoolArray, box: Box) -> npt.NDArray[np.
 
 
 def _whole(
-    signal: FloatArray, breast: BoolArray, mask: BoolArray, finds: Sequence[Box], caption: str
+    signal: FloatArray, breast: BoolArray, mask: BoolArray, findings: Sequence[Box], caption: str
 ) -> Image.Image:
     painted = _painted(signal, breast, (slice(None), slice(None)))
     painted[ndimage.binary_dilation(mask, iterations=3) & ~ndimage.binary_dilation(mask)] = _FOUND
@@ -135,7 +135,7 @@ def _whole(
     scale = min(_VIEW_PX / max(picture.size), 1.0)
     picture = picture.resize([max(1, round(side * scale)) for side in picture.size], Image.Resampling.BOX)
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default(18)
-    for number, (rows, columns) in enumerate(finds, start=1):
+    for number, (rows, columns) in enumerate(findings, start=1):
         corners = [round(value * scale) for value in (columns.start, rows.start, columns.stop, rows.stop)]
         pen.rectangle(corners, outline=(255, 210, 0))
         pen.text((corners[0] + 3, corners[1] + 1), str(number), (255, 210, 0), font)

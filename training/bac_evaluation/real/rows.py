@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from bac_evaluation.served import look_at, spacing_of
+from bac_evaluation.served import segment
 from bac_evaluation.settings import Settings
-from bac_evaluation.vessels.finds import Finds, judge_finds
+from bac_evaluation.vessels.findings import Findings, judge_findings
 from bac_evaluation.vessels.geometry import near, points_mm
 from bac_evaluation.vessels.matching import TOLERANCE_MM
-from bac_imaging.errors import ImagingError
-from bac_imaging.pipeline import Prepared, Quantified, quantify
+from bac_imaging.pipeline import Prepared, Quantified
 from bac_imaging.vessels.skin import BANDS_MM, from_skin_mm
+from bac_terms.errors import FailedError, RefusedError
 from bac_training.data.centre_lines import WIDE_MM, CentreLines, points_along
 from bac_training.data.digital import as_presentation, is_plain
 from bac_training.data.labelled import LabelledImage
 from bac_training.data.truth import View
 from bac_training.network.backends import Segmenter
 
-__all__ = ["LabelledTask", "RealRow", "look_labelled"]
+__all__ = ["LabelledTask", "RealRow", "quantify_labelled"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class RealRow:
         Of it, what lies more than 3 mm from any line.
     line_mm, covered_mm : float
         Length drawn as BAC, and of it what lies within 1 mm of the mask.
-    finds : Finds or None
+    findings : Findings or None
         What was found, one by one, for probabilities; None of an image that was refused or failed.
     """
 
@@ -65,18 +65,21 @@ class RealRow:
     far_mm2: float = 0.0
     line_mm: float = 0.0
     covered_mm: float = 0.0
-    finds: Finds | None = None
+    findings: Findings | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        finds = None if self.finds is None else self.finds.to_dict()
-        return {**asdict(self), "false_mm2": list(self.false_mm2), "finds": finds}
+        row = asdict(self)
+        del row["findings"]
+        findings = None if self.findings is None else self.findings.to_dict()
+        return {**row, "false_mm2": list(self.false_mm2), "finds": findings}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> RealRow:
         """Read what `to_dict` wrote."""
-        finds = None if row["finds"] is None else Finds.from_dict(row["finds"])
-        return cls(**{**row, "false_mm2": tuple(row["false_mm2"]), "finds": finds})
+        plain = {**row, "false_mm2": tuple(row["false_mm2"])}
+        finds = plain.pop("finds")
+        return cls(**plain, findings=None if finds is None else Findings.from_dict(finds))
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class LabelledTask:
         return _measure(folder, self.images[view.path], lines, segmenter, settings).to_dict()
 
 
-def look_labelled(
+def quantify_labelled(
     folder: Path,
     image: LabelledImage,
     lines: CentreLines | None,
@@ -109,20 +112,11 @@ def look_labelled(
 ) -> tuple[Prepared, Quantified]:
     """Run the pipeline on one image, a digital one as DICOM FOR PRESENTATION.
 
-    Parameters
-    ----------
-    folder : Path
-        Where it lies.
-    image : LabelledImage
-        The image.
-    lines : CentreLines or None
-        What is drawn on it; its spacing counts where the list tells none.
-    segmenter, settings : Segmenter, Settings
-        Network, and threshold and post-processing.
+    The spacing of what is drawn on it counts where the list has none.
 
     Raises
     ------
-    ImagingError
+    BacctlError
         When the image is refused or fails.
     """
     view, data = image.view, (folder / image.view.path).read_bytes()
@@ -130,10 +124,8 @@ def look_labelled(
     options = None if spacing is None else {"pixel_spacing_mm": list(spacing)}
     if image.group == "digital" and is_plain(data):
         data = as_presentation(data, view)
-    prepared, tiles, _ = look_at(data, options, segmenter)
-    return prepared, quantify(
-        tiles, prepared.signal, prepared.context, settings.parameters(), settings.fitted()
-    )
+    segmented = segment(data, options, segmenter)
+    return segmented.prepared, segmented.quantify(settings.parameters(), settings.fitted())
 
 
 def _measure(
@@ -147,31 +139,30 @@ def _measure(
     step = 0.0 if lines is None else sum(_length(line) for line in lines.bac) / max(len(bac), 1)
     path = image.view.path
     try:
-        prepared, result = look_labelled(folder, image, lines, segmenter, settings)
-    except ImagingError as error:
-        return RealRow(path, str(error.status), error.code, line_mm=step * len(bac))
+        prepared, result = quantify_labelled(folder, image, lines, segmenter, settings)
+    except (RefusedError, FailedError) as error:
+        return RealRow(path, error.status, error.code, line_mm=step * len(bac))
     except Exception:
         # As in `measure`: a fault of the pipeline is a failed image, and an artery on it one not found.
         return RealRow(path, "failed", "BAC-INTERNAL", line_mm=step * len(bac))
     context, report = prepared.context, result.report
-    spacing = (float(context["pixel_spacing_mm"][0]), float(context["pixel_spacing_mm"][1]))
-    pixel_mm2 = spacing[0] * spacing[1] / float(context["magnification"]) ** 2
+    spacing, pixel_mm2 = context.pixel_spacing_mm, context.pixel_area_mm2
     pixels = points_mm(result.mask, spacing)
     drawn = points_along(() if lines is None else (*lines.bac, *lines.uncertain))
     false = pixels[~near(pixels, drawn, TOLERANCE_MM)]
-    depth = from_skin_mm(false, prepared.breast, spacing_of(prepared)) if len(false) else np.zeros(0)
+    depth = from_skin_mm(false, prepared.breast, context.working_spacing_mm) if len(false) else np.zeros(0)
     bands = np.bincount(np.searchsorted(BANDS_MM, depth), minlength=len(BANDS_MM) + 1)
     return RealRow(
         path=path,
         status="ok",
-        found=bool(report["bac_detected"]),
-        probability=float(report["bac_probability"]),
+        found=bool(report.bac_detected),
+        probability=float(report.bac_probability or 0.0),
         area_mm2=pixel_mm2 * len(pixels),
         false_mm2=tuple(pixel_mm2 * float(count) for count in bands),
         far_mm2=pixel_mm2 * float((~near(pixels, drawn, WIDE_MM)).sum()),
         line_mm=step * len(bac),
         covered_mm=step * float(near(bac, pixels, TOLERANCE_MM).sum()),
-        finds=judge_finds(
+        findings=judge_findings(
             result,
             spacing,
             pixel_mm2,

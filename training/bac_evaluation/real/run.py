@@ -156,7 +156,7 @@ def summarise(
 
 def _judged(labelled: LabelledSet, cases: Sequence[Case], judges: Sequence[Judge]) -> JudgedSet:
     images = [
-        JudgedImage(f"real {image.group}", image.view.path, image.label == "positive", row.finds)
+        JudgedImage(f"real {image.group}", image.view.path, image.label == "positive", row.findings)
         for image, row in cases
         if image.label != "uncertain"
     ]

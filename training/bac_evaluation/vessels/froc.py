@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bac_evaluation.vessels.geometry import Shape, near
-from bac_evaluation.vessels.matching import MATCHED_SHARE, TOLERANCE_MM
+from bac_evaluation.vessels.matching import MATCHED_FRACTION, TOLERANCE_MM
 
 __all__ = ["Candidate", "Curve", "froc", "score_vessels"]
 
@@ -68,7 +68,7 @@ def score_vessels(
     """
     everything = np.concatenate([shape.pixels for shape in true]) if true else np.zeros((0, 2))
     judged = [
-        Candidate(score, bool(near(shape.line, everything, TOLERANCE_MM).mean() < MATCHED_SHARE))
+        Candidate(score, bool(near(shape.line, everything, TOLERANCE_MM).mean() < MATCHED_FRACTION))
         for shape, score in candidates
     ]
     ranked = sorted(candidates, key=lambda candidate: -candidate[1])
@@ -78,7 +78,7 @@ def score_vessels(
         best = np.zeros(len(vessel.line))
         for shape, score in reversed(ranked):
             best[near(vessel.line, shape.pixels, TOLERANCE_MM)] = score
-        needed = int(np.ceil(MATCHED_SHARE * len(best)))
+        needed = int(np.ceil(MATCHED_FRACTION * len(best)))
         scores.append(float(np.sort(best)[::-1][needed - 1]))
     return judged, scores
 
@@ -86,21 +86,10 @@ def score_vessels(
 def froc(
     vessel_scores: npt.NDArray[np.float64], false_scores: npt.NDArray[np.float64], views: int
 ) -> Curve | None:
-    """Draw the curve.
+    """Return the curve, None without any true vessel or image.
 
-    Parameters
-    ----------
-    vessel_scores : ndarray of float64, shape (n,)
-        Of `score_vessels`, all true vessels of all views; 0 = found at no score.
-    false_scores : ndarray of float64, shape (m,)
-        Scores of all false candidates.
-    views : int
-        Number of images.
-
-    Returns
-    -------
-    Curve or None
-        None without any true vessel or image.
+    Scores are those of `score_vessels` over all views: of true vessels, 0 = found at no score, and of false
+    candidates.
     """
     if not vessel_scores.size or not views:
         return None

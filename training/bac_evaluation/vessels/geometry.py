@@ -53,21 +53,10 @@ class Shape:
 
 
 def points_mm(mask: BoolArray, spacing_mm: Spacing, corner: tuple[int, int] = (0, 0)) -> DoubleArray:
-    """Return the middles of the pixels of a mask.
+    """Return the middles of the pixels of a mask, (row, column) in mm, float64 (n, 2).
 
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (h, w)
-        Part of a matrix.
-    spacing_mm : tuple of float
-        (between rows, between columns) in mm.
-    corner : tuple of int, default (0, 0)
-        Row and column of the part's first pixel in the matrix.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, 2)
-        (row, column) in mm, so that matrices of other spacing over the same field agree.
+    `corner` is the first pixel of a mask that is a part of a matrix. In mm matrices of other spacing over the
+    same field agree.
     """
     return np.asarray((np.argwhere(mask) + corner + 0.5) * spacing_mm, dtype=np.float64)
 

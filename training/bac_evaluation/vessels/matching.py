@@ -1,8 +1,8 @@
 """Vessels of the truth held against vessels found: covered, matched, missed, false.
 
 A piece is *matched* when at least a quarter of its centre line lies within 1 mm of the other mask. The same
-rule tells which true vessels were found and which found ones are false, so that a find that runs off along a
-plain vessel for most of its way is false though it touches a true one.
+rule tells which true vessels were found and which found ones are false, so that a finding that runs off
+along a plain vessel for most of its way is false though it touches a true one.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from scipy.spatial import cKDTree
 
 from bac_evaluation.vessels.geometry import Shape, hausdorff_95, near
 
-__all__ = ["MATCHED_SHARE", "TOLERANCE_MM", "FoundVessel", "TrueVessel", "compare", "share_masses"]
+__all__ = ["MATCHED_FRACTION", "TOLERANCE_MM", "FoundVessel", "TrueVessel", "compare", "share_masses"]
 
 DoubleArray = npt.NDArray[np.float64]
 
 TOLERANCE_MM = 1.0
-MATCHED_SHARE = 0.25
+MATCHED_FRACTION = 0.25
 _FITTING_STEPS = 50
 _TINY = 1e-9
 
@@ -40,7 +40,7 @@ class TrueVessel:
     covered : float
         Part of its centre line within 1 mm of what was found.
     dice : float
-        Against the found pixels that lie nearer to it than to any other true vessel, false finds left out.
+        Against the found pixels that lie nearer to it than to any other true vessel, false findings left out.
     hd95_mm : float or None
         Hausdorff distance, 95th percentile, to the same pixels, in the detector's plane; None where it was
         not found.
@@ -56,7 +56,7 @@ class TrueVessel:
     @property
     def found(self) -> bool:
         """Whether it counts as found."""
-        return self.covered >= MATCHED_SHARE
+        return self.covered >= MATCHED_FRACTION
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class FoundVessel:
     @property
     def false(self) -> bool:
         """Whether it counts as a false alarm."""
-        return self.true_share < MATCHED_SHARE
+        return self.true_share < MATCHED_FRACTION
 
 
 def compare(
@@ -95,16 +95,16 @@ def compare(
     """
     all_true = _joined([shape.pixels for shape in true])
     all_found = _joined([shape.pixels for shape in found])
-    finds = [
+    findings = [
         FoundVessel(shape.area_mm2 / magnification**2, _share(near(shape.line, all_true, TOLERANCE_MM)))
         for shape in found
     ]
-    kept = [shape for shape, find in zip(found, finds, strict=True) if not find.false]
+    kept = [shape for shape, finding in zip(found, findings, strict=True) if not finding.false]
     owned, owned_outline = (_owners(true, [getattr(s, kind) for s in kept]) for kind in ("pixels", "outline"))
     vessels = []
     for shape, mass, mine, outline in zip(true, masses_mg, owned, owned_outline, strict=True):
         covered = _share(near(shape.line, all_found, TOLERANCE_MM))
-        matched = covered >= MATCHED_SHARE and len(outline) > 0
+        matched = covered >= MATCHED_FRACTION and len(outline) > 0
         both = int(near(mine, shape.pixels, 0.1 * min(shape.pixel_mm)).sum())
         vessels.append(
             TrueVessel(
@@ -116,7 +116,7 @@ def compare(
                 hd95_mm=hausdorff_95(shape.outline, outline) if matched else None,
             )
         )
-    return vessels, finds
+    return vessels, findings
 
 
 def share_masses(

@@ -9,7 +9,7 @@ import numpy as np
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
-from bac_imaging.read.film_reader import read_grey
+from bac_imaging.read.plain_reader import read_grey
 from bac_training.data.truth import View
 
 __all__ = ["as_presentation", "is_plain"]
@@ -48,7 +48,7 @@ def as_presentation(data: bytes, view: View) -> bytes:
 
     Raises
     ------
-    ImagingError
+    BacctlError
         When the file is damaged, in colour or otherwise no mammogram.
     """
     grey, opaque, is_lossy = read_grey(data)

@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from bac_imaging.errors import RefusedError
-from bac_imaging.read.attributes.codestream import Expected
 from bac_imaging.read.attributes.header import Header
+from bac_terms.errors import RefusedError
 
 Intent = Literal["FOR PROCESSING", "FOR PRESENTATION"]
 
@@ -78,6 +77,16 @@ class Kind:
 
     is_film: bool
     intent: Intent | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How pixels are stored: rows, columns, samples a pixel, bits allocated a sample."""
+
+    rows: int
+    columns: int
+    samples: int
+    bits_allocated: int
 
 
 def check_dimensions(rows: int, columns: int) -> None:
@@ -188,7 +197,7 @@ def _intent(header: Header, sop_class: str | None) -> Intent:
     return "FOR PROCESSING" if is_raw else "FOR PRESENTATION"
 
 
-def check_layout(header: Header) -> Expected:
+def check_layout(header: Header) -> Layout:
     """Read how the pixels are laid out, and refuse layouts that no mammogram has.
 
     Parameters
@@ -198,7 +207,7 @@ def check_layout(header: Header) -> Expected:
 
     Returns
     -------
-    Expected
+    Layout
         Rows, columns, samples and bits allocated.
 
     Raises
@@ -225,7 +234,7 @@ def check_layout(header: Header) -> Expected:
         raise RefusedError("BAC-COLOUR")
     if not header.has("PixelData"):
         raise RefusedError("BAC-DICOM-NO-PIXELS")
-    return Expected(rows, columns, samples, allocated)
+    return Layout(rows, columns, samples, allocated)
 
 
 def _whole(header: Header, keyword: str, default: int | None = None) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 
 from bac_imaging.read.attributes.header import Header
+from bac_terms.beam import PHOTON_COUNTING, Beam
 
 _MATERIALS = {
     "AG": "SILVER",
@@ -18,11 +18,6 @@ _MATERIALS = {
     "TI": "TITANIUM",
     "W": "TUNGSTEN",
 }
-PHOTON_COUNTING = "PHOTON_COUNTING"
-"""Detector that weighs every photon alike, whatever its energy, or scans a slot.
-
-DICOM has no term for the first: names tell it.
-"""
 
 GRIDS = frozenset({"FIXED", "FOCUSED", "RECIPROCATING", "PARALLEL", "CROSSED"})
 """What Grid says of one in place (PS3.3 C.8.7.11). A maker's own word tells nothing."""
@@ -34,37 +29,6 @@ _KVP_RANGE = (15.0, 60.0)
 _THICKNESS_RANGE_MM = (3.0, 200.0)
 _FILTER_RANGE_MM = (0.005, 3.0)
 _LARGEST_SPREAD = 1.5  # from a filter's thinnest place to its thickest; beyond it one of them is wrong
-
-
-@dataclass(frozen=True)
-class Beam:
-    """Beam quality and compression of one exposure; what the header does not tell is None.
-
-    Attributes
-    ----------
-    anode : str or None
-        Target material by its DICOM term, such as ``"TUNGSTEN"``.
-    filter_material : str or None
-        Filter material by its DICOM term, such as ``"RHODIUM"``; several are joined by ``+``.
-    filter_thickness_mm : float or None
-        Mean of the smallest and the largest filter thickness, in mm.
-    kvp : float or None
-        Peak tube voltage, in kV.
-    thickness_mm : float or None
-        Compressed breast thickness, in mm.
-    grid : bool or None
-        Whether an anti-scatter grid was in the beam; None also where the header uses a word of its own.
-    detector : str or None
-        ``"DIRECT"``, ``"SCINTILLATOR"``, ``"STORAGE"`` or ``"FILM"``, or `PHOTON_COUNTING`.
-    """
-
-    anode: str | None = None
-    filter_material: str | None = None
-    filter_thickness_mm: float | None = None
-    kvp: float | None = None
-    thickness_mm: float | None = None
-    grid: bool | None = None
-    detector: str | None = None
 
 
 def read_beam(header: Header) -> Beam:
@@ -115,10 +79,10 @@ def _materials(names: tuple[str, ...]) -> str | None:
 
 def _filter_thickness(header: Header) -> float | None:
     ends = [header.number(f"FilterThickness{end}") for end in ("Minimum", "Maximum")]
-    told = [_in_mm(value) for value in ends if value is not None and math.isfinite(value) and value > 0]
-    if not told or max(told) > _LARGEST_SPREAD * min(told):
+    stated_mm = [_in_mm(value) for value in ends if value is not None and math.isfinite(value) and value > 0]
+    if not stated_mm or max(stated_mm) > _LARGEST_SPREAD * min(stated_mm):
         return None
-    mean = sum(told) / len(told)
+    mean = sum(stated_mm) / len(stated_mm)
     return mean if _FILTER_RANGE_MM[0] <= mean <= _FILTER_RANGE_MM[1] else None
 
 

@@ -27,7 +27,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.attributes.magnification import assumed_magnification, read_magnification
 from bac_imaging.read.attributes.spacing import (
@@ -41,6 +40,8 @@ from bac_imaging.read.attributes.spacing import (
     in_mm,
     reduction,
 )
+from bac_terms.errors import RefusedError
+from bac_terms.notices import Notice
 
 
 @dataclass(frozen=True)
@@ -123,21 +124,7 @@ def read_geometry(
 
 
 def given_geometry(given: Spacing | None, rows: int, columns: int) -> tuple[Geometry, tuple[Notice, ...]]:
-    """Take the scale of an image without header from the caller.
-
-    Parameters
-    ----------
-    given : (float, float) or None
-        Spacing at the film or detector, (between rows, between columns), in mm.
-    rows, columns : int
-        Size of the stored matrix.
-
-    Returns
-    -------
-    Geometry
-        The given spacing with the magnification of a usual mammography unit.
-    tuple of Notice
-        That the magnification is assumed.
+    """Take the scale of an image without header from the caller, with the magnification of a usual unit.
 
     Raises
     ------

@@ -20,7 +20,7 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.valuerep import PersonName
 
-from bac_imaging.read.attributes.identifiers import is_shown, names_nothing
+from bac_terms.identifiers import is_shown, names_nothing
 
 _DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d+)")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.attributes.view_position import find_positions
+from bac_terms.errors import RefusedError
+from bac_terms.measured import Laterality
+from bac_terms.notices import Notice
 
-Laterality = Literal["L", "R"]
 _Side = Literal["L", "R", "B", ""]
 
 _ATTRIBUTES = ("ImageLaterality", "FrameLaterality", "Laterality")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bac_imaging.errors import Notice
 from bac_imaging.read.attributes.header import Header
+from bac_terms.notices import Notice
 
 MAGNIFICATION_VIEW = 1.3
 """Magnification of the support from which on an exposure is a magnification view (they start at 1.5)."""
@@ -28,22 +28,12 @@ def support_magnification(header: Header) -> float | None:
     entrance = header.positive("DistanceSourceToEntrance", 50.0, _SID_RANGE_MM[1])
     thickness = header.positive("BodyPartThickness", *_THICKNESS_RANGE_MM)
     support = entrance + thickness if entrance and thickness else None
-    told = (factor, *(sid / d if sid and d else None for d in (sod, support)))
-    return max((value for value in told if value is not None), default=None)
+    stated = (factor, *(sid / d if sid and d else None for d in (sod, support)))
+    return max((value for value in stated if value is not None), default=None)
 
 
 def assumed_magnification() -> tuple[float, str, tuple[Notice, ...]]:
-    """Give the magnification of a 5 cm breast on a usual unit, for images without header.
-
-    Returns
-    -------
-    float
-        Size at the detector over size at mid-breast.
-    str
-        What it rests on.
-    tuple of Notice
-        That it is assumed.
-    """
+    """Return the magnification of a 5 cm breast on a usual unit, what it rests on, and that it is assumed."""
     magnification = _mid_breast(_ASSUMED_SID_MM, _ASSUMED_GAP_MM, _ASSUMED_THICKNESS_MM)
     return magnification, "mid-breast, distances assumed", (Notice.of("BAC-W-MAGNIFICATION-ASSUMED"),)
 
@@ -87,8 +77,8 @@ def read_magnification(header: Header, thickness_mm: float | None) -> tuple[floa
     if sid is None or thickness_mm is None:
         notices.append(Notice.of("BAC-W-MAGNIFICATION-ASSUMED"))
     factor = header.number("EstimatedRadiographicMagnificationFactor")
-    told = support_magnification(header)
-    if gap is None and told is not None and told > magnification * (1 + _FACTOR_TOLERANCE):
+    stated = support_magnification(header)
+    if gap is None and stated is not None and stated > magnification * (1 + _FACTOR_TOLERANCE):
         notices.append(Notice.of("BAC-W-MAGNIFICATION-CONFLICT", _NO_GAP))
     elif factor is not None and not 1 - _FACTOR_TOLERANCE <= factor <= magnification * (
         1 + _FACTOR_TOLERANCE

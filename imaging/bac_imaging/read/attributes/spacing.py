@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.attributes.magnification import MAGNIFICATION_VIEW
+from bac_terms.errors import RefusedError
 
 AGREEMENT = 0.01
 """Relative difference up to which two statements of the same spacing agree."""

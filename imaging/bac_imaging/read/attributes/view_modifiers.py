@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from bac_imaging.errors import Notice
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.attributes.view_position import Position, find_positions, says_magnified, says_spot
+from bac_terms.notices import Notice
 
 # CID 4015 View Modifier for Mammography.
 MAGNIFICATION_CODES = frozenset({"399163009", "R-102D6"})
@@ -113,11 +113,13 @@ def name_modified(
         notices.append(_not_plain("the compression paddle is too small for a whole breast"))
     plain: set[str] = {each.view for each in described}
     if len(described) == 1 and view not in plain:
-        told = plain.pop()
-        notices.append(Notice.of("BAC-W-VIEW-CONFLICT", f"the view is {view} but described as {told}"))
-        if told not in _PLAIN_VIEWS:
+        described_view = plain.pop()
+        notices.append(
+            Notice.of("BAC-W-VIEW-CONFLICT", f"the view is {view} but described as {described_view}")
+        )
+        if described_view not in _PLAIN_VIEWS:
             suffixes.add(OTHER_MODIFIER)
-            notices.append(_not_plain(f"the series is described as one of {told} views"))
+            notices.append(_not_plain(f"the series is described as one of {described_view} views"))
     if len(described) == 1:
         suffixes |= {each.modifier for each in described}
     view += "".join(sorted(suffixes - {""}))

@@ -67,18 +67,10 @@ class Position:
 
 
 def parse_position(text: str) -> Position:
-    """Understand the value of ViewPosition.
+    """Read ViewPosition, in upper case: ``RMLO``, ``CC-L``, ``LCC (ID)``, ``LEFT CRANIO-CAUDAL``.
 
-    Parameters
-    ----------
-    text : str
-        Upper-case text: an abbreviation (``RMLO``, ``CC-L``, ``LCC (ID)``) or words (``LEFT CRANIO-CAUDAL``).
-
-    Returns
-    -------
-    Position
-        With an empty view where the text is not understood; words for magnification and spot
-        compression are found also then.
+    The view is empty where the text is not understood; words for magnification and spot compression are found
+    also then.
     """
     words = _words(text)
     return _of_words(words) or Position(
@@ -129,20 +121,20 @@ def _words(text: str) -> list[str]:
 
 def _of_words(words: list[str]) -> Position | None:
     """Give the view that words make together, the side before or behind it."""
-    known = _POSITIONS.get("".join(words))
-    if known is None and len(words) > 1 and words[-1] in _SIDES:
-        known = _POSITIONS.get("".join([words[-1], *words[:-1]]))
-    return known
+    position = _POSITIONS.get("".join(words))
+    if position is None and len(words) > 1 and words[-1] in _SIDES:
+        position = _POSITIONS.get("".join([words[-1], *words[:-1]]))
+    return position
 
 
-def _known_positions() -> dict[str, Position]:
+def _all_positions() -> dict[str, Position]:
     """List the labels in use: side, M for magnification, the view, then S for spot, ID or a modifier.
 
     The reading with the fewest parts wins, so that LM is a view and not a left magnification.
     """
     tails = ("", "S", "SPOT", "ID", "NP", "M", "MAG", *MODIFIERS)
     parts = itertools.product(_SIDES, ("", "M"), VIEWS, tails)
-    known: dict[str, Position] = {}
+    positions: dict[str, Position] = {}
     for side, prefix, view, tail in sorted(parts, key=lambda part: sum(map(bool, part))):
         position = Position(
             side=side,
@@ -152,8 +144,8 @@ def _known_positions() -> dict[str, Position]:
             displaced=tail == "ID",
             modifier=tail if tail in MODIFIERS else "",
         )
-        known.setdefault(side + prefix + view + tail, position)
-    return known
+        positions.setdefault(side + prefix + view + tail, position)
+    return positions
 
 
-_POSITIONS = _known_positions()
+_POSITIONS = _all_positions()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.read.attributes.header import Header
-from bac_imaging.read.attributes.laterality import Laterality, read_laterality
+from bac_imaging.read.attributes.laterality import read_laterality
 from bac_imaging.read.attributes.magnification import MAGNIFICATION_VIEW, support_magnification
 from bac_imaging.read.attributes.view_modifiers import (
     ALL_MODIFIERS,
@@ -24,6 +23,9 @@ from bac_imaging.read.attributes.view_position import (
     says_magnified,
     says_spot,
 )
+from bac_terms.errors import RefusedError
+from bac_terms.measured import Laterality
+from bac_terms.notices import Notice
 
 # DICOM PS3.16 CID 4014 View for Mammography: SNOMED CT codes with their retired SNOMED RT forms.
 _VIEW_CODES = {

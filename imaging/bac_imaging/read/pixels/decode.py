@@ -16,9 +16,10 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from bac_imaging.errors import FailedError, RefusedError
-from bac_imaging.read.attributes.codestream import Expected, Family, check_codestream, loses
+from bac_imaging.read.attributes.acceptance import Layout
 from bac_imaging.read.attributes.header import Header
+from bac_imaging.read.pixels.codestream import Family, check_codestream, loses
+from bac_terms.errors import FailedError, RefusedError
 
 _JPEG_LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})
 _JPEG_LOSSLESS = frozenset({"1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
@@ -61,7 +62,7 @@ _METHOD = "LossyImageCompressionMethod"
 _STDERR_LOCK = threading.Lock()
 
 
-def decode(dataset: Dataset, header: Header, expected: Expected) -> npt.NDArray[np.int32]:
+def decode(dataset: Dataset, header: Header, expected: Layout) -> npt.NDArray[np.int32]:
     """Decode the stored values of a single-frame image.
 
     Parameters
@@ -70,7 +71,7 @@ def decode(dataset: Dataset, header: Header, expected: Expected) -> npt.NDArray[
         The object, with file meta information.
     header : Header
         Its header.
-    expected : Expected
+    expected : Layout
         Layout, from `bac_imaging.read.attributes.acceptance.check_layout`.
 
     Returns
@@ -138,7 +139,7 @@ def is_lossy(dataset: Dataset, header: Header) -> bool:
 
 
 def _decode_compressed(
-    dataset: Dataset, syntax: UID, data: bytes, expected: Expected
+    dataset: Dataset, syntax: UID, data: bytes, expected: Layout
 ) -> npt.NDArray[np.generic]:
     family, plugin = next(((f, p) for uids, f, p in _DECODERS if syntax in uids), (None, ""))
     if not plugin:
@@ -163,7 +164,7 @@ def _decode_compressed(
     return array
 
 
-def _for_decoder(dataset: Dataset, expected: Expected) -> Dataset:
+def _for_decoder(dataset: Dataset, expected: Layout) -> Dataset:
     """Give a decoder what it insists on, and nothing of the header that it would stumble over."""
     layout = Dataset()
     layout.file_meta = dataset.file_meta
@@ -261,7 +262,7 @@ def _check_unused_bits(words: npt.NDArray[np.int32], values: npt.NDArray[np.int3
         raise RefusedError("BAC-DIMENSIONS", "the pixel values need more bits than BitsStored says")
 
 
-def surplus_bytes(dataset: Dataset, expected: Expected) -> int:
+def surplus_bytes(dataset: Dataset, expected: Layout) -> int:
     """Give how many bytes follow the pixels, within their element or the last of its fragments."""
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         return _behind_the_end(bytes(dataset.PixelData))

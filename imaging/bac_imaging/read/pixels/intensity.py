@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.errors import Notice, RefusedError
 from bac_imaging.read.attributes.acceptance import MAMMOGRAPHY_RAW
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.pixels.lut import apply_modality_lut, display_scale
 from bac_imaging.read.pixels.polarity import find_polarity
 from bac_imaging.read.pixels.requantised import is_requantised
+from bac_terms.errors import RefusedError
+from bac_terms.notices import Notice
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -37,7 +38,7 @@ _OPEN = "whether the breast is darker than what surrounds it is not clear; the i
 
 _DISPLAY_BITS = 8
 _IDLE_BITS = 2  # more than a dim exposure leaves unused
-_CLIPPED_SHARE = 2e-4
+_CLIPPED_FRACTION = 2e-4
 """Share of pixels at the bright end from which on clipping inside the image is worth a warning."""
 
 
@@ -159,19 +160,7 @@ def display(stored: IntArray, padding: BoolArray, header: Header, *, is_film: bo
 def upright(signal: FloatArray, valid: BoolArray) -> tuple[FloatArray, tuple[Notice, ...]]:
     """Turn an image round whose breast is darker than its surround, by `bac_imaging.read.pixels.polarity`.
 
-    Parameters
-    ----------
-    signal : numpy.ndarray
-        float32, (rows, columns), brightness from 0 to 1.
-    valid : numpy.ndarray
-        bool, (rows, columns).
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, (rows, columns).
-    tuple of Notice
-        ``BAC-W-POLARITY-CONFLICT`` where it was turned, or where it is not told whether it should be.
+    With it comes ``BAC-W-POLARITY-CONFLICT`` where it was turned, or where it is open whether it should be.
     """
     polarity = find_polarity(signal, valid)
     if polarity == "inverted":
@@ -196,7 +185,7 @@ def with_clipping(intensity: Intensity) -> Intensity:
     """
     signal, valid, scale_known, notices = intensity
     brightest = valid & (signal >= signal[valid].max())
-    enough = _CLIPPED_SHARE * signal.size
+    enough = _CLIPPED_FRACTION * signal.size
     if brightest.sum() > enough:
         parts, count = ndimage.label(brightest)
         border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))

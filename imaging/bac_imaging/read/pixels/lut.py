@@ -98,9 +98,9 @@ def _voi_knots(header: Header) -> tuple[FloatArray, FloatArray] | None:
     low, high = float(outputs.min()), float(outputs.max())
     if low == high:
         return None
-    share = (outputs - low) / np.float32(high - low)
-    falls = share[-1] < share[0]
-    rising = np.maximum.accumulate(1 - share if falls else share)
+    level = (outputs - low) / np.float32(high - low)
+    falls = level[-1] < level[0]
+    rising = np.maximum.accumulate(1 - level if falls else level)
     first = int(np.searchsorted(rising, _SHOWN[0]))
     last = int(np.searchsorted(rising, _SHOWN[1], side="right")) - 1
     if last - first < 2:

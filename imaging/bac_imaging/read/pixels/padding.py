@@ -6,16 +6,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.errors import Notice
 from bac_imaging.read.attributes.header import Header
+from bac_terms.notices import Notice
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
 
 _EVERY = 4  # pixels looked at
-_INSIDE_SHARE = 0.005  # of the image: more padding than this that touches no border
-_BESIDE_SHARE = 0.001  # of the image: more values than this on both sides of the padding's
-_WIDE_SHARE = 0.05  # of the range of the other values: makers' ranges are below a hundredth
+_INSIDE_FRACTION = 0.005  # of the image: more padding than this that touches no border
+_BESIDE_FRACTION = 0.001  # of the image: more values than this on both sides of the padding's
+_WIDE_FRACTION = 0.05  # of the range of the other values: makers' ranges are below a hundredth
 
 
 def read_padding(stored: IntArray, header: Header) -> tuple[BoolArray, tuple[Notice, ...]]:
@@ -48,18 +48,18 @@ def read_padding(stored: IntArray, header: Header) -> tuple[BoolArray, tuple[Not
 
 def _is_image(stored: IntArray, padding: BoolArray) -> bool:
     padded, others = stored[padding], stored[~padding]
-    if padded.size <= _BESIDE_SHARE * stored.size or not others.size:
+    if padded.size <= _BESIDE_FRACTION * stored.size or not others.size:
         return False
     low, high = int(padded.min()), int(padded.max())
     beside = min((others < low).sum(), (others > high).sum())
-    if beside > _BESIDE_SHARE * stored.size or high - low > _WIDE_SHARE * max(int(np.ptp(others)), 1):
+    if beside > _BESIDE_FRACTION * stored.size or high - low > _WIDE_FRACTION * max(int(np.ptp(others)), 1):
         return True
     parts, count = ndimage.label(padding, np.ones((3, 3)))
     border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
     sizes = np.bincount(parts.ravel(), minlength=count + 1)
     sizes[border] = 0
     sizes[0] = 0
-    return bool(sizes.sum() > _INSIDE_SHARE * stored.size)
+    return bool(sizes.sum() > _INSIDE_FRACTION * stored.size)
 
 
 def _number(header: Header, keyword: str) -> float | None:

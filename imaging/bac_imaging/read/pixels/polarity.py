@@ -24,9 +24,9 @@ Polarity = Literal["upright", "inverted", "open"]
 _COARSE_PX = 300  # of the longer side: a pixel of about 0.8 mm
 _SMALLEST_PX = 32
 _STRIP_PX = 4  # depth of a side that is looked at
-_FRAME_SHARE, _FRAME_TOLERANCE = 0.98, 0.05  # of a line, and of the grey values: as even as a frame
+_FRAME_FRACTION, _FRAME_TOLERANCE = 0.98, 0.05  # of a line, and of the grey values: as even as a frame
 _BLUR_PX = 2  # of a frame's inner edge
-_TISSUE_SHARE = 0.3  # of the step from air to tissue
+_TISSUE_FRACTION = 0.3  # of the step from air to tissue
 _BRIGHT_SIDES = 2.0  # of four: more than half of the border is bright
 _OPEN, _RATHER, _SURE = 0.5, 0.3, 0.6
 """Likeness to an inverted picture: minus the first and more leaves it open where the border is bright, the
@@ -110,7 +110,7 @@ def _is_inverted_inside(picture: FloatArray) -> bool:
 def _without_frame(picture: FloatArray, level: float, tolerance: float) -> FloatArray:
     """Cut off the lines around a picture that are of one level, and the blur of their inner edge."""
     for axis in (0, 1):
-        even = (np.abs(picture - level) <= tolerance).mean(axis=1 - axis) >= _FRAME_SHARE
+        even = (np.abs(picture - level) <= tolerance).mean(axis=1 - axis) >= _FRAME_FRACTION
         inner = np.flatnonzero(~even)
         if inner.size < _SMALLEST_PX:
             return picture
@@ -127,7 +127,7 @@ def _breast(picture: FloatArray) -> _Body | None:
     if levels is None:
         return None
     air, tissue, _ = levels
-    bright = picture > air + _TISSUE_SHARE * (tissue - air)
+    bright = picture > air + _TISSUE_FRACTION * (tissue - air)
     parts, count = ndimage.label(bright)
     if count == 0:
         return None

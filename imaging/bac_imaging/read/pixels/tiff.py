@@ -8,8 +8,8 @@ import logging
 import numpy as np
 from PIL import Image
 
-from bac_imaging.errors import FailedError, ImagingError, RefusedError
 from bac_imaging.read.attributes.acceptance import check_dimensions
+from bac_terms.errors import BacctlError, FailedError, RefusedError
 
 _DTYPES = frozenset({"uint8", "uint16", "float32"})
 
@@ -52,7 +52,7 @@ def read_tiff(data: bytes) -> Image.Image:
                 raise RefusedError("BAC-DIMENSIONS", "the pixels are not of 8 or 16 bits")
             array = np.ascontiguousarray(page.asarray())
             is_inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-    except (ImagingError, MemoryError):
+    except (BacctlError, MemoryError):
         raise
     except Exception:  # whatever a damaged file makes it stumble over
         raise RefusedError("BAC-FILE-TRUNCATED", "the TIFF file is damaged or incomplete") from None

@@ -103,6 +103,7 @@ def analyze(
     if null and files_from is None:
         raise UsageError("-0 is of --files-from; give the list as well")
 
+    from bac_terms.errors import FailedError
     from bacctl.cli.batch import Batch
     from bacctl.cli.listing import read_listing
     from bacctl.sources import is_missing
@@ -121,7 +122,10 @@ def analyze(
         missing = [path for path in paths if is_missing(path)]
         if missing:
             for path in missing:
-                batch.fail(path, "BAC-FILE-UNREADABLE", "there is no such file or folder; check the path")
+                fault = FailedError(
+                    "BAC-FILE-UNREADABLE", "there is no such file or folder", "check the path"
+                )
+                batch.fail(path, fault)
         else:
             batch.run(paths, server, listed=listed or [])
         batch.finish()

@@ -126,7 +126,7 @@ def evaluate(
                     )
                     text = found.to_text()
         except DataSetError as error:
-            for line in str(error).splitlines():
+            for line in error.lines:
                 complain(line)
             raise typer.Exit(EXIT_SOME_FAILED) from None
         except TrainingError as error:

@@ -59,7 +59,7 @@ def train(
                 notice=sink.talk,
             )
         except DataSetError as error:
-            for line in str(error).splitlines():
+            for line in error.lines:
                 complain(line)
             raise typer.Exit(EXIT_SOME_FAILED) from None
         except TrainingError as error:

@@ -36,15 +36,7 @@ _REASONS: dict[Obstacle, str] = {
 
 
 def print_comparison(sink: Sink, comparison: ExamComparison) -> None:
-    """Print a comparison.
-
-    Parameters
-    ----------
-    sink : Sink
-        Where to.
-    comparison : ExamComparison
-        One row an amount, then what should be known.
-    """
+    """Print a comparison: one row an amount, then what should be known."""
     sink.render(lambda console: _print(console, comparison))
 
 

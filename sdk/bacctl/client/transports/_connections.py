@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
+from bac_terms.errors import BacctlError, ServerUnavailableError, from_catalogue
 from bacctl._claim import Claim, is_mix_up
 from bacctl._version import __version__
 from bacctl.client.transports._faults import is_connecting, tls_mismatch, translated
 from bacctl.client.transports._look import look
 from bacctl.client.transports.endpoints import Endpoints
 from bacctl.client.transports.security import Security, is_loopback
-from bacctl.errors import BacctlError, ServerUnavailableError, from_catalogue
 
 # Given arguments replace all of gRPC's defaults.
 _OPTIONS = (

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from bac_terms.errors import BacctlError, ModelDiedError, ServerFaultError, from_catalogue
+from bacctl._claim import MIXED_UP
+from bacctl._error_text import from_text
 
-from bacctl._claim import DIGEST, MIXED_UP, TAG, unmarked
-from bacctl.errors import BacctlError, ServerFaultError, error_class, from_catalogue
-
-_CODED = re.compile(r"(BAC-[A-Z0-9-]+): (.+)", re.DOTALL)
 _CONNECTING = ("failed to connect to all addresses", "connections to all backends failing")
 # Of gRPC itself and of the resolver that it is built with.
 _RESOLVING = ("errors resolving", "DNS resolution failed")
@@ -27,12 +25,9 @@ _MISMATCHES = {
 _LONGEST_QUOTE = 350
 # What Triton says of it comes at the end of a long text, and "try again" would not help.
 _NO_SHARED_MEMORY = (
-    "the server has too little shared memory for this file; enlarge its /dev/shm (in a container with "
-    "--shm-size=2g), or send a smaller one"
+    "the server has too little shared memory for this file",
+    "enlarge its /dev/shm (in a container with --shm-size=2g), or send a smaller one",
 )
-# How releases that do not bind answers to requests refuse what is sent for it.
-_UNKNOWN_CLAIM = re.compile(rf"unknown option .*'({DIGEST}|{TAG})'")
-MODEL_DIED = "a model of the server has died; restart the server"
 
 
 def translated(
@@ -58,9 +53,17 @@ def translated(
     BacctlError
         With `status` as its ``triton_status``.
     """
-    message, named = unmarked(message)
-    mixed_up = tag is not None and named not in (None, tag)
-    error = from_catalogue(MIXED_UP) if mixed_up else _judged(status, message, url, tls)
+    error, named = from_text(message)
+    if tag is not None and named not in (None, tag):
+        error = from_catalogue(MIXED_UP)
+    elif error is None:
+        error = _judged(status, message, url, tls)
+    elif error.code == "BAC-OPTIONS-INVALID" and tag is not None and named is None:
+        # The tag is one of the options, and whoever knows of it repeats it.
+        error = from_catalogue(
+            "BAC-SERVER-INCOMPATIBLE",
+            f"the server at {url} does not say which request it answers, as releases before this one do not",
+        )
     error.triton_status = status
     return error
 
@@ -90,31 +93,22 @@ def tls_mismatch(url: str, found: str, *, tls: bool) -> BacctlError | None:
     return error
 
 
-def model_has_died(error: BacctlError) -> bool:
-    """Tell whether the server is there and will never answer again until it is started anew."""
-    return error.message == MODEL_DIED
-
-
 def is_connecting(message: str) -> bool:
     """Tell whether a call failed before there was a connection."""
     return any(sign in message for sign in _CONNECTING)
 
 
 def _judged(status: str, message: str, url: str, tls: bool) -> BacctlError:
-    coded = _CODED.search(message)
-    if coded and coded[1] == "BAC-OPTIONS-INVALID" and _UNKNOWN_CLAIM.search(coded[2]):
-        return from_catalogue(
-            "BAC-SERVER-INCOMPATIBLE",
-            f"the server at {url} does not say which request it answers, as releases before this one do not",
-        )
-    if coded:
-        return error_class(coded[1])(coded[1], coded[2])
     if "protocol is restricted" in message or status in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
         return from_catalogue("BAC-SERVER-PERMISSION")
     if "shared memory pool" in message:
-        return ServerFaultError("BAC-SERVER-FAULT", _NO_SHARED_MEMORY)
+        return ServerFaultError("BAC-SERVER-FAULT", *_NO_SHARED_MEMORY)
     if "Stub process" in message:
-        return from_catalogue("BAC-SERVER-FAULT", MODEL_DIED)
+        return ModelDiedError(
+            "BAC-SERVER-FAULT",
+            "a model of the server has died",
+            "start the server again, and look into its log",
+        )
     if status == "DEADLINE_EXCEEDED":
         return from_catalogue("BAC-SERVER-TIMEOUT")
     # Of gRPC itself, and of a gateway that speaks HTTP.

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from bac_terms.errors import from_catalogue
 from bacctl._claim import Claim
 from bacctl.client.transports._connections import Connections, load_grpc
 from bacctl.client.transports.endpoints import Endpoints
 from bacctl.client.transports.security import Security
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer
 from bacctl.client.transports.wire import infer_request, read_answer
-from bacctl.errors import from_catalogue
 
 
 class GrpcTransport:

@@ -8,14 +8,19 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
+from bac_terms.errors import (
+    BacctlError,
+    ModelDiedError,
+    ServerFaultError,
+    ServerUnavailableError,
+    from_catalogue,
+)
 from bacctl._claim import is_mix_up
-from bacctl.client.transports._faults import model_has_died
 from bacctl.client.transports.asynchronous import AsyncGrpcTransport
 from bacctl.client.transports.blocking import GrpcTransport
 from bacctl.client.transports.endpoints import Endpoints
 from bacctl.client.transports.security import Security
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer
-from bacctl.errors import BacctlError, ServerFaultError, ServerUnavailableError, from_catalogue
 from bacctl.server.embedded import EmbeddedServer
 
 T = TypeVar("T")
@@ -87,7 +92,7 @@ class EmbeddedTransport:
         with self._changing:
             if self._inner is not inner or self._closed:
                 return
-            if model_has_died(error) or is_mix_up(error) or _has_ended(self._server):
+            if _is_lost(error) or _has_ended(self._server):
                 self._server.stop()
                 # Not closed: calls of other threads that break off now are to be tried again.
                 self._inner = None
@@ -169,9 +174,18 @@ class AsyncEmbeddedTransport:
         async with self._changing:
             if self._inner is not inner or self._closed:
                 return
-            if model_has_died(error) or is_mix_up(error) or await asyncio.to_thread(_has_ended, self._server):
+            if (
+                isinstance(error, ModelDiedError)
+                or is_mix_up(error)
+                or await asyncio.to_thread(_has_ended, self._server)
+            ):
                 await asyncio.to_thread(self._server.stop)
                 self._inner = None
+
+
+def _is_lost(error: BacctlError) -> bool:
+    """Tell whether a server that still runs will not answer, or is not to be believed, before a new start."""
+    return isinstance(error, ModelDiedError) or is_mix_up(error)
 
 
 def _has_ended(server: EmbeddedServer) -> bool:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from bacctl.errors import from_catalogue, unavailable
+from bac_terms.errors import from_catalogue, unavailable
 
 DEFAULT_PORT = 8001
 _REST_S = 10.0
@@ -59,7 +59,7 @@ def _with_port(url: str, address: str) -> str:
     parts = _ADDRESS.fullmatch(address)
     port = parts["port"] if parts else None
     if parts is None or (port is not None and not 1 <= int(port) <= _LAST_PORT):
-        raise unavailable(f"{url!r} is no gRPC address; give host:port, such as localhost:{DEFAULT_PORT}")
+        raise unavailable(f"{url!r} is no gRPC address", f"give host:port, such as localhost:{DEFAULT_PORT}")
     return address if port is not None else f"{address}:{DEFAULT_PORT}"
 
 

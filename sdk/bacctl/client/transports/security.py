@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bacctl.errors import BacctlError, ClientUsageError, from_catalogue
+from bac_terms.errors import BacctlError, PlainTokenError, from_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,10 +115,10 @@ def make_security(
         if not (token.isascii() and token.isprintable() and token.strip() == token != ""):
             raise _wrong("the token is not one line of printable ASCII")
         if not (encrypted or allow_plain_token or all(map(is_loopback, addresses))):
-            raise ClientUsageError(
+            raise PlainTokenError(
                 "BAC-CLIENT-OPTIONS",
-                "a token is not sent without TLS, where anybody on the way can read it; give tls= or, in a "
-                "network that you trust, allow_plain_token=True",
+                "a token is not sent without TLS, where anybody on the way can read it",
+                "give tls= or, in a network that you trust, allow_plain_token=True",
             )
         metadata = (("authorization", f"Bearer {token}"),)
     pem = _checked_pem(settings) if encrypted else (None, None, None)
@@ -154,7 +154,7 @@ def _unusable(path: str | os.PathLike[str], kind: str, error: Exception) -> Bacc
 
     is_file_fault = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
     why = getattr(error, "strerror", None) if is_file_fault else "the content does not fit"
-    return _wrong(f"{os.fspath(path)}: is no {kind} in PEM ({why})")
+    return _wrong(f"{os.fspath(path)}: is not a {kind} in PEM ({why})")
 
 
 def _wrong(found: str) -> BacctlError:

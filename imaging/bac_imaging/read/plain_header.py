@@ -11,9 +11,9 @@ from typing import overload
 
 from PIL import Image, UnidentifiedImageError
 
-from bac_imaging.errors import RefusedError
 from bac_imaging.read.attributes.acceptance import LARGEST_IMAGE_PX, check_dimensions
 from bac_imaging.read.pixels.tiff import read_tiff
+from bac_terms.errors import RefusedError
 
 PHOTOMETRIC = 262
 _FORMATS = ("PNG", "TIFF", "JPEG")
@@ -22,7 +22,7 @@ _BITS, _PLANES, _APART, _FORMAT, _SIGNED = 258, 284, 2, 339, 2
 _PILLOW_BITS = 8  # of samples that it puts together from planes
 
 
-def refuse_film_header(data: bytes) -> None:
+def refuse_plain_header(data: bytes) -> None:
     """Refuse what the header alone can refuse, by the rules that files are read by; no pixel is decoded.
 
     Parameters

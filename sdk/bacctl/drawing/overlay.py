@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from bacctl.results import INTENDED_USE, ImageResult
-from bacctl.wording import milligrams, number
+from bac_terms.report import ImageReport
+from bacctl.wording import INTENDED_USE, milligrams, number
 
 _BOX = Image.Resampling.BOX
 _LONGEST_SIDE_PX = 2048
@@ -33,7 +33,8 @@ _PANEL = (16, 16, 18)
 def overlay_png(
     signal: NDArray[np.float32],
     valid: NDArray[np.bool_],
-    result: ImageResult,
+    mask: NDArray[np.bool_] | None,
+    report: ImageReport,
     *,
     flatten: bool = False,
 ) -> bytes:
@@ -45,8 +46,10 @@ def overlay_png(
         The image as stored, larger where more is attenuated; any scale.
     valid : ndarray of bool, shape (rows, columns)
         False on padding and where the detector tells nothing.
-    result : ImageResult
-        The result, with its mask of the same shape.
+    mask : ndarray of bool, shape (rows, columns), or None
+        True where there is calcified artery.
+    report : ImageReport
+        What was measured on it.
     flatten : bool, default False
         Take most of the breast's thickness out of the display: for images that are not processed for viewing.
 
@@ -58,17 +61,17 @@ def overlay_png(
     Raises
     ------
     ValueError
-        The result has no mask, or one of another shape.
+        There is no mask, or one of another shape.
     """
-    if result.mask is None or result.mask.shape != signal.shape:
+    if mask is None or mask.shape != signal.shape:
         raise ValueError("an overlay needs the mask of the same image")
     height, width = _drawn_size(*signal.shape)
     shown, seen = _scaled(signal, valid, (width, height))
     grey = Image.fromarray(_stretch(shown, seen, flatten=flatten))
     picture = Image.merge("RGB", (grey, grey, grey))
-    if result.mask.any():
-        picture = _draw_mask(picture, result.mask)
-    canvas = _with_legend(picture, _title(result), f"bacctl  ·  {INTENDED_USE}, not for diagnosis")
+    if mask.any():
+        picture = _draw_mask(picture, mask)
+    canvas = _with_legend(picture, _title(report), f"bacctl  ·  {INTENDED_USE}, not for diagnosis")
     info = PngInfo()
     info.add_text("Description", f"Breast arterial calcification overlay. {INTENDED_USE.capitalize()}.")
     stream = io.BytesIO()
@@ -143,16 +146,16 @@ def _draw_mask(picture: Image.Image, mask: NDArray[np.bool_]) -> Image.Image:
     return picture
 
 
-def _title(result: ImageResult) -> str:
-    name = " ".join(part for part in (result.laterality, result.view) if part)
-    if not result.bac_detected:
+def _title(report: ImageReport) -> str:
+    name = " ".join(part for part in (report.laterality, report.view) if part)
+    if not report.bac_detected:
         finding = "no arterial calcification found"
     else:
-        mass = milligrams(result.calcium_mass_mg, result.calcium_mass_interval_mg)
-        weighed = f"calcium {mass} mg ({result.mass_basis})"
-        if result.calcium_mass_mg is None:
+        mass = milligrams(report.calcium_mass_mg, report.calcium_mass_interval_mg)
+        weighed = f"calcium {mass} mg ({report.mass_basis})"
+        if report.calcium_mass_mg is None:
             weighed = "arterial calcification found, mass not measurable on this image"
-        finding = f"{weighed}  ·  area {number(result.area_mm2)} mm2  ·  length {number(result.length_mm)} mm"
+        finding = f"{weighed}  ·  area {number(report.area_mm2)} mm2  ·  length {number(report.length_mm)} mm"
     return f"{name}   {finding}" if name else finding
 
 

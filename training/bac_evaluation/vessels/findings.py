@@ -1,4 +1,4 @@
-"""The finds of one image held against its truth, one by one: what an operating point would leave out."""
+"""The findings of one image held against its truth, one by one: what an operating point would leave out."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_evaluation.vessels.geometry import near, shape_of
-from bac_evaluation.vessels.matching import MATCHED_SHARE, TOLERANCE_MM
+from bac_evaluation.vessels.matching import MATCHED_FRACTION, TOLERANCE_MM
 from bac_imaging.pipeline import Quantified
 from bac_imaging.vessels.evidence import Evidence, VesselEvidence
 
-__all__ = ["Find", "Finds", "judge_finds"]
+__all__ = ["Finding", "Findings", "judge_findings"]
 
 DoubleArray = npt.NDArray[np.float64]
 _NOTHING = np.zeros((0, 2))
 
 
 @dataclass(frozen=True)
-class Find:
-    """One find of the pipeline.
+class Finding:
+    """One finding of the pipeline.
 
     Attributes
     ----------
@@ -42,53 +42,53 @@ class Find:
 
 
 @dataclass(frozen=True)
-class Finds:
-    """All finds of an image.
+class Findings:
+    """All findings of an image.
 
     Attributes
     ----------
     peak : float
         Of `bac_imaging.vessels.evidence.Evidence`.
-    finds : tuple of Find
+    vessels : tuple of Finding
         Numbered from 0.
     lines : tuple of (float, tuple of int)
-        The truth's centre line in parts: their lengths in mm at the detector, and the numbers of the finds
+        The truth's centre line in parts: their lengths in mm at the detector, and the numbers of the findings
         that come within 1 mm of them.
     """
 
     peak: float
-    finds: tuple[Find, ...] = ()
+    vessels: tuple[Finding, ...] = ()
     lines: tuple[tuple[float, tuple[int, ...]], ...] = ()
 
     @property
     def evidence(self) -> Evidence:
         """Return what `bac_imaging.vessels.probability` takes."""
-        return Evidence(self.peak, tuple(find.evidence for find in self.finds))
+        return Evidence(self.peak, tuple(finding.evidence for finding in self.vessels))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
         return {
             "peak": self.peak,
             "finds": [
-                {**asdict(find.evidence), "true": find.true, "false_mm2": find.false_mm2}
-                for find in self.finds
+                {**asdict(finding.evidence), "true": finding.true, "false_mm2": finding.false_mm2}
+                for finding in self.vessels
             ],
             "lines": [[length, list(numbers)] for length, numbers in self.lines],
         }
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Finds:
+    def from_dict(cls, value: Mapping[str, Any]) -> Findings:
         """Read what `to_dict` wrote."""
-        finds = []
+        findings = []
         for entry in value["finds"]:
-            told = dict(entry)
-            true, false_mm2 = told.pop("true"), told.pop("false_mm2")
-            finds.append(Find(VesselEvidence(**told), true, false_mm2))
+            evidence = dict(entry)
+            true, false_mm2 = evidence.pop("true"), evidence.pop("false_mm2")
+            findings.append(Finding(VesselEvidence(**evidence), true, false_mm2))
         lines = tuple((float(length), tuple(numbers)) for length, numbers in value["lines"])
-        return cls(value["peak"], tuple(finds), lines)
+        return cls(value["peak"], tuple(findings), lines)
 
 
-def judge_finds(
+def judge_findings(
     result: Quantified,
     spacing_mm: tuple[float, float],
     pixel_mm2: float,
@@ -98,8 +98,8 @@ def judge_finds(
     excused: DoubleArray = _NOTHING,
     *,
     nowhere: bool = False,
-) -> Finds:
-    """Hold the finds of an image against its truth.
+) -> Findings:
+    """Hold the findings of an image against its truth.
 
     Parameters
     ----------
@@ -118,38 +118,38 @@ def judge_finds(
     excused : ndarray of float64, shape (k, 2), optional
         Points of which nobody knows whether they are true: what lies near them is not false.
     nowhere : bool, default False
-        Whether there is BAC, and nobody said where: then nothing can be told of a find.
+        Whether there is BAC, and nobody said where: then nothing can be told of a finding.
 
     Returns
     -------
-    Finds
+    Findings
     """
-    known = np.concatenate((true, excused))
-    finds, covered = [], []
+    true_or_excused = np.concatenate((true, excused))
+    findings, covered = [], []
     boxes = ndimage.find_objects(result.labels, max_label=len(result.evidence.vessels))
     for number, (box, evidence) in enumerate(zip(boxes, result.evidence.vessels, strict=True), start=1):
         if box is None or nowhere:  # or it fell between the pixels of a coarser stored matrix
-            finds.append(Find(evidence, None, 0.0))
+            findings.append(Finding(evidence, None, 0.0))
             covered.append(np.zeros(len(line), dtype=bool))
             continue
         shape = shape_of(result.labels[box] == number, spacing_mm, (box[0].start, box[1].start))
-        is_true: bool | None = bool(near(shape.line, true, TOLERANCE_MM).mean() >= MATCHED_SHARE)
-        if not is_true and near(shape.line, known, TOLERANCE_MM).mean() >= MATCHED_SHARE:
+        is_true: bool | None = bool(near(shape.line, true, TOLERANCE_MM).mean() >= MATCHED_FRACTION)
+        if not is_true and near(shape.line, true_or_excused, TOLERANCE_MM).mean() >= MATCHED_FRACTION:
             is_true = None
-        false_mm2 = pixel_mm2 * float((~near(shape.pixels, known, TOLERANCE_MM)).sum())
-        finds.append(Find(evidence, is_true, false_mm2))
+        false_mm2 = pixel_mm2 * float((~near(shape.pixels, true_or_excused, TOLERANCE_MM)).sum())
+        findings.append(Finding(evidence, is_true, false_mm2))
         covered.append(near(line, shape.pixels, TOLERANCE_MM))
-    return Finds(result.evidence.peak, tuple(finds), _parts(covered, len(line), step_mm))
+    return Findings(result.evidence.peak, tuple(findings), _parts(covered, len(line), step_mm))
 
 
 def _parts(
     covered: list[npt.NDArray[np.bool_]], points: int, step_mm: float
 ) -> tuple[tuple[float, tuple[int, ...]], ...]:
-    """Count the points of a line by the finds that cover them."""
+    """Count the points of a line by the findings that cover them."""
     if not points:
         return ()
-    table = np.array(covered, dtype=bool).reshape(len(covered), points).T
-    patterns, counts = np.unique(table, axis=0, return_counts=True)
+    covered_by = np.array(covered, dtype=bool).reshape(len(covered), points).T
+    patterns, counts = np.unique(covered_by, axis=0, return_counts=True)
     return tuple(
         (step_mm * int(count), tuple(int(number) for number in np.flatnonzero(pattern)))
         for pattern, count in zip(patterns, counts, strict=True)

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from bac_imaging.errors import FailedError, Notice, RefusedError
 from bac_imaging.read.attributes.acceptance import check_dimensions
 from bac_imaging.read.attributes.geometry import given_geometry
 from bac_imaging.read.attributes.spacing import Spacing
-from bac_imaging.read.film_header import PHOTOMETRIC, open_image
 from bac_imaging.read.mammogram import Mammogram
 from bac_imaging.read.pixels.intensity import Intensity, upright, with_clipping
+from bac_imaging.read.plain_header import PHOTOMETRIC, open_image
+from bac_terms.errors import FailedError, RefusedError
+from bac_terms.notices import Notice
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -27,7 +28,7 @@ _JPEG_ROUNDING = 2
 _ORIENTATION, _MIN_IS_WHITE = 274, 0
 
 
-def read_film(data: bytes, given: Spacing | None) -> Mammogram:
+def read_plain(data: bytes, given: Spacing | None) -> Mammogram:
     """Read a plain image that holds one mammogram, calcium bright; an inverted one is turned round.
 
     Resolution tags are not believed (they say 72 dpi of everything): the caller gives the spacing. A tag

@@ -1,6 +1,6 @@
-"""Every code that a refusal, a failure or a warning of bacctl can carry, with its meaning and advice.
+"""Every code that an error or a warning of bacctl can carry, with its meaning and advice.
 
-Standard library only, so that the client can import it at no cost.
+``docs/errors.md`` is made from it by ``scripts/errors_page.py``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Status = Literal["refused", "failed", "warning"]
+Status = Literal["refused", "failed", "usage", "warning"]
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,10 @@ class CodeEntry:
 
     Attributes
     ----------
-    status : {"refused", "failed", "warning"}
+    status : {"refused", "failed", "usage", "warning"}
         ``refused``: this input can never be measured as it is. ``failed``: it could not be measured now.
-        ``warning``: it was measured, and this should be known about the result.
+        ``usage``: the caller used the client in a way that cannot work. ``warning``: it was measured, and
+        this should be known about the result.
     meaning : str
         What was found, without full stop.
     hint : str
@@ -39,6 +40,10 @@ def _refused(meaning: str, hint: str) -> CodeEntry:
 
 def _failed(meaning: str, hint: str) -> CodeEntry:
     return CodeEntry("failed", meaning, hint)
+
+
+def _usage(meaning: str, hint: str) -> CodeEntry:
+    return CodeEntry("usage", meaning, hint)
 
 
 def _warning(meaning: str, hint: str) -> CodeEntry:
@@ -186,21 +191,22 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "the server answered with the result of another image, which was thrown away",
             "try again; a server that bacctl does not look after itself has to be started again first",
         ),
-        "BAC-CLIENT-OPTIONS": _failed(
+        "BAC-INTERNAL": _failed("an error in bacctl itself", "please report it with this line"),
+        # What the caller did wrong
+        "BAC-CLIENT-OPTIONS": _usage(
             "the client is set up in a way that cannot work", "correct the arguments of the client"
         ),
-        "BAC-CLIENT-CLOSED": _failed(
+        "BAC-CLIENT-CLOSED": _usage(
             "the client has been closed", "make another one, or close it after its last call"
         ),
-        "BAC-CLIENT-LOOP": _failed(
+        "BAC-CLIENT-LOOP": _usage(
             "an AsyncClient works in one event loop, and was called in another",
             "make one AsyncClient in each event loop",
         ),
-        "BAC-CLIENT-FORKED": _failed(
+        "BAC-CLIENT-FORKED": _usage(
             "the client was made in another process, and its connections do not survive a fork",
             "make the client in the process that uses it, and start processes with spawn",
         ),
-        "BAC-INTERNAL": _failed("an error in bacctl itself", "please report it with this line"),
         # What should be known about a result
         "BAC-W-MASS-NONE-BEAM": _warning(
             "no calcium mass: the header does not describe the X-ray beam",

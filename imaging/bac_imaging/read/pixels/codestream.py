@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from typing import Literal
 
-from bac_imaging.errors import FailedError, RefusedError
+from bac_imaging.read.attributes.acceptance import Layout
+from bac_terms.errors import FailedError, RefusedError
 
 Family = Literal["jpeg", "jpeg-lossless", "jpeg-ls", "jpeg2000"]
 
@@ -42,17 +42,7 @@ _MOST_TILES = 4096
 _BASELINE_BITS = 8  # of lossy JPEG, all that the decoder reads
 
 
-@dataclass(frozen=True)
-class Expected:
-    """What the DICOM header says of the image: rows, columns, samples a pixel, bits allocated a sample."""
-
-    rows: int
-    columns: int
-    samples: int
-    bits_allocated: int
-
-
-def check_codestream(stream: bytes, family: Family, expected: Expected) -> None:
+def check_codestream(stream: bytes, family: Family, expected: Layout) -> None:
     """Make sure that a compressed frame is complete and is the image that the header describes.
 
     Parameters
@@ -61,7 +51,7 @@ def check_codestream(stream: bytes, family: Family, expected: Expected) -> None:
         One compressed frame.
     family : {"jpeg", "jpeg-lossless", "jpeg-ls", "jpeg2000"}
         What the transfer syntax says it is.
-    expected : Expected
+    expected : Layout
         What the DICOM header says.
 
     Raises
@@ -118,7 +108,7 @@ def _damaged(found: str) -> FailedError:
     return FailedError("BAC-DECODE-FAILED", f"the compressed pixels are damaged ({found})")
 
 
-def _check_jpeg(stream: bytes, family: Family, expected: Expected) -> None:
+def _check_jpeg(stream: bytes, family: Family, expected: Layout) -> None:
     if stream[:2] != b"\xff\xd8":
         raise _damaged("no start of image")
     position, has_frame, has_scan = 2, False, False
@@ -166,7 +156,7 @@ def _end_of_scan(stream: bytes, position: int, family: Family) -> int:
     return found.start()
 
 
-def _check_frame(body: bytes, family: Family, expected: Expected) -> None:
+def _check_frame(body: bytes, family: Family, expected: Layout) -> None:
     precision, rows, columns, components = struct.unpack_from(">BHHB", body)
     if len(body) != 6 + 3 * components or components != expected.samples:
         raise _damaged("another number of components than the header says")
@@ -182,7 +172,7 @@ def _check_frame(body: bytes, family: Family, expected: Expected) -> None:
         raise _damaged("a subsampled single component")
 
 
-def _check_scan(body: bytes, family: Family, expected: Expected) -> None:
+def _check_scan(body: bytes, family: Family, expected: Layout) -> None:
     components = body[0]
     if not 1 <= components <= expected.samples or len(body) != 4 + 2 * components:
         raise _damaged("scan header")
@@ -216,7 +206,7 @@ def _check_huffman(body: bytes, family: Family) -> None:
             raise _damaged("Huffman table")
 
 
-def _check_jpeg2000(stream: bytes, expected: Expected) -> None:
+def _check_jpeg2000(stream: bytes, expected: Layout) -> None:
     start = stream.find(b"\xff\x4f\xff\x51")
     if start < 0:
         raise _damaged("no start of codestream")

@@ -85,7 +85,7 @@ class MassMap:
     vessels: tuple[VesselMass, ...]
 
 
-def measure_mass(
+def weigh_vessels(
     signal: FloatArray,
     breast: BoolArray,
     avoid: BoolArray,
@@ -94,7 +94,7 @@ def measure_mass(
     spacing_mm: tuple[float, float],
     magnification: float,
 ) -> MassMap:
-    """Weigh the vessels.
+    """Weigh the vessels of an image.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def measure_mass(
         outline = segmentation.mask[crop] & zone
         target = ndimage.binary_dilation(outline, iterations=MARGIN_PX) & zone & breast[crop]
         length = segmentation.lengths_mm[number - 1] / magnification
-        vessel, values = _weigh(
+        vessel, values = _weigh_vessel(
             primary.signal[crop],
             tissue[crop],
             target,
@@ -152,7 +152,7 @@ def measure_mass(
     return MassMap(density, tuple(vessels))
 
 
-def _weigh(
+def _weigh_vessel(
     signal: FloatArray,
     tissue: BoolArray,
     target: BoolArray,
@@ -191,19 +191,9 @@ def _weigh(
 
 
 def most_calcium(area_mm2: float, length_mm: float) -> float:
-    """Give the most calcium that a vessel can hold: solid hydroxyapatite in a round cross-section.
+    """Return the most calcium in mg that a vessel can hold: solid hydroxyapatite in a round cross-section.
 
-    Parameters
-    ----------
-    area_mm2 : float
-        Area of its outline in the object's plane.
-    length_mm : float
-        Its length in the object's plane.
-
-    Returns
-    -------
-    float
-        Calcium in mg.
+    Area of its outline and length are those in the object's plane.
     """
     width = area_mm2 / length_mm + 2.0 * _OUTLINE_MM
     return SOLID_MG_PER_MM3 * math.pi / 4.0 * width**2 * length_mm
@@ -212,17 +202,8 @@ def most_calcium(area_mm2: float, length_mm: float) -> float:
 def to_density(calcium: DoubleArray, calibration: Calibration) -> DoubleArray:
     """Undo the hardening of the beam by the calcium itself.
 
-    Parameters
-    ----------
-    calcium : ndarray of float64
-        Primary log signal of calcium alone over the coefficient, g/cm2.
-    calibration : Calibration
-        Coefficient of the exposure.
-
-    Returns
-    -------
-    ndarray of float64
-        Density in mg/mm2 in the object's plane; negative where noise makes it so, which keeps sums unbiased.
+    `calcium` is its primary log signal over the coefficient, g/cm2; the density is in mg/mm2 in the object's
+    plane, negative where noise makes it so, which keeps sums unbiased.
     """
     hx = calibration.hardening_cm2_per_g * np.maximum(calcium, 0.0)
     return _MG_PER_MM2 * calcium * (1.0 + hx + 2.0 * hx**2)

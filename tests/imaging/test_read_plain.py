@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bac_imaging.errors import ImagingError, RefusedError
 from bac_imaging.read.reader import read_mammogram
+from bac_terms.errors import BacctlError, RefusedError
 
 SPACING = (0.1, 0.1)
 
@@ -190,7 +190,7 @@ def test_decompression_bombs_are_not_inflated(monkeypatch):
 def test_truncated(kind, grey8):
     data = encode(grey8, kind)
     for length in {*range(40), *range(40, len(data) - 300, len(data) // 60)}:
-        with pytest.raises(ImagingError) as caught:
+        with pytest.raises(BacctlError) as caught:
             read_mammogram(data[:length], SPACING)
         assert "\n" not in str(caught.value)
 

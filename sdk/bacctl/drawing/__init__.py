@@ -1,0 +1,1 @@
+"""Pictures of what was found: the overlay, and what a notebook shows."""
