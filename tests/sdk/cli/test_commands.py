@@ -134,7 +134,7 @@ def test_completion_scripts(shell: str) -> None:
 
 
 def test_the_page_names_every_command_and_flag() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
 
     def missing(name: str, command: Any) -> list[str]:
         section = page.partition(f"\n## {name.split()[0]}\n")[2].partition("\n## ")[0] or page
