@@ -29,8 +29,6 @@ from bacctl.keeper.watch import Watch
 from bacctl.server.embedded import EmbeddedServer
 from bacctl.server.repository import default_repository
 
-pytestmark = pytest.mark.e2e
-
 CODE = "BAC-SERVER-MIXED-UP"
 # In place of a step's model.py: the outputs LATE are those of the request before.
 LATE_STEP = """

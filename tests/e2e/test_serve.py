@@ -22,8 +22,6 @@ from bacctl.client.canary import canary_image
 from bacctl.keeper.ask import ask, count_answered
 from bacctl.server.embedded import EmbeddedServer
 
-pytestmark = pytest.mark.e2e
-
 BACCTL = str(Path(sys.executable).with_name("bacctl"))
 SHARED_MEMORY = Path("/dev/shm")
 

@@ -44,6 +44,7 @@ def test_arteries_brighten_the_tissue_and_leave_the_rest_alone(dtype: type) -> N
     assert (((rows - 300) / 250) ** 2 + ((columns - 400) / 330) ** 2).max() < 1
 
 
+@pytest.mark.slow
 def test_a_folder_to_train_on_comes_out(tmp_path) -> None:
     (tmp_path / "real").mkdir()
     Image.fromarray(background()).save(tmp_path / "real" / "a.png")

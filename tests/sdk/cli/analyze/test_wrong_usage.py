@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.sdk.analyze.conftest import FakeClient, Run, film
+from tests.sdk.cli.analyze.conftest import FakeClient, Run, film
 
 
 @pytest.mark.parametrize(

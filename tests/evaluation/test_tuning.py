@@ -161,6 +161,7 @@ def test_a_piece_is_false_by_the_rule_of_the_evaluation() -> None:
         assert compare(truth, found, [None], 1.0)[1][0].false == false
 
 
+@pytest.mark.slow
 def test_settings_are_written_for_evaluate_and_export(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

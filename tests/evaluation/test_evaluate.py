@@ -147,6 +147,7 @@ def test_a_report_is_written_though_images_fail(
     assert {path.name for path in (out / "pictures").iterdir()} == {"froc.png", "mine.png"}
 
 
+@pytest.mark.slow
 def test_an_interrupted_evaluation_goes_on(dataset: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = evaluation.run(dataset, out, ANY, processes=1, draws=5)
@@ -194,6 +195,7 @@ def test_resume_refuses_rows_of_something_else(
     assert "rows.jsonl is damaged; evaluate without --resume" in done.stderr
 
 
+@pytest.mark.slow
 def test_worker_processes_measure_the_same(dataset: Path, tmp_path: Path) -> None:
     """With the network that is served: what works in another process has to find its own."""
     model, settings = evaluation.served_model(), Settings(0.5)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.sdk.analyze.conftest import FakeClient, Run, film
+from tests.sdk.cli.analyze.conftest import FakeClient, Run, film
 
 
 def test_all_well(client: FakeClient, run: Run, tmp_path: Path) -> None:

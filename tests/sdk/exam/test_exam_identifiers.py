@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.sdk.exam_images import FOUR, image, only
+from tests.sdk.exam.exam_images import FOUR, image, only
 
 from bacctl._origin import Origin
 from bacctl.exam.build import build_exam, build_exams

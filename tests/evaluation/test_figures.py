@@ -190,6 +190,7 @@ def test_women_are_drawn_with_all_that_is_theirs(sample: Sample) -> None:
     assert len(sizes) > 2
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_mean_is_that_of_theory() -> None:
     """Of 200 women with one value each the mean's standard error is s / sqrt(n)."""
     cases = [woman(f"{n}", (5.0, 5.0), (5.0 + 0.01 * (n % 21 - 10),) * 2) for n in range(210)]

@@ -117,6 +117,7 @@ def group(report: Mapping[str, Any], name: str, source: str | None = None) -> di
     return dict(found)
 
 
+@pytest.mark.slow
 def test_what_is_marked_is_counted_by_view_patient_and_source(evaluate: Evaluate, tmp_path: Path) -> None:
     report = evaluate()
     film = group(report, "film")
@@ -153,6 +154,7 @@ def test_what_is_marked_is_counted_by_view_patient_and_source(evaluate: Evaluate
     ]
 
 
+@pytest.mark.slow
 def test_distance_to_the_skin_line_parts_the_false_area(folder: Path, evaluate: Evaluate) -> None:
     # The bar's middle row is 250, where the skin is at column 230: bars 5.0 and 14.0 mm and more from it
     # there. Towards the bar's ends, 80 rows off, the skin is at column 230 * sqrt(1 - 0.4^2) = 211.

@@ -11,7 +11,7 @@ import pytest
 from bacctl import doctor
 from bacctl.server.shared_memory import MIB, largest_image, needed_bytes
 
-LIMITS = Path(__file__).parents[2] / "docs" / "limits.md"
+LIMITS = Path(__file__).parents[3] / "docs" / "limits.md"
 
 
 @pytest.mark.parametrize(

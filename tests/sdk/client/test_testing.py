@@ -14,7 +14,7 @@ from bacctl import ImageResult, RefusedError, ServerOverloadedError, ServerUnava
 from bacctl.results.schemas import analysis_schema
 from bacctl.testing import FakeServer, make_report, refusal
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 def test_public_names():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.sdk.analyze.conftest import FakeClient, Run, film
+from tests.sdk.cli.analyze.conftest import FakeClient, Run, film
 
 from bac_terms.errors import ClientUsageError, ServerUnavailableError
 from bac_terms.measured import Laterality

@@ -14,7 +14,7 @@ from bac_terms.catalogue import CATALOGUE
 from bac_terms.errors import BacctlError, ClientUsageError, FailedError, RefusedError
 from bac_terms.notices import Notice
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_the_page_lists_every_code_as_it_is():

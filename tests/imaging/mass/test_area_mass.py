@@ -18,7 +18,7 @@ from bac_terms.notices import Notice
 from bacctl.server.repository import default_repository
 
 WRITTEN = Context.from_dict(
-    json.loads((Path(__file__).parents[1] / "wire" / "context.json").read_bytes())["context"]
+    json.loads((Path(__file__).parents[2] / "wire" / "context.json").read_bytes())["context"]
 )
 WIDE = AreaDensity(0.05, 0.2, 0.8, 2.0, 500.0)
 NARROW = AreaDensity(0.1, 0.2, 0.6, 2.0, 900.0)

@@ -386,6 +386,7 @@ def test_step_wedge_and_tube_through_the_whole_measurement(
     assert (wedge / made.wedge_mg, shell / made.tube_mg) == pytest.approx((1, 1), abs=0.02)
 
 
+@pytest.mark.slow
 def test_inserts_without_a_vessel(scene: Callable[..., Scene]) -> None:
     """Calcium alone, as in a plastic phantom: with the soft tissue that was taken off put back."""
     ratios = []

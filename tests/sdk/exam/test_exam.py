@@ -6,7 +6,7 @@ import pickle
 from dataclasses import replace
 
 import pytest
-from tests.sdk.exam_images import FOUR, image, only
+from tests.sdk.exam.exam_images import FOUR, image, only
 
 from bacctl._origin import Origin
 from bacctl.exam.scales import area_class, category_probabilities, csbi_grade, mass_category

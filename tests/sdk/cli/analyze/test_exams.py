@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.sdk.analyze.conftest import FakeClient, Run, film
+from tests.sdk.cli.analyze.conftest import FakeClient, Run, film
 
 from bacctl._origin import Origin
 from bacctl.results import ImageResult

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.sdk.analyze.conftest import FakeClient, Run, film
+from tests.sdk.cli.analyze.conftest import FakeClient, Run, film
 
 
 def test_saved_files_are_named_and_listed(client: FakeClient, run: Run, tmp_path: Path) -> None:

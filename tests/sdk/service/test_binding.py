@@ -18,7 +18,7 @@ from bacctl.service.binding import Envelope, Trust, bind, sealed, take_claim, un
 from bacctl.service.steps import to_json
 
 MIXED_UP = "BAC-SERVER-MIXED-UP"
-PATH = Path(__file__).parents[1] / "wire" / "context.json"
+PATH = Path(__file__).parents[2] / "wire" / "context.json"
 WRITTEN = Envelope.from_dict(json.loads(PATH.read_bytes()))
 NONE = np.zeros(0, np.uint8)
 

@@ -153,7 +153,7 @@ def test_everything_invalid_is_refused() -> None:
         find_breast(_raw(_thickness()), ~ALL)
 
 
-SHARED = Path(__file__).parents[3] / "shared" / "mammograms"
+SHARED = Path(__file__).parents[4] / "shared" / "mammograms"
 
 
 @pytest.mark.parametrize("name", ["film_negative_1.jpg", "film_negative_2.jpg", "film_negative_3.jpg"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -39,6 +40,11 @@ def bacctl(*args: object, **env: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         env={**os.environ, **env},
     )
+
+
+@functools.cache
+def help_of(*command: str) -> subprocess.CompletedProcess[str]:
+    return bacctl(*command, "--help")
 
 
 def imported_by(code: str) -> set[str]:
@@ -82,7 +88,7 @@ def test_import_of_every_public_name_brings_nothing_heavy() -> None:
     ],
 )
 def test_every_command_has_help(command: tuple[str, ...]) -> None:
-    done = bacctl(*command, "--help")
+    done = help_of(*command)
     assert done.returncode == 0
     assert done.stdout.startswith("Usage: bacctl")
     assert done.stderr == ""
@@ -90,7 +96,7 @@ def test_every_command_has_help(command: tuple[str, ...]) -> None:
 
 def test_every_command_says_research_use_only() -> None:
     for command in ("analyze", "serve", "doctor", "config", "qa", "phantom", "train", "evaluate", "demo"):
-        assert "esearch use only" in " ".join(bacctl(command, "--help").stdout.split()), command
+        assert "esearch use only" in " ".join(help_of(command).stdout.split()), command
 
 
 def test_completion_knows_commands_and_options_and_imports_nothing_heavy(tmp_path: Path) -> None:
@@ -128,7 +134,7 @@ def test_completion_scripts(shell: str) -> None:
 
 
 def test_the_page_names_every_command_and_flag() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
 
     def missing(name: str, command: Any) -> list[str]:
         section = page.partition(f"\n## {name.split()[0]}\n")[2].partition("\n## ")[0] or page

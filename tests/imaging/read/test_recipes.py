@@ -15,6 +15,8 @@ from bac_imaging.pipeline import prepare, quantify, to_working_mask
 from bac_phantom import PhantomConfig, View, make_woman
 from bac_terms.report import ImageReport
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def view() -> View:

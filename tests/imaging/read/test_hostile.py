@@ -166,6 +166,7 @@ print(int(status["VmHWM"].split()[0]) // 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_fuzzed(kind, files, tmp_path):
     path = tmp_path / "file"

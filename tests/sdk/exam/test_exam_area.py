@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from tests.sdk.exam_images import FOUR, image, only
+from tests.sdk.exam.exam_images import FOUR, image, only
 
 import bacctl.exam.area
 from bac_imaging.mass.area import AreaDensity, AreaFit

@@ -86,6 +86,7 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_plain_copy_is_prepared_like_its_dicom_object(phantom: Path) -> None:
     own = prepare((phantom / "0.dcm").read_bytes())
     header = pydicom.dcmread(phantom / "0.dcm", stop_before_pixels=True)
@@ -107,6 +108,7 @@ def judged(folder: Path, out: Path) -> dict[str, Any]:
     return dict(json.loads((out / "report.json").read_text()))
 
 
+@pytest.mark.slow
 def test_phantom_views_with_the_network_that_serves(phantom: Path, tmp_path: Path) -> None:
     report = judged(phantom, tmp_path / "out")
     (whole, part) = report["groups"]
@@ -118,6 +120,7 @@ def test_phantom_views_with_the_network_that_serves(phantom: Path, tmp_path: Pat
     ]
 
 
+@pytest.mark.slow
 def test_real_images_of_each_kind(tmp_path: Path) -> None:
     if not REAL.is_dir():
         pytest.skip("no real mammograms here")
