@@ -53,8 +53,8 @@ def parse_header(data: bytes, keywords: list[str] | None = None, most: int | Non
     data, keywords
         As for `parse`.
     most : int, optional
-        No more than this many bytes are looked at, of a deflated file when inflated. Default: all, of a deflated
-        file 16 MiB.
+        No more than this many bytes are looked at, of a deflated file when inflated. Default: all; of a
+        deflated file 16 MiB.
 
     Raises
     ------
