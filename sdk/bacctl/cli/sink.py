@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from bacctl.cli.guard import UsageError, complain
-from bacctl.wording import one_line
+from bacctl.wording import escaped
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -188,7 +188,7 @@ def shortened(text: str, width: int) -> str:
     The name of the file is kept whole where it fits: it tells the images of a run apart. Names that are long
     UIDs differ at their end, and lose their middle too.
     """
-    text = one_line(text)
+    text = escaped(text)
     if len(text) <= width:
         return text
     folder, slash, name = text.rpartition("/")

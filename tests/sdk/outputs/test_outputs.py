@@ -20,7 +20,7 @@ from bacctl.outputs.document import analysis_csv, analysis_document, document_te
 from bacctl.outputs.files import NameTable, safe_name
 from bacctl.outputs.mask import mask_png
 from bacctl.results import ImageResult, Notice, Vessel
-from bacctl.wording import milligrams, one_line
+from bacctl.wording import escaped, milligrams
 
 
 def found(**values: object) -> ImageResult:
@@ -204,4 +204,4 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
 def test_wording() -> None:
     assert milligrams(12.345, (10.0, 15.06)) == "12.3 [10.0, 15.1]"
     assert milligrams(None) == "-"
-    assert one_line("a\nb\x1b[31m\udce9") == r"a\nb\x1b[31m\udce9"
+    assert escaped("a\nb\x1b[31m\udce9") == r"a\nb\x1b[31m\udce9"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from bacctl.cli.sink import shortened
-from bacctl.wording import one_line
+from bacctl.wording import escaped
 
 # Where nothing else says how much room there is. Names of DICOM's UIDs have up to 68 characters.
 _LONGEST = 40
@@ -20,7 +20,7 @@ def image_names(paths: Sequence[str], room: int | None = None) -> list[str]:
     What is longer than `room` characters loses its beginning or its middle, as far as the names stay
     different; no name is longer, even where two become alike for it.
     """
-    names = [one_line(name) for name in _ends(paths)]
+    names = [escaped(name) for name in _ends(paths)]
     longest = max(map(len, names), default=0)
     widths = range(_LONGEST, longest) if room is None else [room] if room < longest else []
     for width in widths:
