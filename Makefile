@@ -4,15 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint types format unit docs picture wheel pins clean
+.PHONY: help demo test quick quick-half quick-rest sdk lint types unit format docs picture wheel pins clean
 
 help:
 	@echo "make demo     analyse a phantom exam of known calcium mass on a real Triton server"
 	@echo "make test     lint, types and all tests, the real server included"
+	@echo "make quick    lint and the tests that take no server: a minute"
+	@echo "make sdk      the tests of the SDK, on any Python from 3.10"
 	@echo "make docs     the documentation as a site in out/site"
 	@echo "make lint | types | unit | format | wheel | picture | pins | clean"
 
-# One stamp a set of extras; dev holds server, so that it serves for both.
+# One stamp a set of extras; dev holds server and test-sdk, so that it serves for all three.
 $(VENV)/.server: pyproject.toml
 	@$(PYTHON) scripts/check_python.py
 	@echo "installing bacctl[server] into $(VENV); this takes a minute"
@@ -25,7 +27,13 @@ $(VENV)/.dev: pyproject.toml
 	@echo "installing bacctl[dev] into $(VENV); this takes some minutes"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) --editable ".[dev]"
-	@touch $(VENV)/.server $@
+	@touch $(VENV)/.server $(VENV)/.sdk $@
+
+$(VENV)/.sdk: pyproject.toml
+	@echo "installing bacctl[test-sdk] into $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable ".[test-sdk]"
+	@touch $@
 
 $(VENV)/.docs: pyproject.toml
 	@$(PYTHON) scripts/check_python.py
@@ -38,6 +46,22 @@ demo: $(VENV)/.server
 	@$(BIN)/bacctl demo --out out/demo
 
 test: lint types unit
+
+# While one works: no server, no phantom woman, no training. In two halves that take as long, on two cores.
+QUICK := $(BIN)/pytest --quiet -m "not e2e and not slow"
+HALF := tests/imaging tests/phantom tests/randfield tests/training
+quick: $(VENV)/.dev
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target quick-half quick-rest lint
+
+quick-half:
+	$(QUICK) $(HALF)
+
+quick-rest:
+	$(QUICK) $(HALF:%=--ignore=%)
+
+# What holds on Pythons that the server does not run on.
+sdk: $(VENV)/.sdk
+	$(BIN)/pytest tests/sdk
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

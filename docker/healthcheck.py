@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bacctl import BacctlError, Client
+from bacctl import BacctlError
+from bacctl.keeper.ask import ask, measured_text
 
 
 def main(arguments: list[str]) -> int:
@@ -19,12 +20,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--timeout", type=float, default=20.0, help="seconds")
     options = parser.parse_args(arguments)
     try:
-        with Client(options.url, timeout=options.timeout, max_retries=0) as client:
-            server = client.server_info()
+        print(measured_text(ask(options.url, timeout=options.timeout)))
     except BacctlError as error:
         print(error)
         return 1
-    print(f"Triton {server['triton']} measured the test image; weights {server['model'][:12]}")
     return 0
 
 

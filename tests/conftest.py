@@ -1,7 +1,33 @@
 """What all tests share."""
 
+import os
 import signal
+from collections.abc import Generator
+from typing import Any
+
+import pytest
 
 # A shell that starts the suite with "&" makes it ignore SIGINT, and programs under test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+QUICK_S = 10.0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs the real server: all of tests/e2e, and what asks for the fixture `server`."""
+    for item in items:
+        if "e2e" in item.path.parts or "server" in getattr(item, "fixturenames", ()):
+            item.add_marker("e2e")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Keep `make quick` quick. Processor time, so that a busy machine fails nothing."""
+    before = sum(os.times()[:4])
+    result = yield
+    spent = sum(os.times()[:4]) - before
+    if spent > QUICK_S and not {"e2e", "slow"} & {mark.name for mark in item.iter_markers()}:
+        pytest.fail(f"takes {spent:.0f} s of processor time: make it cheaper, or mark it slow")
+    return result

@@ -18,18 +18,10 @@ _NAME_BYTES = 128
 
 @dataclass(frozen=True)
 class Device:
-    """A GPU.
+    """A GPU."""
 
-    Attributes
-    ----------
-    name : str
-        As the driver gives it, such as ``"NVIDIA L4"``.
-    compute_capability : str
-        Such as ``"8.9"``: what an engine is built for.
-    """
-
-    name: str
-    compute_capability: str
+    name: str  # as the driver gives it, such as ``"NVIDIA L4"``
+    compute_capability: str  # such as ``"8.9"``: what an engine is built for
 
 
 def find_device(index: int = 0) -> Device:

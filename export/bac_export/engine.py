@@ -16,9 +16,9 @@ from typing import Any
 
 from bac_export.device import find_device
 from bac_export.errors import ExportError
-from bac_export.files import digest_of, replace_file
 from bac_export.precision import Precision, name_of, to_half
 from bac_export.tensorrt_export import Compatibility, Profile, build, load_tensorrt
+from bac_imaging.files import digest_of, write_whole
 
 __all__ = ["SCHEMA", "Wanted", "keep_engine", "make_engine", "refuse_foreign"]
 
@@ -35,21 +35,12 @@ def _silent(_text: str) -> None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an engine is to be.
+    """What an engine is to be."""
 
-    Attributes
-    ----------
-    precision : {"fp32", "fp16", "int8", "fp8"}
-        Of the ONNX file that it is built from.
-    compatibility : {"none", "same-compute-capability", "ampere-plus"}
-        As for `bac_export.tensorrt_export.build`.
-    profile : Profile
-        Batch sizes.
-    """
-
-    precision: Precision = "fp16"
+    precision: Precision = "fp16"  # {"fp32", "fp16", "int8", "fp8"}: of the ONNX file that it is built from
+    # {"none", "same-compute-capability", "ampere-plus"}: as for `bac_export.tensorrt_export.build`
     compatibility: Compatibility = "none"
-    profile: Profile = field(default_factory=Profile)
+    profile: Profile = field(default_factory=Profile)  # batch sizes
 
 
 def keep_engine(
@@ -72,17 +63,8 @@ def keep_engine(
         `bac_export.precision.name_of`. Half precision is made from ``model.onnx``.
     cache : Path
         Folder of the engines, their manifests and TensorRT's timings.
-    wanted : Wanted, optional
-        What the engine is to be; half precision by default.
-    if_needed : bool, default True
-        Take an engine that is kept already. Else it is built anew.
-    notice : callable, optional
-        Told in one line what is being done.
-
-    Returns
-    -------
-    Path
-        The engine, in `cache`.
+    wanted, if_needed, notice : optional
+        What the engine is to be; False builds anew what is kept; told in a line what is being done.
 
     Raises
     ------
@@ -108,26 +90,10 @@ def make_engine(
     if_needed: bool = False,
     notice: Notice = _silent,
 ) -> bool:
-    """Put the engine of a repository's network at `plan`, with its manifest ``<plan>.json`` beside it.
+    """Put the engine of a repository's network at `plan`, and say whether it was built.
 
-    Parameters
-    ----------
-    version_folder, wanted, notice
-        As for `keep_engine`.
-    plan : Path
-        Where the engine goes; ``<plan>.timing`` keeps TensorRT's timings.
-    if_needed : bool, default False
-        Leave an engine that fits. Else it is built anew.
-
-    Returns
-    -------
-    bool
-        Whether it was built.
-
-    Raises
-    ------
-    ExportError
-        As `keep_engine`.
+    Its manifest ``<plan>.json`` and TensorRT's timings ``<plan>.timing`` lie beside it. Otherwise as
+    `keep_engine`.
     """
     wanted = wanted or Wanted()
     with _described(version_folder, wanted) as (source, facts):
@@ -178,7 +144,7 @@ def _described(version_folder: Path, wanted: Wanted) -> Iterator[tuple[Path, Fac
     """Give the ONNX file in the wanted precision, and what an engine of it would depend on here."""
     weights = version_folder / name_of("fp32")
     if not weights.is_file():
-        raise ExportError(f"{weights} is no file; run `bacctl export onnx` first")
+        raise ExportError(f"{weights} is not a file; run `bacctl export onnx` first")
     tensorrt = str(load_tensorrt().__version__)
     device = find_device()
     with TemporaryDirectory() as scratch:
@@ -200,11 +166,12 @@ def _described(version_folder: Path, wanted: Wanted) -> Iterator[tuple[Path, Fac
 
 def _build(source: Path, facts: Facts, plan: Path, wanted: Wanted, timings: Path, notice: Notice) -> None:
     notice(f"building for {facts['name']} by TensorRT {facts['tensorrt']} in {wanted.precision}: minutes")
+    plan.parent.mkdir(parents=True, exist_ok=True)
     data = build(source, profile=wanted.profile, compatibility=wanted.compatibility, timing_cache=timings)
     manifest = {"schema": SCHEMA, "key": _key(facts), "plan_sha256": digest_of(data), **facts}
     # First the manifest: with a stale one an old engine is built again, never taken for the new one.
-    replace_file(_manifest_of(plan), (json.dumps(manifest, indent=2) + "\n").encode())
-    replace_file(plan, data)
+    write_whole(_manifest_of(plan), (json.dumps(manifest, indent=2) + "\n").encode())
+    write_whole(plan, data)
 
 
 def _key(facts: Facts) -> str:
@@ -221,7 +188,7 @@ def _source(version_folder: Path, precision: Precision, scratch: Path) -> Path:
     path = version_folder / name_of(precision)
     if not path.is_file():
         raise ExportError(
-            f"{path} is no file; write it with `bacctl export onnx CHECKPOINT --precision {precision}`"
+            f"{path} is not a file; write it with `bacctl export onnx CHECKPOINT --precision {precision}`"
         )
     return path
 

@@ -15,10 +15,10 @@ import torch
 
 from bac_export import parity
 from bac_export.errors import ExportError
-from bac_export.files import digest_of, replace_file
 from bac_export.graph import CHECKSUM, INPUT, OUTPUT, check, describe, export_network
 from bac_export.parity import REDUCED, Case, Reference, onnxruntime_engine, openvino_engine
 from bac_export.precision import PRECISIONS, Precision, name_of, to_half, to_quantised
+from bac_imaging.files import digest_of, write_whole
 from bac_imaging.grid.tiles import MAX_TILES, TILE_PX
 from bac_imaging.grid.working_grid import WORKING_SPACING_MM
 from bac_training.network.checkpoint import load_checkpoint, load_network
@@ -87,7 +87,7 @@ def run(
             f"{repository} has no bac_segment; give the folder that Triton loads its models from"
         )
     if not 0.0 < threshold < 1.0:
-        raise ExportError(f"the threshold {threshold} is no probability between 0 and 1")
+        raise ExportError(f"the threshold {threshold} is not a probability between 0 and 1")
     content = load_checkpoint(checkpoint)
     network = ProbabilityNet(load_network(content)).eval()
     post_processing = dict(post_processing or {})
@@ -126,9 +126,9 @@ def run(
         # What an earlier export left belongs to other weights.
         (target / name_of(precision)).unlink(missing_ok=True)
     for name, other in written.items():
-        replace_file(target / name, other)
-    replace_file(target / single.name, data)
-    replace_file(target / "model_card.json", (json.dumps(card, indent=2) + "\n").encode())
+        write_whole(target / name, other)
+    write_whole(target / single.name, data)
+    write_whole(target / "model_card.json", (json.dumps(card, indent=2) + "\n").encode())
     return target / single.name
 
 

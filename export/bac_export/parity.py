@@ -75,23 +75,12 @@ SERVED = Limits(difference=0.2)
 
 @dataclass(frozen=True)
 class Parity:
-    """Agreement of an engine with the network.
+    """Agreement of an engine with the network."""
 
-    Attributes
-    ----------
-    largest_difference : float
-        Largest absolute difference of a probability.
-    dice : float
-        Dice coefficient of the reported masks, all views together; 1 when all are empty.
-    worst_dice : float
-        Smallest Dice coefficient of a view.
-    mass_difference : float
-        Largest difference of a view's calcium mass over the larger of the two: 1 where only one side has any.
-    """
-
-    largest_difference: float
-    dice: float
-    worst_dice: float
+    largest_difference: float  # largest absolute difference of a probability
+    dice: float  # Dice coefficient of the reported masks, all views together; 1 when all are empty
+    worst_dice: float  # smallest Dice coefficient of a view
+    # largest difference of a view's calcium mass over the larger of the two: 1 where only one side has any
     mass_difference: float
 
     def within(self, limits: Limits) -> bool:
@@ -116,31 +105,15 @@ class Parity:
 
 @dataclass(frozen=True)
 class Case:
-    """One view, ready for the network: what `bac_imaging.pipeline.prepare` made of it.
+    """One view, ready for the network: what `bac_imaging.pipeline.prepare` made of it."""
 
-    Attributes
-    ----------
-    tiles : ndarray of float32, shape (n, 1, 512, 512)
-        Normalised tiles.
-    signal : ndarray of float32, shape (h, w)
-        Signal on the working grid.
-    context : Context
-        Everything else that `bac_imaging.pipeline.quantify` needs.
-    """
-
-    tiles: FloatArray
-    signal: FloatArray
-    context: Context
+    tiles: FloatArray  # float32 (n, 1, 512, 512): normalised tiles
+    signal: FloatArray  # float32 (h, w): signal on the working grid
+    context: Context  # everything else that `bac_imaging.pipeline.quantify` needs
 
 
 def phantom_cases(numbers: Sequence[int] = CASES) -> list[Case]:
-    """Make views of known calcium mass.
-
-    Parameters
-    ----------
-    numbers : sequence of int, default CASES
-        Places in the quality assurance set, from 1.
-    """
+    """Make views of known calcium mass; `numbers` are places in the quality assurance set, from 1."""
     from bac_phantom.qa import make_qa_phantom, qa_specs
 
     specs = qa_specs()
@@ -202,12 +175,8 @@ def _relative(mass: float, other: float) -> float:
 def onnxruntime_engine(path: Path, *, optimised: bool = True) -> Engine:
     """Return a function that runs an ONNX file by ONNX Runtime on the CPU, a tile at a time.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    optimised : bool, default True
-        False keeps every rounding of the file where it stands, for the judgement of reduced precision.
+    Without `optimised` every rounding of the file stays where it stands, for the judgement of reduced
+    precision.
     """
     import onnxruntime
 

@@ -17,7 +17,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from bac_export.errors import ExportError
-from bac_export.files import digest_of
+from bac_imaging.files import digest_of
 
 __all__ = ["PRECISIONS", "Precision", "name_of", "to_half", "to_quantised"]
 

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 from bac_export.errors import ExportError
-from bac_export.files import digest_of
 from bac_export.graph import INPUT, OUTPUT
 from bac_export.parity import (
     SERVED,
@@ -17,6 +16,7 @@ from bac_export.parity import (
     onnxruntime_engine,
     phantom_cases,
 )
+from bac_imaging.files import digest_of
 
 __all__ = ["served_engine", "verify"]
 
@@ -27,19 +27,7 @@ _TIMEOUT_S = 120.0
 def verify(url: str, version_folder: Path, cases: tuple[int, ...]) -> Parity:
     """Compare the segmentation step of a server with the ONNX file that it is said to serve.
 
-    Parameters
-    ----------
-    url : str
-        ``host:port`` of the server's gRPC.
-    version_folder : Path
-        ``bac_segment/1`` of the model repository.
-    cases : tuple of int
-        As for `bac_export.parity.phantom_cases`.
-
-    Returns
-    -------
-    Parity
-        Within `bac_export.parity.SERVED`.
+    The parity is within `bac_export.parity.SERVED`.
 
     Raises
     ------

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bac_export.errors import ExportError
-from bac_export.files import replace_file
 from bac_export.graph import INPUT
+from bac_imaging.files import write_whole
 from bac_imaging.grid.tiles import MAX_TILES, TILE_PX
 
 __all__ = ["Compatibility", "Profile", "build", "load_tensorrt"]
@@ -27,18 +27,10 @@ WORKSPACE_BYTES = 2 << 30
 
 @dataclass(frozen=True)
 class Profile:
-    """Batch sizes of the engine's one optimisation profile.
+    """Batch sizes of the engine's one optimisation profile."""
 
-    Attributes
-    ----------
-    typical : int
-        What the engine is tuned for: most mammograms have 10 to 20 tiles.
-    largest : int
-        ``max_batch_size`` of ``configs/gpu.pbtxt``: an ensemble never splits a batch.
-    """
-
-    typical: int = 16
-    largest: int = MAX_TILES
+    typical: int = 16  # what the engine is tuned for: most mammograms have 10 to 20 tiles
+    largest: int = MAX_TILES  # ``max_batch_size`` of ``configs/gpu.pbtxt``: an ensemble never splits a batch
 
     def __post_init__(self) -> None:
         if not 1 <= self.typical <= self.largest:
@@ -133,7 +125,7 @@ def build(
             f"TensorRT {trt.__version__} built no engine from {onnx}; its messages above say why"
         )
     if timing_cache is not None:
-        replace_file(timing_cache, bytes(config.get_timing_cache().serialize()))
+        write_whole(timing_cache, bytes(config.get_timing_cache().serialize()))
     return bytes(engine)
 
 

@@ -36,15 +36,7 @@ _WARM_UPS = 3
 
 
 class HalfNet(nn.Module):
-    """A network that gives logits, computed in `dtype` except its head and the sigmoid.
-
-    Parameters
-    ----------
-    network : UNet
-        The network.
-    dtype : torch.dtype
-        float32, float16 or bfloat16.
-    """
+    """A network that gives logits, computed in `dtype` except its head and the sigmoid."""
 
     def __init__(self, network: UNet, dtype: torch.dtype) -> None:
         super().__init__()
@@ -71,21 +63,10 @@ class _SingleHead(nn.Module):
 
 
 def network_from_onnx(path: Path, shape: Mapping[str, Any]) -> UNet:
-    """Build the network and fill it with the weights of an exported file.
+    """Build the network and fill it with the weights of an exported file in float32.
 
     In the file batch normalisation has been folded into the convolutions; so it is in what comes back.
-
-    Parameters
-    ----------
-    path : Path
-        ONNX file of `bac_export.onnx_export.run`, in float32.
-    shape : mapping
-        ``widths`` and ``block``: ``network`` of the model card.
-
-    Returns
-    -------
-    UNet
-        In evaluation mode.
+    `shape` is ``network`` of the model card: ``widths`` and ``block``.
 
     Raises
     ------
@@ -148,17 +129,7 @@ class TorchSegmenter:
         ]
 
     def __call__(self, tiles: FloatArray) -> FloatArray:
-        """Return the probabilities of some tiles.
-
-        Parameters
-        ----------
-        tiles : ndarray of float32, shape (n, 1, 512, 512)
-            Normalised tiles.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, 1, 512, 512)
-        """
+        """Return the probabilities of normalised tiles, both float32 (n, 1, 512, 512)."""
         probability = np.empty(tiles.shape, np.float32)
         running: deque[tuple[_Lane, slice]] = deque()
         free = deque(self._lanes)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.grid.working_grid import working_spacing
+from bac_imaging.mask_bits import pack_mask, unpack_mask
 from bac_imaging.read.mammogram import Mammogram
 from bac_terms.beam import Beam
 from bac_terms.fields import Count, Pixels, Share, Size
@@ -101,7 +102,7 @@ class Context(Record):
             columns=mammogram.signal.shape[1],
             grid=(breast.shape[0], breast.shape[1]),
             origins=tuple((row, column) for row, column in origins.tolist()),
-            breast=base64.b64encode(zlib.compress(np.packbits(breast).tobytes(), 6)).decode("ascii"),
+            breast=base64.b64encode(zlib.compress(pack_mask(breast).tobytes(), 6)).decode("ascii"),
             pixel_spacing_mm=geometry.pixel_spacing_mm,
             spacing_source=geometry.spacing_source,
             magnification=geometry.magnification,
@@ -128,11 +129,7 @@ class Context(Record):
     @cached_property
     def breast_mask(self) -> BoolArray:
         """Breast mask, bool, shape `grid`."""
-        rows, columns = self.grid
-        bits = np.frombuffer(zlib.decompress(base64.b64decode(self.breast)), dtype=np.uint8)
-        if len(bits) != -(-rows * columns // 8):
-            raise ValueError("the breast mask is of another size")
-        return np.unpackbits(bits, count=rows * columns).astype(bool).reshape(rows, columns)
+        return unpack_mask(zlib.decompress(base64.b64decode(self.breast)), self.grid)
 
     @property
     def working_spacing_mm(self) -> tuple[float, float]:

@@ -71,26 +71,13 @@ _FAR_END_MM = 78.0  # behind the nipple
 
 @dataclass(frozen=True)
 class QaSpec:
-    """What one phantom of the set is.
+    """What one phantom of the set is."""
 
-    Attributes
-    ----------
-    number
-        Place in the set, from 1.
-    beam
-        Technique and detector.
-    thickness_mm
-        Compressed thickness, which the header tells truly.
-    calcium_mass_mg
-        True mass of calcium; 0 for a breast with uncalcified arteries.
-    width_mm, arteries, calcified_mm
-        Outer width, number and calcified length of each of its arteries.
-    """
-
-    number: int
-    beam: Beam
-    thickness_mm: float
-    calcium_mass_mg: float
+    number: int  # place in the set, from 1
+    beam: Beam  # technique and detector
+    thickness_mm: float  # compressed thickness, which the header tells truly
+    calcium_mass_mg: float  # True mass of calcium; 0 for a breast with uncalcified arteries
+    # outer width, number and calcified length of each of its arteries
     width_mm: float
     arteries: int
     calcified_mm: float

@@ -13,15 +13,5 @@ _NUMBERS: dict[Part, int] = {"woman": 1, "anatomy": 2, "arteries": 3, "header": 
 
 
 def stream(seed: int, part: Part, index: int) -> np.random.Generator:
-    """Return the generator of a part of a woman's exam.
-
-    Parameters
-    ----------
-    seed
-        Of the woman.
-    part
-        What is drawn.
-    index
-        Which view or breast of hers; 0 for the woman herself.
-    """
+    """Return the generator of a part of a woman's exam; `index` is her view or breast, 0 for herself."""
     return np.random.default_rng([seed, index, _NUMBERS[part]])

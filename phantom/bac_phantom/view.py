@@ -95,33 +95,22 @@ class View:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that one view is made from.
+    """All that one view is made from."""
 
-    Attributes
-    ----------
-    seed, index
-        Of the woman, and of the view in her exam.
-    projection, anatomy
-        Geometry and tissue.
-    courses
-        Arteries with their courses through the body.
-    detector, beam, config, look, style
-        What it is taken with and how it is stored.
-    facts
-        What the header and the truth say beyond that.
-    """
-
+    # of the woman, and of the view in her exam
     seed: int
     index: int
+    # geometry and tissue
     projection: Projection
     anatomy: Anatomy
-    courses: Sequence[tuple[Artery, BodyPath]]
+    courses: Sequence[tuple[Artery, BodyPath]]  # arteries with their courses through the body
+    # what it is taken with and how it is stored
     detector: Detector
     beam: Beam
     config: PhantomConfig
     look: looks.Look
     style: str
-    facts: dict[str, Any]
+    facts: dict[str, Any]  # what the header and the truth say beyond that
 
 
 def _put(anatomy: Anatomy, calcium: npt.NDArray[np.float32], drawn: DrawnArtery) -> None:

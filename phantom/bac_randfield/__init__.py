@@ -1,7 +1,8 @@
 """Mammograms of known calcium mass from random fields.
 
 A second phantom, made to disagree with `bac_phantom`: it shares no code and no model with it, so a network
-that is right on both has learned more than either. Research use only.
+that is right on both has learned more than either. Both draw arteries into the same real images, which
+`bac_backgrounds` reads. Research use only.
 """
 
 from bac_randfield.config import RandomFieldConfig

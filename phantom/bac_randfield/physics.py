@@ -91,23 +91,15 @@ def calcium_attenuation() -> Array64:
 
 @dataclass(frozen=True)
 class Beam:
-    """Anode, filter and tube voltage, and the layer that detects.
+    """Anode, filter and tube voltage, and the layer that detects."""
 
-    Attributes
-    ----------
-    anode, filter_material : str
-        "Mo", "Rh" or "W"; "Mo", "Rh", "Ag" or "Al".
-    filter_um, kvp : float
-        Filter thickness in um; tube voltage.
-    detector : {"a-Se", "CsI"}
-        200 um of selenium, or a scintillator.
-    """
-
+    # "Mo", "Rh" or "W"; "Mo", "Rh", "Ag" or "Al"
     anode: str
     filter_material: str
+    # filter thickness in um; tube voltage
     filter_um: float
     kvp: float
-    detector: str
+    detector: str  # {"a-Se", "CsI"}: 200 um of selenium, or a scintillator
 
     def photons(self) -> Array64:
         """Photons that reach the breast's upper side, by energy; sums to 1."""

@@ -22,30 +22,17 @@ from bac_randfield.physics import Attenuator, Beam, FloatArray
 
 @dataclass(frozen=True)
 class Scene:
-    """What a detector has seen; chest wall at the first column.
+    """What a detector has seen; chest wall at the first column."""
 
-    Attributes
-    ----------
-    signal : ndarray of float32, shape (rows, columns)
-        Relative to air's, with scatter, blur and noise. Columns beyond the breast are left out.
-    inside : ndarray of float32, shape (rows, columns)
-        1 inside the breast, 0 outside, between them at its edge.
-    mask : ndarray of bool, shape (rows, columns)
-        BAC.
-    arteries : tuple of (Artery, Drawn)
-        Those that were drawn.
-    kinds : tuple of str
-        Hard negatives.
-    reference : float
-        Signal in the middle of the breast.
-    """
-
+    # float32 (rows, columns): relative to air's, with scatter, blur and noise. Columns beyond the breast are
+    # left out.
     signal: FloatArray = field(repr=False)
+    # float32 (rows, columns): 1 inside the breast, 0 outside, between them at its edge
     inside: FloatArray = field(repr=False)
-    mask: npt.NDArray[np.bool_] = field(repr=False)
-    arteries: tuple[tuple[Artery, Drawn], ...]
-    kinds: tuple[str, ...]
-    reference: float
+    mask: npt.NDArray[np.bool_] = field(repr=False)  # bool (rows, columns): BAC
+    arteries: tuple[tuple[Artery, Drawn], ...]  # (Artery, Drawn): those that were drawn
+    kinds: tuple[str, ...]  # hard negatives
+    reference: float  # signal in the middle of the breast
 
 
 def grid_factor(system: System) -> int:

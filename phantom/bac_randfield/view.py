@@ -15,22 +15,14 @@ Look = str
 
 @dataclass(frozen=True)
 class View:
-    """One image with its truth; mask and pixels in the stored matrix, (row, column).
+    """One image with its truth; mask and pixels in the stored matrix, (row, column)."""
 
-    Attributes
-    ----------
-    laterality, view, look : str
-        "L" or "R"; "CC" or "MLO"; "raw", "presentation", "copy" (8-bit PNG or JPEG of that) or "film".
-    mask : ndarray of bool, shape (rows, columns)
-        BAC.
-    calcium_mass_mg, area_mm2 : float
-        In the object's plane.
-    """
-
+    # "L" or "R"; "CC" or "MLO"; "raw", "presentation", "copy" (8-bit PNG or JPEG of that) or "film"
     laterality: str
     view: str
     look: Look
-    mask: npt.NDArray[np.bool_] = field(repr=False)
+    mask: npt.NDArray[np.bool_] = field(repr=False)  # bool (rows, columns): BAC
+    # in the object's plane
     calcium_mass_mg: float
     area_mm2: float
     pixels: looks.Pixels = field(repr=False)
@@ -87,24 +79,12 @@ class View:
 
 @dataclass(frozen=True)
 class Woman:
-    """One exam.
+    """One exam."""
 
-    Attributes
-    ----------
-    seed : int
-        She follows from it and the configuration.
-    study_instance_uid : str
-        Of the exam.
-    breasts : dict of str to float
-        Calcium of either breast, mg: the mean of its views.
-    views : tuple of View
-        Two or four.
-    """
-
-    seed: int
-    study_instance_uid: str
-    breasts: dict[str, float]
-    views: tuple[View, ...]
+    seed: int  # she follows from it and the configuration
+    study_instance_uid: str  # of the exam
+    breasts: dict[str, float]  # calcium of either breast, mg: the mean of its views
+    views: tuple[View, ...]  # two or four
 
     @property
     def calcium_mass_mg(self) -> float:

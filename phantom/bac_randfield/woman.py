@@ -104,14 +104,7 @@ def _build(rng: np.random.Generator, size: float, thickness_mm: float) -> Build:
 def make_woman(seed: int, config: RandomFieldConfig | None = None, look: Look | None = None) -> Woman:
     """Make a woman's exam of known calcium mass.
 
-    Parameters
-    ----------
-    seed
-        Any non-negative integer; the same seed and configuration give the same bytes.
-    config
-        What to draw from.
-    look
-        How her images are stored; `config.look` when None.
+    The same seed and configuration give the same bytes. `look` stands for `config.look`.
     """
     config = config or RandomFieldConfig()
     return store_exam(take_exam(seed, config), config, look)

@@ -67,6 +67,16 @@ class Sources:
     lost_links: tuple[Path, ...] = ()
     packed: tuple[Path, ...] = ()
 
+    def and_those_of(self, other: Sources) -> Sources:
+        """Return these files and others, each once."""
+        return Sources(
+            tuple(dict.fromkeys(self.files + other.files)),
+            self.skipped + other.skipped,
+            tuple(dict.fromkeys(self.faults + other.faults)),
+            tuple(dict.fromkeys(self.lost_links + other.lost_links)),
+            tuple(dict.fromkeys(self.packed + other.packed)),
+        )
+
 
 def find_sources(
     paths: Sequence[Path], leave_out: Iterable[Path] = (), *, listed: Iterable[Path] = ()

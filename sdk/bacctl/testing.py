@@ -1,4 +1,4 @@
-"""A server that is none, for tests of programs that use bacctl: no Triton, no GPU, no waiting.
+"""A stand-in for a server, for tests of programs that use bacctl: no Triton, no GPU, no waiting.
 
 It answers by a function of the bytes that it is sent, so that a test says what an image shows. What comes
 back goes the way of real answers: through the same clients, results, errors and retries.

@@ -29,7 +29,7 @@ def packed_text(count: int) -> str:
     return f"{count_of(count, 'packed file')} that {'was' if count == 1 else 'were'} not looked into"
 
 
-def one_line(text: str) -> str:
+def escaped(text: str) -> str:
     """Make any text, file names with line breaks or broken encodings included, fit one line of a terminal."""
     printable = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in printable)

@@ -13,12 +13,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from bac_terms.errors import ServerUnavailableError, from_catalogue
+from bacctl.keeper import container as keeper
+from bacctl.keeper import watch
+from bacctl.keeper.watch import WatchRules
 from bacctl.server.triton_wheel import find_triton, link_backend
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,20 +53,20 @@ def test_refuses_a_name_that_triton_would_serve_as_the_default(
     assert line.count("\n") == 1
 
 
-def test_refuses_too_little_shared_memory(
-    entrypoint: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(entrypoint.shutil, "disk_usage", lambda _: SimpleNamespace(total=64 * 2**20))
-    with pytest.raises(entrypoint.StartError, match=r"64 MB .* --shm-size=2g"):
-        entrypoint.prepare("onnx", REPOSITORY, tmp_path, tmp_path)
+def no_engine() -> Path:
+    raise AssertionError("this configuration takes no engine")
 
 
-def test_refuses_a_configuration_without_its_package(
-    entrypoint: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(entrypoint, "find_spec", lambda _: None)
-    with pytest.raises(entrypoint.StartError, match="cpu needs the Python package openvino"):
-        entrypoint.prepare("cpu", REPOSITORY, tmp_path, tmp_path)
+def test_refuses_too_little_shared_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=64 * 2**20))
+    with pytest.raises(keeper.StartError, match=r"64 MB .* --shm-size=2g"):
+        keeper.prepare("onnx", REPOSITORY, tmp_path, no_engine)
+
+
+def test_refuses_a_configuration_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "find_spec", lambda _: None)
+    with pytest.raises(keeper.StartError, match="cpu needs the Python package openvino"):
+        keeper.prepare("cpu", REPOSITORY, tmp_path, no_engine)
 
 
 def test_puts_the_kept_engine_into_the_mirror(
@@ -72,7 +77,9 @@ def test_puts_the_kept_engine_into_the_mirror(
     asked = []
     monkeypatch.setattr("bac_export.engine.keep_engine", lambda *args, **_: asked.append(args) or plan)
     for _ in range(2):  # a container may be started again on the same /tmp
-        mirror = entrypoint.prepare("gpu", REPOSITORY, tmp_path / "engines", tmp_path)
+        mirror = keeper.prepare(
+            "gpu", REPOSITORY, tmp_path, lambda: entrypoint.engine(REPOSITORY, tmp_path / "engines")
+        )
         assert (mirror / "bac_segment" / "1" / "model.plan").read_bytes() == b"engine"
     assert asked[0] == (REPOSITORY / "bac_segment" / "1", tmp_path / "engines")
     assert not (REPOSITORY / "bac_segment" / "1" / "model.plan").exists()
@@ -81,39 +88,36 @@ def test_puts_the_kept_engine_into_the_mirror(
     assert not list(mirror.glob("*/configs"))
 
 
-def test_an_engine_that_lies_in_the_repository_is_not_served(
-    entrypoint: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_engine_that_lies_in_the_repository_is_not_served(tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     shutil.copytree(REPOSITORY, repository, ignore=shutil.ignore_patterns("__pycache__"))
     (repository / "bac_segment" / "1" / "model.plan").write_bytes(b"of another machine")
     plan = tmp_path / "kept.plan"
     plan.write_bytes(b"engine")
-    monkeypatch.setattr("bac_export.engine.keep_engine", lambda *args, **_: plan)
-    mirror = entrypoint.prepare("gpu", repository, tmp_path, tmp_path / "scratch")
+    mirror = keeper.prepare("gpu", repository, tmp_path / "scratch", lambda: plan)
     assert (mirror / "bac_segment" / "1" / "model.plan").read_bytes() == b"engine"
     assert (repository / "bac_segment" / "1" / "model.plan").read_bytes() == b"of another machine"
 
 
-def test_needs_no_engine_without_tensorrt(entrypoint: ModuleType, tmp_path: Path) -> None:
-    mirror = entrypoint.prepare("onnx", REPOSITORY, tmp_path / "engines", tmp_path)
+def test_needs_no_engine_without_tensorrt(tmp_path: Path) -> None:
+    mirror = keeper.prepare("onnx", REPOSITORY, tmp_path, no_engine)
     assert not (mirror / "bac_segment" / "1" / "model.plan").exists()
 
 
 def test_says_in_one_line_why_there_is_no_engine(
     entrypoint: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if entrypoint.find_spec("tensorrt") is not None:
+    if find_spec("tensorrt") is not None:
         pytest.skip("TensorRT is installed here")
     assert start(entrypoint, tmp_path, "gpu") == 1
     assert capsys.readouterr().err.startswith("TensorRT is not installed")
 
 
-def test_flags_are_those_of_the_oldest_triton(entrypoint: ModuleType, tmp_path: Path) -> None:
+def test_flags_are_those_of_the_oldest_triton(tmp_path: Path) -> None:
     wheel = find_triton()
     call = [str(wheel.server), "--help"]
     known = subprocess.run(call, env=wheel.environment, capture_output=True, text=True).stderr
-    for flag in entrypoint.command(tmp_path, "key", [])[1:]:
+    for flag in keeper.command(tmp_path, "key", [])[1:]:
         assert re.search(rf"^\s+{flag.split('=')[0]}\b", known, re.MULTILINE), flag
 
 
@@ -125,7 +129,7 @@ def test_bindings_answer_to_the_name_that_the_export_asks_for(monkeypatch: pytes
     assert (found["__version__"], found["Builder"]) == ("11.4.0", object)
 
 
-def attend(entrypoint: ModuleType, answers: list[bool], running: int) -> tuple[str | None, int]:
+def attend(answers: list[bool], running: int) -> tuple[str | None, int]:
     """Let it look `running` times at a server that answers as told; its verdict, and how often it asked."""
     looks, asked = iter(range(running)), iter(answers)
     count = [0]
@@ -138,7 +142,8 @@ def attend(entrypoint: ModuleType, answers: list[bool], running: int) -> tuple[s
 
     stop = SimpleNamespace(wait=lambda _: next(looks, None) is None, is_set=lambda: False)
     server = SimpleNamespace(poll=lambda: None, returncode=None)
-    return entrypoint.attend(server, ask, stop, entrypoint.Rules(every_s=0.0, again_s=0.0)), count[0]
+    rules = replace(keeper.RULES, every_s=0.0, again_s=0.0)
+    return keeper.attend(server, ask, stop, rules=rules), count[0]
 
 
 @pytest.mark.parametrize(
@@ -150,18 +155,16 @@ def attend(entrypoint: ModuleType, answers: list[bool], running: int) -> tuple[s
         ([False, True, False, False, False, True], 5, True),
     ],
 )
-def test_ends_only_when_test_images_fail_in_a_row(
-    entrypoint: ModuleType, answers: list[bool], asked: int, ends: bool
-) -> None:
-    wrong, count = attend(entrypoint, answers, 9)
+def test_ends_only_when_test_images_fail_in_a_row(answers: list[bool], asked: int, ends: bool) -> None:
+    wrong, count = attend(answers, 9)
     assert (wrong == "Triton measures no test image any more") is ends
     assert count == asked
 
 
 def test_a_test_image_that_is_cut_off_by_the_end_is_no_failure(
-    entrypoint: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(entrypoint, "LOOK_S", 0.0)
+    monkeypatch.setattr(watch, "LOOK_S", 0.0)
     stop, asked = threading.Event(), []
 
     def ask() -> str:
@@ -172,28 +175,28 @@ def test_a_test_image_that_is_cut_off_by_the_end_is_no_failure(
         raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "Triton is ending")
 
     server = SimpleNamespace(poll=lambda: None, returncode=None)
-    assert entrypoint.attend(server, ask, stop, entrypoint.Rules(every_s=0.0, tolerated=1)) is None
+    assert keeper.attend(server, ask, stop, rules=WatchRules(every_s=0.0, tolerated=1)) is None
     assert "failed" not in capsys.readouterr().err
 
 
-def test_ends_when_triton_does(entrypoint: ModuleType) -> None:
+def test_ends_when_triton_does() -> None:
     server = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
     server.wait()
-    found = entrypoint.attend(server, lambda: "ready", threading.Event(), entrypoint.Rules())
+    found = keeper.attend(server, lambda: "ready", threading.Event())
     assert found == "Triton ended by itself (3); its messages above say why"
 
 
-def test_ends_at_once_when_images_were_mixed_up(entrypoint: ModuleType) -> None:
+def test_ends_at_once_when_images_were_mixed_up() -> None:
     asked: list[int] = []
     server = SimpleNamespace(poll=lambda: None, returncode=None)
     stop = threading.Event()
-    found = entrypoint.attend(server, lambda: asked.append(1), stop, entrypoint.Rules(), lambda: True)
+    found = keeper.attend(server, lambda: asked.append(1), stop, lambda: True)
     assert (found, asked) == ("Triton gave a request the answer to another", [])
 
     def ask() -> str:
         raise from_catalogue("BAC-SERVER-MIXED-UP")
 
-    assert entrypoint.attend(server, ask, stop, entrypoint.Rules()) == found
+    assert keeper.attend(server, ask, stop) == found
 
 
 @pytest.fixture

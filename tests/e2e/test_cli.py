@@ -22,8 +22,6 @@ from PIL import Image
 from bac_phantom import PhantomConfig, Woman, make_woman
 from bacctl.client.canary import canary_image
 
-pytestmark = pytest.mark.e2e
-
 BACCTL = str(Path(sys.executable).with_name("bacctl"))
 SHARED_MEMORY = Path("/dev/shm")
 

@@ -9,8 +9,6 @@ import pytest
 
 from bacctl import Client, RefusedError, compare_exams
 
-pytestmark = pytest.mark.e2e
-
 
 def test_exams_are_compared_by_what_headers_say_and_nobody_is_named(
     client: Client, mammogram: Callable[..., bytes]

@@ -11,27 +11,24 @@ import pytest
 
 from bacctl.client.canary import canary_image
 
-pytestmark = pytest.mark.e2e
-
 BACCTL = [str(Path(sys.executable).with_name("bacctl"))]
 MODULE = [sys.executable, "-m", "bacctl"]
 # The standard library's, ours, and those that other people's libraries look for and usually do not find.
 NAMES = ("scipy", "numpy", "statistics", "typing", "json", "dl", "pydicom", "openvino", "triton", "PIL")
 PROGRAM = """
-import sys
+import pathlib, sys
 from bacctl import Client
-with Client.embedded() as client:
+with Client.embedded(log=pathlib.Path("server.log")) as client:
     print(client.analyze(sys.argv[1], 0.2).status)
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder of files and folders called like modules; each leaves a mark where it is imported."""
-    folder = tmp_path / "study"
+def make_folder(parent: Path) -> Path:
+    """Make a folder of files and folders called like modules; each leaves a mark where it is imported."""
+    folder = parent / "study"
     folder.mkdir()
     for name in NAMES:
-        mark = f"open({str(tmp_path / 'imported')!r}, 'a').write({name + ' '!r})\n"
+        mark = f"open({str(folder.parent / 'imported')!r}, 'a').write({name + ' '!r})\n"
         if name == "dl":
             (folder / name).mkdir()
             (folder / name / "__init__.py").write_text(mark)
@@ -39,6 +36,11 @@ def folder(tmp_path: Path) -> Path:
             (folder / f"{name}.py").write_text(mark)
     (folder / "film.png").write_bytes(canary_image())
     return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_folder(tmp_path)
 
 
 def call(
@@ -61,6 +63,13 @@ def call(
     return done
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Run a program whose server has a log, named relatively as its image is; where it ran as well."""
+    folder = make_folder(tmp_path_factory.mktemp("program"))
+    return call([sys.executable, "-I", "-c", PROGRAM, "film.png"], folder), folder
+
+
 @pytest.mark.parametrize(
     ("command", "python_path"), [(BACCTL, None), (MODULE, None), (MODULE, f".{os.pathsep}")]
 )
@@ -72,12 +81,12 @@ def test_the_command_and_its_server(command: list[str], python_path: str | None,
 
 
 def test_worker_processes(folder: Path) -> None:
-    done = call([*MODULE, "phantom", "exams", "--women", "2", "--processes", "2"], folder)
+    done = call([*MODULE, "phantom", "exams", "--women", "1", "--processes", "2"], folder)
     assert done.returncode == 0, done.stderr
 
 
-def test_the_server_of_a_program(folder: Path) -> None:
-    done = call([sys.executable, "-I", "-c", PROGRAM, "film.png"], folder)
+def test_the_server_of_a_program(program: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    done, _ = program
     assert done.stdout == "ok\n", done.stderr
 
 
@@ -86,7 +95,9 @@ def test_the_checks_of_the_machine(folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_relative_files_are_those_of_the_caller(folder: Path) -> None:
-    program = PROGRAM.replace("embedded()", "embedded(log=__import__('pathlib').Path('server.log'))")
-    assert call([sys.executable, "-I", "-c", program, "film.png"], folder).returncode == 0
+def test_relative_files_are_those_of_the_caller(
+    program: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
+    done, folder = program
+    assert done.returncode == 0, done.stderr
     assert "Started GRPCInferenceService" in (folder / "server.log").read_text()

@@ -27,8 +27,6 @@ from bacctl.server.embedded import EmbeddedServer
 from bacctl.server.repository import default_repository
 from bacctl.service.steps import compile_segmenter, read_model_card
 
-pytestmark = pytest.mark.e2e
-
 ROOT = Path(__file__).resolve().parents[2]
 FILM_MM = (0.2, 0.2)
 

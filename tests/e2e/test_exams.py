@@ -8,8 +8,6 @@ import pytest
 
 from bacctl import Client, RefusedError
 
-pytestmark = pytest.mark.e2e
-
 Mammogram = Callable[..., bytes]
 
 

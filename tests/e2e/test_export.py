@@ -15,8 +15,6 @@ from bacctl.cli.app import app
 from bacctl.server.embedded import EmbeddedServer
 from bacctl.server.repository import default_repository
 
-pytestmark = pytest.mark.e2e
-
 ROOT = Path(__file__).resolve().parents[2]
 FAINT, CLEAR = 17, 9
 

@@ -22,8 +22,6 @@ from bacctl.server import embedded, supervisor, triton_wheel
 from bacctl.server.embedded import EmbeddedServer
 from bacctl.server.repository import default_repository
 
-pytestmark = pytest.mark.e2e
-
 FILM_MM = (0.2, 0.2)
 # Starts a server, keeps it busy, and tells when the first image came back.
 BUSY = f"""

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,11 +23,11 @@ from tritonclient.utils import InferenceServerException
 
 from bac_phantom.qa import make_qa_phantom, qa_specs
 from bacctl import AsyncClient, BacctlError, Client, ServerFaultError
-from bacctl.keeper.watch import Watch, ask_public_face, count_answered
+from bacctl.keeper.ask import ask
+from bacctl.keeper.restart import Restarts
+from bacctl.keeper.watch import Watch
 from bacctl.server.embedded import EmbeddedServer
 from bacctl.server.repository import default_repository
-
-pytestmark = pytest.mark.e2e
 
 CODE = "BAC-SERVER-MIXED-UP"
 # In place of a step's model.py: the outputs LATE are those of the request before.
@@ -208,19 +210,24 @@ def test_watched_server_is_started_again_at_once(
     told: list[str] = []
     server = EmbeddedServer(_late(tmp_path, *INSIDE[4]))
     with server, Client(server.url, max_retries=0) as client:
+        restarts = Restarts(server, lambda: ask(server.url), told.append)
         watch = Watch(
-            server,
-            ask=lambda: ask_public_face(server, None),
+            "the server",
+            ask=lambda: ask(server.url),
             tell=told.append,
-            answered=lambda: count_answered(server, None),
+            ended=lambda: None,
             mixed_up=lambda: server.mixed_up,
         )
         client.analyze(pair[0])
-        watch.step()
-        assert told == []
-        with pytest.raises(ServerFaultError):
-            client.analyze(pair[1])
-        watch.step()
+        for again in (False, True):
+            if again:
+                with pytest.raises(ServerFaultError):
+                    client.analyze(pair[1])
+            looks = iter((False, True))
+            once: Any = SimpleNamespace(wait=lambda _, looks=looks: next(looks))
+            for why in watch.faults(once):
+                restarts.start_again(why)
+            assert bool(told) is again
         assert "the answer to another: starting it again" in told[0]
         assert "answers again" in told[-1]
         assert not server.mixed_up

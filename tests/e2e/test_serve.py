@@ -19,10 +19,8 @@ import trustme
 
 from bac_terms.errors import PermissionDeniedError
 from bacctl.client.canary import canary_image
-from bacctl.keeper.watch import ask_public_face, count_answered
+from bacctl.keeper.ask import ask, count_answered
 from bacctl.server.embedded import EmbeddedServer
-
-pytestmark = pytest.mark.e2e
 
 BACCTL = str(Path(sys.executable).with_name("bacctl"))
 SHARED_MEMORY = Path("/dev/shm")
@@ -188,7 +186,7 @@ def test_a_pipeline_of_a_shell(films: Path, server: EmbeddedServer) -> None:
 
 def test_what_a_server_has_answered_is_counted_for_who_has_the_key(server: EmbeddedServer) -> None:
     before = count_answered(server, None)
-    ask_public_face(server, None)
+    ask(server.url)
     assert count_answered(server, None) == before + 1
     stranger: Any = SimpleNamespace(url=server.url, key="guessed")
     with pytest.raises(PermissionDeniedError):

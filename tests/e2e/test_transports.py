@@ -19,8 +19,6 @@ from bacctl.client.canary import canary_image
 from bacctl.results import ExamComparison
 from bacctl.server.embedded import EmbeddedServer
 
-pytestmark = pytest.mark.e2e
-
 FILM_MM = (0.2, 0.2)
 VIEWS = (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO"))
 

@@ -14,7 +14,7 @@ import pytest
 
 from bacctl.client.canary import canary_image
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -66,7 +66,7 @@ def test_an_engine_is_built_as_it_will_be_served(
     assert manifest["compute_capability"] == "8.9"
     card = json.loads((FOLDER / "model_card.json").read_text())
     assert manifest["weights_sha256"] == manifest["onnx_sha256"] == card["sha256"]
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_half_precision_is_made_from_the_float32_file(
@@ -220,7 +220,7 @@ def test_a_build_that_fails_is_no_missing_tensorrt(monkeypatch: pytest.MonkeyPat
 def test_missing_tensorrt_driver_or_network_is_one_clear_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with pytest.raises(ExportError, match="no file"):
+    with pytest.raises(ExportError, match="not a file"):
         make_engine(tmp_path, tmp_path / "model.plan")
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(ExportError, match="TensorRT is not installed"):

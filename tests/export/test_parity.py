@@ -63,6 +63,7 @@ def test_ranges_come_from_other_views_than_the_judgement() -> None:
     assert not set(CASES) & set(CALIBRATION_CASES)
 
 
+@pytest.mark.slow
 def test_half_precision_passes_on_a_faint_artery(served: Served, tmp_path: Path) -> None:
     path = tmp_path / "model.fp16.onnx"
     to_half(served.path, path)
@@ -72,15 +73,18 @@ def test_half_precision_passes_on_a_faint_artery(served: Served, tmp_path: Path)
     assert found.largest_difference > 1e-5
 
 
+@pytest.mark.slow
 def test_bfloat16_as_served_keeps_limits_of_its_own_on_a_faint_artery(served: Served) -> None:
     served.reference.compare(openvino_engine(served.path, "bf16")).require("bf16", SERVED)
 
 
+@pytest.mark.slow
 def test_pytorch_passes_with_the_weights_of_the_file(served: Served) -> None:
     engine = TorchSegmenter(served.path, served.card["network"], "cpu")  # type: ignore[arg-type]
     served.reference.compare(engine).require("PyTorch", FLOAT32)
 
 
+@pytest.mark.slow
 def test_half_precision_ends_before_the_head(served: Served, tmp_path: Path) -> None:
     path = tmp_path / "model.fp16.onnx"
     to_half(served.path, path)
@@ -96,6 +100,7 @@ def test_half_precision_ends_before_the_head(served: Served, tmp_path: Path) -> 
         assert value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
 
 
+@pytest.mark.slow
 def test_weights_beyond_half_precision_are_refused(served: Served, tmp_path: Path) -> None:
     model = onnx.load(served.path)
     weight = next(w for w in model.graph.initializer if w.name == "network.encoder.0.0.weight")

@@ -40,6 +40,7 @@ def test_it_answers_as_the_file_does_whatever_the_batch(
         np.testing.assert_allclose(segmenter(tiles), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_weights_of_residual_blocks_are_found(tmp_path: Path) -> None:
     """Plain blocks are those of the exported network, depthwise ones those of the checked-in one."""
     from bac_export.graph import export_network

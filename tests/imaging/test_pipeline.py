@@ -454,6 +454,7 @@ def test_arrays_that_do_not_belong_together_are_rejected(prepared: Prepared) -> 
 SHARED = Path(__file__).parents[3] / "shared" / "mammograms"
 
 
+@pytest.mark.slow
 def test_a_real_presentation_image() -> None:
     path = SHARED / "ge_essential_rmlo.dcm"
     if not path.exists():

@@ -131,6 +131,7 @@ def test_a_tube_holds_what_its_geometry_says(pitch: float) -> None:
     assert float(tube.sum()) * pitch**2 == pytest.approx(0.5 * np.pi * (0.6**2 - 0.3**2) * 20, rel=0.03)
 
 
+@pytest.mark.slow
 def test_they_are_no_part_of_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DETECTORS, "hard-test", Detector("a-Se", 0.4, 440, 330, (("W", "Rh"),)))
     setting = PhantomConfig(detectors=("hard-test",), hard_negative_rate=4.0)

@@ -8,10 +8,12 @@ from PIL import Image
 from scipy import ndimage
 from typer.testing import CliRunner
 
-from bac_phantom.inserted import BackgroundError, insert_arteries, read_background, write_inserted
+from bac_backgrounds import BackgroundError, insert, read_background, write_inserted
+from bac_phantom.inserted import draw_arteries
 from bacctl.cli.app import app
 
 PITCH_MM = 0.2
+DRAWN = (draw_arteries, 0.5, (2.0, 80.0))
 
 
 def background(dtype: type = np.uint8) -> np.ndarray:
@@ -26,7 +28,7 @@ def background(dtype: type = np.uint8) -> np.ndarray:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_arteries_brighten_the_tissue_and_leave_the_rest_alone(dtype: type) -> None:
     before = background(dtype)
-    result = insert_arteries(before, PITCH_MM, 12.0, np.random.default_rng(3))
+    result = insert(before, PITCH_MM, 12.0, np.random.default_rng(3), draw_arteries)
     assert result.pixels.dtype == dtype
     assert result.calcium_mass_mg == pytest.approx(12.0)
     assert result.mask.any()
@@ -42,10 +44,11 @@ def test_arteries_brighten_the_tissue_and_leave_the_rest_alone(dtype: type) -> N
     assert (((rows - 300) / 250) ** 2 + ((columns - 400) / 330) ** 2).max() < 1
 
 
+@pytest.mark.slow
 def test_a_folder_to_train_on_comes_out(tmp_path) -> None:
     (tmp_path / "real").mkdir()
     Image.fromarray(background()).save(tmp_path / "real" / "a.png")
-    table = write_inserted(tmp_path / "out", tmp_path / "real", 4, 5, PITCH_MM)
+    table = write_inserted(tmp_path / "out", tmp_path / "real", 4, 5, PITCH_MM, *DRAWN)
     rows = list(csv.DictReader(table.open()))
     assert len(rows) == 4
     for row in rows:
@@ -92,7 +95,7 @@ def test_arteries_of_the_other_generator_go_into_the_same_folder_form(tmp_path) 
 def test_what_cannot_be_used_is_named(tmp_path, name: str, content: bytes, says: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BackgroundError, match=says):
-        write_inserted(tmp_path / "out", tmp_path, 1, 0, PITCH_MM)
+        write_inserted(tmp_path / "out", tmp_path, 1, 0, PITCH_MM, *DRAWN)
 
 
 def test_the_indices_of_a_palette_are_no_brightness(tmp_path) -> None:
@@ -119,4 +122,4 @@ def test_options_that_would_do_nothing_are_wrong_usage(tmp_path, options: list[s
 
 def test_a_black_image_holds_no_breast() -> None:
     with pytest.raises(BackgroundError, match="breast"):
-        insert_arteries(np.zeros((300, 300), np.uint8), PITCH_MM, 5.0, np.random.default_rng(0))
+        insert(np.zeros((300, 300), np.uint8), PITCH_MM, 5.0, np.random.default_rng(0), draw_arteries)

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from bac_randfield.inserted import insert_arteries
+from bac_backgrounds.insert import draw_at_left
+from bac_randfield.inserted import draw_arteries
 
 MM = 0.2
 
@@ -19,7 +20,7 @@ def breast() -> npt.NDArray[np.bool_]:
 
 def test_calcium_brightens_what_is_marked_and_air_stays_as_it_is(breast: npt.NDArray[np.bool_]) -> None:
     before = np.where(breast, 0.4, 0.0).astype(np.float32)
-    made = insert_arteries(before, breast, MM, 20.0, np.random.default_rng(1))
+    made = draw_arteries(before, breast, MM, 20.0, np.random.default_rng(1))
     assert made is not None
     added = made.brightness - before
     assert made.mask.any()
@@ -33,8 +34,8 @@ def test_calcium_brightens_what_is_marked_and_air_stays_as_it_is(breast: npt.NDA
 
 def test_a_breast_at_the_right_border_gets_the_mirror_image(breast: npt.NDArray[np.bool_]) -> None:
     before = np.where(breast, 0.4, 0.0).astype(np.float32)
-    left = insert_arteries(before, breast, MM, 20.0, np.random.default_rng(2))
-    right = insert_arteries(before[:, ::-1], breast[:, ::-1], MM, 20.0, np.random.default_rng(2))
+    left = draw_at_left(before, breast, MM, 20.0, np.random.default_rng(2), draw_arteries)
+    right = draw_at_left(before[:, ::-1], breast[:, ::-1], MM, 20.0, np.random.default_rng(2), draw_arteries)
     assert left is not None
     assert right is not None
     assert np.array_equal(left.mask, right.mask[:, ::-1])
@@ -43,7 +44,7 @@ def test_a_breast_at_the_right_border_gets_the_mirror_image(breast: npt.NDArray[
 
 def test_near_white_nothing_is_clipped(breast: npt.NDArray[np.bool_]) -> None:
     before = np.where(breast, 0.97, 0.0).astype(np.float32)
-    made = insert_arteries(before, breast, MM, 60.0, np.random.default_rng(3))
+    made = draw_arteries(before, breast, MM, 60.0, np.random.default_rng(3))
     assert made is not None
     assert before[made.mask].max() < made.brightness[made.mask].max() <= 1
 
@@ -52,5 +53,5 @@ def test_no_room_is_no_artery() -> None:
     small = np.zeros((60, 60), dtype=bool)
     small[20:40, :20] = True  # 4 mm
     image = small.astype(np.float32) * 0.4
-    assert insert_arteries(image, small, MM, 10.0, np.random.default_rng(0)) is None
-    assert insert_arteries(image, np.zeros_like(small), MM, 10.0, np.random.default_rng(0)) is None
+    assert draw_arteries(image, small, MM, 10.0, np.random.default_rng(0)) is None
+    assert draw_arteries(image, np.zeros_like(small), MM, 10.0, np.random.default_rng(0)) is None

@@ -65,6 +65,20 @@ def test_one_declaration_is_enough() -> None:
     assert {"skin_mm", "area_mm2"} <= {name for entry in columns._columns(Tomorrow) for name in entry.names}
 
 
+def test_a_list_that_no_table_knows_is_told_at_once() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Listing(Record):
+        places: tuple[Beam, ...] = ()
+
+    @dataclass(frozen=True, slots=True)
+    class Box(Record):
+        box: tuple[Count, Count, Count, Count] = (0, 0, 0, 0)
+
+    for record in (Listing, Box):
+        with pytest.raises(TypeError, match="as_columns"):
+            columns._columns(record)
+
+
 def test_the_docstring_tells_the_fields_of_both() -> None:
     told = Tomorrow.__doc__ or ""
     assert told.startswith("What was found on one image, and one thing more.\n")

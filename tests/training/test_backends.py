@@ -35,14 +35,14 @@ def test_a_card_of_other_weights_is_refused(tmp_path: Path) -> None:
         load_segmenter(model)
     with pytest.raises(TrainingError, match="neither"):
         load_segmenter(tmp_path / "model_card.json")
-    with pytest.raises(TrainingError, match="no file"):
+    with pytest.raises(TrainingError, match="not a file"):
         load_segmenter(tmp_path / "lost.pt")
 
 
 def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     model.write_bytes(b"weights")
-    with pytest.raises(TrainingError, match=r"model\.onnx is no network"):
+    with pytest.raises(TrainingError, match=r"model\.onnx is not a network"):
         load_segmenter(model)
     (tmp_path / "model_card.json").write_text("{")
     with pytest.raises(TrainingError, match=r"model_card\.json is damaged"):

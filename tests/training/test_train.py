@@ -22,6 +22,8 @@ from bac_training.patches.augment import draw_batch
 from bac_training.patches.draw import PatchSampler
 from bac_training.trainer import Trainer
 
+pytestmark = pytest.mark.slow
+
 
 def test_one_batch_can_be_learnt(cache: Path) -> None:
     torch.manual_seed(0)

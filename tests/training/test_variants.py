@@ -45,6 +45,7 @@ def make(folder: Path, cache: Path, *more: str) -> int:
     return variants._main([str(cache), str(folder), "--variants", "4", "--inserted", "1", *more])
 
 
+@pytest.mark.slow
 def test_each_negative_image_is_shown_as_it_is_and_in_other_ways(folder: Path, tmp_path: Path) -> None:
     assert make(folder, tmp_path / "cache") == 0
     cases = {case.name: case for case in read_cases(tmp_path / "cache")}
@@ -57,6 +58,7 @@ def test_each_negative_image_is_shown_as_it_is_and_in_other_ways(folder: Path, t
     assert ((planes[1] & BAC) > 0).sum() == cases[with_bac[0]].bac_px
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_renderings(folder: Path) -> None:
     images = [image for image in read_labelled(folder).images if image.label == "negative"]
     first, again, other = (VariantSource(folder, images, 3, 0.5, seed) for seed in (1, 1, 2))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CACHE = """
 from bac_training.cache import _main
 if __name__ == "__main__":

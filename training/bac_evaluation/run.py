@@ -198,17 +198,17 @@ def _plot(folder: Path, report: Report, sample: Sample) -> dict[str, list[str]]:
     if weighed.any():
         true, measured = sample.women["true_mg"][weighed], sample.women["mg"][weighed]
         value = {name: found.value for name, found in report.figures["mass"].items()}
-        plots.scatter(true, measured, _nan(value["woman_slope"]), _nan(value["woman_intercept_mg"])).save(
+        plots.scatter(true, measured, _nan(value["woman_slope"]), _nan(value["woman_intercept_mg"])).savefig(
             folder / "scatter.png"
         )
         limits = _nan(value["woman_lower_limit_mg"]), _nan(value["woman_upper_limit_mg"])
-        plots.bland_altman(true, measured, _nan(value["woman_mean_difference_mg"]), limits).save(
+        plots.bland_altman(true, measured, _nan(value["woman_mean_difference_mg"]), limits).savefig(
             folder / "bland_altman.png"
         )
         shown |= {name: [f"pictures/{name}.png"] for name in ("scatter", "bland_altman")}
     bins = report.probability["image"]["bins"]
     if bins:
-        plots.reliability([(entry["mean"], entry["observed"]) for entry in bins]).save(
+        plots.reliability([(entry["mean"], entry["observed"]) for entry in bins]).savefig(
             folder / "reliability.png"
         )
         shown["reliability"] = ["pictures/reliability.png"]
@@ -216,7 +216,7 @@ def _plot(folder: Path, report: Report, sample: Sample) -> dict[str, list[str]]:
     if curve is not None:
         served = report.figures["vessels"]
         point = _nan(served["false_per_view"].value), _nan(served["sensitivity"].value)
-        plots.froc_curve(curve.false_per_view, curve.sensitivity, point).save(folder / "froc.png")
+        plots.froc_curve(curve.false_per_view, curve.sensitivity, point).savefig(folder / "froc.png")
         shown["froc"] = ["pictures/froc.png"]
     return shown
 

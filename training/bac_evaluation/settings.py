@@ -45,7 +45,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.threshold < 1.0:
-            raise TrainingError(f"the threshold {self.threshold:g} is no probability between 0 and 1")
+            raise TrainingError(f"the threshold {self.threshold:g} is not a probability between 0 and 1")
         known = {entry.name for entry in fields(PostProcessing)} - {"outline"}
         unknown = sorted(set(self.post_processing) - known)
         if unknown:

@@ -9,7 +9,6 @@ all of it (Wortsman et al., ICML 2022). Both hold for a common start only.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import torch
 
+from bac_imaging.files import digest_of
 from bac_training.errors import TrainingError
 from bac_training.network.checkpoint import demand_network, load_checkpoint, save_checkpoint
 
@@ -65,8 +65,7 @@ def average(paths: Sequence[Path], shares: Sequence[float]) -> dict[str, Any]:
         "config": last["config"],
         "data": data,
         "averaged": [
-            {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "share": share}
-            for path, share in zip(paths, shares, strict=True)
+            {"sha256": digest_of(path), "share": share} for path, share in zip(paths, shares, strict=True)
         ],
         "average": mean,
         **{key: sum(content[key] for content in contents) for key in ("cases", "step", "elapsed_s")},

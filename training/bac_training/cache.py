@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -33,13 +32,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bac_imaging.files import whole_file, write_whole
 from bac_terms.errors import BacctlError
 from bac_training.data import negatives
 from bac_training.data.sources import PhantomSource, RandomFieldSource, Sample, Source
 from bac_training.data.workers import end_with_parent
 from bac_training.errors import TrainingError, refusal
 
-__all__ = ["BAC", "BREAST", "Case", "build", "decode_image", "is_cache", "mined_path", "read_cases", "save"]
+__all__ = ["BAC", "BREAST", "Case", "build", "decode_image", "is_cache", "mined_path", "read_cases"]
 
 SCHEMA = "bac_training.cache/2"
 BAC, BREAST = 1, 2
@@ -52,21 +52,11 @@ UInt8Array = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Case:
-    """One prepared image.
+    """One prepared image."""
 
-    Attributes
-    ----------
-    name : str
-        Stem of its two files.
-    shape : tuple of int
-        Rows and columns of the crop, pixels of 0.1 mm.
-    bac_px : int
-        Number of BAC pixels.
-    """
-
-    name: str
-    shape: tuple[int, int]
-    bac_px: int
+    name: str  # stem of its two files
+    shape: tuple[int, int]  # rows and columns of the crop, pixels of 0.1 mm
+    bac_px: int  # number of BAC pixels
 
 
 def is_cache(folder: Path) -> bool:
@@ -176,7 +166,7 @@ def _drop_others(folder: Path, units: set[str]) -> None:
     if not stale:
         return
     text = "".join(json.dumps(line) + "\n" for line in kept)
-    save(folder / "cases.jsonl", lambda file: file.write(text.encode()))
+    write_whole(folder / "cases.jsonl", text.encode())
     for case in (case for line in stale for case in line["cases"]):
         for ending in (".npy", ".npz"):
             (folder / f"{case['name']}{ending}").unlink(missing_ok=True)
@@ -240,8 +230,10 @@ def _make_case(sample: Sample, folder: Path) -> Case:
         "hard": _sample(negatives.brightest(normalised, other)),
         "lines": _sample(negatives.lines(normalised, other)),
     }
-    save(folder / f"{sample.name}.npy", lambda file: np.save(file, planes))
-    save(folder / f"{sample.name}.npz", lambda file: np.savez(file, **points))
+    with whole_file(folder / f"{sample.name}.npy") as file:
+        np.save(file, planes)
+    with whole_file(folder / f"{sample.name}.npz") as file:
+        np.savez(file, **points)
     return Case(sample.name, (int(mask.shape[0]), int(mask.shape[1])), int(mask.sum()))
 
 
@@ -250,14 +242,6 @@ def _sample(mask: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     # A fixed seed: the same case gives the same file.
     chosen = np.random.default_rng(0).permutation(len(points))[:_MOST_POINTS]
     return points[chosen].astype(np.int32)
-
-
-def save(path: Path, write: Callable[[Any], Any]) -> None:
-    """Write a file whole or not at all; `write` is called with the open file."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        write(file)
-    os.replace(partial, path)
 
 
 def _close_last_line(path: Path) -> None:

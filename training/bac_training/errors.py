@@ -28,17 +28,8 @@ class TrainingError(Exception):
 class DataSetError(TrainingError):
     """A data set has faults; the message is one line that counts them, then one line for each.
 
-    Parameters
-    ----------
-    problems : sequence of str
-        One line each: the file, what is wrong, what to do. The first twenty are written into the message.
-    consequence : str
-        What was therefore not done.
-
-    Attributes
-    ----------
-    problems : tuple of str
-        All of them.
+    `problems` are one line each: the file, what is wrong, what to do. The first twenty are written into the
+    message, with the `consequence`: what was therefore not done.
     """
 
     def __init__(self, problems: Sequence[str], consequence: str = "nothing was trained") -> None:

@@ -12,15 +12,15 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from bac_imaging.files import whole_file
 from bac_imaging.grid.tiles import cut_tiles, stitch_tiles
-from bac_training.cache import BAC, BREAST, Case, decode_image, mined_path, read_cases, save
+from bac_training.cache import BAC, BREAST, Case, decode_image, mined_path, read_cases
 from bac_training.data.negatives import away_from
 from bac_training.errors import TrainingError
 from bac_training.network.backends import Segmenter, load_segmenter
@@ -37,13 +37,6 @@ BoolArray = npt.NDArray[np.bool_]
 
 def false_alarms(probability: npt.NDArray[np.float32], bac: BoolArray, breast: BoolArray) -> IntArray:
     """Return points inside the pieces that are taken for BAC and lie away from any (`negatives.away_from`).
-
-    Parameters
-    ----------
-    probability : ndarray of float32, shape (h, w)
-        Answer of the network.
-    bac, breast : ndarray of bool, shape (h, w)
-        Truth, and where it is known.
 
     Returns
     -------
@@ -66,24 +59,8 @@ def mine(
 ) -> tuple[int, int]:
     """Write the false alarms of a network on every case of a cache, in place of those of an earlier one.
 
-    Parameters
-    ----------
-    folder : Path
-        Cache.
-    segmenter : Segmenter
-        Network.
-    progress : callable, optional
-        Called with the cases done and their total.
-
-    Returns
-    -------
-    tuple of int
-        Cases, and how many of them have false alarms.
-
-    Raises
-    ------
-    TrainingError
-        When the cache is empty.
+    `progress` is called with the cases done and their total. Returns the number of cases, and of those that
+    have false alarms; an empty cache is a TrainingError.
     """
     cases = read_cases(folder)
     if not cases:
@@ -92,7 +69,8 @@ def mine(
     for number, case in enumerate(cases, start=1):
         points = _mine_case(folder, case, segmenter)
         with_alarms += len(points) > 0
-        save(mined_path(folder, case.name), partial(np.save, arr=points))
+        with whole_file(mined_path(folder, case.name)) as file:
+            np.save(file, points)
         if progress:
             progress(number, len(cases))
     return len(cases), with_alarms

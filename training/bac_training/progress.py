@@ -14,38 +14,20 @@ __all__ = ["Curves", "Meter", "MetricsFile", "Progress"]
 
 @dataclass(frozen=True)
 class Progress:
-    """State of a run, given to the progress callback and written to ``metrics.csv``.
+    """State of a run, given to the progress callback and written to ``metrics.csv``."""
 
-    Attributes
-    ----------
-    step : int
-        Steps done.
-    fraction : float
-        Part of the run that is done, 0 to 1.
-    minutes : float
-        Time spent training, over all sessions.
-    loss, bce, dice, hausdorff : float
-        Loss and its terms before weighting, means since the last report.
-    learning_rate : float
-        Of the last step.
-    patches_per_s : float
-        Speed since the last report.
-    cases : int
-        Training images.
-    validation_dice : float or None
-        Dice pooled over fixed validation patches at 0.5, of the averaged weights, when just measured.
-    """
-
-    step: int
-    fraction: float
-    minutes: float
+    step: int  # steps done
+    fraction: float  # part of the run that is done, 0 to 1
+    minutes: float  # time spent training, over all sessions
+    # loss and its terms before weighting, means since the last report
     loss: float
     bce: float
     dice: float
     hausdorff: float
-    learning_rate: float
-    patches_per_s: float
-    cases: int
+    learning_rate: float  # of the last step
+    patches_per_s: float  # speed since the last report
+    cases: int  # training images
+    # Dice pooled over fixed validation patches at 0.5, of the averaged weights, when just measured
     validation_dice: float | None
 
 

@@ -194,15 +194,16 @@ def _stored(brightness: FloatArray, rng: np.random.Generator) -> Pixels:
 
 
 def _insert(pixels: Pixels, spacing_mm: float, rng: np.random.Generator) -> tuple[Pixels, BoolArray]:
-    from bac_phantom.inserted import BackgroundError, insert_arteries
-    from bac_randfield.inserted import insert_into
+    from bac_backgrounds import BackgroundError, insert
+    from bac_phantom import inserted as phantom
+    from bac_randfield import inserted as randfield
 
     low, high = np.log(_MASS_RANGE_MG)
     mass_mg = float(np.exp(rng.uniform(low, high)))
     # By turns from both generators, whose arteries look nothing alike.
-    insert = insert_arteries if rng.random() < 0.5 else insert_into
+    draw = phantom.draw_arteries if rng.random() < 0.5 else randfield.draw_arteries
     try:
-        made = insert(pixels, spacing_mm, mass_mg, rng)
+        made = insert(pixels, spacing_mm, mass_mg, rng, draw)
     except BackgroundError:
         # A small breast has no room for the artery that was drawn.
         return pixels, np.zeros(pixels.shape, dtype=np.bool_)
@@ -218,22 +219,8 @@ def _insert(pixels: Pixels, spacing_mm: float, rng: np.random.Generator) -> tupl
 def visible(added: FloatArray, before: FloatArray, mask: BoolArray, spacing_mm: float) -> BoolArray:
     """Return the pieces of a mask that stand out of their tissue over a quarter of their area.
 
-    Parameters
-    ----------
-    added : ndarray of float32, shape (rows, columns)
-        What calcium adds to the pixels.
-    before : ndarray of float32, shape (rows, columns)
-        The pixels without it, in the same unit.
-    mask : ndarray of bool, shape (rows, columns)
-        Where the calcium lies.
-    spacing_mm : float
-        Pixel spacing.
-
-    Returns
-    -------
-    ndarray of bool, shape (rows, columns)
-        The pieces whose upper quartile of what is added is 1.5 or more standard deviations of the detail
-        around them (what varies within 1 mm, over 4 mm).
+    That is, whose upper quartile of what is `added` to the pixels `before` is 1.5 or more standard deviations
+    of the detail around them (what varies within 1 mm, over 4 mm).
     """
     detail = before - ndimage.gaussian_filter(before, _TISSUE_MM / spacing_mm, truncate=3.0)
     side = max(int(_AROUND_MM / spacing_mm), 3)
@@ -247,7 +234,7 @@ def visible(added: FloatArray, before: FloatArray, mask: BoolArray, spacing_mm: 
 
 
 def _read(path: Path) -> Pixels:
-    from bac_phantom.inserted import BackgroundError, read_background
+    from bac_backgrounds import BackgroundError, read_background
 
     try:
         return read_background(path)

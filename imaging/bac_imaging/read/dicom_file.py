@@ -1,30 +1,18 @@
-"""DICOM files parsed: deflated ones within bounds, wrongly delimited ones mended.
+"""Whole DICOM files parsed, and wrongly delimited ones mended.
 
 Needs neither scipy nor decoders, as `bac_imaging.read.dicom_header`.
 """
 
 from __future__ import annotations
 
-import io
-import zlib
-
-import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.uid import (
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from bac_imaging.read.attributes.acceptance import MAX_FILE_BYTES
+from bac_imaging.read.dataset import PIXEL_DATA_TAGS, inflated, parse
 from bac_imaging.read.pixels.pixel_element import are_items, bytes_needed, mend_pixels
 from bac_terms.errors import RefusedError
 
-PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\0", b"\x7f\xe0\0\x10")
-_META_LENGTH = b"\x02\0\0\0UL\x04\0"
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _KNOWN_KEYWORDS = ("SOPClassUID", "Modality", "Rows", "PixelData")
 
@@ -72,7 +60,7 @@ def parse_dicom(data: bytes) -> tuple[Dataset, list[str]]:
 
 def _dataset(data: bytes) -> Dataset:
     try:
-        dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+        dataset = parse(data)
         is_dicom = any(keyword in dataset for keyword in _KNOWN_KEYWORDS)
         ends_early = "PixelData" not in dataset and _ends_early(dataset, data)
     except EOFError:
@@ -130,40 +118,3 @@ def _found_syntax(dataset: Dataset) -> UID:
     if is_implicit:
         return ImplicitVRLittleEndian
     return ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
-
-
-def inflated(data: bytes, most: int | None = None) -> bytes:
-    """Undo the deflated transfer syntax within bounds: pydicom would inflate without end.
-
-    Parameters
-    ----------
-    data : bytes
-        The whole file.
-    most : int, optional
-        Of what was deflated, no more than this many bytes from its beginning, whatever follows. Default: all.
-
-    Returns
-    -------
-    bytes
-        The file as it would be without; one that is not deflated as it is.
-
-    Raises
-    ------
-    RefusedError
-        ``BAC-FILE-NOT-IMAGE``, ``BAC-FILE-TOO-LARGE`` or ``BAC-FILE-TRUNCATED``.
-    """
-    start = data.find(_META_LENGTH, 0, 140)
-    if start < 0 or DeflatedExplicitVRLittleEndian.encode() not in data[start : start + 4096]:
-        return data
-    body = start + 12 + int.from_bytes(data[start + 8 : start + 12], "little")
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        inflated = inflater.decompress(data[body:], most or MAX_FILE_BYTES)
-    except zlib.error:
-        raise RefusedError("BAC-FILE-NOT-IMAGE", "the deflated DICOM dataset is damaged") from None
-    if most is None and inflater.unconsumed_tail:
-        raise RefusedError("BAC-FILE-TOO-LARGE")
-    if most is None and not inflater.eof:
-        raise RefusedError("BAC-FILE-TRUNCATED")
-    deflated, plain = DeflatedExplicitVRLittleEndian.encode(), ExplicitVRLittleEndian.encode()
-    return data[:body].replace(deflated, plain.ljust(len(deflated), b"\0")) + inflated

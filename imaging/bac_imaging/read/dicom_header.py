@@ -5,11 +5,8 @@ Needs neither scipy nor decoders, so that a client can judge headers before it s
 
 from __future__ import annotations
 
-import io
 import warnings
 from dataclasses import dataclass
-
-import pydicom
 
 from bac_imaging.read.attributes.acceptance import Kind, Layout, check_kind, check_layout
 from bac_imaging.read.attributes.beam import read_beam
@@ -17,12 +14,10 @@ from bac_imaging.read.attributes.geometry import Geometry, read_geometry
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.attributes.spacing import Spacing
 from bac_imaging.read.attributes.views import View, read_view
-from bac_imaging.read.dicom_file import PIXEL_DATA_TAGS, inflated
+from bac_imaging.read.dataset import parse_header
 from bac_terms.beam import Beam
 from bac_terms.identifiers import is_uid, names_nothing
 from bac_terms.notices import Notice
-
-_HEADER_BYTES = 1 << 24  # of what was deflated: more than any header, and less than a small file may become
 
 
 @dataclass(frozen=True)
@@ -57,9 +52,7 @@ def refuse_dicom_header(data: bytes, given: Spacing | None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            stream = io.BytesIO(inflated(data, _HEADER_BYTES))
-            dataset = pydicom.dcmread(stream, force=True, stop_before_pixels=True)
-            followed = stream.read(len(PIXEL_DATA_TAGS[0])) in PIXEL_DATA_TAGS
+            dataset, _, followed = parse_header(data)
         except Exception:  # pydicom raises whatever its parser stumbles over
             return
         if followed:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
 
+from bac_imaging.mask_bits import pack_mask
 from bac_imaging.pipeline import quantify
 from bacctl._version import __version__
 from bacctl.results import SCHEMA
 from bacctl.service.binding import Trust, sealed
-from bacctl.service.steps import answer_each, pack_mask, read_model_card, to_json
+from bacctl.service.steps import answer_each, read_model_card, to_json
 
 
 class TritonPythonModel:

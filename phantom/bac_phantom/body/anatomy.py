@@ -37,28 +37,15 @@ class BreastTraits:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Tissue along each ray of one view, chest wall at column 0.
+    """Tissue along each ray of one view, chest wall at column 0."""
 
-    Attributes
-    ----------
-    adipose_mm, gland_mm
-        float32 (rows, columns), millimetres along the ray, without skin.
-    inside
-        bool (rows, columns): the breast's shadow.
-    depth_px
-        float32 (rows, columns): distance to the skin line, pixels (0 outside).
-    nipple_mm
-        (row, column) in the detector plane, mm.
-    kinds
-        Names of ``HARD_NEGATIVES`` that the tissue holds.
-    """
-
+    # float32 (rows, columns), millimetres along the ray, without skin
     adipose_mm: FloatArray
     gland_mm: FloatArray
-    inside: npt.NDArray[np.bool_]
-    depth_px: FloatArray
-    nipple_mm: tuple[float, float]
-    kinds: tuple[str, ...] = ()
+    inside: npt.NDArray[np.bool_]  # bool (rows, columns): the breast's shadow
+    depth_px: FloatArray  # float32 (rows, columns): distance to the skin line, pixels (0 outside)
+    nipple_mm: tuple[float, float]  # (row, column) in the detector plane, mm
+    kinds: tuple[str, ...] = ()  # names of ``HARD_NEGATIVES`` that the tissue holds
 
 
 def _outline(

@@ -44,20 +44,9 @@ def add_calcifications(
 ) -> tuple[FloatArray, list[str]]:
     """Draw what is bright and no artery over a view.
 
-    Parameters
-    ----------
-    rng
-        Every kind gets a stream of its own from it, so that leaving one out changes nothing else.
-    anatomy
-        The breast of this view.
-    pitch_mm
-        Detector pitch.
-    names
-        Names of ``KINDS`` that may appear; other names are passed over.
-    rate
-        How many: 1 as in ``KINDS``, 2 twice as many.
-    view
-        CC or MLO: some kinds look different in the two, or appear in one only.
+    Every kind gets a stream of its own from `rng`, so that leaving one out changes nothing else. Of `names`
+    those of ``KINDS`` may appear; a `rate` of 2 means twice as many as there. Some kinds look different in CC
+    and MLO, or appear in one only.
 
     Returns
     -------

@@ -30,32 +30,17 @@ _TRIES = 14
 
 @dataclass(frozen=True)
 class Projection:
-    """Geometry of one view.
+    """Geometry of one view."""
 
-    Attributes
-    ----------
-    view
-        CC or MLO.
-    nipple_mm
-        (row, column) in the detector plane.
-    axis_row_mm
-        Row of the detector under the focal spot; its column is 0, at the chest wall.
-    sid_mm, gap_mm, thickness_mm
-        Source to detector, detector to support, and compressed breast.
-    half_extent_mm
-        Half the uncompressed breast along the axis looked along.
-    oblique
-        +1 or -1: which diagonal an MLO view looks along.
-    """
-
-    view: ViewName
-    nipple_mm: tuple[float, float]
-    axis_row_mm: float
+    view: ViewName  # CC or MLO
+    nipple_mm: tuple[float, float]  # (row, column) in the detector plane
+    axis_row_mm: float  # row of the detector under the focal spot; its column is 0, at the chest wall
+    # source to detector, detector to support, and compressed breast
     sid_mm: float
     gap_mm: float
     thickness_mm: float
-    half_extent_mm: float
-    oblique: int
+    half_extent_mm: float  # half the uncompressed breast along the axis looked along
+    oblique: int  # +1 or -1: which diagonal an MLO view looks along
 
     def magnification(self, height_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the magnification at heights above the support."""
@@ -132,20 +117,8 @@ def lay_course(
 ) -> BodyPath | None:
     """Find a course for an artery that every view shows whole.
 
-    Parameters
-    ----------
-    rng
-        Source of chance.
-    artery
-        What is to be laid: calcified length with the plain stretches before and after.
-    views
-        Tissue and geometry of each view.
-    pitch_mm
-        Detector pitch.
-    size_mm
-        Depth and half height of the breast.
-    stem
-        Course of the artery that it branches off from, or None.
+    `size_mm` is depth and half height of the breast, `stem` the course of the artery that it branches off
+    from.
 
     Returns
     -------

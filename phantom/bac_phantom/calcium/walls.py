@@ -29,32 +29,17 @@ _GOLDEN_ANGLE = np.float32(2.399963)
 
 @dataclass(frozen=True)
 class DrawnArtery:
-    """An artery on a detector grid. Arrays lie in ``box`` (rows, columns) of the image.
+    """An artery on a detector grid. Arrays lie in ``box`` (rows, columns) of the image."""
 
-    Attributes
-    ----------
-    box
-        Slices of the image.
-    calcium_mg_mm2
-        float32: calcium along the ray, mg per mm2 of the object's plane.
-    soft_tissue_mm
-        float32: blood and wall along the ray.
-    truth
-        bool: between the outer walls along a stretch of visible calcium.
-    width_mm, visible_length_mm, magnification
-        Mean outer width and length of the visible stretch in the object's plane, and mean magnification.
-    visible_mg
-        Calcium of that stretch: what can be weighed under the truth.
-    """
-
-    box: tuple[slice, slice]
-    calcium_mg_mm2: FloatArray
-    soft_tissue_mm: FloatArray
-    truth: BoolArray
+    box: tuple[slice, slice]  # slices of the image
+    calcium_mg_mm2: FloatArray  # float32: calcium along the ray, mg per mm2 of the object's plane
+    soft_tissue_mm: FloatArray  # float32: blood and wall along the ray
+    truth: BoolArray  # bool: between the outer walls along a stretch of visible calcium
+    # mean outer width and length of the visible stretch in the object's plane, and mean magnification
     width_mm: float
     visible_length_mm: float
     magnification: float
-    visible_mg: float
+    visible_mg: float  # calcium of that stretch: what can be weighed under the truth
 
 
 def _along(rng: np.random.Generator, samples: int, scale_mm: float) -> npt.NDArray[np.float64]:

@@ -12,27 +12,11 @@ _KINDS = ("straight", "bundle", "curved", "double", "hair")
 
 
 def damage(rng: np.random.Generator, shape: tuple[int, ...], pitch_mm: float) -> tuple[FloatArray, bool]:
-    """Draw the damage of one film.
+    """Draw the damage of one film, and say whether there is any.
 
     Nothing of it went through the screen, so it is sharper than anything in the breast; scratches run on
-    beyond the breast.
-
-    Parameters
-    ----------
-    rng
-        Draws how much and what.
-    shape
-        (rows, columns).
-    pitch_mm
-        Pixel pitch.
-
-    Returns
-    -------
-    FloatArray
-        Change of the optical density, float32 (rows, columns): negative, which is bright, where emulsion is
-        gone.
-    bool
-        Whether there is any.
+    beyond the breast. It is a change of the optical density, float32 (rows, columns): negative, which is
+    bright, where emulsion is gone.
     """
     thin = np.zeros(shape, dtype=np.float32)
     scratches = int(rng.poisson(rng.choice([1.0, 4.0, 12.0], p=[0.35, 0.4, 0.25])))

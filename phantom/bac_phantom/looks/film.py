@@ -26,27 +26,11 @@ def film(
     text: str,
     hard_negatives: Collection[str],
 ) -> Stored:
-    """Expose, develop and scan a film; white is high.
+    """Expose, develop and scan a film to 8 or 16 bits; white is high.
 
-    Parameters
-    ----------
-    rng
-        Draws film, scanner, damage and labels, each from a generator of its own.
-    signal_dn
-        Exposure with its quantum noise, float32, (rows, columns), chest wall at column 0.
-    inside
-        Breast, bool, (rows, columns).
-    pitch_mm
-        Pixel pitch.
-    text
-        Lead letters for side and view.
-    hard_negatives
-        May hold ``scratches`` (with dust, hairs and other damage) and ``text`` (letters and labels).
-
-    Returns
-    -------
-    Stored
-        8 or 16 bits.
+    Film, scanner, damage and labels each have a generator of their own. `signal_dn` is the exposure with its
+    quantum noise, chest wall at column 0; `text` are lead letters for side and view; `hard_negatives` may
+    hold ``scratches`` (with dust, hairs and other damage) and ``text`` (letters and labels).
     """
     emulsion, labels, harm, border, scanner, file = children(rng, 6)
     density, base = _develop(emulsion, attenuation(signal_dn), inside, pitch_mm)

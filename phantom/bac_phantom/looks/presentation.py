@@ -169,32 +169,16 @@ def _voi_table(rng: np.random.Generator, window: Window, top: int) -> VoiTable:
 def presentation(
     rng: np.random.Generator, signal_dn: FloatArray, inside: BoolArray, pitch_mm: float, style: str
 ) -> Stored:
-    """Process the detector's signal for reading.
+    """Process the detector's signal for reading, to 10, 12 or 14 bits.
+
+    Drawn are how strongly each step is applied, the depth in bits, the background and the header.
 
     Parameters
     ----------
-    rng
-        Draws how strongly each step is applied, the depth in bits, the background and the header.
-    signal_dn
-        Detector signal, float32, (rows, columns).
-    inside
-        Breast, bool, (rows, columns).
-    pitch_mm
-        Pixel pitch.
     style
         ``equalised``: thickness equalised, sharpened, a sigmoid. ``multiscale``: bands of a Laplacian pyramid
         amplified non-linearly, noise cored. ``table``: nearly linear pixels, the look is in VOI LUT tables or
         windows. ``inverted``: one of the others as MONOCHROME1. ``plain``: logarithm and window, dark rim.
-
-    Returns
-    -------
-    Stored
-        10, 12 or 14 bits.
-
-    Raises
-    ------
-    KeyError
-        If there is no such style.
     """
     choices, tones, ends = children(rng, 3)
     s = attenuation(signal_dn)

@@ -25,57 +25,29 @@ class Window:
 
 @dataclass(frozen=True)
 class VoiTable:
-    """An item of the VOI LUT Sequence.
+    """An item of the VOI LUT Sequence."""
 
-    Attributes
-    ----------
-    first
-        Stored value that the first entry belongs to.
-    bits
-        Bits of the entries.
-    entries
-        uint16, (n,), output for ``first``, ``first + 1``, ...
-    explanation
-        Name shown to the reader.
-    """
-
-    first: int
-    bits: int
-    entries: npt.NDArray[np.uint16] = field(repr=False)
-    explanation: str
+    first: int  # stored value that the first entry belongs to
+    bits: int  # bits of the entries
+    entries: npt.NDArray[np.uint16] = field(repr=False)  # (n,): output for ``first``, ``first + 1``, ...
+    explanation: str  # name shown to the reader
 
 
 @dataclass(frozen=True)
 class Stored:
-    """Pixels as a file holds them, (rows, columns), and how they are to be read.
+    """Pixels as a file holds them, (rows, columns), and how they are to be read."""
 
-    Attributes
-    ----------
-    pixels
-        uint16 or, for 8-bit film, uint8; (row, column).
-    bits
-        Bits that are used.
-    inverted
-        True: MONOCHROME1, the lowest value is white.
-    kinds
-        Names of ``config.HARD_NEGATIVES`` that the look drew.
-    windows, voi_function, voi_tables
-        What the header's VOI LUT module says; empty for raw images and film.
-    padding
-        Value of the pixels outside the breast, where the header declares one.
-    covered
-        bool, (row, column): where frames, film edges and labels lie over the breast, so that nothing is
-        seen; None where there are none.
-    """
-
-    pixels: npt.NDArray[np.uint16] | npt.NDArray[np.uint8]
-    bits: int
-    inverted: bool
-    kinds: tuple[str, ...] = ()
+    pixels: npt.NDArray[np.uint16] | npt.NDArray[np.uint8]  # uint16 or, for 8-bit film, uint8; (row, column)
+    bits: int  # bits that are used
+    inverted: bool  # True: MONOCHROME1, the lowest value is white
+    kinds: tuple[str, ...] = ()  # names of ``config.HARD_NEGATIVES`` that the look drew
+    # what the header's VOI LUT module says; empty for raw images and film
     windows: tuple[Window, ...] = ()
     voi_function: Literal["LINEAR", "SIGMOID"] = "LINEAR"
     voi_tables: tuple[VoiTable, ...] = ()
-    padding: int | None = None
+    padding: int | None = None  # value of the pixels outside the breast, where the header declares one
+    # bool, (row, column): where frames, film edges and labels lie over the breast, so that nothing is seen;
+    # None where there are none
     covered: BoolArray | None = field(default=None, repr=False)
 
 

@@ -20,16 +20,8 @@ def walk(
 ) -> Array64:
     """Walk with a curvature that wanders about 0: points (n, 2), (down, right) in mm, from the origin.
 
-    Parameters
-    ----------
-    rng, length_mm
-        Generator; length of the walk.
-    heading
-        First direction, radians from "right" towards "down".
-    bend_radius_mm
-        One over the standard deviation of the curvature.
-    memory_mm
-        Length over which the curvature keeps its sign.
+    `heading` is in radians from "right" towards "down", `bend_radius_mm` one over the standard deviation of
+    the curvature, `memory_mm` the length over which the curvature keeps its sign.
     """
     n = max(int(length_mm / step_mm), 4)
     keep = np.exp(-step_mm / memory_mm)
@@ -54,24 +46,12 @@ def resampled(points: Array64, step_mm: float) -> Array64:
 
 @dataclass(frozen=True)
 class Line:
-    """A curve in the image plane.
+    """A curve in the image plane."""
 
-    Attributes
-    ----------
-    points : ndarray, shape (n, 2)
-        (down, right) in mm.
-    normals : ndarray, shape (n, 2)
-        Unit vectors to the right-hand side of the direction of travel.
-    curvature : ndarray, shape (n,)
-        1/mm; positive where the curve bends towards its normal.
-    step_mm : float
-        Distance between points.
-    """
-
-    points: Array64
-    normals: Array64
-    curvature: Array64
-    step_mm: float
+    points: Array64  # (n, 2): (down, right) in mm
+    normals: Array64  # (n, 2): unit vectors to the right-hand side of the direction of travel
+    curvature: Array64  # (n,): 1/mm; positive where the curve bends towards its normal
+    step_mm: float  # distance between points
 
 
 def make_line(points: Array64, step_mm: float) -> Line:

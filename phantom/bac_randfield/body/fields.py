@@ -58,14 +58,8 @@ def zero_ridges(
 ) -> FloatArray:
     """Return lines along the zero crossings of a smooth field: 1 on them, 0 far away.
 
-    Parameters
-    ----------
-    field, pitch_mm
-        The field and its pixel size.
-    width_mm
-        Half width of the lines.
-    veil
-        Brightness of what fades on the positive side over some widths: a wall that lies aslant.
+    `width_mm` is their half width, `veil` the brightness of what fades on the positive side over some widths:
+    a wall that lies aslant.
     """
     down, right = np.gradient(field, np.float32(pitch_mm))
     slope = np.hypot(down, right)

@@ -23,23 +23,12 @@ class Build:
 
 @dataclass(frozen=True)
 class Outline:
-    """A breast on a grid, chest wall at the first column.
+    """A breast on a grid, chest wall at the first column."""
 
-    Attributes
-    ----------
-    reach_mm : ndarray, shape (rows,)
-        How far the breast reaches in each row; 0 where there is none.
-    nipple_mm : tuple of float
-        (down, right).
-    edge_mm : ndarray of float32, shape (rows, columns)
-        Distance to the skin line, 0 outside.
-    pectoral_mm : ndarray of float32, shape (rows, columns)
-        Depth inside the pectoral muscle, from its edge; 0 outside it.
-    """
-
-    reach_mm: Array64
-    nipple_mm: tuple[float, float]
-    edge_mm: FloatArray
+    reach_mm: Array64  # (rows,): how far the breast reaches in each row; 0 where there is none
+    nipple_mm: tuple[float, float]  # (down, right)
+    edge_mm: FloatArray  # float32 (rows, columns): distance to the skin line, 0 outside
+    # float32 (rows, columns): depth inside the pectoral muscle, from its edge; 0 outside it
     pectoral_mm: FloatArray
 
     @property

@@ -32,31 +32,16 @@ _ARTERY_AS_GLAND = 1.12
 
 @dataclass(frozen=True)
 class Character:
-    """What the breasts of one woman have in common.
+    """What the breasts of one woman have in common."""
 
-    Attributes
-    ----------
-    density : float
-        Volume share of gland, 0.03 to 0.7.
-    beta : float
-        Exponent of the tissue's power spectrum.
-    web, strands : float
-        How strong the fine web of ligaments and the single long ones are; 1 is usual.
-    radial : float
-        0: ligaments run any way; 1: towards the nipple.
-    vessels : int
-        Number of plain vessels in a view.
-    skin_mm : float
-        Thickness of the skin.
-    """
-
-    density: float
-    beta: float
+    density: float  # volume share of gland, 0.03 to 0.7
+    beta: float  # exponent of the tissue's power spectrum
+    # how strong the fine web of ligaments and the single long ones are; 1 is usual
     web: float
     strands: float
-    radial: float
-    vessels: int
-    skin_mm: float
+    radial: float  # 0: ligaments run any way; 1: towards the nipple
+    vessels: int  # number of plain vessels in a view
+    skin_mm: float  # thickness of the skin
 
 
 @dataclass

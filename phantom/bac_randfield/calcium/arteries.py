@@ -26,23 +26,12 @@ _SHARES = {
 
 @dataclass(frozen=True)
 class Setting:
-    """How a view looks at the breast.
+    """How a view looks at the breast."""
 
-    Attributes
-    ----------
-    view : {"CC", "MLO"}
-        Which.
-    outline : Outline
-        The breast, in mm at the detector.
-    pitch_mm : float
-        Of the outline's grid.
-    source_mm, gap_mm, thickness_mm : float
-        Source to detector, detector to breast, compressed breast.
-    """
-
-    view: str
-    outline: Outline
-    pitch_mm: float
+    view: str  # {"CC", "MLO"}: which
+    outline: Outline  # the breast, in mm at the detector
+    pitch_mm: float  # of the outline's grid
+    # source to detector, detector to breast, compressed breast
     source_mm: float
     gap_mm: float
     thickness_mm: float
@@ -71,27 +60,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Artery:
-    """One calcified artery.
+    """One calcified artery."""
 
-    Attributes
-    ----------
-    body_mm : ndarray, shape (n, 3)
-        Its course: depth from the chest wall, across, up.
-    heights : tuple of float
-        Height above the support in each view, as shares of the thickness.
-    deposit : Deposit
-        Its calcium, from `lead_mm` on.
-    lead_mm : float
-        Length without calcium before.
-    branch : bool
-        It leaves another artery.
-    """
-
-    body_mm: Array64
-    heights: tuple[float, ...]
-    deposit: Deposit
-    lead_mm: float
-    branch: bool
+    body_mm: Array64  # (n, 3): its course: depth from the chest wall, across, up
+    heights: tuple[float, ...]  # height above the support in each view, as shares of the thickness
+    deposit: Deposit  # its calcium, from `lead_mm` on
+    lead_mm: float  # length without calcium before
+    branch: bool  # it leaves another artery
 
 
 def lay_arteries(rng: np.random.Generator, settings: list[Setting], mass_mg: float) -> list[Artery]:

@@ -21,27 +21,13 @@ _CHUNK_MM = 10.0
 
 @dataclass
 class Canvas:
-    """What arteries of one view are drawn into, on the detector's matrix.
+    """What arteries of one view are drawn into, on the detector's matrix."""
 
-    Attributes
-    ----------
-    pitch_mm : float
-        Pixel size.
-    tissue : ndarray of float32, shape (rows, columns)
-        Log attenuation of the tissue.
-    glandularity : float
-        Share of gland in it.
-    through : ndarray of float32, shape (rows, columns)
-        Share of the signal that calcium lets through.
-    mask : ndarray of bool, shape (rows, columns)
-        BAC by the mask convention.
-    """
-
-    pitch_mm: float
-    tissue: FloatArray
-    glandularity: float
-    through: FloatArray
-    mask: npt.NDArray[np.bool_]
+    pitch_mm: float  # pixel size
+    tissue: FloatArray  # float32 (rows, columns): log attenuation of the tissue
+    glandularity: float  # share of gland in it
+    through: FloatArray  # float32 (rows, columns): share of the signal that calcium lets through
+    mask: npt.NDArray[np.bool_]  # bool (rows, columns): BAC by the mask convention
 
 
 @dataclass(frozen=True)

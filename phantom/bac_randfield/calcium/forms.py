@@ -15,32 +15,19 @@ STEP_MM = 0.05
 
 @dataclass(frozen=True)
 class Deposit:
-    """Calcium along an artery, every `STEP_MM` of its way through the body.
+    """Calcium along an artery, every `STEP_MM` of its way through the body."""
 
-    Attributes
-    ----------
-    outer_radius_mm, wall_mm : float
-        Of the artery, and of its calcified wall.
-    left, right : ndarray, shape (n,)
-        Calcium in either wall, mg/mm3.
-    fill : ndarray, shape (n,)
-        Calcium spread over the whole section, mg/mm3.
-    face : float
-        How much of the wall's calcium lies in front and behind, beside that at the sides: 1 is a full ring.
-    grain : float
-        How uneven it is on a scale of 0.1 to 0.4 mm; standard deviation of its logarithm.
-    forms : tuple of str
-        Of `FORMS`, what was used.
-    """
-
+    # of the artery, and of its calcified wall
     outer_radius_mm: float
     wall_mm: float
+    # (n,): calcium in either wall, mg/mm3
     left: Array64
     right: Array64
-    fill: Array64
+    fill: Array64  # (n,): calcium spread over the whole section, mg/mm3
+    # how much of the wall's calcium lies in front and behind, beside that at the sides: 1 is a full ring
     face: float
-    grain: float
-    forms: tuple[str, ...]
+    grain: float  # how uneven it is on a scale of 0.1 to 0.4 mm; standard deviation of its logarithm
+    forms: tuple[str, ...]  # Of `FORMS`, what was used
 
     @property
     def mass_mg(self) -> float:

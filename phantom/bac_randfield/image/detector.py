@@ -13,33 +13,16 @@ from bac_randfield.physics import Beam, FloatArray
 
 @dataclass(frozen=True)
 class System:
-    """A mammography unit.
+    """A mammography unit."""
 
-    Attributes
-    ----------
-    name : str
-        Of ours; no vendor's.
-    pitch_mm : float
-        Of its detector.
-    matrices : tuple of (rows, columns)
-        Small and large field.
-    detector : {"a-Se", "CsI"}
-        What absorbs the X-rays.
-    beams : tuple of (anode, filter, um)
-        What it has.
-    blur_mm : tuple of float
-        Gaussian core and tail (standard deviations) of the layer, and the tail's share.
-    bits : int
-        Of its raw images.
-    """
-
-    name: str
-    pitch_mm: float
-    matrices: tuple[tuple[int, int], tuple[int, int]]
-    detector: str
-    beams: tuple[tuple[str, str, float], ...]
+    name: str  # of ours; no vendor's
+    pitch_mm: float  # of its detector
+    matrices: tuple[tuple[int, int], tuple[int, int]]  # (rows, columns): small and large field
+    detector: str  # {"a-Se", "CsI"}: what absorbs the X-rays
+    beams: tuple[tuple[str, str, float], ...]  # (anode, filter, um): what it has
+    # Gaussian core and tail (standard deviations) of the layer, and the tail's share
     blur_mm: tuple[float, float, float]
-    bits: int
+    bits: int  # of its raw images
 
 
 SYSTEMS = {
@@ -95,27 +78,14 @@ def choose_beam(rng: np.random.Generator, system: System, thickness_mm: float) -
 
 @dataclass(frozen=True)
 class Exposure:
-    """How much gets through.
+    """How much gets through."""
 
-    Attributes
-    ----------
-    grid : bool
-        An anti-scatter grid was used.
-    scatter_to_primary : float
-        In the middle of the breast.
-    noise_at_mean : float
-        Standard deviation of the noise over the signal, in the middle of the breast, a pixel.
-    structure : float
-        Standard deviation of the detector's fixed pattern over the signal.
-    mean_value : float
-        Stored value in the middle of the breast.
-    """
-
-    grid: bool
-    scatter_to_primary: float
+    grid: bool  # an anti-scatter grid was used
+    scatter_to_primary: float  # in the middle of the breast
+    # standard deviation of the noise over the signal, in the middle of the breast, a pixel
     noise_at_mean: float
-    structure: float
-    mean_value: float
+    structure: float  # standard deviation of the detector's fixed pattern over the signal
+    mean_value: float  # stored value in the middle of the breast
 
 
 def choose_exposure(rng: np.random.Generator, system: System, thickness_mm: float) -> Exposure:
@@ -139,14 +109,8 @@ def add_scatter(
 ) -> FloatArray:
     """Add scattered radiation: a wide share of the primary signal, on a grid coarse enough for it.
 
-    Parameters
-    ----------
-    primary, inside : ndarray of float32, shape (rows, columns)
-        Signal without scatter; 1 inside the breast, 0 outside: air scatters nothing.
-    reference : float
-        Primary signal in the middle of the breast, where scatter is `ratio` of it.
-    ratio, pitch_mm : float
-        Scatter to primary; pixel size.
+    `inside` is 1 in the breast, 0 outside: air scatters nothing. Where the primary signal is `reference`,
+    scatter is `ratio` of it.
     """
     factor = max(round(1.5 / pitch_mm), 1)
     # The thin rim lets much through but has little that scatters.

@@ -16,24 +16,12 @@ Stored = npt.NDArray[np.uint16] | npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Pixels:
-    """What a file holds.
+    """What a file holds."""
 
-    Attributes
-    ----------
-    stored : ndarray, shape (rows, columns)
-        uint16, or uint8 of copies and films.
-    bits : int
-        Bits that are used.
-    inverted : bool
-        The lowest value is white.
-    window : tuple of float or None
-        Centre and width.
-    """
-
-    stored: Stored
-    bits: int
-    inverted: bool = False
-    window: tuple[float, float] | None = None
+    stored: Stored  # (rows, columns): uint16, or uint8 of copies and films
+    bits: int  # bits that are used
+    inverted: bool = False  # the lowest value is white
+    window: tuple[float, float] | None = None  # centre and width
 
 
 def raw_pixels(signal: FloatArray, gain: float, bits: int) -> Pixels:

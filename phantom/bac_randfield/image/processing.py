@@ -13,41 +13,21 @@ from bac_randfield.physics import FloatArray
 
 @dataclass(frozen=True)
 class Style:
-    """Parameters of one way to process.
+    """Parameters of one way to process."""
 
-    Attributes
-    ----------
-    equalise : tuple of float
-        Least and most share of the thickness' fall that is taken out at the rim.
-    reach_mm : float
-        Width of the filter that finds the fall.
-    fine, middle, coarse : tuple of float
-        Least and most gain of details up to 0.3, 1.5 and 8 mm.
-    compress : float
-        Contrast (log units) over which details are compressed.
-    sharpen : tuple of float
-        Strength of the last unsharp mask.
-    steep : tuple of float
-        Slope of the gradation curve.
-    air : tuple of float
-        Value of air, as a share of the full scale.
-    clip_shadow : float
-        Share of negative detail that is kept: below 1, dark halos are less than bright ones.
-    fine_mm : float
-        Standard deviation of the filter that parts fine from middle details.
-    """
-
-    equalise: tuple[float, float]
-    reach_mm: float
+    equalise: tuple[float, float]  # least and most share of the thickness' fall that is taken out at the rim
+    reach_mm: float  # width of the filter that finds the fall
+    # least and most gain of details up to 0.3, 1.5 and 8 mm
     fine: tuple[float, float]
     middle: tuple[float, float]
     coarse: tuple[float, float]
-    compress: float
-    sharpen: tuple[float, float]
-    steep: tuple[float, float]
-    air: tuple[float, float] = (0.0, 0.0)
+    compress: float  # contrast (log units) over which details are compressed
+    sharpen: tuple[float, float]  # strength of the last unsharp mask
+    steep: tuple[float, float]  # slope of the gradation curve
+    air: tuple[float, float] = (0.0, 0.0)  # value of air, as a share of the full scale
+    # share of negative detail that is kept: below 1, dark halos are less than bright ones
     clip_shadow: float = 1.0
-    fine_mm: float = 0.12
+    fine_mm: float = 0.12  # standard deviation of the filter that parts fine from middle details
 
 
 STYLES = {
@@ -81,25 +61,9 @@ STYLES = {
 def process(
     rng: np.random.Generator, attenuation: FloatArray, breast: FloatArray, style: Style, pitch_mm: float
 ) -> FloatArray:
-    """Process an image for presentation.
+    """Process an image for presentation, to a brightness from 0 to 1.
 
-    Parameters
-    ----------
-    rng : Generator
-        Draws within the style.
-    attenuation : ndarray of float32
-        Logarithm of air's over the measured signal.
-    breast : ndarray of float32
-        1 inside the breast, 0 outside.
-    style : Style
-        What to do.
-    pitch_mm : float
-        Pixel size.
-
-    Returns
-    -------
-    ndarray of float32
-        Brightness from 0 to 1.
+    `attenuation` is the logarithm of air's over the measured signal; `breast` is 1 inside the breast.
     """
     share = float(rng.uniform(*style.equalise))
     # Thrice, ever nearer to the skin line, where a wide filter sees too much of the inside.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,29 +113,32 @@ class Batch:
         self._add(ImageResult.from_error(error, path=path))
 
     def run(self, paths: Sequence[Path], server: ServerOptions, *, listed: Sequence[Path] = ()) -> None:
-        """Analyse what the paths stand for; never raises for an image, for the server or for Ctrl-C.
+        """Analyse what the paths, and those of a list, stand for.
 
-        Parameters
-        ----------
-        paths : sequence of Path
-            As they were named.
-        server : ServerOptions
-            Who analyses them.
-        listed : sequence of Path
-            More of them, from a list.
+        Never raises for an image, for the server or for Ctrl-C.
         """
+        with self._until_stopped():
+            leave_out = () if self.out is None else [self.out]
+            with self._sink.waiting("looking at the files"):
+                sources = find_sources(paths, leave_out, listed=listed)
+            self._analyse(sources, server)
+
+    def analyse(self, sources: Sources, server: ServerOptions) -> None:
+        """Analyse files that have been found already, as `run` does."""
+        with self._until_stopped():
+            self._analyse(sources, server)
+
+    @contextmanager
+    def _until_stopped(self) -> Iterator[None]:
         try:
-            self._run(paths, server, listed)
+            yield
         except KeyboardInterrupt as stop:
             self.stop = stop
             self.unreached = max(self._asked - len(self.images), 0)
         finally:
             self._total = time.monotonic() - cli.started
 
-    def _run(self, paths: Sequence[Path], server: ServerOptions, listed: Sequence[Path]) -> None:
-        leave_out = () if self.out is None else [self.out]
-        with self._sink.waiting("looking at the files"):
-            sources = find_sources(paths, leave_out, listed=listed)
+    def _analyse(self, sources: Sources, server: ServerOptions) -> None:
         self._asked = len(sources.files) + len(sources.faults)
         self.skipped, self.packed = sources.skipped, len(sources.packed)
         self._tell_of_what_is_left_out(sources)

@@ -10,18 +10,7 @@ from bacctl.cli.guard import CommandError
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Turn a missing module into one line that names the extra which brings it.
-
-    Parameters
-    ----------
-    extra : str
-        Name of the extra in ``pyproject.toml``.
-
-    Raises
-    ------
-    CommandError
-        A module that is not part of bacctl could not be imported.
-    """
+    """Turn a missing module into a CommandError that names the extra which brings it."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -12,7 +12,7 @@ from typing import ParamSpec
 import typer
 
 from bacctl.cli.stopping import exit_code
-from bacctl.wording import one_line
+from bacctl.wording import escaped
 
 P = ParamSpec("P")
 
@@ -95,7 +95,7 @@ def forget_output() -> None:
 
 def complain(text: str) -> None:
     """Write one line to stderr."""
-    print(one_line(text), file=sys.stderr, flush=True)
+    print(escaped(text), file=sys.stderr, flush=True)
 
 
 def describe_os_error(error: OSError) -> str:

@@ -13,20 +13,10 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def read_listing(source: str, *, null: bool) -> list[Path]:
-    r"""Read a list of paths to its end.
+    """Read the paths of a list, a file or "-" for standard input, to its end; empty ones are left out.
 
-    Parameters
-    ----------
-    source : str
-        A file, or "-" for standard input.
-    null : bool
-        Whether NUL bytes end the paths, as after ``find -print0``, and not line ends. Only so can a path with
-        a line break in it be told.
-
-    Returns
-    -------
-    list of Path
-        In their order, without empty ones; relative ones are relative to the current folder.
+    With `null` NUL bytes end the paths, as after ``find -print0``, and not line ends. Only so can a path with
+    a line break in it be told.
 
     Raises
     ------

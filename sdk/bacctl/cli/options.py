@@ -143,7 +143,7 @@ class ServerOptions:
         Raises
         ------
         UsageError
-            They cannot hold together, or what should be an address is none.
+            They cannot hold together, or an address is not one.
         """
         if self.timeout is not None and not (math.isfinite(self.timeout) and self.timeout > 0):
             raise UsageError("--timeout: give seconds, a number above 0 such as 120")
@@ -190,23 +190,7 @@ MinProbability = Annotated[
 
 
 def point_of(given: str | None) -> float | None:
-    """Check ``--min-probability``.
-
-    Parameters
-    ----------
-    given : str or None
-        What was given.
-
-    Returns
-    -------
-    float or None
-        The operating point.
-
-    Raises
-    ------
-    UsageError
-        It is no probability.
-    """
+    """Check ``--min-probability``."""
     if given is None:
         return None
     try:
@@ -259,23 +243,7 @@ def calls_server(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def spacing_of(millimetres: float | None) -> tuple[float, float] | None:
-    """Check ``--pixel-spacing``.
-
-    Parameters
-    ----------
-    millimetres : float or None
-        What was given.
-
-    Returns
-    -------
-    tuple of float or None
-        (between rows, between columns), in mm.
-
-    Raises
-    ------
-    UsageError
-        It is no size of a pixel.
-    """
+    """Check ``--pixel-spacing`` and return it for rows and for columns."""
     if millimetres is None:
         return None
     if not (math.isfinite(millimetres) and millimetres > 0):

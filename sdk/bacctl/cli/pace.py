@@ -17,25 +17,10 @@ _BETWEEN_LINES_S = 60.0
 
 
 def pace(done: int, total: int | None, elapsed_s: float, unit: str) -> str:
-    """Put the speed of a run and what is left of it into words.
+    """Put the speed of a run and what is left of it into words, such as ``"2.1 s/image, 5 h 12 min left"``.
 
-    The mean of the whole run: images of one archive differ more among each other than its halves do.
-
-    Parameters
-    ----------
-    done : int
-        How many are done.
-    total : int or None
-        How many there are; None where that is not known yet.
-    elapsed_s : float
-        Seconds that they took.
-    unit : str
-        What they are.
-
-    Returns
-    -------
-    str
-        Such as ``"2.1 s/image, 5 h 12 min left"``; empty as long as there is nothing to go by.
+    By the mean of the whole run: images of one archive differ more among each other than its halves do. Empty
+    as long as there is nothing to go by.
     """
     if done == 0 or elapsed_s <= 0.0:
         return ""
@@ -76,15 +61,7 @@ def bar(verb: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 
 
 class PlainLines:
-    """Tells the state of a long run once a minute, in a line that a log can keep.
-
-    Parameters
-    ----------
-    verb, unit : str
-        What is done to what.
-    clock : callable, optional
-        Seconds from any moment on.
-    """
+    """Tells the state of a long run once a minute, in a line that a log can keep."""
 
     def __init__(self, verb: str, unit: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._verb, self._unit, self._clock = verb, unit, clock

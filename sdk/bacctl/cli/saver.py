@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bac_imaging.files import write_whole
 from bac_terms.errors import BacctlError
 from bacctl.cli.guard import CommandError, complain, describe_os_error
 from bacctl.outputs.document import analysis_csv, document_text
-from bacctl.outputs.files import NameTable, write_atomic
+from bacctl.outputs.files import NameTable
 from bacctl.outputs.mask import mask_png
 from bacctl.results import ImageResult
 
@@ -58,7 +59,7 @@ class Saver:
         try:
             self._out.mkdir(parents=True, exist_ok=True)
             probe = self._out / ".bacctl-probe"
-            write_atomic(probe, b"")
+            write_whole(probe, b"")
             probe.unlink()
             self._open = True
         except OSError as error:
@@ -99,7 +100,7 @@ class Saver:
         # Names are unique within a run, so that whatever stands there is older than it.
         replaces = os.path.lexists(path)
         try:
-            write_atomic(path, data)
+            write_whole(path, data)
         except OSError as error:
             self._give_up(error)
             return False
@@ -125,7 +126,7 @@ class Saver:
         from bacctl.drawing.overlay import overlay_png
 
         if result.path is None:
-            raise CommandError("the image is no file")
+            raise CommandError("the image is not a file")
         image = read_mammogram(result.path.read_bytes(), self._spacing)
         if result.mask is not None and image.signal.shape != result.mask.shape:
             raise CommandError("the file is not what it was when it was measured")

@@ -19,33 +19,18 @@ NAME = "bacctl.toml"
 
 @dataclass(frozen=True)
 class Settings:
-    """One settings file, checked.
+    """One settings file, checked."""
 
-    Attributes
-    ----------
-    path : Path or None
-        The file; None where there is none.
-    defaults : dict
-        By command and parameter, as typer takes it: what holds unless a flag or a variable says otherwise.
-    """
-
-    path: Path | None = None
+    path: Path | None = None  # the file; None where there is none
+    # by command and parameter, as typer takes it: what holds unless a flag or a variable says otherwise
     defaults: dict[str, Any] = field(default_factory=dict)
 
 
 def read_settings(given: Path | None, commands: Mapping[str, Any]) -> Settings:
     """Find and read the settings file.
 
-    Parameters
-    ----------
-    given : Path or None
-        What ``--config`` says. None looks for `NAME`; an empty file such as /dev/null stands for none.
-    commands : mapping of str to click command
-        The commands by name. Their options are what may stand in the file.
-
-    Returns
-    -------
-    Settings
+    `given` is what ``--config`` says: None looks for `NAME`, and an empty file such as /dev/null stands for
+    none. The options of `commands` are what may stand in the file.
 
     Raises
     ------
@@ -68,18 +53,10 @@ def read_settings(given: Path | None, commands: Mapping[str, Any]) -> Settings:
 
 
 def find_settings(start: Path) -> Path | None:
-    """Look for the settings file.
+    """Look for the settings file: in `start`, an absolute path, and the folders above it.
 
-    Parameters
-    ----------
-    start : Path
-        Absolute. Looked at first, then the folders above it, up to the root of a repository (which holds
-        ``.git``) or the home folder; then ``bacctl/bacctl.toml`` in ``$XDG_CONFIG_HOME`` or ``~/.config``.
-
-    Returns
-    -------
-    Path or None
-        The first there is.
+    Up to the root of a repository (which holds ``.git``) or the home folder; then ``bacctl/bacctl.toml`` in
+    ``$XDG_CONFIG_HOME`` or ``~/.config``.
     """
     home = Path(os.path.expanduser("~"))
     for folder in (start, *start.parents):

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from bacctl.cli.guard import UsageError, complain
-from bacctl.wording import one_line
+from bacctl.wording import escaped
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -153,17 +153,8 @@ class Sink:
         """Show on stderr how far a run has come, how fast it is and how long it will take.
 
         A bar on a terminal. Elsewhere one plain line a minute, so that the log of a long run shows that it
-        lives and that of a short one stays empty.
-
-        Parameters
-        ----------
-        verb, unit : str
-            What is done to what, such as "analysing" and "image".
-
-        Yields
-        ------
-        callable
-            To be called after each of them with how many are done and how many there are.
+        lives and that of a short one stays empty. What is yielded is called with how many are done and how
+        many there are.
         """
         if self.quiet:
             yield lambda done, total: None
@@ -185,35 +176,19 @@ class Sink:
 
 
 def form_of(as_json: bool, as_lines: bool = False) -> Form:
-    """Tell what ``--json`` and ``--jsonl`` ask for.
-
-    Raises
-    ------
-    UsageError
-        Both.
-    """
+    """Tell what ``--json`` and ``--jsonl`` ask for; both are wrong usage."""
     if as_json and as_lines:
         raise UsageError("--json and --jsonl: choose one of them")
     return "json" if as_json else "jsonl" if as_lines else "human"
 
 
 def shortened(text: str, width: int) -> str:
-    """Make a path fit, by leaving out its middle.
+    """Make a path fit into `width` characters, by leaving out its middle.
 
-    Parameters
-    ----------
-    text : str
-        A path. The name of the file is kept whole where it fits: it tells the images of a run apart. Names
-        that are long UIDs differ at their end, and lose their middle too.
-    width : int
-        How many characters there are.
-
-    Returns
-    -------
-    str
-        At most `width` characters; the path itself where it fits.
+    The name of the file is kept whole where it fits: it tells the images of a run apart. Names that are long
+    UIDs differ at their end, and lose their middle too.
     """
-    text = one_line(text)
+    text = escaped(text)
     if len(text) <= width:
         return text
     folder, slash, name = text.rpartition("/")

@@ -19,13 +19,7 @@ _OPEN_FILES = "/proc/self/fd"
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked the process to end.
-
-    Parameters
-    ----------
-    number : int
-        The signal.
-    """
+    """A signal asked the process to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__()

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bac_imaging.mask_bits import pack_mask, unpack_mask
 from bacctl.client.transports.transport import Answer
 from bacctl.results import SCHEMA
 
@@ -173,12 +174,11 @@ def _key(
 
 
 def _packed(answer: Answer) -> tuple[bytes, bytes, bytes | None]:
-    import numpy as np
 
     density = None if answer.density is None else _squeezed(answer.density.astype("<f4").tobytes())
     return (
         _squeezed(json.dumps(answer.report).encode()),
-        _squeezed(np.packbits(answer.mask.reshape(-1)).tobytes()),
+        _squeezed(pack_mask(answer.mask).tobytes()),
         density,
     )
 
@@ -190,10 +190,9 @@ def _unpacked(report: bytes, mask: bytes, density: bytes | None) -> Answer | Non
     try:
         entry: dict[str, Any] = json.loads(zlib.decompress(report))
         shape = (int(entry["rows"]), int(entry["columns"]))
-        bits = np.frombuffer(zlib.decompress(mask), np.uint8)
         return Answer(
             entry,
-            np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).view(np.bool_),
+            unpack_mask(zlib.decompress(mask), shape),
             None if density is None else np.frombuffer(zlib.decompress(density), "<f4").reshape(shape),
         )
     except (KeyError, TypeError, ValueError, zlib.error):

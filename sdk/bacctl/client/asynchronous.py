@@ -34,7 +34,7 @@ class AsyncClient:
     Raises
     ------
     ServerUnavailableError
-        The address is none.
+        It is not an address.
     ClientUsageError
         Certificates, token or numbers that cannot work. Every method raises it too where the client is
         closed, or is called in another event loop or process than before.

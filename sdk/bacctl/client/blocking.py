@@ -52,7 +52,7 @@ class Client:
     Raises
     ------
     ServerUnavailableError
-        The address is none.
+        It is not an address.
     ClientUsageError
         Certificates, token or numbers that cannot work.
 

@@ -41,8 +41,6 @@ T = TypeVar("T")
 MAX_BYTES = 1_500_000_000
 _HEADER_BYTES = 1 << 20  # the identifiers stand near the start
 _PART_BYTES = 1 << 24  # of a file that is open already, whose size nobody knows
-_META_BYTES = 1 << 12  # the transfer syntax stands among the first few hundred
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
 
 
 def read_source(source: Source) -> bytes:
@@ -114,9 +112,10 @@ def identified(error: BacctlError, data: bytes) -> BacctlError:
     # Read as the server reads them: what is not written as a number is may be anything, a name included.
     keywords = ("SOPInstanceUID", "StudyInstanceUID")
     found = _from_header(
-        _beginning(data),
+        data,
         keywords,
         lambda header: (header.identifier(keywords[0]), header.identifier(keywords[1])),
+        _HEADER_BYTES,
     )
     if found is not None:
         error.sop_instance_uid, error.study_instance_uid = found
@@ -135,49 +134,32 @@ def origin_of(data: bytes) -> Origin | None:
 
 def _digest_of_pixels(data: bytes) -> tuple[str, bytes] | None:
     """Digest the pixels as a DICOM file holds them, and say how they are encoded."""
+    from bac_imaging.read.dataset import parse
     from bacctl._origin import digest
 
     try:
         with discreet():
-            dataset = _parsed(data, ("PixelData",))
+            dataset = parse(data, ["PixelData"])
             encoding, pixels = str(dataset.file_meta.get("TransferSyntaxUID")), dataset["PixelData"].value
     except Exception:  # as for a header
         return None
     return encoding, digest(pixels)  # by each thread for itself: only one at a time may be discreet
 
 
-def _beginning(data: bytes) -> bytes:
-    """Return what holds the identifiers of an image; of a bad one, deflated or not, no more is looked at."""
-    if _DEFLATED not in data[:_META_BYTES]:
-        return data[:_HEADER_BYTES]
-    from bac_imaging.read.dicom_file import inflated
-
-    try:
-        return inflated(data, _HEADER_BYTES)
-    except RefusedError:
-        return b""
-
-
-def _from_header(data: bytes, keywords: Sequence[str], read: Callable[[Header], T]) -> T | None:
+def _from_header(
+    data: bytes, keywords: Sequence[str], read: Callable[[Header], T], most: int | None = None
+) -> T | None:
     from bac_imaging.read.attributes.header import Header
+    from bac_imaging.read.dataset import parse_header
     from bac_imaging.read.reader import is_dicom
 
     if not is_dicom(data):
         return None
     try:
         with discreet():
-            return read(Header(_parsed(data, keywords, stop_before_pixels=True)))
+            return read(Header(parse_header(data, list(keywords), most).dataset))
     except Exception:  # a broken header fails in many ways; the image itself is judged by the server
         return None
-
-
-def _parsed(data: bytes, keywords: Sequence[str], *, stop_before_pixels: bool = False) -> Dataset:
-    from pydicom import dcmread
-
-    # Forced, since a file without preamble is read as well.
-    return dcmread(
-        io.BytesIO(data), stop_before_pixels=stop_before_pixels, specific_tags=list(keywords), force=True
-    )
 
 
 def _read_file(path: Path) -> bytes:

@@ -53,7 +53,7 @@ class Retry:
     Raises
     ------
     ClientUsageError
-        One of the numbers is none.
+        One of them is not a number that can work.
     """
 
     def __init__(

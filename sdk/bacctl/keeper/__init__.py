@@ -1,1 +1,1 @@
-"""Keeping a server going: watched, told of, started again."""
+"""Keeping a server going, for ``bacctl serve`` and for the container: watched, told of, started again."""

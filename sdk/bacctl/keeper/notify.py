@@ -7,18 +7,9 @@ import socket
 
 
 def notify(state: str) -> bool:
-    """Send a state such as ``"READY=1"`` to the service manager.
+    """Send a state such as ``"READY=1"`` to the service manager, if one asked for it in ``NOTIFY_SOCKET``.
 
-    Parameters
-    ----------
-    state : str
-        Assignments, one a line.
-
-    Returns
-    -------
-    bool
-        Whether there is a manager that asked for it, in ``NOTIFY_SOCKET``. One that cannot be reached is no
-        reason not to serve.
+    Returns whether it was sent: a manager that cannot be reached is no reason not to serve.
     """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:

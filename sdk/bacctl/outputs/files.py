@@ -1,11 +1,8 @@
-"""Names of the files an analysis leaves, and writing them so that no half of a file is ever seen."""
+"""Names of the files an analysis leaves."""
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from pathlib import Path
 
 from bacctl.results import ImageResult
 
@@ -56,32 +53,3 @@ def safe_name(text: str) -> str:
     name = re.sub(r"[^\w.+=@ ()\[\]-]", "_", text).strip().lstrip(".")
     name = name.encode("utf-8", "replace")[:_MAX_STEM_BYTES].decode("utf-8", "ignore")
     return name or "image"
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that readers see the old one or the whole new one.
-
-    Parameters
-    ----------
-    path : Path
-        Where the file shall stand; its folder must exist.
-    data : bytes
-        What it shall hold.
-
-    Raises
-    ------
-    OSError
-        The folder cannot be written, or the disk is full. Nothing is left behind.
-    """
-    handle, temporary = tempfile.mkstemp(prefix=".bacctl-", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        # mkstemp makes files that only their owner can read; results follow the umask like any other file.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

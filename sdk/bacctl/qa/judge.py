@@ -18,20 +18,11 @@ RATIO_FROM_MG = 8.0
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a figure may be off.
+    """How far a figure may be off."""
 
-    Attributes
-    ----------
-    name : str
-        Key of the figure in `figures`.
-    text : str
-        What it is, with its unit.
-    low, high : float
-        Smallest and largest value that pass.
-    """
-
-    name: str
-    text: str
+    name: str  # key of the figure in `figures`
+    text: str  # what it is, with its unit
+    # smallest and largest value that pass
     low: float
     high: float
 
@@ -52,17 +43,10 @@ TOLERANCES = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """A figure held against its tolerance.
+    """A figure held against its tolerance."""
 
-    Attributes
-    ----------
-    tolerance : Tolerance
-        What is asked for.
-    value : float or None
-        What was found; None where there was nothing to compute it from, which does not pass.
-    """
-
-    tolerance: Tolerance
+    tolerance: Tolerance  # what is asked for
+    # what was found; None where there was nothing to compute it from, which does not pass
     value: float | None
 
     @property
@@ -119,18 +103,7 @@ def figures(rows: Sequence[Row]) -> dict[str, float | None]:
 
 
 def judge(rows: Sequence[Row]) -> tuple[Verdict, ...]:
-    """Hold the figures of a run against the tolerances.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-        All phantoms.
-
-    Returns
-    -------
-    tuple of Verdict
-        In the order of `TOLERANCES`.
-    """
+    """Hold the figures of a run against the tolerances, in the order of `TOLERANCES`."""
     found = figures(rows)
     return tuple(Verdict(tolerance, found[tolerance.name]) for tolerance in TOLERANCES)
 

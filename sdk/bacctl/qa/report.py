@@ -20,27 +20,13 @@ _TREND_SHOWN = 10
 
 @dataclass(frozen=True)
 class Report:
-    """A finished run.
+    """A finished run."""
 
-    Attributes
-    ----------
-    date : datetime
-        When it was started, UTC.
-    subject : Subject
-        What was tested.
-    phantoms : str
-        Number of the set and SHA-256 of its files.
-    rows : sequence of Row
-        All phantoms.
-    verdicts : sequence of Verdict
-        What was judged.
-    """
-
-    date: datetime
-    subject: Subject
-    phantoms: str
-    rows: Sequence[Row]
-    verdicts: Sequence[Verdict]
+    date: datetime  # when it was started, UTC
+    subject: Subject  # what was tested
+    phantoms: str  # number of the set and SHA-256 of its files
+    rows: Sequence[Row]  # all phantoms
+    verdicts: Sequence[Verdict]  # what was judged
 
     @property
     def passed(self) -> bool:
@@ -151,20 +137,7 @@ def failure_text(report: Report) -> str:
 
 
 def change_text(trend: Sequence[Mapping[str, str]], row: Mapping[str, str]) -> str | None:
-    """Say in one line what is different from the last run on the same server.
-
-    Parameters
-    ----------
-    trend : sequence of mapping
-        Lines of the trend before this run.
-    row : mapping
-        This run's line.
-
-    Returns
-    -------
-    str or None
-        None where there was no such run.
-    """
+    """Say in one line what is different from the last run on the same server; None where there was none."""
     last = next((line for line in reversed(trend) if line["server"] == row["server"]), None)
     if last is None:
         return None

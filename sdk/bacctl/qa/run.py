@@ -10,9 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bac_imaging.files import digest_of, write_whole
 from bac_phantom.qa import QA_SET, QaSpec, make_qa_phantom, qa_specs
 from bac_terms.errors import BacctlError, from_catalogue
-from bacctl.outputs.files import write_atomic
 from bacctl.results import ImageResult
 from bacctl.server.repository import default_repository
 
@@ -22,18 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One phantom: what is true and what came back.
+    """One phantom: what is true and what came back."""
 
-    Attributes
-    ----------
-    spec : QaSpec
-        The phantom.
-    result : ImageResult
-        The measurement.
-    """
-
-    spec: QaSpec
-    result: ImageResult
+    spec: QaSpec  # the phantom
+    result: ImageResult  # the measurement
 
     @property
     def measured_mg(self) -> float | None:
@@ -87,26 +79,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Subject:
-    """What was put to the test.
+    """What was put to the test."""
 
-    Attributes
-    ----------
-    server : str
-        Its address, or ``"embedded"``.
-    model : str
-        SHA-256 of the weights, as the server tells it.
-    installed_model : str or None
-        SHA-256 of the weights of this installation; None where it has none.
-    triton : str
-        Version of the server.
-    calibration : str or None
-        SHA-256 of the calibration table; None for a server elsewhere, which does not tell it.
-    """
-
-    server: str
-    model: str
-    installed_model: str | None
-    triton: str
+    server: str  # its address, or ``"embedded"``
+    model: str  # SHA-256 of the weights, as the server tells it
+    installed_model: str | None  # SHA-256 of the weights of this installation; None where it has none
+    triton: str  # version of the server
+    # SHA-256 of the calibration table; None for a server elsewhere, which does not tell it
     calibration: str | None
 
     @property
@@ -121,27 +100,10 @@ class Subject:
 
 
 def identify(client: Client, url: str | None) -> Subject:
-    """Find out what a client is talking to.
-
-    Parameters
-    ----------
-    client : Client
-        Of the server that is tested.
-    url : str or None
-        Its address; None for the embedded server.
-
-    Returns
-    -------
-    Subject
-
-    Raises
-    ------
-    BacctlError
-        The server does not answer, or is no server of bacctl.
-    """
+    """Find out what a client is talking to; `url` is None for the embedded server."""
     info = client.server_info()
     table = files("bac_imaging") / "data" / "calibration.csv"
-    own_table = hashlib.sha256(table.read_bytes()).hexdigest() if url is None else None
+    own_table = digest_of(table.read_bytes()) if url is None else None
     return Subject(url or "embedded", info["model"], _installed_model(), info["triton"], own_table)
 
 
@@ -162,21 +124,7 @@ def measure(
 ) -> list[Row]:
     """Write the phantoms and send them through the server, one made while others are measured.
 
-    Parameters
-    ----------
-    client : Client
-        Of the server that is tested.
-    folder : Path
-        Where the DICOM files go; must exist.
-    specs : sequence of QaSpec, optional
-        Default: the whole set.
-    progress : callable, optional
-        Called with (done, all) after each phantom.
-
-    Returns
-    -------
-    list of Row
-        In the order of `specs`. Refused phantoms are among them.
+    The rows are in the order of `specs`, by default the whole set; refused phantoms are among them.
 
     Raises
     ------
@@ -201,7 +149,7 @@ def measure(
 def _written(folder: Path, specs: Sequence[QaSpec]) -> Iterator[Path]:
     for spec in specs:
         path = folder / f"{spec.name}.dcm"
-        write_atomic(path, make_qa_phantom(spec))
+        write_whole(path, make_qa_phantom(spec))
         yield path
 
 

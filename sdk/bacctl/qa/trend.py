@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bacctl.outputs.files import write_atomic
+from bac_imaging.files import write_whole
 
 TREND_COLUMNS = (
     "date",
@@ -38,31 +38,15 @@ class TrendError(ValueError):
 
 @dataclass(frozen=True)
 class Trend:
-    """What a trend file holds.
+    """What a trend file holds."""
 
-    Attributes
-    ----------
-    rows : tuple of mapping
-        Its good lines, oldest first, by the names of `TREND_COLUMNS`; all values are text.
-    damaged : tuple of int
-        Numbers of the lines, from 1, that are not whole. They are left in the file.
-    """
-
+    # its good lines, oldest first, by the names of `TREND_COLUMNS`; all values are text
     rows: tuple[Mapping[str, str], ...]
-    damaged: tuple[int, ...]
+    damaged: tuple[int, ...]  # Numbers of the lines, from 1, that are not whole. They are left in the file.
 
 
 def read_trend(path: Path) -> Trend:
-    """Read a trend file.
-
-    Parameters
-    ----------
-    path : Path
-        It need not exist.
-
-    Returns
-    -------
-    Trend
+    """Read a trend file, which need not exist.
 
     Raises
     ------
@@ -106,20 +90,7 @@ def _fields(line: str) -> list[str]:
 
 
 def append_trend(path: Path, row: Mapping[str, str]) -> None:
-    """Add a run to a trend file; what it holds stays as it is, damaged lines included.
-
-    Parameters
-    ----------
-    path : Path
-        Made where it does not exist.
-    row : mapping
-        Text for each of `TREND_COLUMNS`.
-
-    Raises
-    ------
-    OSError
-        It cannot be written; nothing of it is changed then.
-    """
+    """Add a run to a trend file; what it holds stays as it is, damaged lines included."""
     before = path.read_bytes() if path.exists() else b""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, TREND_COLUMNS, lineterminator="\n")
@@ -129,4 +100,4 @@ def append_trend(path: Path, row: Mapping[str, str]) -> None:
         # A line that was cut short must not swallow this one.
         before += b"\n"
     writer.writerow(row)
-    write_atomic(path, before + stream.getvalue().encode())
+    write_whole(path, before + stream.getvalue().encode())

@@ -81,15 +81,17 @@ def _columns_of(entry: Entry) -> _Columns | None:
         )
     if origin is not tuple:  # of objects a row has no place for
         return None
-    if parts[-1] is not ...:
+    if parts[-1] is not ... and ("interval" in name or len(named) == len(parts)):
         ends = [name.replace("interval", end) for end in ("low", "high")]
         return _Columns(
-            named if len(named) == 2 else ends, float, lambda record: getattr(record, name) or (None, None)
+            ends if named == (name,) else named, float, lambda record: getattr(record, name) or (None, None)
         )
     if parts[0] is Notice:
         return _Columns(named, str, lambda record: [" ".join(one.code for one in getattr(record, name))])
     if _bare(parts[0]) is str:
         return _Columns(named, str, lambda record: [" ".join(getattr(record, name))])
+    if named == (name,):
+        raise TypeError(f"{name}: as_columns has to say which columns it has")
     return _Columns(named, int, lambda record: [getattr(record, named[0])])  # the record counts them
 
 

@@ -118,7 +118,7 @@ class ImageResult(ImageReport):
         ValueError
             It does not follow the schema.
         """
-        return read(cls, _with_point(value) if isinstance(value, Mapping) else value)
+        return read(cls, _with_point(value))
 
     @classmethod
     def from_error(cls, error: RefusedError | FailedError, *, path: Path | None = None) -> ImageResult:
@@ -156,6 +156,8 @@ class ImageResult(ImageReport):
         return image_html(self, self.mask, self.path)
 
 
-def _with_point(value: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_point(value: Any) -> Any:
     """Add the operating point of older releases, which reported every find and do not say so."""
-    return {"min_probability": 0.0, **value} if value.get("status") == "ok" else value
+    if isinstance(value, Mapping) and value.get("status") == "ok":
+        return {"min_probability": 0.0, **value}
+    return value

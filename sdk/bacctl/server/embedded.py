@@ -29,7 +29,8 @@ from bacctl.service.binding import MARK
 _LOOPBACK = "127.0.0.1"
 NEEDED_SHM_BYTES = 512 * 2**20
 """Free space in /dev/shm: two large mammograms on their way through three steps."""
-_GRACE_S = 5.0  # the exit timeout, and what the stubs take to end
+_EXIT_S = 2
+_GRACE_S = _EXIT_S + 3.0  # what the stubs take to end
 _PORT_ATTEMPTS = 3
 _STARTED = {
     "grpc": b"Started GRPCInferenceService",
@@ -142,13 +143,7 @@ class EmbeddedServer:
         raise _in_use(address)
 
     def restart(self) -> None:
-        """Stop the server and start it again on the same ports.
-
-        Raises
-        ------
-        ServerUnavailableError
-            It did not start.
-        """
+        """Stop the server and start it again on the same ports; raises as `start` does."""
         self.stop()
         # Whoever was told where it listens must find it there again.
         self._wanted.update(self.ports)
@@ -195,7 +190,10 @@ class EmbeddedServer:
                 str(wheel.server),
                 f"--model-repository={link_repository(repository, folder / 'models', self._model_config)}",
                 f"--backend-directory={link_backend(wheel, folder / 'backends')}",
-                *settings(prefix, self.key),
+                f"--id={prefix.strip('_')}",
+                f"--backend-config=python,shm-region-prefix-name={prefix}",
+                "--pinned-memory-pool-byte-size=0",  # there is no GPU
+                *settings(self.key, _EXIT_S),
                 *listeners(self._host, self.ports),
                 *(self._tls.flags() if self._tls is not None else ()),
             ]

@@ -17,18 +17,7 @@ _BACKEND = re.compile(r'^\s*backend\s*:\s*"(\w+)"', re.MULTILINE)
 
 
 def default_repository() -> Path:
-    """Find the model repository that belongs to this package.
-
-    Returns
-    -------
-    Path
-        Inside the installed wheel, or at the root of the checkout.
-
-    Raises
-    ------
-    ServerUnavailableError
-        Neither is there.
-    """
+    """Find the model repository that belongs to this package: in the installed wheel or in the checkout."""
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "_model_repository", package.parents[1] / "model_repository"):
         if (folder / ENSEMBLE / "config.pbtxt").is_file():
@@ -37,25 +26,11 @@ def default_repository() -> Path:
 
 
 def link_repository(repository: Path, folder: Path, config: str = DEFAULT_CONFIG) -> Path:
-    """Mirror a model repository with links.
+    """Mirror a model repository with links, into a folder that is made here.
 
     Triton's stub writes compiled Python beside each ``model.py``; in a mirror that neither fails on a
     read-only installation nor litters a checkout. The configuration that is asked for becomes the only one
     of the mirror: Triton, given a name that it does not find, would serve the default and say nothing.
-
-    Parameters
-    ----------
-    repository : Path
-        What is mirrored.
-    folder : Path
-        Made by this function.
-    config : str, optional
-        Which configuration.
-
-    Returns
-    -------
-    Path
-        ``folder``.
 
     Raises
     ------
@@ -65,7 +40,7 @@ def link_repository(repository: Path, folder: Path, config: str = DEFAULT_CONFIG
     _check_config(repository, config)
     for model in MODELS:
         if not (repository / model / "config.pbtxt").is_file():
-            raise unavailable(f"{repository} is no model repository of bacctl: it has no model {model}")
+            raise unavailable(f"{repository} is not a model repository of bacctl: it has no model {model}")
         for source in sorted((repository / model).rglob("*")):
             inside = source.relative_to(repository)
             if source.is_file() and not {"__pycache__", "configs"} & set(inside.parts):
@@ -94,13 +69,7 @@ def needed_backends(repository: Path, config: str) -> set[str]:
 
 
 def check_backends(repository: Path, config: str, present: Sequence[str]) -> None:
-    """Check that a Triton can serve a configuration.
-
-    Raises
-    ------
-    ServerUnavailableError
-        It lacks a backend.
-    """
+    """Raise ServerUnavailableError where a Triton lacks a backend that a configuration needs."""
     missing = sorted(needed_backends(repository, config) - set(present))
     if missing:
         raise unavailable(

@@ -24,17 +24,8 @@ _CONTEXT_BYTES = MIB
 def needed_bytes(pixels: int, file_bytes: int | None = None) -> int:
     """Return how much shared memory one image takes, in all three models together.
 
-    Parameters
-    ----------
-    pixels : int
-        Rows times columns, of a field of at most 24 cm x 30 cm.
-    file_bytes : int, optional
-        Size of its file. Default: two bytes a pixel.
-
-    Returns
-    -------
-    int
-        In bytes, from a server that has just been started.
+    From a server that has just been started, of a field of at most 24 cm x 30 cm. A file of unknown size is
+    taken to have two bytes a pixel.
     """
     file = 2 * pixels if file_bytes is None else file_bytes
     mask, density = math.ceil(pixels / 8), 4 * pixels
@@ -47,17 +38,9 @@ def needed_bytes(pixels: int, file_bytes: int | None = None) -> int:
 
 
 def largest_image(free_bytes: int) -> int:
-    """Return how many pixels the largest image has that fits.
+    """Return how many pixels the largest image has that fits into what is free before the server is started.
 
-    Parameters
-    ----------
-    free_bytes : int
-        What is free in /dev/shm before the server is started.
-
-    Returns
-    -------
-    int
-        In whole millions of pixels, 64 at most, which no image may exceed; 0 where none fits.
+    In whole millions, 64 at most, which no image may exceed; 0 where none fits.
     """
     fitting = (pixels for pixels in range(_MOST_PIXELS, 0, -(10**6)) if needed_bytes(pixels) <= free_bytes)
     return next(fitting, 0)

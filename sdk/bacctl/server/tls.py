@@ -11,19 +11,13 @@ from bac_terms.errors import unavailable
 
 @dataclass(frozen=True)
 class ServerTls:
-    """The certificate of a server, and of whose clients it takes calls. All files are PEM.
+    """The certificate of a server, and of whose clients it takes calls. All files are PEM."""
 
-    Attributes
-    ----------
-    certificate, key : Path
-        Of the server; the certificate with those between it and its authority, the key without a password.
-    client_ca : Path or None
-        With it, only clients with a certificate of this authority are let in. The server's own test image
-        comes with the server's certificate, which must then be of this authority too and good for clients.
-    """
-
+    # of the server; the certificate with those between it and its authority, the key without a password
     certificate: Path
     key: Path
+    # With it, only clients with a certificate of this authority are let in. The server's own test image comes
+    # with the server's certificate, which must then be of this authority too and good for clients.
     client_ca: Path | None = None
 
     def flags(self) -> list[str]:
@@ -102,4 +96,4 @@ def _unusable(what: str, kind: str, error: Exception) -> Exception:
     why = "the content does not fit"
     if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
         why = error.strerror or why
-    return unavailable(f"{what}: is no {kind} in PEM ({why})", "check --tls-cert, --tls-key and --tls-ca")
+    return unavailable(f"{what}: is not a {kind} in PEM ({why})", "check --tls-cert, --tls-key and --tls-ca")

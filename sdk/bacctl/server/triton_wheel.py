@@ -23,24 +23,12 @@ _SERVER_EXTRA = 'pip install "bacctl[server]"'
 
 @dataclass(frozen=True)
 class TritonWheel:
-    """The parts of the wheel that are used.
+    """The parts of the wheel that are used."""
 
-    Attributes
-    ----------
-    server : Path
-        The ``tritonserver`` program.
-    backend : Path
-        Folder of the Python backend, without stub.
-    stub : Path
-        The stub for this interpreter's minor version.
-    environment : dict
-        Variables under which server and stub find this interpreter's packages.
-    """
-
-    server: Path
-    backend: Path
-    stub: Path
-    environment: dict[str, str]
+    server: Path  # the ``tritonserver`` program
+    backend: Path  # folder of the Python backend, without stub
+    stub: Path  # the stub for this interpreter's minor version
+    environment: dict[str, str]  # variables under which server and stub find this interpreter's packages
 
 
 def find_triton() -> TritonWheel:
@@ -90,18 +78,6 @@ def link_backend(wheel: TritonWheel, folder: Path) -> Path:
     """Make a folder of backends that Triton accepts, out of links into the wheel.
 
     Links, not copies: the stub looks for its libraries relative to where it lies in the wheel.
-
-    Parameters
-    ----------
-    wheel : TritonWheel
-        Where the parts are.
-    folder : Path
-        Made by this function.
-
-    Returns
-    -------
-    Path
-        ``folder``.
     """
     python = folder / "python"
     python.mkdir(parents=True)

@@ -195,11 +195,6 @@ def _tag_of(inputs: Tensors) -> str | None:
         return None
 
 
-def pack_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """Pack a mask of shape (rows, columns) row by row into bits, the first pixel in the high bit."""
-    return np.packbits(mask.reshape(-1))
-
-
 def compile_segmenter(path: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
     """Compile the network for this CPU.
 

@@ -36,7 +36,7 @@ def _main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     # Before minutes of work, not after them.
     if not options.out.parent.is_dir():
-        parser.error(f"--out: {options.out.parent} is no folder; make it or give another")
+        parser.error(f"--out: {options.out.parent} is not a folder; make it or give another")
 
     def progress(done: int, total: int) -> None:
         if sys.stderr.isatty():

@@ -216,7 +216,7 @@ def _main(arguments: Sequence[str] | None = None) -> int:
         command = " ".join(["python -m bac_evaluation.probability.calibrating", *(arguments or sys.argv[1:])])
         (options.out / "calibration.md").write_text(_page(content, command))
         bins = content["probability"]["image"]["bins"]
-        plots.reliability([(entry["mean"], entry["observed"]) for entry in bins]).save(
+        plots.reliability([(entry["mean"], entry["observed"]) for entry in bins]).savefig(
             options.out / "image.png"
         )
         for path in options.into:

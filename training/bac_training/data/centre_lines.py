@@ -25,28 +25,16 @@ _STEP_MM = 0.1
 
 @dataclass(frozen=True)
 class CentreLines:
-    """What was drawn on one image.
+    """What was drawn on one image."""
 
-    Attributes
-    ----------
-    mm_per_pixel : float
-        Spacing of rows and columns at the detector.
-    bac, uncertain : tuple of ndarray of float64, shape (n, 2)
-        Corners of centre lines as (row, column) in mm from the corner of the stored matrix.
-    """
-
-    mm_per_pixel: float
+    mm_per_pixel: float  # spacing of rows and columns at the detector
+    # float64 (n, 2): corners of centre lines as (row, column) in mm from the corner of the stored matrix
     bac: tuple[DoubleArray, ...]
     uncertain: tuple[DoubleArray, ...] = ()
 
 
 def read_centre_lines(folder: Path) -> dict[str, CentreLines]:
-    """Read ``centre_lines.json`` of a folder.
-
-    Returns
-    -------
-    dict of str to CentreLines
-        By the image's file name.
+    """Read ``centre_lines.json`` of a folder, by the image's file name.
 
     Raises
     ------

@@ -30,31 +30,19 @@ _ORIENTATION = 274
 
 @dataclass
 class Checked:
-    """What a look at one folder found.
+    """What a look at one folder found."""
 
-    Attributes
-    ----------
-    usable : list of Entry
-        Images without a fault so far.
-    with_bac, without_bac : int
-        Faultless masks that mark something, and that are black.
-    images, studies, women : dict
-        What identifies an image (its file, its SOPInstanceUID), its exam (StudyInstanceUID) and its woman
-        (her pseudonym), with the first image that has it.
-    masks : dict
-        Masks that mark something, with their image.
-    problems : list of str
-        One line each.
-    """
-
-    usable: list[Entry] = field(default_factory=list)
+    usable: list[Entry] = field(default_factory=list)  # images without a fault so far
+    # faultless masks that mark something, and that are black
     with_bac: int = 0
     without_bac: int = 0
+    # what identifies an image (its file, its SOPInstanceUID), its exam (StudyInstanceUID) and its woman (her
+    # pseudonym), with the first image that has it
     images: dict[str, str] = field(default_factory=dict)
     studies: dict[str, str] = field(default_factory=dict)
     women: dict[str, str] = field(default_factory=dict)
-    masks: dict[Path, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
+    masks: dict[Path, str] = field(default_factory=dict)  # masks that mark something, with their image
+    problems: list[str] = field(default_factory=list)  # one line each
 
 
 @dataclass(frozen=True)

@@ -24,22 +24,14 @@ _HEADER = "image,mask,pixel_spacing_mm"
 
 @dataclass(frozen=True)
 class Entry:
-    """One image of a list.
+    """One image of a list."""
 
-    Attributes
-    ----------
-    image, mask : Path
-        Paths within the folder.
-    spacing_mm : (float, float) or None
-        Distance between rows and between columns at the detector, where the list gives it.
-    woman : str
-        Whose image it is, where the list says so; else empty.
-    """
-
+    # paths within the folder
     image: Path
     mask: Path
+    # distance between rows and between columns at the detector, where the list gives it
     spacing_mm: tuple[float, float] | None
-    woman: str = ""
+    woman: str = ""  # whose image it is, where the list says so; else empty
 
 
 @dataclass(frozen=True)
@@ -95,23 +87,11 @@ class FolderSource:
 
 
 def read_list(folder: Path) -> tuple[list[Entry], list[str]]:
-    """Read which images a folder has.
+    """Read which images a folder has, and what is wrong with the list, one line each.
 
     The list is ``truth.json`` of a phantom data set, or ``images.csv`` in UTF-8 with the columns ``image``
     and ``mask`` (paths within the folder), for images that carry no spacing ``pixel_spacing_mm`` (one
     number, or row and column spacing with a space between), and optionally ``woman`` (any pseudonym).
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-
-    Returns
-    -------
-    list of Entry
-        The images whose lines can be used.
-    list of str
-        What is wrong with the list, one line each.
     """
     if not folder.is_dir():
         return [], [f"{folder}: no such folder; give a cache or a folder of images with masks"]

@@ -82,21 +82,9 @@ def read_folds(
 
 
 def fold_models(path: Path, given: Iterable[str], folds: Mapping[str, str]) -> dict[str, Path]:
-    """Read ``FOLD=FILE`` for each fold.
+    """Read ``FOLD=FILE`` for each fold: the network by fold, in the order given.
 
-    Parameters
-    ----------
-    path : Path
-        Table of the folds, for messages.
-    given : iterable of str
-        As on the command line.
-    folds : mapping of str to str
-        Fold by the image's path.
-
-    Returns
-    -------
-    dict of str to Path
-        Network by fold, in the order given.
+    `path` is the table of the folds, for messages; `folds` has the fold by the image's path.
 
     Raises
     ------

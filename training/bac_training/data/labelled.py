@@ -37,27 +37,13 @@ _VIEW = re.compile(r"\b(?:(L|R)(?:EFT|IGHT)?[-_ ]?)?(CC|MLO|ML|LM)\b")
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """One image and what is known of it.
+    """One image and what is known of it."""
 
-    Attributes
-    ----------
-    view : View
-        Path, spacing and, where told, side and projection; it has no mask.
-    label : str
-        One of `LABELS`.
-    kind : str
-        As told, such as ``"digital FFDM"``; empty where nothing is said.
-    source : str
-        Where it is from, without its own file there; empty where nothing is said.
-    patient : str
-        Whose image it is; its path where nothing is said, so that it counts alone.
-    """
-
-    view: View
-    label: str
-    kind: str = ""
-    source: str = ""
-    patient: str = ""
+    view: View  # path, spacing and, where told, side and projection; it has no mask
+    label: str  # one of `LABELS`
+    kind: str = ""  # as told, such as ``"digital FFDM"``; empty where nothing is said
+    source: str = ""  # where it is from, without its own file there; empty where nothing is said
+    patient: str = ""  # whose image it is; its path where nothing is said, so that it counts alone
 
     @property
     def group(self) -> str:
@@ -77,27 +63,13 @@ class Correction:
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Images with labels.
+    """Images with labels."""
 
-    Attributes
-    ----------
-    folder : Path
-        Where they lie.
-    images : tuple of LabelledImage
-        At least one.
-    lines : mapping of str to CentreLines
-        What is drawn, by the image's path.
-    corrections : tuple of Correction
-        Labels that were replaced.
-    sha256 : str
-        Of all that was read: list, corrections and centre lines.
-    """
-
-    folder: Path
-    images: tuple[LabelledImage, ...]
-    lines: Mapping[str, CentreLines]
-    corrections: tuple[Correction, ...]
-    sha256: str
+    folder: Path  # where they lie
+    images: tuple[LabelledImage, ...]  # at least one
+    lines: Mapping[str, CentreLines]  # what is drawn, by the image's path
+    corrections: tuple[Correction, ...]  # labels that were replaced
+    sha256: str  # of all that was read: list, corrections and centre lines
 
 
 def kind_group(kind: str) -> str:

@@ -35,42 +35,18 @@ def away_from(bac: BoolArray, breast: BoolArray) -> BoolArray:
 
 
 def brightest(normalised: FloatArray, allowed: BoolArray) -> BoolArray:
-    """Return the brightest hundredth of the allowed pixels.
-
-    Parameters
-    ----------
-    normalised : ndarray of float32, shape (h, w)
-        Normalised image, pixels of 0.1 mm.
-    allowed : ndarray of bool, shape (h, w)
-        Where to look.
-
-    Returns
-    -------
-    ndarray of bool, shape (h, w)
-        True at the pixels found.
-    """
+    """Return the brightest hundredth of the allowed pixels."""
     if not allowed.any():
         return allowed.copy()
     return allowed & (normalised >= np.percentile(normalised[allowed], _BRIGHT_PERCENTILE))
 
 
 def lines(normalised: FloatArray, allowed: BoolArray) -> BoolArray:
-    """Return the most pronounced bright lines that are 4 mm or longer.
+    """Return the most pronounced bright lines that are 4 mm or longer, without a rim of 1 mm.
 
     The measure is that of ridge filters (Lindeberg 1998): the curvature across the line less that along it,
     at the best of three scales. It is taken at half resolution, which costs a quarter and loses no vessel.
-
-    Parameters
-    ----------
-    normalised : ndarray of float32, shape (h, w)
-        Normalised image, pixels of 0.1 mm.
-    allowed : ndarray of bool, shape (h, w)
-        Where to look; its rim of 1 mm is left out.
-
-    Returns
-    -------
-    ndarray of bool, shape (h, w)
-        True at the pixels found.
+    The pixels of `normalised` are 0.1 mm.
     """
     found = np.zeros(allowed.shape, dtype=np.bool_)
     rows, columns = (n // 2 for n in allowed.shape)

@@ -27,24 +27,13 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with its truth.
+    """One image with its truth."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the case, unique in its source and fit for a file name; holds nothing about a patient.
-    data : bytes
-        DICOM, PNG, TIFF or JPEG file.
-    options : mapping or None
-        Options of `bac_imaging.pipeline.prepare`, such as ``{"pixel_spacing_mm": [0.05, 0.05]}``.
-    mask : ndarray of bool, shape (rows, columns)
-        BAC in the stored matrix.
-    """
-
-    name: str
-    data: bytes
+    name: str  # name of the case, unique in its source and fit for a file name; holds nothing about a patient
+    data: bytes  # DICOM, PNG, TIFF or JPEG file
+    # options of `bac_imaging.pipeline.prepare`, such as ``{"pixel_spacing_mm": [0.05, 0.05]}``
     options: Mapping[str, Any] | None
-    mask: BoolArray
+    mask: BoolArray  # bool (rows, columns): BAC in the stored matrix
 
 
 class Source(Protocol):

@@ -29,16 +29,7 @@ def read_text(path: Path) -> str:
 
 
 def parse_table(path: Path, text: str, header: str) -> tuple[list[str], list[Line], list[str]]:
-    """Take a table apart.
-
-    Parameters
-    ----------
-    path : Path
-        Where it is from, for messages.
-    text : str
-        Its content: columns separated by commas, their names in the first line.
-    header : str
-        First line that is expected, for messages.
+    """Take a table apart; `path` and the `header` that is expected are for messages.
 
     Returns
     -------
@@ -58,7 +49,7 @@ def parse_table(path: Path, text: str, header: str) -> tuple[list[str], list[Lin
     try:
         rows = [(reader.line_num, row) for row in reader if any(field.strip() for field in row)]
     except csv.Error as error:
-        return [], [], [f"{path}: line {reader.line_num} is no CSV ({error}); save the list again"]
+        return [], [], [f"{path}: line {reader.line_num} is not CSV ({error}); save the list again"]
     if not rows:
         return [], [], [f"{path}: is empty; its first line must be {header}"]
     names = [name.strip() for name in rows[0][1]]

@@ -16,47 +16,26 @@ __all__ = ["View", "Woman", "read_truth", "spacing_pair"]
 
 @dataclass(frozen=True)
 class View:
-    """Truth of one image.
+    """Truth of one image."""
 
-    Attributes
-    ----------
-    path, mask : str
-        Image and mask within the data set's folder.
-    options : mapping or None
-        Options of `bac_imaging.pipeline.prepare`.
-    spacing_mm : tuple of float or None
-        (between rows, between columns) at the detector, where the list gives it.
-    laterality, view : str or None
-        "L" or "R"; "CC", "MLO", ...
-    mass_mg : float or None
-        Calcium.
-    area_mm2 : float or None
-        Of calcified artery, in its plane.
-    magnification : float
-        Of the arteries; 1 where it is not known.
-    arteries : tuple of mapping
-        Entries of single arteries, as the phantom writes them.
-    look, density : str or None
-        How the image is rendered; breast density class.
-    thickness_mm : float or None
-        Compressed thickness.
-    hard_negatives : frozenset of str or None
-        Kinds of things in the image that look like BAC; None where nothing is said about them.
-    """
-
+    # image and mask within the data set's folder
     path: str
     mask: str
-    options: Mapping[str, Any] | None = None
+    options: Mapping[str, Any] | None = None  # options of `bac_imaging.pipeline.prepare`
+    # (between rows, between columns) at the detector, where the list gives it
     spacing_mm: tuple[float, float] | None = None
+    # "L" or "R"; "CC", "MLO", ...
     laterality: str | None = None
     view: str | None = None
-    mass_mg: float | None = None
-    area_mm2: float | None = None
-    magnification: float = 1.0
-    arteries: tuple[Mapping[str, Any], ...] = ()
+    mass_mg: float | None = None  # calcium
+    area_mm2: float | None = None  # of calcified artery, in its plane
+    magnification: float = 1.0  # of the arteries; 1 where it is not known
+    arteries: tuple[Mapping[str, Any], ...] = ()  # entries of single arteries, as the phantom writes them
+    # how the image is rendered; breast density class
     look: str | None = None
     density: str | None = None
-    thickness_mm: float | None = None
+    thickness_mm: float | None = None  # compressed thickness
+    # kinds of things in the image that look like BAC; None where nothing is said about them
     hard_negatives: frozenset[str] | None = None
 
     @property
@@ -73,40 +52,17 @@ class View:
 
 @dataclass(frozen=True)
 class Woman:
-    """One woman's exam.
+    """One woman's exam."""
 
-    Attributes
-    ----------
-    name : str
-        Study Instance UID, or another name that is unique in the data set.
-    views : tuple of View
-        Her images.
-    mass_mg : float or None
-        Calcium of both breasts.
-    breasts_mg : mapping of str to float
-        Calcium of each breast, by "L" and "R", where known.
-    """
-
-    name: str
-    views: tuple[View, ...]
-    mass_mg: float | None = None
+    name: str  # Study Instance UID, or another name that is unique in the data set
+    views: tuple[View, ...]  # her images
+    mass_mg: float | None = None  # calcium of both breasts
+    # calcium of each breast, by "L" and "R", where known
     breasts_mg: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_truth(path: Path) -> tuple[int | None, tuple[Woman, ...]]:
-    """Read ``truth.json`` of a phantom data set.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    int or None
-        Seed of the first woman.
-    tuple of Woman
-        All women with their images.
+    """Read ``truth.json`` of a phantom data set: the seed of the first woman, if told, and all women.
 
     Raises
     ------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bac_imaging.files import digest_of
 from bac_imaging.openvino import load_openvino
 from bac_training.errors import TrainingError
 
@@ -23,30 +23,17 @@ FloatArray = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Segmenter:
-    """A network that can be run.
+    """A network that can be run."""
 
-    Attributes
-    ----------
-    sha256 : str
-        Of the file.
-    threshold : float
-        Probability from which a pixel beside a vessel's core counts as BAC: of the model card, or 0.5.
-    engine : str
-        "pytorch", "openvino" or "onnxruntime".
-    probability : callable
-        Tiles, float32 [n, 1, h, w], to probabilities of the same shape.
-    post_processing : mapping of str to float
-        Of the model card: fields of `bac_imaging.vessels.find.PostProcessing` that are not its defaults.
-    probability_map : mapping or None
-        Of the model card: what makes probabilities of scores.
-    """
-
-    sha256: str
+    sha256: str  # of the file
+    # probability from which a pixel beside a vessel's core counts as BAC: of the model card, or 0.5
     threshold: float
-    engine: str
+    engine: str  # "pytorch", "openvino" or "onnxruntime"
+    # tiles, float32 [n, 1, h, w], to probabilities of the same shape
     probability: Callable[[FloatArray], FloatArray]
+    # of the model card: fields of `bac_imaging.vessels.find.PostProcessing` that are not its defaults
     post_processing: Mapping[str, float] = field(default_factory=dict)
-    probability_map: Mapping[str, Any] | None = None
+    probability_map: Mapping[str, Any] | None = None  # of the model card: what makes probabilities of scores
 
 
 def load_segmenter(model: Path, threads: int | None = None) -> Segmenter:
@@ -67,8 +54,8 @@ def load_segmenter(model: Path, threads: int | None = None) -> Segmenter:
         When the file is missing, of another kind, damaged, or not the one its card describes.
     """
     if not model.is_file():
-        raise TrainingError(f"{model} is no file; give a checkpoint or an ONNX file")
-    sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
+        raise TrainingError(f"{model} is not a file; give a checkpoint or an ONNX file")
+    sha256 = digest_of(model)
     if model.suffix == ".pt":
         return Segmenter(sha256, 0.5, "pytorch", _pytorch(model, threads))
     if model.suffix != ".onnx":
@@ -82,7 +69,7 @@ def load_segmenter(model: Path, threads: int | None = None) -> Segmenter:
     except Exception as error:
         # The engines raise their own classes, or plain RuntimeError, for whatever they cannot read.
         raise TrainingError(
-            f"{model} is no network that {engine} can read ({type(error).__name__}); export it again"
+            f"{model} is not a network that {engine} can read ({type(error).__name__}); export it again"
         ) from None
     return Segmenter(
         sha256=sha256,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 import warnings
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from bac_imaging.files import whole_file
 from bac_training.errors import TrainingError
 from bac_training.network.unet import UNet
 
@@ -25,12 +25,7 @@ _GIVE = "give one that training wrote"
 class WeightAverage:
     """Exponential moving average of a network's parameters and normalisation statistics.
 
-    Parameters
-    ----------
-    network : nn.Module
-        The network that is trained.
-    decay : float
-        Weight of the past at each step; less in the first steps, so that the start is forgotten.
+    `decay` is the weight of the past at each step; less in the first steps, so that the start is forgotten.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -49,18 +44,9 @@ class WeightAverage:
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint, whole or not at all.
-
-    Parameters
-    ----------
-    path : Path
-        Where to.
-    content : dict
-        Tensors, numbers, strings, lists and dictionaries of them.
-    """
-    partial = path.with_name(path.name + ".partial")
-    torch.save({"schema": SCHEMA, **content}, partial)
-    os.replace(partial, path)
+    """Write a checkpoint: tensors, numbers, strings, lists and dictionaries of them; whole or not at all."""
+    with whole_file(path) as file:
+        torch.save({"schema": SCHEMA, **content}, file)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -84,10 +70,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         code = re.search("unsupported (global|class)", str(error), re.IGNORECASE)
-        reason = "holds Python code, which is not run" if code else "is no checkpoint, or it is damaged"
+        reason = "holds Python code, which is not run" if code else "is not a checkpoint, or it is damaged"
         raise TrainingError(f"{path} {reason}; {_GIVE}") from None
     except Exception:  # torch's readers raise whatever they stumble over
-        raise TrainingError(f"{path} is no checkpoint, or it is cut short; {_GIVE}") from None
+        raise TrainingError(f"{path} is not a checkpoint, or it is cut short; {_GIVE}") from None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise TrainingError(f"{path} is not a checkpoint of this version ({SCHEMA}); train again")
     try:
@@ -102,35 +88,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_network(content: dict[str, Any]) -> UNet:
-    """Return the trained network of a checkpoint: the averaged weights, in evaluation mode.
-
-    Parameters
-    ----------
-    content : dict
-        As read by `load_checkpoint`.
-    """
+    """Return the trained network of a checkpoint: the averaged weights, in evaluation mode."""
     network = UNet(**content["config"]["network"])
     network.load_state_dict(content["average"])
     return network.eval()
 
 
 def demand_network(path: Path, content: dict[str, Any], network: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint of another network than a run's.
-
-    Parameters
-    ----------
-    path : Path
-        The checkpoint, for the message.
-    content : dict
-        As read by `load_checkpoint`.
-    network : mapping
-        Section ``[network]`` of the run.
-
-    Raises
-    ------
-    TrainingError
-        When they differ.
-    """
+    """Refuse, as a TrainingError, a checkpoint of another network than section ``[network]`` of a run."""
     # Checkpoints from before there was a choice of blocks do not name theirs.
     its = {"block": "plain", **content["config"]["network"]}
     if its != dict(network):

@@ -23,13 +23,7 @@ def dice_loss(probability: Tensor, target: Tensor, smooth: float = 1.0) -> Tenso
     """Return one minus the soft Dice coefficient, pooled over the batch.
 
     Pooling, rather than averaging over patches, keeps patches without any BAC from ruling the gradient.
-
-    Parameters
-    ----------
-    probability, target : Tensor, float, any one shape
-        Predicted probability and truth (0 or 1).
-    smooth : float, default 1.0
-        Pixels added to numerator and denominator; an empty prediction of an empty truth scores 0.
+    `smooth` pixels are added to numerator and denominator; an empty prediction of an empty truth scores 0.
     """
     overlap = (probability * target).sum()
     total = probability.sum() + target.sum()
@@ -43,19 +37,8 @@ def capped_distance_squared(mask: Tensor, cap_px: int) -> Tensor:
     Inside the mask it is the distance to the nearest pixel outside and the reverse, as in the two-sided
     Euclidean distance transform. Distances up to the cap are exact; the two separable passes over a window of
     the cap's width (lower envelope of parabolas, Felzenszwalb and Huttenlocher 2012) treat a whole batch at
-    once, which for small caps is several times faster than a transform image by image.
-
-    Parameters
-    ----------
-    mask : Tensor, bool, [batch, 1, height, width]
-        The mask.
-    cap_px : int
-        Largest distance in pixels. An image without a border has this distance everywhere.
-
-    Returns
-    -------
-    Tensor, float32, [batch, 1, height, width]
-        Squared distances in pixels, at most ``cap_px ** 2``.
+    once, which for small caps is several times faster than a transform image by image. All are
+    [batch, 1, height, width]; an image without a border has the cap everywhere.
     """
     # First to the mask, then to its complement: each is zero where the other is not.
     squared = torch.cat((mask, ~mask), dim=1).logical_not().float() * _FAR
@@ -79,16 +62,8 @@ def hausdorff_loss(probability: Tensor, target: Tensor, cap_px: int = 16, stride
     """Return the distance-transform Hausdorff loss, divided by the square of the cap.
 
     The cap keeps one false spot far from any artery from outweighing the borders; the division puts the
-    weights into 0 to 2, so that the term has the scale of a mean squared error.
-
-    Parameters
-    ----------
-    probability, target : Tensor, float32, [batch, 1, height, width]
-        Predicted probability and truth (0 or 1).
-    cap_px : int, default 16
-        Largest distance in full-resolution pixels, a multiple of `stride`.
-    stride : int, default 2
-        The distance maps are computed on a grid coarser by this factor; errors are averaged onto it.
+    weights into 0 to 2, so that the term has the scale of a mean squared error. Distance maps are computed on
+    a grid coarser by `stride`, of which the cap is a multiple; errors are averaged onto it.
     """
     truth, found = target, (probability.detach() > 0.5).float()
     error = (probability - target) ** 2
@@ -155,15 +130,7 @@ class CompositeLoss:
         return self.bce, self.dice * alpha, self.hausdorff * (1.0 - alpha)
 
     def __call__(self, logits: Tensor, target: Tensor, progress: float = 1.0) -> LossTerms:
-        """Return the loss of a batch.
-
-        Parameters
-        ----------
-        logits, target : Tensor, float32, [batch, 1, height, width]
-            Network output and truth (0 or 1).
-        progress : float, default 1.0
-            Part of the run that is done.
-        """
+        """Return the loss of a batch, [batch, 1, height, width]; `progress` is the done part of the run."""
         weights = self.weights(progress)
         zero = logits.new_zeros(())
         probability = torch.sigmoid(logits)

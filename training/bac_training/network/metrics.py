@@ -18,14 +18,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Overlap:
-    """Pixels of two masks.
+    """Pixels of two masks."""
 
-    Attributes
-    ----------
-    found, true, both : int
-        Pixels in the found mask, in the true one, and in both.
-    """
-
+    # pixels in the found mask, in the true one, and in both
     found: int
     true: int
     both: int
@@ -80,13 +75,6 @@ def auc(score: DoubleArray, true: BoolArray) -> float:
     """Return the area under the ROC curve: how often a unit with BAC scores higher than one without.
 
     Ties count half (Mann and Whitney's U over the number of pairs). NaN where one class is missing.
-
-    Parameters
-    ----------
-    score : ndarray of float64, shape (n,)
-        Larger = more like BAC.
-    true : ndarray of bool, shape (n,)
-        Truth.
     """
     positives = int(true.sum())
     negatives = true.size - positives
@@ -151,19 +139,10 @@ def agreement(measured_mg: DoubleArray, true_mg: DoubleArray) -> Agreement:
 
 
 def weighted_kappa(confusion: npt.NDArray[np.int_], power: int) -> float:
-    """Return Cohen's weighted kappa of ordered classes.
+    """Return Cohen's weighted kappa of ordered classes, true in rows and found in columns.
 
-    Parameters
-    ----------
-    confusion : ndarray of int, shape (k, k)
-        Units by true class (rows) and found class (columns).
-    power : int
-        Disagreement costs the distance of the classes to this power: 1 linear, 2 quadratic weights.
-
-    Returns
-    -------
-    float
-        1 for full agreement, 0 for that of chance; NaN where chance could not disagree.
+    Disagreement costs the distance of the classes to `power`: 1 linear, 2 quadratic weights. 1 is full
+    agreement, 0 that of chance; NaN where chance could not disagree.
     """
     total = confusion.sum()
     classes = np.arange(len(confusion))
@@ -174,24 +153,10 @@ def weighted_kappa(confusion: npt.NDArray[np.int_], power: int) -> float:
 
 
 def smallest_found(size: DoubleArray, found: BoolArray, sensitivity: float) -> float:
-    """Return the size from which on things are found with a wanted sensitivity.
+    """Return the smallest size present from which on things are found with a wanted sensitivity, else NaN.
 
     Sensitivity as a function of size is estimated without a model but for one assumption: what is larger is
     not found less often (isotonic regression).
-
-    Parameters
-    ----------
-    size : ndarray of float64, shape (n,)
-        Sizes, such as masses in mg.
-    found : ndarray of bool, shape (n,)
-        Whether each was found.
-    sensitivity : float
-        Wanted, 0 to 1.
-
-    Returns
-    -------
-    float
-        The smallest size present whose estimate reaches `sensitivity`; NaN where none does.
     """
     if not size.size:
         return math.nan

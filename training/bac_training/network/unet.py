@@ -24,14 +24,8 @@ DEFAULT_WIDTHS = (32, 48, 64, 96, 128)
 class ConvBlock(nn.Sequential):
     """Two 3 x 3 convolutions, each followed by batch normalisation and ReLU.
 
-    Batch normalisation folds into the convolution on export, so that it costs nothing when serving.
-
-    Parameters
-    ----------
-    inputs, outputs : int
-        Number of channels.
-    dilation : int, default 1
-        Dilation of the second convolution; 2 widens the receptive field at the same cost.
+    Batch normalisation folds into the convolution on export, so that it costs nothing when serving. A
+    `dilation` of 2, of the second convolution, widens the receptive field at the same cost.
     """
 
     def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
@@ -48,10 +42,7 @@ class ConvBlock(nn.Sequential):
 class ResidualBlock(nn.Module):
     """A `ConvBlock` whose input is added before the last ReLU (He et al. 2016).
 
-    Parameters
-    ----------
-    inputs, outputs : int
-        Number of channels; where they differ, a 1 x 1 convolution carries the input over.
+    Where the numbers of channels differ, a 1 x 1 convolution carries the input over.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -68,11 +59,6 @@ class SeparableBlock(nn.Sequential):
     """A `ConvBlock` of depthwise separable convolutions (Howard et al. 2017).
 
     Each 3 x 3 convolution is one of its own for each channel, then a 1 x 1 convolution between channels.
-
-    Parameters
-    ----------
-    inputs, outputs : int
-        Number of channels.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -138,17 +124,9 @@ class UNet(nn.Module):
         self.shuffle = nn.PixelShuffle(2)
 
     def forward(self, tiles: Tensor) -> Tensor:
-        """Return BAC logits.
+        """Return BAC logits of normalised tiles, both [batch, 1, height, width].
 
-        Parameters
-        ----------
-        tiles : Tensor, float32, [batch, 1, height, width]
-            Normalised tiles at 0.1 mm a pixel; height and width multiples of ``stride``.
-
-        Returns
-        -------
-        Tensor, [batch, 1, height, width]
-            Logits.
+        At 0.1 mm a pixel; height and width are multiples of ``stride``.
         """
         x = self.unshuffle(tiles)
         skips: list[Tensor] = []
@@ -161,13 +139,7 @@ class UNet(nn.Module):
 
 
 class ProbabilityNet(nn.Module):
-    """A U-Net with the sigmoid inside: what is exported and served.
-
-    Parameters
-    ----------
-    network : UNet
-        The network that gives logits.
-    """
+    """A U-Net, which gives logits, with the sigmoid inside: what is exported and served."""
 
     def __init__(self, network: UNet) -> None:
         super().__init__()
@@ -187,20 +159,6 @@ def count_flops(widths: Sequence[int], side_px: int, block: str = "plain") -> in
     """Return the floating-point operations of one forward pass on a square tile.
 
     Only convolutions are counted, a multiplication with its addition as two operations.
-
-    Parameters
-    ----------
-    widths : sequence of int
-        Channels of each level, as given to `UNet`.
-    side_px : int
-        Side length of the tile in pixels.
-    block : str, default "plain"
-        As given to `UNet`.
-
-    Returns
-    -------
-    int
-        Number of operations.
     """
     total = 0
     for level, width in enumerate(widths):

@@ -26,20 +26,13 @@ _STEP_SD = (0.05, 0.5)  # of 8-bit films: a local SD is 2 to 10 grey levels
 
 @dataclass(frozen=True)
 class Batch:
-    """Patches to learn from.
+    """Patches to learn from."""
 
-    Attributes
-    ----------
-    image, target, breast : Tensor, float32, [batch, 1, side, side]
-        Normalised image, BAC (0 or 1), breast (0 or 1).
-    names : tuple of str
-        The cases they were cut from.
-    """
-
+    # normalised image, BAC (0 or 1), breast (0 or 1)
     image: Tensor
     target: Tensor
     breast: Tensor
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # the cases they were cut from
 
     def pinned(self) -> Batch:
         """Return the batch in memory that a GPU can copy from while it computes."""
@@ -52,23 +45,9 @@ class Batch:
 
 
 def draw_batch(sampler: PatchSampler, rng: np.random.Generator, batch: int, side: int, scale: float) -> Batch:
-    """Draw patches with random flips, quarter turns and a slight change of scale.
+    """Draw patches with random flips, quarter turns and a slight change of scale, on the CPU.
 
-    Parameters
-    ----------
-    sampler : PatchSampler
-        Where patches come from.
-    rng : numpy.random.Generator
-        Source of chance.
-    batch, side : int
-        Number of patches and their side length in pixels.
-    scale : float
-        Side lengths change by up to this part.
-
-    Returns
-    -------
-    Batch
-        The patches, on the CPU.
+    Side lengths change by up to the part `scale`.
     """
     stacks, names = [], []
     for _ in range(batch):

@@ -18,22 +18,13 @@ __all__ = ["Patch", "PatchSampler"]
 
 @dataclass(frozen=True)
 class Patch:
-    """A square cut of one case.
+    """A square cut of one case."""
 
-    Attributes
-    ----------
-    image : ndarray of float32, shape (side, side)
-        Normalised image, 0 outside the breast.
-    bac, breast : ndarray of bool, shape (side, side)
-        Masks.
-    name : str
-        The case.
-    """
-
-    image: npt.NDArray[np.float32]
+    image: npt.NDArray[np.float32]  # float32 (side, side): normalised image, 0 outside the breast
+    # bool (side, side): masks
     bac: npt.NDArray[np.bool_]
     breast: npt.NDArray[np.bool_]
-    name: str
+    name: str  # the case
 
 
 _Item = tuple[Path, Case]

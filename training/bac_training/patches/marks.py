@@ -20,21 +20,10 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def draw_marks(shape: torch.Size, rng: np.random.Generator, scratches: float, dust: float) -> Tensor:
-    """Draw marks for a batch.
+    """Draw marks for a batch, in local standard deviations, on the CPU.
 
-    Parameters
-    ----------
-    shape : torch.Size
-        ``[batch, 1, height, width]``.
-    rng : numpy.random.Generator
-        Source of chance.
-    scratches, dust : float
-        Parts of the patches that have straight scratches (one to three), and dust (one to eight specks).
-
-    Returns
-    -------
-    Tensor, float32, of that shape, on the CPU
-        What the marks add to the patches, in local standard deviations.
+    `scratches` and `dust` are the parts of the patches that have straight scratches (one to three), and dust
+    (one to eight specks).
     """
     batch, _, height, width = shape
     marks = torch.zeros((batch, height, width))

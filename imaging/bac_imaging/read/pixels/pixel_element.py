@@ -6,16 +6,14 @@ follows for further elements and give up. Here the element is found in the bytes
 
 from __future__ import annotations
 
-import io
 import math
 import struct
 
-import pydicom
 from pydicom.dataset import Dataset
 
 from bac_imaging.read.attributes.header import Header
+from bac_imaging.read.dataset import parse_header
 
-_TAGS = (b"\xe0\x7f\x10\0", b"\x7f\xe0\0\x10")
 _ITEM, _END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _UNDEFINED = 0xFFFFFFFF
 _HEAD = 8  # bytes of tag and length of an item
@@ -34,14 +32,12 @@ def mend_pixels(data: bytes) -> tuple[bytes, str] | None:
     (bytes, str) or None
         The file as it should be and what was wrong with it; None where nothing of the kind is wrong with it.
     """
-    stream = io.BytesIO(data)
     try:
-        head = pydicom.dcmread(stream, force=True, stop_before_pixels=True)
+        head, start, followed = parse_header(data)
         is_implicit, is_little = head.original_encoding
     except Exception:  # pydicom raises whatever its parser stumbles over
         return None
-    start = stream.tell()
-    if data[start : start + 4] not in _TAGS:
+    if not followed:
         return None
     order = "<" if is_little else ">"
     at = start + (4 if is_implicit else 8)

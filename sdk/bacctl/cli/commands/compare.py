@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,8 +52,9 @@ def compare(
     """Compare two exams of one woman: calcium mass and area, each breast and both.
 
     An exam is a folder of images, or the document that `bacctl analyze --json` printed. A difference within
-    the repeatability limit is none. Leaves with 0 when the exams were compared, 1 when they could not be,
-    as where an image failed, or any image was refused, 2 on wrong usage, 130 on Ctrl-C. Research use only.
+    the repeatability limit counts as no change. Leaves with 0 when the exams were compared, 1 when they could
+    not be, as where an image failed, or any image was refused, 2 on wrong usage, 130 on Ctrl-C. Research use
+    only.
     """
     spacing = spacing_of(pixel_spacing)
     point = point_of(min_probability)
@@ -98,28 +100,27 @@ def _measure(
     from bacctl.cli.batch import Batch
     from bacctl.exam.build import build_exams
     from bacctl.results.saved import only_exam
-    from bacctl.sources import find_sources
+    from bacctl.sources import Sources, find_sources
     from bacctl.wording import packed_text
 
     if not folders:
         return {}, True
-    own: dict[Path, set[Path]] = {}
-    for folder in folders:
-        sources = find_sources([folder])
-        own[folder] = {*sources.files, *(path for path, _ in sources.faults)}
-        if not own[folder]:
+    found = {folder: find_sources([folder]) for folder in folders}
+    for folder, sources in found.items():
+        if not sources.files and not sources.faults:
             saved = folder / _SAVED
             packed = packed_text(len(sources.packed)) if sources.packed else ""
             hint = f", but {packed}; unpack them first" if packed else "; check the path"
             hint = f"; give {saved} itself" if saved.is_file() else hint
             raise UsageError(f"{folder}: holds no image{hint}")
     batch = Batch(sink, out=None, kinds=(), pixel_spacing_mm=spacing, min_probability=point)
-    batch.run(folders, server)
+    batch.analyse(reduce(Sources.and_those_of, found.values()), server)
     if batch.stop is not None:
         raise batch.stop
     exams = {}
-    for folder in folders:
-        images = [image for image in batch.images if image.path in own[folder]]
+    for folder, sources in found.items():
+        own = {*sources.files, *(path for path, _ in sources.faults)}
+        images = [image for image in batch.images if image.path in own]
         if not any(image.status == "ok" for image in images):
             raise CommandError(
                 f"{folder}: none of its images was analysed, so that there is nothing to compare"

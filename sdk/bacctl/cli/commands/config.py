@@ -20,25 +20,14 @@ _FROM = {"ENVIRONMENT": "environment", "DEFAULT_MAP": "file", "DEFAULT": "defaul
 
 @dataclass(frozen=True)
 class Setting:
-    """One option of a command.
+    """One option of a command."""
 
-    Attributes
-    ----------
-    command, key : str
-        The command and the option's key in the file.
-    value : str or None
-        What holds; None where nothing does.
-    source : str
-        "environment", "file" or "default".
-    variable : str
-        The variable that would set it.
-    """
-
+    # the command and the option's key in the file
     command: str
     key: str
-    value: str | None
-    source: str
-    variable: str
+    value: str | None  # what holds; None where nothing does
+    source: str  # "environment", "file" or "default"
+    variable: str  # the variable that would set it
 
 
 @guarded
@@ -83,17 +72,9 @@ def config(
 
 
 def settings_in_force(root: Any) -> list[Setting]:
-    """Ask every command what its options are without a command line.
+    """Ask every command, in the order of the help, what its options are without a command line.
 
-    Parameters
-    ----------
-    root : typer.Context
-        Of the application.
-
-    Returns
-    -------
-    list of Setting
-        In the order of the help.
+    `root` is the typer.Context of the application.
     """
     return [
         setting

@@ -22,7 +22,7 @@ def doctor(
     """
     from bacctl.doctor import run_checks
     from bacctl.results import INTENDED_USE
-    from bacctl.wording import one_line
+    from bacctl.wording import escaped
 
     mark = {True: "ok  ", False: "FAIL"}
     found = []
@@ -32,7 +32,7 @@ def doctor(
                 found.append(check)
                 advice = "" if check.passed or not check.remedy else f"; {check.remedy}"
                 if not (quiet and check.passed):
-                    sink.text(f"{mark[check.passed]}  {check.name}: {one_line(check.finding)}{advice}")
+                    sink.text(f"{mark[check.passed]}  {check.name}: {escaped(check.finding)}{advice}")
         ill = sum(not check.passed for check in found)
         if not quiet:
             sink.text("all is well" if ill == 0 else f"{ill} checks failed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -143,13 +144,16 @@ def _insert(
     config: PhantomConfig,
     foreign: bool,
 ) -> None:
-    from bac_phantom.inserted import BackgroundError, write_inserted
-    from bac_randfield.inserted import insert_into
+    from bac_backgrounds import BackgroundError, Draw, write_inserted
+    from bac_phantom import inserted as phantom
+    from bac_randfield import inserted as randfield
 
+    own: Draw = functools.partial(phantom.draw_arteries, width_range_mm=config.outer_width_range_mm)
+    draw = randfield.draw_arteries if foreign else own
+    drawn = (draw, config.positive_share, config.mass_range_mg)
     try:
         with sink.progress("making", "image") as show:
-            insert = insert_into if foreign else None
-            table = write_inserted(out, backgrounds, images, seed, spacing_mm, config, show, insert)
+            table = write_inserted(out, backgrounds, images, seed, spacing_mm, *drawn, show)
     except BackgroundError as error:
         raise UsageError(str(error)) from None
     sink.talk(f"{images} images with masks, listed in {table} (research use only)")

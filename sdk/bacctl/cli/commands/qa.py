@@ -44,13 +44,13 @@ def qa(
     if os.path.exists(out) and not os.path.isdir(out):
         raise UsageError(f"{out}: is a file; give a folder with --out")
     with needs("server"):
-        from bacctl.outputs.files import write_atomic
+        from bac_imaging.files import write_whole
         from bacctl.qa import trend as qa_trend
         from bacctl.qa.report import as_markdown, change_text, failure_text
     # What cannot be written is better known before the phantoms are measured than after.
     folder, trend_file = out / "phantoms", out / "trend.csv"
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(
+    write_whole(
         out / "RESEARCH-USE-ONLY.txt", b"Digital phantoms and what was measured on them. Research use only.\n"
     )
     try:
@@ -68,7 +68,7 @@ def qa(
             (".json", json.dumps(document, indent=2, allow_nan=False) + "\n"),
             (".md", as_markdown(report, [*trend.rows, row])),
         ):
-            write_atomic(out / f"{stem}{suffix}", text.encode())
+            write_whole(out / f"{stem}{suffix}", text.encode())
         qa_trend.append_trend(trend_file, row)
         sink.document(document)
         _show(sink, report)

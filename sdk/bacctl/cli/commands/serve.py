@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from bacctl.server.tls import ServerTls
 
 _LOOPBACK = ("127.0.0.1", "localhost")
-_LOOK_S = 0.5
 
 
 @guarded
@@ -70,8 +69,10 @@ def serve(
     if tls is not None and http_port is not None and host not in _LOOPBACK:
         raise UsageError("--http-port: Triton's HTTP has no TLS; leave it out, or put a gateway in front")
 
+    from bacctl.keeper.ask import ask, count_answered
     from bacctl.keeper.notify import notify
-    from bacctl.keeper.watch import Watch, WatchRules, ask_public_face, count_answered
+    from bacctl.keeper.restart import Restarts
+    from bacctl.keeper.watch import Watch, WatchRules
     from bacctl.server.embedded import EmbeddedServer
 
     if host not in _LOOPBACK and (tls is None or tls.client_ca is None):
@@ -97,17 +98,18 @@ def serve(
             sink.document(ready)
             sink.text(_how_to_call(ready))
             notify("READY=1\nSTATUS=measured the test image; watching")
-            rules = WatchRules(every_s=check_every)
+            restarts = Restarts(server, lambda: ask(server.url, tls), _tell)
             watch = Watch(
-                server,
-                ask=lambda: ask_public_face(server, tls),
+                "the server",
+                ask=lambda: ask(server.url, tls),
                 tell=_tell,
-                answered=lambda: count_answered(server, tls),
-                rules=rules,
+                ended=lambda: None if server.running else "the server ended by itself",
                 mixed_up=lambda: server.mixed_up,
+                answered=lambda: count_answered(server, tls),
+                rules=WatchRules(every_s=check_every),
             )
-            while not asked_to_stop.wait(_LOOK_S):
-                watch.step()
+            for why in watch.faults(asked_to_stop):
+                restarts.start_again(why)
         finally:
             notify("STOPPING=1")
             server.stop()
@@ -126,25 +128,25 @@ def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> 
     return None
 
 
-def _first_answer(server: EmbeddedServer, tls: ServerTls | None) -> dict[str, str]:
+def _first_answer(server: EmbeddedServer, tls: ServerTls | None) -> dict[str, Any]:
     """Have the test image measured: a server that listens need not be one that answers."""
     from bac_terms.errors import TlsError
-    from bacctl.keeper.watch import ask_public_face
+    from bacctl.keeper.ask import ask
 
     start = time.monotonic()
     try:
-        info = ask_public_face(server, tls)
+        info = ask(server.url, tls)
     except TlsError as error:
         raise CommandError(
             f"the server does not let its own test image in ({error.reason}); with --tls-ca, its certificate "
             "must be of that authority and good for servers and clients (extendedKeyUsage serverAuth, "
             "clientAuth)"
         ) from None
-    return {**info, "seconds": f"{time.monotonic() - start:.1f}"}
+    return {**info, "seconds": round(time.monotonic() - start, 1)}
 
 
 def _facts(
-    server: EmbeddedServer, host: str, model_config: str, tls: ServerTls | None, info: dict[str, str]
+    server: EmbeddedServer, host: str, model_config: str, tls: ServerTls | None, info: dict[str, Any]
 ) -> dict[str, Any]:
     """Put together what whoever calls the server should know."""
     from bacctl import __version__
@@ -160,7 +162,7 @@ def _facts(
         "name": tls.server_name() if tls is not None else None,
         "model_config": model_config,
         "software": {"bacctl": __version__, "model": info["model"], "triton": info["triton"]},
-        "test_image_s": float(info["seconds"]),
+        "test_image_s": info["seconds"],
     }
 
 

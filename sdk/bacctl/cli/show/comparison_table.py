@@ -10,7 +10,7 @@ from rich.text import Text
 
 from bacctl.cli.sink import Sink
 from bacctl.results import INTENDED_USE, Change, ExamComparison, ExamResult, Obstacle, Verdict
-from bacctl.wording import number, one_line, point_text
+from bacctl.wording import escaped, number, point_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,15 +36,7 @@ _REASONS: dict[Obstacle, str] = {
 
 
 def print_comparison(sink: Sink, comparison: ExamComparison) -> None:
-    """Print a comparison.
-
-    Parameters
-    ----------
-    sink : Sink
-        Where to.
-    comparison : ExamComparison
-        One row an amount, then what should be known.
-    """
+    """Print a comparison: one row an amount, then what should be known."""
     sink.render(lambda console: _print(console, comparison))
 
 
@@ -70,7 +62,7 @@ def _print(console: Console, comparison: ExamComparison) -> None:
     if prior.min_probability:  # that of both, or they would not be compared
         console.print(Text(point_text(prior.min_probability)), soft_wrap=True)
     for notice in comparison.notices:
-        console.print(Text(f"{notice.code}: {one_line(notice.text)}", style="red"), soft_wrap=True)
+        console.print(Text(f"{notice.code}: {escaped(notice.text)}", style="red"), soft_wrap=True)
     for name, exam in (("prior", prior), ("current", current)):
         if exam.missing_views:
             missing = f"{name} exam: no {', '.join(exam.missing_views)} that counts"
@@ -97,4 +89,4 @@ def _add(table: Table, name: str, change: Change) -> None:
 
 def _print_alarms(console: Console, name: str, exam: ExamResult) -> None:
     for alarm in exam.alarms:
-        console.print(Text(f"{name} exam: {alarm.code}: {one_line(alarm.text)}", style="red"), soft_wrap=True)
+        console.print(Text(f"{name} exam: {alarm.code}: {escaped(alarm.text)}", style="red"), soft_wrap=True)

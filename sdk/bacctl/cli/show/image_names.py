@@ -8,29 +8,19 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from bacctl.cli.sink import shortened
-from bacctl.wording import one_line
+from bacctl.wording import escaped
 
 # Where nothing else says how much room there is. Names of DICOM's UIDs have up to 68 characters.
 _LONGEST = 40
 
 
 def image_names(paths: Sequence[str], room: int | None = None) -> list[str]:
-    """Name images by the ends of their paths.
+    """Name images by the name of the file, with as many of its folders as tell it from all others.
 
-    Parameters
-    ----------
-    paths : sequence of str
-        Of the images.
-    room : int, optional
-        How many characters there are. A name is no longer, even where two become alike for it.
-
-    Returns
-    -------
-    list of str
-        The name of the file, with as many of its folders as it takes to tell it from all others. What is long
-        loses its beginning or its middle, as far as the names stay different.
+    What is longer than `room` characters loses its beginning or its middle, as far as the names stay
+    different; no name is longer, even where two become alike for it.
     """
-    names = [one_line(name) for name in _ends(paths)]
+    names = [escaped(name) for name in _ends(paths)]
     longest = max(map(len, names), default=0)
     widths = range(_LONGEST, longest) if room is None else [room] if room < longest else []
     for width in widths:

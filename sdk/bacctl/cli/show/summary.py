@@ -14,33 +14,17 @@ from bacctl.wording import count_of
 
 @dataclass(frozen=True)
 class Summary:
-    """The numbers of one run.
+    """The numbers of one run."""
 
-    Attributes
-    ----------
-    analysed : int
-        Images with a result.
-    refused, failed : mapping of str to int
-        How many of the others, by code; the most frequent first.
-    skipped : int
-        Files in folders and lists that are no image.
-    seconds : float
-        From the first image to the last, without the start of the server.
-    interrupted : bool
-        Whether Ctrl-C or a signal ended the run.
-    unreached : int
-        Images that were asked for and have no result, since the run ended early.
-    total_seconds : float or None
-        Of the whole run, the start and the stop of the server included; None where that is not known.
-    """
-
-    analysed: int
+    analysed: int  # images with a result
+    # how many of the others, by code; the most frequent first
     refused: Mapping[str, int]
     failed: Mapping[str, int]
-    skipped: int
-    seconds: float
-    interrupted: bool
-    unreached: int = 0
+    skipped: int  # files in folders and lists that are no image
+    seconds: float  # from the first image to the last, without the start of the server
+    interrupted: bool  # whether Ctrl-C or a signal ended the run
+    unreached: int = 0  # images that were asked for and have no result, since the run ended early
+    # of the whole run, the start and the stop of the server included; None where that is not known
     total_seconds: float | None = None
 
     @classmethod

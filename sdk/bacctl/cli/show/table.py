@@ -14,7 +14,7 @@ from bacctl.cli.show.image_names import common_folder, image_names
 from bacctl.cli.sink import Sink
 from bacctl.exam.alarms import NO_SUM
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
-from bacctl.wording import milligrams, number, one_line, point_text
+from bacctl.wording import escaped, milligrams, number, point_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,7 +78,7 @@ def _images(images: Sequence[ImageResult], width: int, *, cut: bool) -> tuple[st
     widths = [max(map(len, column)) for column in zip(titles, *(map(str, row) for row in rows), strict=True)]
     room = max(_SHORTEST_NAME, width - sum(widths) - _GAP * len(titles))
     names = image_names(paths, room if cut else None)
-    folder = one_line(common_folder(paths))
+    folder = escaped(common_folder(paths))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("image", no_wrap=True)
     for title in titles:
@@ -119,12 +119,12 @@ def _notices(images: Sequence[ImageResult]) -> list[str]:
         for code, text in dict.fromkeys((notice.code, notice.text) for notice in image.warnings):
             first.setdefault(code, text)
             count[code] = count.get(code, 0) + 1
-    return [f"{code} ({count[code]}x): {one_line(text)}" for code, text in first.items()]
+    return [f"{code} ({count[code]}x): {escaped(text)}" for code, text in first.items()]
 
 
 def _which(exam: ExamResult, place: int) -> str:
     if exam.folder is not None:
-        return f" in {one_line(exam.folder)}"
+        return f" in {escaped(exam.folder)}"
     return f" {place}" if exam.study_instance_uid is None else f" of study {exam.study_instance_uid}"
 
 
@@ -162,5 +162,5 @@ def _exam(whose: str, exam: ExamResult) -> Text:
         word = "missing:" if half else "without"
         text.append(f"; {word} {', '.join(exam.missing_views)}", style="not bold")
     for alarm in exam.alarms:
-        text.append(f"; {alarm.code}: {one_line(alarm.text)}", style="red")
+        text.append(f"; {alarm.code}: {escaped(alarm.text)}", style="red")
     return text

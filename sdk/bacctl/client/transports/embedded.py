@@ -174,11 +174,7 @@ class AsyncEmbeddedTransport:
         async with self._changing:
             if self._inner is not inner or self._closed:
                 return
-            if (
-                isinstance(error, ModelDiedError)
-                or is_mix_up(error)
-                or await asyncio.to_thread(_has_ended, self._server)
-            ):
+            if _is_lost(error) or await asyncio.to_thread(_has_ended, self._server):
                 await asyncio.to_thread(self._server.stop)
                 self._inner = None
 

@@ -154,7 +154,7 @@ def _unusable(path: str | os.PathLike[str], kind: str, error: Exception) -> Bacc
 
     is_file_fault = isinstance(error, OSError) and not isinstance(error, ssl.SSLError)
     why = getattr(error, "strerror", None) if is_file_fault else "the content does not fit"
-    return _wrong(f"{os.fspath(path)}: is no {kind} in PEM ({why})")
+    return _wrong(f"{os.fspath(path)}: is not a {kind} in PEM ({why})")
 
 
 def _wrong(found: str) -> BacctlError:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bac_imaging.mask_bits import unpack_mask
 from bac_terms.errors import BacctlError, from_catalogue
 from bac_terms.json_text import parse_json
 from bacctl._claim import BINDING, Claim
@@ -86,11 +87,10 @@ def read_answer(response: Any, claim: Claim | None = None) -> Answer:
         claim.check(report, {name: raw[name] for name in _DTYPES})
     try:
         shape = (int(report["rows"]), int(report["columns"]))
-        packed = np.frombuffer(raw["MASK"], _DTYPES["MASK"])
         density = np.frombuffer(raw["DENSITY"], _DTYPES["DENSITY"]).reshape(shapes["DENSITY"])
-        if packed.size != -(-shape[0] * shape[1] // 8) or density.shape not in (shape, (0, 0)):
+        if density.shape not in (shape, (0, 0)):
             raise ValueError
-        mask = np.unpackbits(packed, count=shape[0] * shape[1]).reshape(shape).view(np.bool_)
+        mask = unpack_mask(raw["MASK"], shape)
     except (KeyError, TypeError, ValueError, OverflowError):  # JSON's 1e999 is no whole number
         raise _unreadable() from None
     # Said of this one request, and no part of the result.

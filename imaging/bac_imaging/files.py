@@ -1,0 +1,51 @@
+"""Files that are written whole or not at all, and their digests."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing such that readers see the old one or the whole new one.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file shall stand; its folder must exist.
+
+    Yields
+    ------
+    binary file
+        A file beside it, which takes its place at the end. After an error it is gone.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written, or the disk is full.
+    """
+    # Containers that share a folder have the same process ids.
+    partial = path.with_name(f".bacctl-{secrets.token_hex(8)}.part")
+    try:
+        with partial.open("xb") as file:
+            yield file
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file as `whole_file` does."""
+    with whole_file(path) as file:
+        file.write(data)
+
+
+def digest_of(data: bytes | Path) -> str:
+    """Return the SHA-256 of some bytes or of a file's, in hexadecimal."""
+    return hashlib.sha256(data.read_bytes() if isinstance(data, Path) else data).hexdigest()

@@ -1,0 +1,186 @@
+"""Runs the Triton of a container on the bacctl models, and ends when it has failed.
+
+The container is then started again by whoever runs it.
+
+Refused is what Triton would take in silence: an unknown configuration name is served as the default one, and
+too little shared memory shows as a crash under load.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from bac_terms.errors import BacctlError
+from bacctl.keeper.ask import ask, measured_text
+from bacctl.keeper.watch import Watch, WatchRules
+from bacctl.server.embedded import NEEDED_SHM_BYTES
+from bacctl.server.flags import listeners, settings
+from bacctl.server.repository import link_repository, needed_backends
+from bacctl.server.supervisor import SHARED_MEMORY
+from bacctl.service.binding import MARK
+
+RULES = WatchRules(again_s=5.0, tolerated=3)
+# What the Python of the server needs for a configuration, where it is not in every image.
+_PACKAGES = {"cpu": "openvino", "torch": "torch"}
+_PORTS = {"grpc": 8001, "metrics": 8002}
+_EXIT_S = 20
+# A test image waits behind whatever was sent before it.
+_PATIENCE_S = 110.0
+
+
+class StartError(Exception):
+    """The server must not start; the message is one line that says what to do."""
+
+
+def command(mirror: Path, key: str, extra: list[str]) -> list[str]:
+    """Put together the call of ``tritonserver``.
+
+    `key` opens the restricted calls. The flags of the caller come last, so that they win.
+    """
+    fixed = [*settings(key, _EXIT_S), *listeners("0.0.0.0", _PORTS)]  # noqa: S104  # a container's own network
+    return ["tritonserver", f"--model-repository={mirror}", *fixed, *extra]
+
+
+def prepare(name: str, repository: Path, scratch: Path, engine: Callable[[], Path]) -> Path:
+    """Check the choice, mirror the repository and put the engine into the mirror.
+
+    Parameters
+    ----------
+    name : str
+        Configuration: ``cpu`` or that of a file in ``configs/``.
+    repository, scratch : Path
+        Model repository of the image; temporary folder of this start.
+    engine : callable
+        Returns the TensorRT engine; called where the configuration takes one.
+
+    Returns
+    -------
+    Path
+        The mirror.
+
+    Raises
+    ------
+    StartError, BacctlError
+        The name is unknown or lacks a package, there is too little shared memory, or no engine could be had.
+    """
+    mirror = scratch / "models"
+    shutil.rmtree(mirror, ignore_errors=True)  # a container that is started again
+    link_repository(repository, mirror, name)
+    package = _PACKAGES.get(name)
+    if package is not None and find_spec(package) is None:
+        raise StartError(
+            f"the configuration {name} needs the Python package {package}, which is not here; build the "
+            "image with it (docker/server.Dockerfile says how) or choose another configuration"
+        )
+    # All of it, not what is free: a Triton before this one may have left its own there.
+    total = shutil.disk_usage(SHARED_MEMORY).total
+    if total < NEEDED_SHM_BYTES:
+        raise StartError(
+            f"{SHARED_MEMORY} has {total / 2**20:.0f} MB and {NEEDED_SHM_BYTES / 2**20:.0f} MB are needed; "
+            "start the container with --shm-size=2g"
+        )
+    if "tensorrt" in needed_backends(repository, name):
+        plan = mirror / "bac_segment" / "1" / "model.plan"
+        plan.unlink(missing_ok=True)  # one that lies in the repository may be of another machine
+        plan.symlink_to(engine())
+    return mirror
+
+
+def attend(
+    server: subprocess.Popen[bytes],
+    measured: Callable[[], str],
+    stop: threading.Event,
+    mixed_up: Callable[[], bool] = lambda: False,
+    rules: WatchRules = RULES,
+) -> str | None:
+    """Send test images until the server fails or is to stop.
+
+    `measured` has one measured and says who did it. Returns in one line what went wrong; None where the
+    container was to end.
+    """
+
+    def once() -> None:
+        text = measured()
+        if not watch.ready:
+            say(f"ready: {text}; research use only")
+
+    def ended() -> str | None:
+        code = server.poll()
+        return None if code is None else f"Triton ended by itself ({code}); its messages above say why"
+
+    watch = Watch("Triton", once, say, ended, mixed_up, rules=rules, ready=False)
+    return next(watch.faults(stop), None)
+
+
+def serve(
+    name: str, repository: Path, scratch: Path, url: str, extra: list[str], engine: Callable[[], Path]
+) -> int:
+    """Prepare, run and look after the server.
+
+    Parameters
+    ----------
+    name, repository, scratch, engine
+        As for `prepare`.
+    url : str
+        Where test images are sent.
+    extra : list of str
+        Flags for ``tritonserver``.
+
+    Returns
+    -------
+    int
+        0 where it was to end; 1 otherwise, after one line that says why.
+    """
+    stop = threading.Event()
+    servers: list[subprocess.Popen[bytes]] = []
+
+    def end(*_: object) -> None:
+        # At once: a test image may be under way, for longer than the container is given to end.
+        stop.set()
+        for server in servers:
+            server.terminate()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    try:
+        mirror = prepare(name, repository, scratch, engine)
+        mark = scratch / "mixed-up"
+        mark.unlink(missing_ok=True)  # of the Triton before this one
+        say(f"starting Triton with configuration {name}")
+        # In an empty folder: Triton's stub puts the current one first on the models' import path.
+        empty = scratch / "run"
+        shutil.rmtree(empty, ignore_errors=True)
+        empty.mkdir(parents=True)
+        # Triton, with what the container's own start line gives it.
+        call = command(mirror.absolute(), secrets.token_hex(16), extra)
+        environment = {**os.environ, MARK: str(mark.absolute())}
+        server = subprocess.Popen(call, cwd=empty, env=environment)  # noqa: S603
+    except (StartError, BacctlError, OSError) as error:
+        say(str(error))
+        return 1
+    servers.append(server)
+    wrong = attend(server, lambda: measured_text(ask(url, timeout=_PATIENCE_S)), stop, mark.exists)
+    server.terminate()
+    try:
+        server.wait(_EXIT_S + 5.0)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+    if wrong is None or stop.is_set():
+        return 0
+    say(f"{wrong}; the container ends, so that it is started again")
+    return 1
+
+
+def say(text: str) -> None:
+    """Write one line to the container's log, at once."""
+    print(text, file=sys.stderr, flush=True)
