@@ -180,7 +180,7 @@ def test_the_list_of_faults_is_capped_with_a_count() -> None:
         (HEADER + "a.png,a_mask.png,wide\n", "line 2: pixel_spacing_mm is 'wide'"),
         (HEADER + "a.png,a_mask.png,-1\n", "line 2: pixel_spacing_mm is '-1'"),
         (HEADER + "a.png,a_mask.png,nan\n", "line 2: pixel_spacing_mm is 'nan'"),
-        (HEADER + 'a.png,"a_mask.png\n', "no CSV"),
+        (HEADER + 'a.png,"a_mask.png\n', "not CSV"),
     ],
 )
 def test_a_faulty_list_is_named(folder: Path, content: str, fault: str) -> None:
