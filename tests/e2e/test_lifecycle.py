@@ -183,7 +183,7 @@ def test_address_that_is_none_of_this_machine() -> None:
 
 
 def test_repository_without_models(tmp_path: Path) -> None:
-    with pytest.raises(ServerUnavailableError, match="no model repository of bacctl"):
+    with pytest.raises(ServerUnavailableError, match="not a model repository of bacctl"):
         EmbeddedServer(tmp_path).start()
 
 
