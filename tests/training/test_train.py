@@ -190,9 +190,9 @@ def test_a_file_that_is_no_checkpoint_is_named(cache: Path, tiny_config: Path, t
         assert "\n" not in str(caught.value)
 
     refused("No such file")
-    for content in (b"", b"no checkpoint", b"PK\x03\x04 neither"):
+    for content in (b"", b"not a checkpoint", b"PK\x03\x04 neither"):
         path.write_bytes(content)
-        refused("no checkpoint")
+        refused("not a checkpoint")
     torch.save({"other": 1}, path)
     refused("not a checkpoint of this version")
     torch.save([1], path)
@@ -200,7 +200,7 @@ def test_a_file_that_is_no_checkpoint_is_named(cache: Path, tiny_config: Path, t
 
     touched = tmp_path / "touched"
     # torch reads no operand of protocol 4 but those that it writes itself.
-    for protocol, message in ((2, "holds Python code, which is not run"), (4, "no checkpoint")):
+    for protocol, message in ((2, "holds Python code, which is not run"), (4, "not a checkpoint")):
         path.write_bytes(pickle.dumps(Evil(touched), protocol))
         refused(message)
         content = {"schema": "bac_training.checkpoint/1", "config": Evil(touched)}
