@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 help:
 	@echo "make demo     analyse a phantom exam of known calcium mass on a real Triton server"
 	@echo "make test     lint, types and all tests, the real server included"
-	@echo "make quick    lint and the tests that take no server: a minute"
+	@echo "make quick    lint and the tests that take no server: a good minute"
 	@echo "make sdk      the tests of the SDK, on any Python from 3.10"
 	@echo "make docs     the documentation as a site in out/site"
 	@echo "make lint | types | unit | format | wheel | picture | pins | clean"
@@ -49,7 +49,7 @@ test: lint types unit
 
 # While one works: no server, no phantom woman, no training. In two halves that take as long, on two cores.
 QUICK := $(BIN)/pytest --quiet -m "not e2e and not slow"
-HALF := tests/imaging tests/phantom tests/randfield tests/training
+HALF := tests/imaging tests/training tests/evaluation tests/export
 quick: $(VENV)/.dev
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target quick-half quick-rest lint
 

@@ -25,6 +25,8 @@ from bacctl.cli.listing import read_listing
 from bacctl.client.canary import canary_image
 from bacctl.sources import find_sources
 
+pytestmark = pytest.mark.slow  # a program of its own for each
+
 BACCTL = [sys.executable, "-m", "bacctl", "analyze", "--pixel-spacing", "0.2"]
 
 
