@@ -12,6 +12,7 @@ from bac_phantom.body.anatomy import Anatomy
 from bac_phantom.body.curves import FloatArray
 from bac_phantom.calcium.arteries import plan_arteries
 from bac_phantom.calcium.courses import Projection, lay_course
+from bac_phantom.calcium.under_skin import lay_under_skin
 from bac_phantom.calcium.walls import draw_artery
 
 # The technique and breast that the calcium is thought to be imaged with; display pixels do not tell.
@@ -22,6 +23,8 @@ NOMINAL_GAP_MM = 20.0
 # Brightness a unit of log attenuation at medium grey: a film gradient of 3 (density a decade of exposure)
 # over a density range of 3.5, so 3 / ln(10) / 3.5.
 DISPLAY_GAIN = 0.37
+# Of the arteries, how many run along the skin: more than in women, since the network has to learn them there.
+UNDER_SKIN = 0.35
 
 
 def draw_arteries(
@@ -68,7 +71,11 @@ def draw_arteries(
     put_in = 0.0
     for artery in plan_arteries(rng, mass_mg, width_range_mm):
         size = (max(nipple[1], 10.0), half_height)
-        course = lay_course(rng, artery, [(anatomy, projection)], pitch_mm, size, None)
+        if rng.random() < UNDER_SKIN:
+            wanted_mm = artery.lead_mm + artery.calcified_mm + artery.tail_mm
+            course = lay_under_skin(rng, anatomy, projection, pitch_mm, wanted_mm)
+        else:
+            course = lay_course(rng, artery, [(anatomy, projection)], pitch_mm, size, None)
         drawn = None if course is None else draw_artery(artery, course, projection, pitch_mm, shape)
         if drawn is not None:
             calcium[drawn.box] += drawn.calcium_mg_mm2

@@ -20,6 +20,8 @@ _GAIN = (
     1.0  # brightness a unit of log attenuation: the tissue of a breast spans half a unit of the shown range
 )
 _BLUR_MM = (0.04, 0.12)
+# In real images arteries come close to the skin, closer than in this generator's own women.
+_MARGIN_MM = (1.0, 6.0)
 
 
 def draw_arteries(
@@ -34,7 +36,7 @@ def draw_arteries(
     The calcium's log attenuation in a typical beam is blurred and added to the brightness; near white less is
     added, as a display's shoulder does.
     """
-    setting = _setting(breast, pitch_mm)
+    setting = _setting(breast, pitch_mm, float(rng.uniform(*_MARGIN_MM)))
     arteries = lay_arteries(rng, [setting], mass_mg) if setting is not None else []
     if setting is None or not arteries:
         return None
@@ -56,7 +58,7 @@ def draw_arteries(
     return Drawn(shown, canvas.mask & breast, put_in)
 
 
-def _setting(breast: npt.NDArray[np.bool_], pitch_mm: float) -> Setting | None:
+def _setting(breast: npt.NDArray[np.bool_], pitch_mm: float, margin_mm: float) -> Setting | None:
     step = max(round(_COARSE_MM / pitch_mm), 1)
     coarse = breast[step // 2 :: step, step // 2 :: step]
     if not coarse.any():
@@ -68,4 +70,4 @@ def _setting(breast: npt.NDArray[np.bool_], pitch_mm: float) -> Setting | None:
     reach = np.where(coarse.any(axis=1), coarse.shape[1] - np.argmax(coarse[:, ::-1], axis=1), 0) * grid_mm
     tip = int(np.argmax(reach))
     outline = Outline(reach, ((tip + 0.5) * grid_mm, float(reach[tip])), edge, np.zeros_like(edge))
-    return Setting("CC", outline, grid_mm, _SOURCE_MM, _GAP_MM, _THICKNESS_MM)
+    return Setting("CC", outline, grid_mm, _SOURCE_MM, _GAP_MM, _THICKNESS_MM, margin_mm)

@@ -35,6 +35,7 @@ class Setting:
     source_mm: float
     gap_mm: float
     thickness_mm: float
+    margin_mm: float = 6.0  # that arteries keep from the skin
 
     def magnification(self, height: float) -> float:
         """At a height above the support, as a share of the thickness."""
@@ -54,7 +55,7 @@ class Setting:
         edge = self.outline.edge_mm
         r, c = (points / self.pitch_mm).astype(np.intp).T
         ok = (r >= 0) & (c >= 2) & (r < edge.shape[0]) & (c < edge.shape[1])
-        ok[ok] = edge[r[ok], c[ok]] > 6
+        ok[ok] = edge[r[ok], c[ok]] > self.margin_mm
         return np.asarray(ok)
 
 
