@@ -85,7 +85,7 @@ def lay_arteries(rng: np.random.Generator, settings: list[Setting], mass_mg: flo
         return []
     held = sum(artery.deposit.mass_mg for artery in arteries)
     # Contrast stays within what is seen in women: beyond that the mass is what the arteries hold.
-    factor = float(np.clip(mass_mg / max(held, 1e-6), 0.4, 1.6))
+    factor = float(np.clip(mass_mg / max(held, 1e-6), 0.6, 1.6))
     return [replace(artery, deposit=artery.deposit.scaled(factor)) for artery in arteries]
 
 
