@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from glob import glob
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,22 @@ with Client.embedded() as client:
     while True:
         client.analyze(canary_image(), {FILM_MM})
         print("busy", flush=True)
+"""
+
+# Never closes its client, and leaves a process behind that holds open all that it had.
+CARELESS = f"""
+import os, sys, time
+from bacctl import Client
+from bacctl.client.canary import canary_image
+client = Client.embedded()
+client.analyze(canary_image(), {FILM_MM})
+print("busy", flush=True)
+sys.stdin.readline()
+if os.fork() == 0:
+    os.close(1)
+    time.sleep(20)
+    os._exit(0)
+raise ValueError
 """
 
 
@@ -54,6 +71,7 @@ def broken_repository(tmp_path: Path) -> Path:
 
 def test_stop_leaves_nothing(folder_of_temporaries: Path) -> None:
     others = _regions(os.getpid())  # the session's server is this process's too
+    folders = _folders_of_triton()
     client = Client.embedded()
     assert client._server is not None
     assert client._server._supervisor is not None
@@ -62,8 +80,10 @@ def test_stop_leaves_nothing(folder_of_temporaries: Path) -> None:
     assert sum("triton_python_backend_stub" in _command(pid) for pid in started) == 3
     assert len(regions) == 3
     assert len(list(folder_of_temporaries.iterdir())) == 1
+    assert client.analyze(canary_image(), FILM_MM).status == "ok"  # Triton ends otherwise after an answer
     client.close()
     client.close()
+    assert _folders_of_triton() <= folders
     assert not any(map(_is_alive, started))
     assert not [region for region in regions if region.exists()]
     assert not list(folder_of_temporaries.iterdir())
@@ -82,6 +102,23 @@ def test_nothing_outlives_its_program(sent: signal.Signals, folder_of_temporarie
     program.send_signal(sent)
     program.wait(30)
     program.stdout.close()
+    _wait_for(lambda: not any(map(_is_alive, started)))
+    _wait_for(lambda: not list(folder_of_temporaries.iterdir()))
+    assert not _regions(program.pid)
+
+
+def test_a_program_that_fails_without_closing_leaves_nothing(folder_of_temporaries: Path) -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-c", CARELESS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "busy\n"
+    started = list(_descendants(program.pid))
+    program.communicate("\n")
     _wait_for(lambda: not any(map(_is_alive, started)))
     _wait_for(lambda: not list(folder_of_temporaries.iterdir()))
     assert not _regions(program.pid)
@@ -225,6 +262,10 @@ def test_too_little_shared_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_starting_twice(server: EmbeddedServer) -> None:
     with pytest.raises(ServerUnavailableError, match="already"):
         server.start()
+
+
+def _folders_of_triton() -> set[str]:
+    return set(glob(supervisor._TRITONS_FOLDERS))
 
 
 def _regions(pid: int) -> list[Path]:

@@ -30,7 +30,7 @@ _LOOPBACK = "127.0.0.1"
 NEEDED_SHM_BYTES = 512 * 2**20
 """Free space in /dev/shm: two large mammograms on their way through three steps."""
 _EXIT_S = 2
-_GRACE_S = _EXIT_S + 3.0  # what the stubs take to end
+_GRACE_S = _EXIT_S + 1.0  # for a server that does not say that its calls are answered
 _PORT_ATTEMPTS = 3
 _STARTED = {
     "grpc": b"Started GRPCInferenceService",
@@ -149,14 +149,22 @@ class EmbeddedServer:
         self._wanted.update(self.ports)
         self.start()
 
-    def stop(self) -> None:
-        """Stop the server, its models and its supervisor. Does nothing where none runs."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """Stop the server, its models and its supervisor. Does nothing where none runs.
+
+        Parameters
+        ----------
+        at_once : bool, optional
+            Do not wait for calls under way. Otherwise they have two seconds; no other call is taken.
+        """
         supervisor, self._supervisor = self._supervisor, None
         if supervisor is None:
             return
         if supervisor.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
-                supervisor.stdin.close()  # the supervisor takes this as its order to clear up
+                # Said, since the end of the input does not show while a process that was forked holds it open.
+                supervisor.stdin.write(_supervisor.END_AT_ONCE if at_once else _supervisor.END)
+                supervisor.stdin.close()
         try:
             supervisor.wait(_GRACE_S + 10.0)
         except subprocess.TimeoutExpired:
@@ -214,7 +222,7 @@ class EmbeddedServer:
                 try:
                     self._wait_until_listening(stream)
                 except BaseException as error:
-                    self.stop()
+                    self.stop(at_once=True)
                     stream.seek(start)
                     if isinstance(error, ServerUnavailableError):
                         raise _explained(error, stream.read().decode(errors="replace")) from None
