@@ -162,7 +162,7 @@ class EmbeddedServer:
             return
         if supervisor.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
-                # Said, since the end of the input does not show while a process that was forked holds it open.
+                # The end of the input does not show while a process that was forked holds it open.
                 supervisor.stdin.write(_supervisor.END_AT_ONCE if at_once else _supervisor.END)
                 supervisor.stdin.close()
         try:

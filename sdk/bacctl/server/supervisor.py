@@ -1,10 +1,10 @@
 """Keeps the embedded server from outliving its parent: started by `bacctl.server.embedded`.
 
 Standard library only, so that it starts at once and has nothing that can fail. Reads its orders as one line
-of JSON from standard input, starts the server, and waits for whichever comes first: the server's end, an order
-to end it, the end of standard input (closed by the kernel when the parent is killed), or another parent.
-Then it ends the server and all its children, removes their shared memory and temporary folders, and leaves
-with the server's exit status.
+of JSON from standard input, starts the server, and waits for whichever comes first: the server's end, an
+order to end it, the end of standard input (closed by the kernel when the parent is killed), or another
+parent. Then it ends the server and all its children, removes their shared memory and temporary folders, and
+leaves with the server's exit status.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from typing import Any
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # where POSIX shared memory lives on Linux
 END, END_AT_ONCE = b"end\n", b"end at once\n"
 """What the parent writes to have the server ended: when the calls under way are answered, or without them."""
-# Triton says so when no call is under way any more. What follows, the end of its Python models, it does not come
-# to the end of once they have worked, and gives up after its own timeout: it is killed instead.
+# Triton says so when no call is under way any more. It then waits for its Python models, which do not end once
+# they have worked, until its own timeout: it is killed instead.
 _ALL_ANSWERED = b"All models are stopped, unloading models"
 _LAST_WORDS_S = 0.1  # for the last answers to be on their way
 _LOOK_S = 0.02
@@ -151,8 +151,8 @@ def _says(log: Path, start: int, words: bytes) -> bool:
 def _remove_tritons_folder(started: float) -> None:
     """Remove the empty folder that the Python backend made while it was loaded, a moment after the start.
 
-    Nothing says which one is this server's. One of another that was started in the same moments has been in use
-    by now, and is not empty, or never will be.
+    Nothing says which one is this server's. One of another that was started in the same moments has been in
+    use by now and is not empty, or never will be.
     """
     for name in glob.glob(_TRITONS_FOLDERS):
         with contextlib.suppress(OSError):
