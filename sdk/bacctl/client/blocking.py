@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from bac_terms.errors import BacctlError, FailedError
 from bacctl.client._many import in_flight, in_threads
-from bacctl.client.core import Call, Core, Spacing, exam_sources, failed, one_exam, operating_point, several
+from bacctl.client.core import (
+    Call,
+    Core,
+    Spacing,
+    exam_sources,
+    failed,
+    import_for_calls,
+    one_exam,
+    operating_point,
+    several,
+)
 from bacctl.client.retry import DEFAULT_MAX_RETRIES
 from bacctl.client.transports.endpoints import Endpoints, parse_urls
 from bacctl.client.transports.security import Tls, make_security
@@ -117,12 +127,21 @@ class Client:
         ServerFaultError
             It started and does not answer as it must.
         """
-        from bacctl.client.transports.embedded import EmbeddedTransport
         from bacctl.server.embedded import EmbeddedServer
 
+        core = Core(timeout, max_retries, cache)
         server = EmbeddedServer(repository, log=log)
-        client = cls._over(EmbeddedTransport(server), Core(timeout, max_retries, cache))
-        client._server = server
+        server.launch()
+        try:
+            import_for_calls()  # while the server loads its models
+            from bacctl.client.transports.embedded import EmbeddedTransport
+
+            client = cls._over(EmbeddedTransport(server), core)
+            client._server = server
+        except BaseException:
+            core.close()
+            server.stop()
+            raise
         try:
             server.start()
             client.server_info()

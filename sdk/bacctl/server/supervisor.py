@@ -27,8 +27,8 @@ from typing import Any
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # where POSIX shared memory lives on Linux
 END, END_AT_ONCE = b"end\n", b"end at once\n"
 """What the parent writes to have the server ended: when the calls under way are answered, or without them."""
-# Triton says so when no call is under way any more. It then waits, until its own timeout, for its Python models,
-# which do not end once they have worked. So it is killed instead.
+# Triton says so when no call is under way any more. It then waits, until its own timeout, for its Python
+# models, which do not end once they have worked. So it is killed instead.
 _ALL_ANSWERED = b"All models are stopped, unloading models"
 _LAST_WORDS_S = 0.1  # for the last answers to be on their way
 _LOOK_S = 0.02

@@ -67,7 +67,7 @@ class EmbeddedTransport:
         with self._changing:
             if self._inner is not None:  # made in between, by a call that was starting the server
                 self._inner.close()
-            self._server.stop(at_once=True)  # the calls under way were broken off
+            self._server.stop()
 
     def _supervised(self, call: Callable[[GrpcTransport], T]) -> T:
         inner = self._connected()
@@ -93,7 +93,7 @@ class EmbeddedTransport:
             if self._inner is not inner or self._closed:
                 return
             if _is_lost(error) or _has_ended(self._server):
-                self._server.stop(at_once=True)
+                self._server.stop()
                 # Not closed: calls of other threads that break off now are to be tried again.
                 self._inner = None
 
@@ -140,7 +140,7 @@ class AsyncEmbeddedTransport:
         async with self._changing:
             if self._inner is not None:
                 await self._inner.close()
-            await asyncio.to_thread(self._server.stop, at_once=True)
+            await asyncio.to_thread(self._server.stop)
 
     async def _supervised(self, call: Callable[[AsyncGrpcTransport], Awaitable[T]]) -> T:
         inner = await self._connected()
@@ -167,7 +167,7 @@ class AsyncEmbeddedTransport:
         except asyncio.CancelledError:
             # A thread cannot be cancelled: wait for the server, so that it can be stopped.
             await asyncio.wait([starting])
-            await asyncio.to_thread(self._server.stop, at_once=True)
+            await asyncio.to_thread(self._server.stop)
             raise
 
     async def _let_go(self, inner: AsyncGrpcTransport, error: BacctlError) -> None:
@@ -175,7 +175,7 @@ class AsyncEmbeddedTransport:
             if self._inner is not inner or self._closed:
                 return
             if _is_lost(error) or await asyncio.to_thread(_has_ended, self._server):
-                await asyncio.to_thread(self._server.stop, at_once=True)
+                await asyncio.to_thread(self._server.stop)
                 self._inner = None
 
 
