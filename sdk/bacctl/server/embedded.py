@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from bac_terms.errors import ServerUnavailableError, unavailable
 from bacctl._claim import MARK
 from bacctl.server import supervisor as _supervisor
-from bacctl.server.flags import listeners, settings
+from bacctl.server.flags import ENVIRONMENT, listeners, settings
 from bacctl.server.repository import DEFAULT_CONFIG, check_backends, default_repository, link_repository
 from bacctl.server.triton_wheel import BACKENDS, TritonWheel, find_triton, link_backend
 
@@ -225,7 +225,7 @@ class EmbeddedServer:
             self._supervisor = _supervise(
                 {
                     "command": command,
-                    "environment": {**wheel.environment, MARK: str(self._mark)},
+                    "environment": {**ENVIRONMENT, **wheel.environment, MARK: str(self._mark)},
                     "folder": str(folder),
                     "log": str(log),
                     "shm_prefix": prefix,
