@@ -259,6 +259,21 @@ def test_too_little_shared_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         EmbeddedServer().start()
 
 
+def test_memory_stays_what_it_is_over_many_images(server: EmbeddedServer, client: Client) -> None:
+    assert server._supervisor is not None
+    processes = list(_descendants(server._supervisor.pid))
+
+    def kilobytes() -> int:
+        for _ in range(25):
+            assert client.analyze(canary_image(), FILM_MM).status == "ok"
+        rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in processes]
+        return sum(int(line.split()[1]) for text in rollups for line in text.splitlines() if line[:4] == "Pss:")
+
+    first = kilobytes()
+    # One probability map of such an image, kept by mistake, would be 50 MB by now.
+    assert kilobytes() < first + 10_000
+
+
 def test_starting_twice(server: EmbeddedServer) -> None:
     with pytest.raises(ServerUnavailableError, match="already"):
         server.start()
