@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
@@ -9,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bac_terms.errors import BacctlError, FailedError
+from bac_terms.errors import BacctlError, FailedError, ServerUnavailableError
 from bacctl.client._many import in_flight, in_threads
 from bacctl.client.core import (
     Call,
@@ -131,9 +132,10 @@ class Client:
 
         core = Core(timeout, max_retries, cache)
         server = EmbeddedServer(repository, log=log)
-        server.launch()
         try:
-            import_for_calls()  # while the server loads its models
+            with contextlib.suppress(ServerUnavailableError):  # start() says why
+                server.launch()
+                import_for_calls()  # while the server loads its models
             from bacctl.client.transports.embedded import EmbeddedTransport
 
             client = cls._over(EmbeddedTransport(server), core)
