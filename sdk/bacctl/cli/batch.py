@@ -20,6 +20,7 @@ from bacctl.cli.saver import Saver
 from bacctl.cli.show.summary import Summary
 from bacctl.cli.sink import Sink
 from bacctl.cli.stopping import deferred, listen
+from bacctl.exam.build import build_exams
 from bacctl.exam.choice import study_of, view_of, with_repeated_uids
 from bacctl.outputs.document import analysis_document
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
@@ -193,8 +194,6 @@ class Batch:
             listen()  # everything is kept, and what is printed now may find a reader who takes nothing
 
     def _finish(self) -> None:
-        from bacctl.exam.build import build_exams  # not before the server is on its way
-
         for (code, _), count in self._told.items():
             if count > _TOLD_OF_EACH_FAULT:
                 complain(f"{code}: {count - _TOLD_OF_EACH_FAULT} more images, for the same reason")

@@ -259,7 +259,6 @@ def import_for_calls() -> None:
         "bacctl._origin",
         "bacctl.client.canary",
         "bacctl.client.transports.blocking",
-        "bacctl.exam.build",
         "stamina",
         "tritonclient.grpc.service_pb2",
     ):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -125,12 +123,3 @@ def test_what_was_given_is_done_when_the_block_is_interrupted() -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert done == [1]
-
-
-def test_nothing_heavy_is_imported_before_the_server_is_on_its_way() -> None:
-    code = (
-        "import sys, bacctl.cli.app, bacctl.cli.batch, bacctl.cli.connect, bacctl.client.blocking, "
-        "bacctl.server.embedded; print(*sys.modules)"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"numpy", "scipy", "pydicom", "PIL", "grpc", "rich"} & set(run.stdout.split())
