@@ -17,6 +17,8 @@ from typing import Any
 from bac_terms.errors import BacctlError, from_catalogue
 
 MIXED_UP = "BAC-SERVER-MIXED-UP"
+MARK = "BACCTL_MIX_UP_FILE"
+"""Environment variable: the file that tells whoever runs the server that its steps were mixed up."""
 TAG, DIGEST = "tag", "sha256"
 BINDING = "binding"
 """Where the report has them, beside check sums of the other two outputs."""

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from glob import glob
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,22 @@ with Client.embedded() as client:
         print("busy", flush=True)
 """
 
+# Never closes its client, and leaves a process behind that holds open all that it had.
+CARELESS = f"""
+import os, sys, time
+from bacctl import Client
+from bacctl.client.canary import canary_image
+client = Client.embedded()
+client.analyze(canary_image(), {FILM_MM})
+print("busy", flush=True)
+sys.stdin.readline()
+if os.fork() == 0:
+    os.close(1)
+    time.sleep(20)
+    os._exit(0)
+raise ValueError
+"""
+
 
 @pytest.fixture
 def folder_of_temporaries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -52,21 +69,25 @@ def broken_repository(tmp_path: Path) -> Path:
     return repository
 
 
-def test_stop_leaves_nothing(folder_of_temporaries: Path) -> None:
+def test_stop_leaves_nothing(folder_of_temporaries: Path, client: Client) -> None:
     others = _regions(os.getpid())  # the session's server is this process's too
-    client = Client.embedded()
-    assert client._server is not None
-    assert client._server._supervisor is not None
-    started = list(_descendants(client._server._supervisor.pid))
+    before = time.time()
+    own = Client.embedded()
+    assert own._server is not None
+    assert own._server._supervisor is not None
+    started = list(_descendants(own._server._supervisor.pid))
     regions = set(_regions(os.getpid())) - set(others)
     assert sum("triton_python_backend_stub" in _command(pid) for pid in started) == 3
     assert len(regions) == 3
     assert len(list(folder_of_temporaries.iterdir())) == 1
-    client.close()
-    client.close()
+    assert own.analyze(canary_image(), FILM_MM).status == "ok"  # Triton ends otherwise after an answer
+    own.close()
+    own.close()
+    assert not _folders_of_triton(before)
     assert not any(map(_is_alive, started))
     assert not [region for region in regions if region.exists()]
     assert not list(folder_of_temporaries.iterdir())
+    assert client.analyze(canary_image(), FILM_MM).status == "ok"  # another server is none of its business
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -82,6 +103,23 @@ def test_nothing_outlives_its_program(sent: signal.Signals, folder_of_temporarie
     program.send_signal(sent)
     program.wait(30)
     program.stdout.close()
+    _wait_for(lambda: not any(map(_is_alive, started)))
+    _wait_for(lambda: not list(folder_of_temporaries.iterdir()))
+    assert not _regions(program.pid)
+
+
+def test_a_program_that_fails_without_closing_leaves_nothing(folder_of_temporaries: Path) -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-c", CARELESS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "busy\n"
+    started = list(_descendants(program.pid))
+    program.communicate("\n")
     _wait_for(lambda: not any(map(_is_alive, started)))
     _wait_for(lambda: not list(folder_of_temporaries.iterdir()))
     assert not _regions(program.pid)
@@ -222,9 +260,29 @@ def test_too_little_shared_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         EmbeddedServer().start()
 
 
+def test_memory_stays_what_it_is_over_many_images(server: EmbeddedServer, client: Client) -> None:
+    assert server._supervisor is not None
+    processes = list(_descendants(server._supervisor.pid))
+
+    def kilobytes() -> int:
+        for _ in range(25):
+            assert client.analyze(canary_image(), FILM_MM).status == "ok"
+        rollups = "".join(Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in processes)
+        return sum(int(line.split()[1]) for line in rollups.splitlines() if line.startswith("Pss:"))
+
+    first = kilobytes()
+    # Half a megabyte of each image, kept by mistake, would be more.
+    assert kilobytes() < first + 10_000
+
+
 def test_starting_twice(server: EmbeddedServer) -> None:
     with pytest.raises(ServerUnavailableError, match="already"):
         server.start()
+
+
+def _folders_of_triton(since: float) -> list[str]:
+    """Give those that were made in the five seconds after, while other servers may come and go."""
+    return [name for name in glob(supervisor._TRITONS_FOLDERS) if 0 <= os.stat(name).st_mtime - since <= 5]
 
 
 def _regions(pid: int) -> list[Path]:

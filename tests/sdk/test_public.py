@@ -63,6 +63,11 @@ def test_unknown_name():
             "from bacctl import AsyncClient, Client, ImageResult, RefusedError, to_frame",
             {"numpy", "pydicom", "tritonclient", "grpc", "PIL", "stamina", "sqlite3", "pandas", "polars"},
         ),
+        # All that a command has imported when its server is on its way.
+        (
+            "import bacctl.cli.app, bacctl.cli.batch, bacctl.client.blocking, bacctl.server.embedded",
+            {"numpy", "pydicom", "tritonclient", "grpc", "PIL", "rich"},
+        ),
     ],
 )
 def test_import_is_light(statement, unwanted):

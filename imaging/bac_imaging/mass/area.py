@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from bac_imaging.context import Context
 from bac_terms.report import AreaEstimate
+
+if TYPE_CHECKING:  # exams are put together where SciPy need not be installed
+    from bac_imaging.context import Context
 
 Level = Literal["view", "breast", "woman"]
 

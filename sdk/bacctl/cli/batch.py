@@ -13,6 +13,7 @@ from typing import Any
 
 from bac_terms.errors import FailedError, RefusedError, internal
 from bacctl import cli
+from bacctl.cli.beside import Beside
 from bacctl.cli.guard import UsageError, complain
 from bacctl.cli.options import ServerOptions
 from bacctl.cli.saver import Saver
@@ -110,7 +111,8 @@ class Batch:
 
     def fail(self, path: Path, error: RefusedError | FailedError) -> None:
         """Add an image that could not even be tried."""
-        self._add(ImageResult.from_error(error, path=path))
+        with deferred():  # neither half a set of files, nor a result that is lost with it
+            self._keep(ImageResult.from_error(error, path=path))
 
     def run(self, paths: Sequence[Path], server: ServerOptions, *, listed: Sequence[Path] = ()) -> None:
         """Analyse what the paths, and those of a list, stand for.
@@ -149,10 +151,11 @@ class Batch:
         self._saver.prepare()
         self._order = {path: number for number, path in enumerate(sources.files)}
         try:
-            # Closed at once, and the server with it, whatever happens to a result.
-            with closing(self._measure(sources.files, server)) as results:
+            # What was measured is kept, and the server closed, whatever happens to a result. Files are
+            # written while the next image is measured.
+            with Beside(self._keep) as keeper, closing(self._measure(sources.files, server)) as results:
                 for result in results:
-                    self._add(result)
+                    keeper.give(result)
         except (BrokenPipeError, UsageError):  # nobody reads on; or nothing was begun
             raise
         except (RefusedError, FailedError) as error:
@@ -256,10 +259,6 @@ class Batch:
                         show(done, len(files))
             finally:
                 self._seconds = time.monotonic() - start
-
-    def _add(self, result: ImageResult) -> None:
-        with deferred():  # neither half a set of files, nor a result that is lost with it
-            self._keep(result)
 
     def _keep(self, result: ImageResult) -> None:
         if result.status == "ok":

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from bac_terms.errors import BacctlError, FailedError, from_catalogue
 from bacctl.client._many import in_flight, in_tasks
-from bacctl.client.core import Call, Core, Spacing, exam_sources, failed, one_exam, operating_point, several
+from bacctl.client.core import (
+    Call,
+    Core,
+    Spacing,
+    exam_sources,
+    failed,
+    import_for_calls,
+    one_exam,
+    operating_point,
+    several,
+)
 from bacctl.client.retry import DEFAULT_MAX_RETRIES, Retry
 from bacctl.client.transports.endpoints import Endpoints, parse_urls
 from bacctl.client.transports.security import Tls, make_security
@@ -108,7 +118,8 @@ class AsyncClient:
     async def __aenter__(self) -> AsyncClient:
         if self._own is not None:
             try:
-                await self._own.start()  # once: what keeps it from starting is not over in a second
+                # Once: what keeps it from starting is not over in a second.
+                await asyncio.gather(self._own.start(), asyncio.to_thread(import_for_calls))
                 await self.server_info()
             except BaseException:
                 await self.close()

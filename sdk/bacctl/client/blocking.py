@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
@@ -9,9 +10,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from bac_terms.errors import BacctlError, FailedError
+from bac_terms.errors import BacctlError, FailedError, ServerUnavailableError
 from bacctl.client._many import in_flight, in_threads
-from bacctl.client.core import Call, Core, Spacing, exam_sources, failed, one_exam, operating_point, several
+from bacctl.client.core import (
+    Call,
+    Core,
+    Spacing,
+    exam_sources,
+    failed,
+    import_for_calls,
+    one_exam,
+    operating_point,
+    several,
+)
 from bacctl.client.retry import DEFAULT_MAX_RETRIES
 from bacctl.client.transports.endpoints import Endpoints, parse_urls
 from bacctl.client.transports.security import Tls, make_security
@@ -117,12 +128,22 @@ class Client:
         ServerFaultError
             It started and does not answer as it must.
         """
-        from bacctl.client.transports.embedded import EmbeddedTransport
         from bacctl.server.embedded import EmbeddedServer
 
+        core = Core(timeout, max_retries, cache)
         server = EmbeddedServer(repository, log=log)
-        client = cls._over(EmbeddedTransport(server), Core(timeout, max_retries, cache))
-        client._server = server
+        try:
+            with contextlib.suppress(ServerUnavailableError):  # start() says why
+                server.launch()
+                import_for_calls()  # while the server loads its models
+            from bacctl.client.transports.embedded import EmbeddedTransport
+
+            client = cls._over(EmbeddedTransport(server), core)
+            client._server = server
+        except BaseException:
+            core.close()
+            server.stop()
+            raise
         try:
             server.start()
             client.server_info()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -248,6 +250,20 @@ class Core:
     @staticmethod
     def _measured_by(info: Mapping[str, Any]) -> tuple[str, str | None, str | None]:
         return info["model"], info["bacctl"], info["probability_map"]
+
+
+def import_for_calls() -> None:
+    """Import what calls need when they are made, and their answers: for the time of waiting for a server."""
+    for name in (
+        "bac_imaging.read.reader",
+        "bacctl._origin",
+        "bacctl.client.canary",
+        "bacctl.client.transports.blocking",
+        "stamina",
+        "tritonclient.grpc.service_pb2",
+    ):
+        with contextlib.suppress(ImportError):  # whatever needs it says so better
+            import_module(name)
 
 
 def failed(error: Exception, source: Source) -> ImageResult:

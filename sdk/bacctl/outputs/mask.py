@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+from typing import TYPE_CHECKING
 
 from bacctl.results import INTENDED_USE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def mask_png(mask: NDArray[np.bool_]) -> bytes:
@@ -25,8 +25,12 @@ def mask_png(mask: NDArray[np.bool_]) -> bytes:
     bytes
         An 8-bit greyscale PNG of the same size: 255 = BAC, 0 = everything else.
     """
+    # A run that begins does without them until its server is on its way.
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
     info = PngInfo()
     info.add_text("Description", f"Breast arterial calcification, 255 = BAC. {INTENDED_USE.capitalize()}.")
     stream = io.BytesIO()
-    Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(stream, format="PNG", pnginfo=info)
+    Image.fromarray(mask.astype("u1") * 255).save(stream, format="PNG", pnginfo=info)
     return stream.getvalue()

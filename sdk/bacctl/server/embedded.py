@@ -16,21 +16,23 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from bac_terms.errors import ServerUnavailableError, unavailable
+from bacctl._claim import MARK
 from bacctl.server import supervisor as _supervisor
-from bacctl.server.flags import listeners, settings
+from bacctl.server.flags import ENVIRONMENT, listeners, settings
 from bacctl.server.repository import DEFAULT_CONFIG, check_backends, default_repository, link_repository
-from bacctl.server.tls import ServerTls
 from bacctl.server.triton_wheel import BACKENDS, TritonWheel, find_triton, link_backend
-from bacctl.service.binding import MARK
+
+if TYPE_CHECKING:
+    from bacctl.server.tls import ServerTls
 
 _LOOPBACK = "127.0.0.1"
 NEEDED_SHM_BYTES = 512 * 2**20
 """Free space in /dev/shm: two large mammograms on their way through three steps."""
 _EXIT_S = 2
-_GRACE_S = _EXIT_S + 3.0  # what the stubs take to end
+_GRACE_S = _EXIT_S + 1.0  # for a server that does not say that its calls are answered
 _PORT_ATTEMPTS = 3
 _STARTED = {
     "grpc": b"Started GRPCInferenceService",
@@ -98,6 +100,7 @@ class EmbeddedServer:
         self._log = None if log is None else Path(log).absolute()  # the server's current folder is its own
         self._start_timeout_s = start_timeout_s
         self._supervisor: subprocess.Popen[bytes] | None = None
+        self._loading: tuple[BinaryIO, int] | None = None
         self._mark: Path | None = None
         self.key = secrets.token_hex(16)
         self.ports: dict[str, int] = {}
@@ -109,7 +112,22 @@ class EmbeddedServer:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        self.stop(answer_first=True)
+
+    def launch(self) -> None:
+        """Begin to start the server and come back at once; `start` then waits for it.
+
+        Loading the models takes seconds, in which the caller can do something else. Raises as `start` does.
+        """
+        if self._supervisor is not None:
+            raise unavailable("this embedded server has been started already", "make another one")
+        repository = self._repository or default_repository()
+        check_backends(repository, self._model_config, BACKENDS)
+        if self._tls is not None:
+            self._tls.server_name()
+        wheel = find_triton()
+        _check_shared_memory()
+        self._launch(wheel, repository)
 
     def start(self) -> EmbeddedServer:
         """Start the server and wait until it accepts connections, that is, until all models are loaded.
@@ -124,17 +142,11 @@ class EmbeddedServer:
         ServerUnavailableError
             It cannot run here, or did not start; the reason is one line that says what to do.
         """
-        if self._supervisor is not None:
-            raise unavailable("this embedded server has been started already", "make another one")
-        repository = self._repository or default_repository()
-        check_backends(repository, self._model_config, BACKENDS)
-        if self._tls is not None:
-            self._tls.server_name()
-        wheel = find_triton()
-        _check_shared_memory()
         for _ in range(_PORT_ATTEMPTS):
+            if self._loading is None:
+                self.launch()
             try:
-                self._start_once(wheel, repository)
+                self._wait_until_loaded()
             except _PortTakenError as taken:
                 # Somebody took it between our look and Triton's. Look again.
                 address = str(taken)
@@ -149,14 +161,25 @@ class EmbeddedServer:
         self._wanted.update(self.ports)
         self.start()
 
-    def stop(self) -> None:
-        """Stop the server, its models and its supervisor. Does nothing where none runs."""
+    def stop(self, *, answer_first: bool = False) -> None:
+        """Stop the server, its models and its supervisor. Does nothing where none runs.
+
+        Parameters
+        ----------
+        answer_first : bool, optional
+            Give calls under way two seconds to be answered; no other call is taken meanwhile.
+        """
         supervisor, self._supervisor = self._supervisor, None
+        loading, self._loading = self._loading, None
+        if loading is not None:
+            loading[0].close()
         if supervisor is None:
             return
         if supervisor.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
-                supervisor.stdin.close()  # the supervisor takes this as its order to clear up
+                # The end of the input does not show while a process that was forked holds it open.
+                supervisor.stdin.write(_supervisor.END if answer_first else _supervisor.END_AT_ONCE)
+                supervisor.stdin.close()
         try:
             supervisor.wait(_GRACE_S + 10.0)
         except subprocess.TimeoutExpired:
@@ -177,7 +200,7 @@ class EmbeddedServer:
     def _local(self) -> str:
         return _LOOPBACK if self._host == "0.0.0.0" else self._host  # noqa: S104
 
-    def _start_once(self, wheel: TritonWheel, repository: Path) -> None:
+    def _launch(self, wheel: TritonWheel, repository: Path) -> None:
         folder = Path(tempfile.mkdtemp(prefix="bacctl-"))
         try:
             self._mark = folder / "mixed-up"
@@ -197,32 +220,39 @@ class EmbeddedServer:
                 *listeners(self._host, self.ports),
                 *(self._tls.flags() if self._tls is not None else ()),
             ]
-            with open(log, "ab+") as stream:
-                stream.seek(0, os.SEEK_END)
-                start = stream.tell()
-                self._supervisor = _supervise(
-                    {
-                        "command": command,
-                        "environment": {**wheel.environment, MARK: str(self._mark)},
-                        "folder": str(folder),
-                        "log": str(log),
-                        "shm_prefix": prefix,
-                        "grace_s": _GRACE_S,
-                    },
-                    folder,
-                )
-                try:
-                    self._wait_until_listening(stream)
-                except BaseException as error:
-                    self.stop()
-                    stream.seek(start)
-                    if isinstance(error, ServerUnavailableError):
-                        raise _explained(error, stream.read().decode(errors="replace")) from None
-                    raise
-        finally:
-            if self._supervisor is None:
-                shutil.rmtree(folder, ignore_errors=True)
+            stream = open(log, "ab+")  # noqa: SIM115  # read until the server is loaded
+            self._loading = (stream, stream.seek(0, os.SEEK_END))
+            self._supervisor = _supervise(
+                {
+                    "command": command,
+                    "environment": {**ENVIRONMENT, **wheel.environment, MARK: str(self._mark)},
+                    "folder": str(folder),
+                    "log": str(log),
+                    "shm_prefix": prefix,
+                    "grace_s": _GRACE_S,
+                },
+                folder,
+            )
+        except BaseException:
+            self.stop()  # takes the folder along, if the supervisor is there
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         self.url = f"{self._local}:{self.ports['grpc']}"
+
+    def _wait_until_loaded(self) -> None:
+        loading, self._loading = self._loading, None
+        if loading is None:
+            return
+        stream, start = loading
+        with stream:
+            try:
+                self._wait_until_listening(stream)
+            except BaseException as error:
+                self.stop()
+                stream.seek(start)
+                if isinstance(error, ServerUnavailableError):
+                    raise _explained(error, stream.read().decode(errors="replace")) from None
+                raise
 
     def _wait_until_listening(self, log: BinaryIO) -> None:
         # The log is asked and not the port, at which somebody else may answer.

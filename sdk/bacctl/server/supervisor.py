@@ -1,9 +1,9 @@
 """Keeps the embedded server from outliving its parent: started by `bacctl.server.embedded`.
 
 Standard library only, so that it starts at once and has nothing that can fail. Reads its orders as one line
-of JSON from standard input, starts the server, and waits for whichever comes first: the server's end, the
-end of standard input (closed by the parent, or by the kernel when the parent is killed), or another parent.
-Then it ends the server and all its children, removes their shared memory and the temporary folder, and
+of JSON from standard input, starts the server, and waits for whichever comes first: the server's end, an
+order to end it, the end of standard input (closed by the kernel when the parent is killed), or another
+parent. Then it ends the server and all its children, removes their shared memory and temporary folders, and
 leaves with the server's exit status.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import glob
 import json
 import os
 import select
@@ -18,11 +19,22 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # where POSIX shared memory lives on Linux
+END, END_AT_ONCE = b"end\n", b"end at once\n"
+"""What the parent writes to have the server ended: when the calls under way are answered, or without them."""
+# Triton says so when no call is under way any more. It then waits, until its own timeout, for its Python
+# models, which do not end once they have worked. So it is killed instead.
+_ALL_ANSWERED = b"All models are stopped, unloading models"
+_LAST_WORDS_S = 0.1  # for the last answers to be on their way
+_LOOK_S = 0.02
+# Triton's Python backend makes one in any case, and removes it only after the end that it does not come to.
+_TRITONS_FOLDERS = "/tmp/python_env_*"  # noqa: S108  # Triton's own choice, whatever TMPDIR says
+_FOLDER_MADE_WITHIN_S = 10.0
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PARENT_CHECK_S = 1.0
@@ -40,15 +52,20 @@ def main() -> int:
     parent = os.getppid()
     # Stubs whose server has died become children of this process, which can then wait for their end.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    orders: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    # Unbuffered: select() must see what comes after the first line.
+    with open(0, "rb", buffering=0, closefd=False) as stream:
+        orders: dict[str, Any] = json.loads(stream.readline())
     folder = Path(orders["folder"])
+    started = time.time()
     try:
         server = _start(orders)
+        at_once = False
         try:
-            _wait(server, wake_up, parent)
+            at_once = _wait(server, wake_up, parent)
         finally:
-            _end(server, orders["grace_s"])
+            _end(server, 0.0 if at_once else orders["grace_s"], Path(orders["log"]))
     finally:
+        _remove_tritons_folder(started)
         for region in SHARED_MEMORY.glob(orders["shm_prefix"] + "*"):
             region.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
@@ -90,21 +107,30 @@ def _die_with_parent() -> Callable[[], None]:
     return request
 
 
-def _wait(server: subprocess.Popen[bytes], wake_up: int, parent: int) -> None:
+def _wait(server: subprocess.Popen[bytes], wake_up: int, parent: int) -> bool:
+    """Wait for a reason to end the server; return whether not even its calls are to be waited for."""
     # The parent check covers a parent whose end of the pipe lives on in a process that it forked.
     while server.poll() is None and os.getppid() == parent:
-        ready, _, _ = select.select([sys.stdin, wake_up], [], [], _PARENT_CHECK_S)
-        if sys.stdin in ready:
-            return
+        ready, _, _ = select.select([0, wake_up], [], [], _PARENT_CHECK_S)
+        if 0 in ready:
+            return os.read(0, len(END_AT_ONCE)) == END_AT_ONCE
         if wake_up in ready and set(os.read(wake_up, 64)) != {signal.SIGCHLD}:
-            return
+            break
+    return False
 
 
-def _end(server: subprocess.Popen[bytes], grace_s: float) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        server.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        server.wait(grace_s)
+def _end(server: subprocess.Popen[bytes], grace_s: float, log: Path) -> None:
+    if grace_s > 0:
+        told = log.stat().st_size if log.exists() else 0
+        with contextlib.suppress(ProcessLookupError):
+            server.terminate()
+        deadline = time.monotonic() + grace_s
+        while server.poll() is None and time.monotonic() < deadline:
+            if _says(log, told, _ALL_ANSWERED):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    server.wait(_LAST_WORDS_S)
+                break
+            time.sleep(_LOOK_S)
     # Whatever is left of the group: a server that hangs, stubs that lost their server.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(server.pid, signal.SIGKILL)
@@ -113,6 +139,26 @@ def _end(server: subprocess.Popen[bytes], grace_s: float) -> None:
     with contextlib.suppress(ChildProcessError):
         while True:
             os.waitpid(-server.pid, 0)
+
+
+def _says(log: Path, start: int, words: bytes) -> bool:
+    with contextlib.suppress(OSError), open(log, "rb") as stream:
+        stream.seek(start)
+        return words in stream.read()
+    return False
+
+
+def _remove_tritons_folder(started: float) -> None:
+    """Remove the empty folder that the Python backend made while it was loaded, a moment after the start.
+
+    Nothing says which one is this server's. One of another that was started in the same moments has been in
+    use by now and is not empty, or never will be.
+    """
+    for name in glob.glob(_TRITONS_FOLDERS):
+        with contextlib.suppress(OSError):
+            found = os.stat(name)
+            if found.st_uid == os.getuid() and 0 <= found.st_mtime - started <= _FOLDER_MADE_WITHIN_S:
+                os.rmdir(name)
 
 
 if __name__ == "__main__":

@@ -27,12 +27,10 @@ from bac_terms.errors import FailedError, RefusedError
 from bac_terms.fields import Digest
 from bac_terms.json_text import parse_json
 from bac_terms.record import Record
-from bacctl._claim import DIGEST, MIXED_UP, TAG, Claim
+from bacctl._claim import DIGEST, MARK, MIXED_UP, TAG, Claim
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
-MARK = "BACCTL_MIX_UP_FILE"
-"""Environment variable: the file that tells whoever runs the server that its steps were mixed up."""
 _TAG = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

@@ -21,7 +21,6 @@ import numpy.typing as npt
 from bac_imaging.openvino import load_openvino
 from bac_terms.errors import BacctlError, RefusedError, internal
 from bacctl._error_text import to_text
-from bacctl.service.binding import take_claim
 
 if TYPE_CHECKING:
     from bac_imaging.vessels.find import PostProcessing
@@ -189,6 +188,8 @@ def from_json(array: npt.NDArray[np.uint8] | None) -> dict[str, Any] | None:
 
 def _tag_of(inputs: Tensors) -> str | None:
     """Return the tag of a request that is being refused, perhaps for what its options are."""
+    from bacctl.service.binding import take_claim  # the network's step does without all that this brings
+
     try:
         return take_claim(from_json(inputs.get("OPTIONS")))[0].tag
     except RefusedError:

@@ -107,3 +107,17 @@ def test_close_while_the_server_is_being_started():
     closing.join(20)
     assert server.stopped == 1
     assert transport._inner._connections.closed
+
+
+def test_an_interrupt_while_the_server_loads_stops_it(monkeypatch):
+    told = []
+    monkeypatch.setattr(EmbeddedServer, "launch", lambda self: told.append("launched"))
+    monkeypatch.setattr(EmbeddedServer, "stop", lambda self, **_: told.append("stopped"))
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bacctl.client.blocking.import_for_calls", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Client.embedded()
+    assert told == ["launched", "stopped"]

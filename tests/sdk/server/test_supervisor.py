@@ -13,10 +13,18 @@ import pytest
 from bacctl.server import supervisor
 
 # Starts a child of its own that ignores SIGTERM, as a wedged stub does; itself deaf where it is told so.
+# "answering": says that all is answered, but only a while after SIGTERM, and never ends, as Triton does.
 SERVER = """
-import signal, subprocess, sys, time
+import pathlib, signal, subprocess, sys, time
 if "deaf" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def finish(*_):
+    time.sleep(0.3)
+    pathlib.Path(sys.argv[2]).touch()
+    print("All models are stopped, unloading models", flush=True)
+    time.sleep(60)
+if "answering" in sys.argv:
+    signal.signal(signal.SIGTERM, finish)
 wedged = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
 child = subprocess.Popen([sys.executable, "-c", wedged], stdout=subprocess.PIPE)
 child.stdout.readline()
@@ -44,7 +52,7 @@ def eventually(condition, timeout_s=10.0):
 
 
 class Supervised:
-    def __init__(self, tmp_path, *flags):
+    def __init__(self, tmp_path, *flags, grace_s=0.5):
         self.folder = tmp_path / "folder"
         self.folder.mkdir()
         self.log = tmp_path / "log"
@@ -60,7 +68,7 @@ class Supervised:
             "folder": str(self.folder),
             "log": str(self.log),
             "shm_prefix": prefix,
-            "grace_s": 0.5,
+            "grace_s": grace_s,
         }
         self.process.stdin.write(json.dumps(orders).encode() + b"\n")
         self.process.stdin.flush()
@@ -78,6 +86,51 @@ def test_end_of_input_ends_everything(tmp_path, flags):
     supervised.process.stdin.close()
     assert supervised.process.wait(10) != 0
     assert supervised.nothing_is_left()
+
+
+def test_calls_under_way_are_answered_and_no_more_is_waited_for(tmp_path):
+    answered = tmp_path / "answered"
+    supervised = Supervised(tmp_path, "answering", str(answered), grace_s=60.0)
+    supervised.process.stdin.write(supervisor.END)
+    supervised.process.stdin.close()
+    assert supervised.process.wait(30) != 0
+    assert answered.exists()
+    assert supervised.nothing_is_left()
+
+
+def test_an_end_at_once_waits_for_no_call(tmp_path):
+    answered = tmp_path / "answered"
+    supervised = Supervised(tmp_path, "answering", str(answered), grace_s=60.0)
+    supervised.process.stdin.write(supervisor.END_AT_ONCE)
+    supervised.process.stdin.close()
+    assert supervised.process.wait(30) != 0
+    assert not answered.exists()
+    assert supervised.nothing_is_left()
+
+
+def test_the_order_is_enough_where_a_fork_holds_the_pipe_open(tmp_path):
+    supervised = Supervised(tmp_path)
+    held = os.dup(supervised.process.stdin.fileno())
+    try:
+        supervised.process.stdin.write(supervisor.END)
+        supervised.process.stdin.close()
+        supervised.process.wait(30)
+    finally:
+        os.close(held)
+    assert supervised.nothing_is_left()
+
+
+def test_the_folder_that_triton_leaves_is_removed_and_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor, "_TRITONS_FOLDERS", f"{tmp_path}/python_env_*")
+    started = time.time() - 1.0
+    names = ("of_ours", "in_use", "of_another_day")
+    ours, in_use, old = (tmp_path / f"python_env_{name}" for name in names)
+    for folder in (ours, in_use, old):
+        folder.mkdir()
+    (in_use / "an_environment").touch()
+    os.utime(old, (started - 60.0, started - 60.0))
+    supervisor._remove_tritons_folder(started)
+    assert {path.name for path in tmp_path.iterdir()} == {in_use.name, old.name}
 
 
 def test_end_of_the_server_ends_its_children_too(tmp_path):

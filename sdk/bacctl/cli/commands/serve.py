@@ -112,7 +112,7 @@ def serve(
                 restarts.start_again(why)
         finally:
             notify("STOPPING=1")
-            server.stop()
+            server.stop(answer_first=True)
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
