@@ -96,7 +96,7 @@ class Driven:
         return answer["answer"]
 
     def closed(self, paths: Sequence[Path], in_flight: int) -> Any:
-        """Measure images with so many in flight: seconds in all (``s``) and of each (``images``)."""
+        """Measure images with so many in flight: seconds in all (``s``) and of each (``images_s``)."""
         return self.ask("closed", paths=[str(path) for path in paths], in_flight=in_flight)
 
     def open(self, paths: Sequence[Path], due_s: Sequence[float]) -> Any:

@@ -22,7 +22,7 @@ def measure_arrivals(bench: Bench) -> None:
     """
     views = repeated(bench.images, bench.amount.arrivals)
     first = bench.driven[0].closed(repeated(bench.images, max(4, bench.amount.views)), _IN_FLIGHT)
-    capacity = len(first["images"]) / first["s"]
+    capacity = len(first["images_s"]) / first["s"]
     for at, load in _LOADS.items():
         due_s = arrival_times(len(views), load * capacity)
         for one in bench.driven:

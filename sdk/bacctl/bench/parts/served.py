@@ -65,8 +65,8 @@ def _note_steps(
     bench: Bench, one: Driven, answer: Mapping[str, Any], counted: Mapping[str, Mapping[str, int]]
 ) -> None:
     """Note what Triton counted for each step, and what is left of the caller's time."""
-    views = len(answer["images"])
-    left_ms = sum(image["s"] for image in answer["images"]) * 1e3 / views
+    views = len(answer["images_s"])
+    left_ms = sum(answer["images_s"]) * 1e3 / views
     for step, durations in sorted(counted.items()):
         if step == "bac":  # the ensemble is its steps
             continue
