@@ -67,8 +67,9 @@ sdk: $(VENV)/.sdk
 
 # AGAINST="PATH PATH" measures other checkouts or wheels side by side; BENCH="--quick" only tries it.
 bench: $(VENV)/.dev
-	$(BIN)/bacctl bench --out out/bench $(AGAINST:%=--against %) $(BENCH)
+	$(BIN)/bacctl bench --out out/bench $(addprefix --against ,$(AGAINST)) $(BENCH)
 	$(BIN)/python benchmarks/peers.py --out out/bench $(BENCH)
+	$(BIN)/python benchmarks/roofline.py > out/bench/roofline.md
 
 work: $(VENV)/.dev
 	$(BIN)/python benchmarks/work.py --update

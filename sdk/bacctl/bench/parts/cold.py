@@ -10,6 +10,7 @@ from pathlib import Path
 from bacctl.bench.drive import Driven
 from bacctl.bench.errors import BenchError
 from bacctl.bench.plan import Bench
+from bacctl.bench.processes import processor_s
 from bacctl.bench.subjects import Subject
 
 _ANALYZE = "import sys; sys.argv[0] = 'bacctl'; from bacctl.cli import main; main()"
@@ -52,10 +53,11 @@ def _command(bench: Bench, subject: Subject, image: Path) -> None:
 
 
 def _stages(bench: Bench, subject: Subject, image: Path) -> None:
-    """Note what importing, starting, the first image, the second and closing take."""
+    """Note what importing, starting, the first two images and closing take, and who works at the start."""
     began = time.perf_counter()
     with Driven(subject, bench.folder / f"{subject.name}-cold.log") as one:
         total = time.perf_counter() - began
+        spent = processor_s(one.pids)
         first, second = (one.closed([image], 1)["s"] for _ in range(2))
         closing = one.ask("close")["s"]
     stages = {
@@ -68,3 +70,5 @@ def _stages(bench: Bench, subject: Subject, image: Path) -> None:
     }
     for what, seconds in stages.items():
         bench.notes.note(("cold", what, "SDK"), "s", subject.name, seconds)
+    for role in sorted(spent):
+        bench.notes.note(("cold", role, "start, processor time"), "core s", subject.name, spent[role])
