@@ -59,8 +59,8 @@ class Driven:
             )
         try:
             began = self.ask("start")
-        except BaseException:
-            self.__exit__(None, None, None)
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
             raise
         self.version, self.weights = began["version"], began["weights"]
         self.import_s, self.start_s = began["import_s"], began["start_s"]
@@ -70,7 +70,10 @@ class Driven:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # The end of its input ends the worker, and that its server.
+        # The end of its input ends the worker in order; after a fault nobody waits for what it is doing. Its
+        # server ends with it either way.
+        if kind is not None:
+            self._process.terminate()
         self._process.communicate()
         self._folder.cleanup()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.errors import InvalidDicomError
 
 from bac_imaging.files import write_whole
 from bac_phantom import PhantomConfig, make_woman
@@ -54,14 +55,18 @@ def on_larger_detector(path: Path, factor: float) -> bytes:
     Raises
     ------
     BenchError
-        Its pixels are compressed.
+        It is no DICOM file, or compressed.
     """
-    dataset = pydicom.dcmread(path)
-    if dataset.file_meta.TransferSyntaxUID.is_compressed:
-        raise BenchError(f"{path}: is compressed; only uncompressed images can be enlarged")
+    try:
+        dataset = pydicom.dcmread(path)
+        compressed = dataset.file_meta.TransferSyntaxUID.is_compressed
+    except (InvalidDicomError, AttributeError):
+        raise BenchError(f"{path}: is no DICOM file, and cannot be enlarged") from None
+    if compressed:
+        raise BenchError(f"{path}: is compressed, and cannot be enlarged")
     pixels = dataset.pixel_array
     rows, columns = (round(size * (factor**0.5 - 1.0)) for size in pixels.shape)
-    away = (columns, 0) if dataset.ImageLaterality == "R" else (0, columns)
+    away = (columns, 0) if dataset.get("ImageLaterality") == "R" else (0, columns)
     larger = np.pad(pixels, ((rows // 2, rows - rows // 2), away), mode="edge")
     dataset.Rows, dataset.Columns = larger.shape
     dataset.PixelData = larger.tobytes()

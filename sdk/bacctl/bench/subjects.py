@@ -82,8 +82,11 @@ def other(path: Path, folder: Path) -> Subject:
     own = folder / name
     if is_wheel:
         packages = own / "packages"
-        with zipfile.ZipFile(path) as wheel:
-            wheel.extractall(packages)
+        try:
+            with zipfile.ZipFile(path) as wheel:
+                wheel.extractall(packages)
+        except zipfile.BadZipFile:
+            raise BenchError(f"{path}: is damaged, or no wheel") from None
         rooms, repository, revision = [packages], packages / "bacctl" / "_model_repository", None
     else:
         rooms = [path / room for room in ROOMS if (path / room).is_dir()]

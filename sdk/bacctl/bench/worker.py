@@ -104,9 +104,10 @@ class Worker:
         }
 
     def close(self) -> dict[str, Any]:
-        """Stop the server and tell what that takes."""
+        """Stop the server, if there is one, and tell what that takes."""
         began = time.perf_counter()
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
         return {"s": time.perf_counter() - began}
 
     def _analyze(self, path: str) -> None:
@@ -136,6 +137,7 @@ def main() -> None:
         except Exception as error:  # the one that asked has to hear of it, whatever it is
             answer = {"error": str(error) or type(error).__name__}
         answers.write(json.dumps(answer) + "\n")
+    worker.close()
 
 
 if __name__ == "__main__":

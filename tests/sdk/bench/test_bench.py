@@ -181,6 +181,18 @@ def test_a_wheel_is_a_subject_too(tmp_path: Path) -> None:
     assert subject.name == "bacctl-9.8.7"
 
 
+def test_a_damaged_wheel_is_told(tmp_path: Path) -> None:
+    (tmp_path / "bacctl-1-py3-none-any.whl").write_bytes(b"half a whe")
+    with pytest.raises(BenchError, match="damaged"):
+        other(tmp_path / "bacctl-1-py3-none-any.whl", tmp_path / "out")
+
+
+def test_what_cannot_be_enlarged_is_told(tmp_path: Path) -> None:
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
+    with pytest.raises(BenchError, match="no DICOM"):
+        on_larger_detector(tmp_path / "picture.png", 2.0)
+
+
 @pytest.mark.parametrize("name", ["empty", "nowhere", "packed.whl"])
 def test_what_is_no_checkout_is_told(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
