@@ -19,6 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bac_phantom.qa import make_qa_phantom, qa_specs
+from bacctl.bench.drive import Driven
 from bacctl.bench.errors import BenchError
 from bacctl.bench.figures import (
     SCHEMA_FILE,
@@ -146,10 +147,10 @@ def test_own_processor_time_is_what_the_system_says() -> None:
     assert processor_s({os.getpid(): "me"})["me"] == pytest.approx(sum(os.times()[:2]), abs=0.05)
 
 
-def checkout(folder: Path, version: str) -> Path:
+def checkout(folder: Path, version: str, client: str = "") -> Path:
     package = folder / "sdk" / "bacctl"
     package.mkdir(parents=True)
-    (package / "__init__.py").write_text(f"__version__ = {version!r}\n")
+    (package / "__init__.py").write_text(f"__version__ = {version!r}\n{client}")
     model = folder / "model_repository" / "bac_segment" / "1"
     model.mkdir(parents=True)
     (model / "model.onnx").write_bytes(b"")
@@ -168,6 +169,69 @@ def test_another_checkout_comes_before_what_is_installed(tmp_path: Path) -> None
     assert said.stdout.split() == ["0.0.1", np.__version__]
     assert (subject.name, subject.revision) == ("old", None)
     assert subject.model.exists()
+
+
+# Measures one image at a time, each in a twentieth of a second, and refuses what begins with "no".
+SLOW_CLIENT = """
+import threading, time
+
+class Client:
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    @classmethod
+    def embedded(cls):
+        return cls()
+
+    def server_info(self):
+        return {"model": "m" * 64}
+
+    def analyze(self, data):
+        with self.lock:
+            time.sleep(0.05)
+        if data.startswith(b"no"):
+            raise ValueError("refused")
+
+    def close(self):
+        print("closed")
+"""
+
+
+def test_images_that_wait_for_others_have_waited_since_they_were_due(tmp_path: Path) -> None:
+    image = tmp_path / "view.dcm"
+    image.write_bytes(b"yes")
+    subject = other(checkout(tmp_path / "old", "0.1", SLOW_CLIENT), tmp_path / "out")
+    with Driven(subject, tmp_path / "log") as one:
+        assert (one.version, one.weights) == ("0.1", "m" * 64)
+        latencies = one.open([image] * 4, [0.0] * 4)["latencies_s"]
+        # All were due at once and are measured one after the other: 1, 2, 3 and 4 twentieths, in some order.
+        for number, waited in enumerate(sorted(latencies), start=1):
+            assert waited >= 0.05 * number
+        closed = one.closed([image] * 3, 2)
+        assert closed["s"] >= 0.15
+        assert all(seconds >= 0.05 for seconds in closed["images_s"])
+    # Closed in order, and what it printed did not get between the answers.
+    assert "closed" in (tmp_path / "log").read_text()
+
+
+def test_a_fault_of_a_subject_names_subject_and_file(tmp_path: Path) -> None:
+    image = tmp_path / "view.dcm"
+    image.write_bytes(b"no")
+    subject = other(checkout(tmp_path / "old", "0.1", SLOW_CLIENT), tmp_path / "out")
+    with (
+        Driven(subject, tmp_path / "log") as one,
+        pytest.raises(BenchError, match=r"^old: view.dcm: refused$"),
+    ):
+        one.closed([image], 1)
+
+
+def test_a_subject_that_does_not_start_is_told(tmp_path: Path) -> None:
+    subject = other(checkout(tmp_path / "old", "0.1", "import nowhere_to_be_found\n"), tmp_path / "out")
+    with (
+        pytest.raises(BenchError, match=r"^old: No module named 'nowhere_to_be_found'$"),
+        Driven(subject, tmp_path / "log"),
+    ):
+        pass
 
 
 def test_a_wheel_is_a_subject_too(tmp_path: Path) -> None:
