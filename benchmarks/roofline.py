@@ -5,6 +5,7 @@ and the bytes of inputs, outputs and weights. Bytes are given twice: as if every
 the next read it again, and as if what stands between two convolutions cost nothing, which compilers fuse::
 
     python benchmarks/roofline.py                  # this CPU, whose ceilings are measured
+    python benchmarks/roofline.py --device cuda    # a GPU, likewise
     python benchmarks/roofline.py --tflops 312 --gb-s 1555 --link-gb-s 25     # a card, by its data sheet
 
 The time of a tile is at least the larger of operations over the one ceiling and bytes over the other.
@@ -13,12 +14,13 @@ The time of a tile is at least the larger of operations over the one ceiling and
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
 from onnx import shape_inference
@@ -78,29 +80,32 @@ def count(path: Path) -> Cost:
     return Cost(operations, each, fused, constant)
 
 
-def measured_ceilings() -> tuple[float, float]:
-    """Return what this CPU does on all its cores: 10^12 operations and 10^9 bytes a second.
+def measured_ceilings(device: str) -> tuple[float, float]:
+    """Return what a device does with all its cores: 10^12 operations and 10^9 bytes a second.
 
-    A large matrix product in bfloat16, the precision that is served, or in float32 where that is faster; and
-    a copy of an array that no cache holds, read and written.
+    A large matrix product in half precision, or in float32 where that is faster; and a copy of an array that
+    no cache holds, read and written.
     """
-    best = 0.0
-    for dtype in (torch.bfloat16, torch.float32):
-        a, b = (torch.randn(2048, 2048).to(dtype) for _ in range(2))
+    on_gpu = device != "cpu"
+    side, megabytes = (8192, 1024) if on_gpu else (2048, 256)
+
+    def least_s(work: Callable[[], object]) -> float:
         times = []
         for _ in range(6):
             began = time.perf_counter()
-            torch.mm(a, b)
+            work()
+            if on_gpu:  # work is only queued until then
+                torch.cuda.synchronize(device)
             times.append(time.perf_counter() - began)
-        best = max(best, 2 * 2048**3 / min(times) / 1e12)
-    source = np.ones(64 * 2**20, np.float32)
-    target = np.empty_like(source)
-    times = []
-    for _ in range(6):
-        began = time.perf_counter()
-        np.copyto(target, source)
-        times.append(time.perf_counter() - began)
-    return best, 2 * source.nbytes / min(times) / 1e9
+        return min(times)
+
+    products = []
+    for dtype in (torch.float16 if on_gpu else torch.bfloat16, torch.float32):
+        factor = torch.randn(side, side, device=device).to(dtype)
+        products.append(2 * side**3 / least_s(functools.partial(torch.mm, factor, factor)) / 1e12)
+    source = torch.ones(megabytes * 2**18, device=device)
+    copying_s = least_s(functools.partial(torch.empty_like(source).copy_, source))
+    return max(products), 2 * megabytes * 2**20 / copying_s / 1e9
 
 
 def main() -> None:
@@ -108,8 +113,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--tflops", type=float, help="10^12 operations a second; default: measured here")
-    parser.add_argument("--gb-s", type=float, help="10^9 bytes a second from memory; default: measured here")
+    parser.add_argument("--tflops", type=float, help="10^12 operations a second; default: measured")
+    parser.add_argument("--gb-s", type=float, help="10^9 bytes a second from memory; default: measured")
+    parser.add_argument("--device", default="cpu", help="whose ceilings to measure: cpu, cuda")
     parser.add_argument("--bytes", type=int, default=2, help="of a number, 2 for half precision")
     parser.add_argument(
         "--link-gb-s", type=float, help="10^9 bytes a second between the host's memory and the card's"
@@ -119,7 +125,7 @@ def main() -> None:
     if (options.tflops is None) != (options.gb_s is None):
         raise SystemExit("give both --tflops and --gb-s, or neither")
     cost = count(default_repository() / "bac_segment" / "1" / "model.onnx")
-    tflops, gb_s = (options.tflops, options.gb_s) if options.tflops else measured_ceilings()
+    tflops, gb_s = (options.tflops, options.gb_s) if options.tflops else measured_ceilings(options.device)
     moved = {
         name: options.bytes * (values + cost.weights / options.tiles)
         for name, values in (("every operator", cost.values_each), ("fused", cost.values_fused))
@@ -136,7 +142,7 @@ def main() -> None:
         bound = "memory" if memory_us > compute_us else "arithmetic"
         views = 1e6 / max(memory_us, compute_us) / options.tiles
         cells = [f"{size / 1e6:.1f}", f"{cost.operations / size:.0f}", f"{compute_us:.1f}"]
-        print(f"| {name} | {' | '.join([*cells, f'{memory_us:.1f}', bound, f'{views:.0f}'])} |")
+        print(f"| {name} | {' | '.join([*cells, f'{memory_us:.1f}', bound, f'{views:.3g}'])} |")
     if options.link_gb_s:
         link_us = 2 * _TILE_BYTES / options.link_gb_s / 1e3
         print(

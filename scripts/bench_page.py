@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bacctl.bench.figures import Document, Figure, read_document
+from bacctl.bench.figures import Document, Figure, Spread, read_document
 from bacctl.bench.tables import about, part_table, parts_of, spread_text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
@@ -34,25 +34,30 @@ TARGETS: Mapping[tuple[str, str, str], str] = {
 
 
 def targets_table(figures: tuple[Figure, ...], subjects: list[str]) -> str:
-    """Return the figures that have a target, with it."""
-    lines = [f"| | {' | '.join(subjects)} | target |", f"|---|{'---|' * len(subjects)}---|"]
+    """Return the figures that have a target, with it and with how they changed."""
+    this, *others = subjects
+    titles = ["", *subjects, *(f"{this} / {name}" for name in others), "target"]
+    lines = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
     for (part, name, at), target in TARGETS.items():
         if part == "peers":
-            # Of a peer: how many times its throughput is ours.
-            held = [f for f in figures if f.part == part and f.subject == at and f.to_this]
-            cells = [spread_text(held[0].to_this) if held and held[0].to_this else "-"]
-            cells += ["-"] * (len(subjects) - 1)
+            # How many times the peer's throughput is ours.
+            ratio = next((f.to_this for f in figures if f.part == part and f.subject == at), None)
             label = f"throughput beside {at}'s, same weights"
+            cells = [_text(ratio), *["-"] * (len(titles) - 3)]
         else:
             of = {f.subject: f for f in figures if (f.part, f.name) == (part, name) and at in ("", f.at)}
             if not of:
                 continue
-            unit = next(iter(of.values())).unit
-            condition = next(iter(of.values())).at
-            cells = [spread_text(of[one].spread) if one in of else "-" for one in subjects]
-            label = ", ".join(filter(None, (name, condition, unit)))
+            first = next(iter(of.values()))
+            label = ", ".join(filter(None, (name, first.at, first.unit)))
+            cells = [_text(of[one].spread if one in of else None) for one in subjects]
+            cells += [_text(of[one].to_this if one in of else None) for one in others]
         lines.append(f"| {label} | {' | '.join(cells)} | {target} |")
     return "\n".join(lines)
+
+
+def _text(spread: Spread | None) -> str:
+    return spread_text(spread) if spread else "-"
 
 
 def tables(folder: Path) -> dict[str, str]:
