@@ -153,7 +153,7 @@ def measure(out: Path, rounds: int, views: Sequence[Path]) -> Document:
         for number in range(rounds):
             for name in sorted(runs, reverse=bool(number % 2)):
                 notes.note(("peers", "throughput", ""), "views/s", name, rate(runs[name], len(views)))
-        checkout = Checkout(THIS, one.version, subject.revision, one.weights)
+        checkout = Checkout(THIS, one.version, subject.revision, digest_of(subject.model))
     return Document(
         date=f"{date:%Y-%m-%dT%H:%M:%SZ}",
         machine=this_machine(load),

@@ -28,8 +28,8 @@ class Driven:
 
     Attributes
     ----------
-    version, weights : str
-        As the subject tells them, once started.
+    version : str
+        As the subject tells it, once started.
     import_s, start_s : float
         What importing the package and starting its server took, in seconds.
     pids : dict of int to str
@@ -39,7 +39,7 @@ class Driven:
     def __init__(self, subject: Subject, log: Path) -> None:
         self.subject = subject
         self._log = log
-        self.version = self.weights = ""
+        self.version = ""
         self.import_s = self.start_s = 0.0
         self.pids: dict[int, str] = {}
 
@@ -62,7 +62,7 @@ class Driven:
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise
-        self.version, self.weights = began["version"], began["weights"]
+        self.version = began["version"]
         self.import_s, self.start_s = began["import_s"], began["start_s"]
         self.pids = family(self._process.pid)
         return self

@@ -82,7 +82,8 @@ def run(
         for part in parts:
             PARTS[part](bench)
         checkouts = tuple(
-            Checkout(one.subject.name, one.version, one.subject.revision, one.weights) for one in driven
+            Checkout(one.subject.name, one.version, one.subject.revision, digest_of(one.subject.model))
+            for one in driven
         )
     return Document(
         date=f"{date:%Y-%m-%dT%H:%M:%SZ}",

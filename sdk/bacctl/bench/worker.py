@@ -37,7 +37,6 @@ class Worker:
         started = time.perf_counter()
         return {
             "version": bacctl.__version__,
-            "weights": self._client.server_info()["model"],
             "import_s": imported - began,
             "start_s": started - imported,
         }
