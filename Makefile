@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: help demo test quick quick-half quick-rest sdk lint types unit format docs picture wheel pins clean
+.PHONY: help demo test quick quick-half quick-rest sdk bench work lint types unit format docs picture wheel pins clean
 
 help:
 	@echo "make demo     analyse a phantom exam of known calcium mass on a real Triton server"
 	@echo "make test     lint, types and all tests, the real server included"
 	@echo "make quick    lint and the tests that take no server: a good minute"
 	@echo "make sdk      the tests of the SDK, on any Python from 3.10"
+	@echo "make bench    speed and memory beside the bare network and peers: ten minutes on two idle cores"
+	@echo "make work     instructions of one small image, written down anew for the test that counts them"
 	@echo "make docs     the documentation as a site in out/site"
 	@echo "make lint | types | unit | format | wheel | picture | pins | clean"
 
@@ -62,6 +64,15 @@ quick-rest:
 # What holds on Pythons that the server does not run on.
 sdk: $(VENV)/.sdk
 	$(BIN)/pytest tests/sdk
+
+# AGAINST="PATH PATH" measures other checkouts or wheels side by side; BENCH="--quick" only tries it.
+bench: $(VENV)/.dev
+	$(BIN)/bacctl bench --out out/bench $(addprefix --against ,$(AGAINST)) $(BENCH)
+	$(BIN)/python benchmarks/peers.py --out out/bench $(BENCH)
+	$(BIN)/python benchmarks/roofline.py > out/bench/roofline.md
+
+work: $(VENV)/.dev
+	$(BIN)/python benchmarks/work.py --update
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -89,3 +89,17 @@ def _fields(entry: Any) -> set[str]:
     if not isinstance(entry, dict):
         return set()
     return set(entry.get("properties", ())).union(*map(_fields, entry.values()))
+
+
+def test_a_benchmark_fills_its_places_and_leaves_the_others() -> None:
+    bench_page = script("bench_page")
+    page = (DOCS / "performance.md").read_text(encoding="utf-8")
+    names = re.findall(r"<!-- bench: ([\w-]+) -->", page)
+    assert len(set(names)) == len(names)
+    assert page.count("<!-- end -->") == len(names)
+    assert {"about", "targets", "served", "cold", "peers"} <= set(names)
+    filled = bench_page.filled(page, {"served": "| one table |", "elsewhere": "x"})
+    assert filled.count("<!-- bench: served -->\n| one table |\n<!-- end -->") == 1
+    assert len(re.findall(r"<!-- bench: ([\w-]+) -->", filled)) == len(names)
+    assert bench_page.filled(filled, {"served": "| one table |"}) == filled
+    assert {part for part, _, _ in bench_page.TARGETS} <= set(names)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bacctl.cli.commands.analyze import analyze
+from bacctl.cli.commands.bench import bench
 from bacctl.cli.commands.compare import compare
 from bacctl.cli.commands.config import config
 from bacctl.cli.commands.demo import demo
@@ -35,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, compare, serve, doctor, config, qa, phantom, train, evaluate):
+for command in (analyze, compare, serve, doctor, config, qa, bench, phantom, train, evaluate):
     app.command()(command)
 app.add_typer(export_app, name="export")
 app.command()(demo)

@@ -78,6 +78,7 @@ def test_import_of_every_public_name_brings_nothing_heavy() -> None:
         ("doctor",),
         ("config",),
         ("qa",),
+        ("bench",),
         ("phantom",),
         ("train",),
         ("evaluate",),
@@ -95,7 +96,18 @@ def test_every_command_has_help(command: tuple[str, ...]) -> None:
 
 
 def test_every_command_says_research_use_only() -> None:
-    for command in ("analyze", "serve", "doctor", "config", "qa", "phantom", "train", "evaluate", "demo"):
+    for command in (
+        "analyze",
+        "serve",
+        "doctor",
+        "config",
+        "qa",
+        "bench",
+        "phantom",
+        "train",
+        "evaluate",
+        "demo",
+    ):
         assert "esearch use only" in " ".join(help_of(command).stdout.split()), command
 
 
