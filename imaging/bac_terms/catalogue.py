@@ -192,6 +192,31 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "try again; a server that bacctl does not look after itself has to be started again first",
         ),
         "BAC-INTERNAL": _failed("an error in bacctl itself", "please report it with this line"),
+        # Archives and other peers
+        "BAC-PACS-UNREACHABLE": _failed(
+            "the archive could not be reached", "check its address, that it runs, and the way to it"
+        ),
+        "BAC-PACS-REFUSED": _failed(
+            "the archive does not take what it is sent, or does not let this caller in",
+            "check which callers and which kinds of object it takes",
+        ),
+        "BAC-PACS-INCOMPLETE": _failed(
+            "the archive gave fewer images than it has", "look into its limits and try again"
+        ),
+        "BAC-PACS-ANSWER": _failed(
+            "what the archive answered cannot be understood", "check the address and the archive's log"
+        ),
+        "BAC-NODE-FULL": _failed(
+            "the node's queue has no room", "free some space, or allow more with --max-disk"
+        ),
+        "BAC-NODE-UID-REPEATED": _refused(
+            "an image of the same SOP Instance UID and other content is here already, which was kept",
+            "find out which of the two is right, and give a changed image a UID of its own",
+        ),
+        "BAC-NODE-OBJECT": _refused(
+            "the object does not say what it is and where it belongs",
+            "send mammograms with valid UIDs of image and study",
+        ),
         # What the caller did wrong
         "BAC-CLIENT-OPTIONS": _usage(
             "the client is set up in a way that cannot work", "correct the arguments of the client"

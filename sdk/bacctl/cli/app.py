@@ -13,6 +13,7 @@ from bacctl.cli.commands.analyze import analyze
 from bacctl.cli.commands.compare import compare
 from bacctl.cli.commands.config import config
 from bacctl.cli.commands.demo import demo
+from bacctl.cli.commands.dicom import dicom_app
 from bacctl.cli.commands.doctor import doctor
 from bacctl.cli.commands.evaluate import evaluate
 from bacctl.cli.commands.export import export_app
@@ -38,6 +39,7 @@ app = typer.Typer(
 for command in (analyze, compare, serve, doctor, config, qa, phantom, train, evaluate):
     app.command()(command)
 app.add_typer(export_app, name="export")
+app.add_typer(dicom_app, name="dicom")
 app.command()(demo)
 
 
