@@ -33,8 +33,11 @@ NOT_OF_ITS_CLASS = 0xA900
 CANNOT_UNDERSTAND = 0xC000
 _STATUS = {"BAC-NODE-FULL": OUT_OF_RESOURCES, "BAC-NODE-UID-REPEATED": DUPLICATE}
 _NOT_RECOGNISED = (0x01, 0x01, 0x03)  # rejected for good, by the service user: calling AE title (PS3.8 9.3.4)
+_BUSY = (0x02, 0x03, 0x02)  # rejected for now, by the service provider: local limit exceeded
 _PDU_BYTES = 1 << 17
 _QUIET_PEER_S = 60.0
+_SILENT_S = 10.0
+_MOST_CONNECTIONS = 200
 _COMMENT_CHARS = 64
 
 
@@ -68,7 +71,11 @@ class Listener:
         self._queue, self._outbox, self._callers, self._tell = queue, outbox, callers, tell
         self._entity = AE(ae_title=title)
         self._entity.require_called_aet = True
-        self._entity.maximum_associations = most_associations
+        self._most = most_associations
+        # pynetdicom counts connections that never said a word too, such as a monitor's, for as long as it
+        # waits for them; who is let in is counted here.
+        self._entity.maximum_associations = _MOST_CONNECTIONS
+        self._entity.acse_timeout = _SILENT_S
         self._entity.maximum_pdu_size = _PDU_BYTES
         self._entity.network_timeout = self._entity.dimse_timeout = _QUIET_PEER_S
         self._entity.supported_contexts = accepted_contexts()
@@ -101,18 +108,25 @@ class Listener:
             return
         self._server.shutdown()
         end = time.monotonic() + drain_s
-        while self._entity.active_associations and time.monotonic() < end:
+        while self._guests and time.monotonic() < end:
             time.sleep(0.05)
         self._entity.shutdown()
         self._server = None
 
     def _requested(self, event: Any) -> None:
         peer = event.assoc.requestor
-        title = str(peer.primitive.calling_ae_title)
-        if may_call(self._callers, title, peer.address):
-            return
-        self._tell(f"{peer.address}: not listed as a caller; turned away")
-        event.assoc.acse.send_reject(*_NOT_RECOGNISED)
+        if not may_call(self._callers, str(peer.primitive.calling_ae_title), peer.address):
+            self._tell(f"{peer.address}: not listed as a caller; turned away")
+            self._reject(event, _NOT_RECOGNISED)
+        elif self._guests >= self._most:
+            self._reject(event, _BUSY)
+
+    @property
+    def _guests(self) -> int:
+        return sum(one.is_acceptor and one.is_established for one in self._entity.active_associations)
+
+    def _reject(self, event: Any, why: tuple[int, int, int]) -> None:
+        event.assoc.acse.send_reject(*why)
         event.assoc.kill()
 
     def _received(self, event: Any) -> None:

@@ -14,6 +14,8 @@ REQUIRED_VIEWS = frozenset({"LCC", "LMLO", "RCC", "RMLO"})
 MOST_IMAGES = 64
 """Images of one exam; a study of more is no screening exam, and its masks would fill the memory."""
 
+_CLOCK_S = 60.0
+
 
 class Queue:
     """The exams in a store."""
@@ -91,8 +93,8 @@ class Queue:
 
     def due(self, rules: Rules) -> Exam | None:
         """Return the exam whose turn it is, the one first that waits longest; None where there is none."""
-        now = self._store.now()
         with self._store.turn:
+            now = self._store.now()
             for exam in self._store.rows.execute(
                 "SELECT * FROM exam WHERE dirty=1 AND next_at<=? ORDER BY changed_at", (now,)
             ).fetchall():
@@ -103,7 +105,7 @@ class Queue:
                 complete = REQUIRED_VIEWS.issubset(image["view"] for image in images)
                 wait = rules.settle_s if complete else rules.quiet_s
                 # A clock that was set back must not make an exam wait for hours.
-                if 0 <= now - exam["changed_at"] < wait:
+                if -_CLOCK_S <= now - exam["changed_at"] < wait:
                     continue
                 files = {image["sop_instance_uid"]: self._store.images / image["file"] for image in images}
                 return Exam(exam["id"], exam["study_uid"], exam["revision"] + 1, exam["attempts"], files)

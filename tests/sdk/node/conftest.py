@@ -17,6 +17,8 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing, Explici
 
 pytest.importorskip("pynetdicom", reason="needs bacctl[dicom-network]")
 
+from pynetdicom import _config
+
 from bacctl.node.destinations import FolderDestination
 from bacctl.node.records import Limits, Made, Rules
 from bacctl.node.service import Node, Settings
@@ -64,7 +66,7 @@ def measure(request: Request) -> Mapping[str, Any]:
         view=header.ViewPosition,
         bac_detected=True,
         calcium_mass_mg=2.0,
-        calcium_mass_interval_mg=(1.0, 3.0),
+        calcium_mass_interval_mg=[1.0, 3.0],
     )
 
 
@@ -115,6 +117,12 @@ class Running:
         return self.node.queue.counts()
 
 
+@pytest.fixture(autouse=True)
+def as_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set up pynetdicom as `bacctl.pacs.sending.own_process` does, for the test alone."""
+    monkeypatch.setattr(_config, "STORE_SEND_CHUNKED_DATASET", True)
+
+
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Running]:
     one = Running(tmp_path)
@@ -122,7 +130,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
     one.stop()
 
 
-def until(found: Callable[[], Any], seconds: float = 60.0) -> Any:
+def until(found: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Wait until something is true, and return it."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
