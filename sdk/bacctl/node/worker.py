@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from bac_terms.errors import FailedError
 from bacctl.exam.build import build_exam
@@ -25,11 +24,8 @@ _ATTEMPTS = 5
 """After so many an image that the server fails at, while it measures others, is a failed image."""
 
 
-class Maker(Protocol):
-    """Makes DICOM objects of an exam."""
-
-    def __call__(self, exam: ExamResult, files: Mapping[str, Path]) -> Sequence[Made]:
-        """Return the objects; `files` are the images by SOP Instance UID."""
+Maker = Callable[[ExamResult], Sequence[Made]]
+"""Makes the DICOM objects of an exam, whose images have their files and masks."""
 
 
 class Worker:
@@ -88,7 +84,7 @@ class Worker:
         )
         self._raise_for_server(images, exam)
         result = build_exam(images, exam.study_instance_uid)
-        made = [*self._make(result, exam.files), self._document(result)]
+        made = [*self._make(result), self._document(result)]
         self._queue.finish(exam, made, self._destinations)
         refused = ", ".join(sorted({image.code or "" for image in images if image.status != "ok"}))
         mass = milligrams(result.calcium_mass_mg, result.calcium_mass_interval_mg)

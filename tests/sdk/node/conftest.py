@@ -94,7 +94,7 @@ class Running:
         self,
         *,
         destinations: Sequence[Any] = (),
-        make: Callable[[ExamResult, Mapping[str, Path]], Sequence[Made]] = lambda exam, files: [],
+        make: Callable[[ExamResult], Sequence[Made]] = lambda exam: [],
         **settings: Any,
     ) -> Running:
         self.settings = replace(self.settings, **settings)
