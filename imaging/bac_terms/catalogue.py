@@ -132,6 +132,26 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             'send JSON such as {"pixel_spacing_mm": [0.1, 0.1], "min_probability": 0.5}: mm between rows and '
             "between columns, and a number from 0 to 1",
         ),
+        # What is written beside the images
+        "BAC-OUTPUT-NOT-DICOM": _refused(
+            "DICOM objects are made only of images that are DICOM themselves",
+            "give the DICOM files, or leave sr, seg, pm, sc and pr out of --save",
+        ),
+        "BAC-OUTPUT-HEADER": _refused(
+            "the header lacks what an object beside the image must repeat",
+            "correct the header at its source; the measurement itself is complete",
+        ),
+        "BAC-OUTPUT-MIXED": _refused(
+            "the images of one exam are of several studies or patients",
+            "give every study by itself; no DICOM object can stand in two of them",
+        ),
+        "BAC-OUTPUT-BURNED-IN": _refused(
+            "the image says that its pixels show whose it is, or does not say that they do not",
+            "leave sc out of --save with --deidentify, or clean the pixels and set BurnedInAnnotation to NO",
+        ),
+        "BAC-OUTPUT-NO-MASK": _failed(
+            "the result has no mask to make objects of", "analyse the image again with this version"
+        ),
         # Two exams that shall be compared
         "BAC-COMPARE-EXAM": _refused(
             "what was given for one exam is not exactly one study",
