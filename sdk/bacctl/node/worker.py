@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bac_terms.errors import FailedError
+from bac_terms.errors import FailedError, RefusedError
 from bacctl.exam.build import build_exam
 from bacctl.node.queue import Queue
 from bacctl.node.records import Exam, Kind, Made, Rules
@@ -84,7 +84,7 @@ class Worker:
         )
         self._raise_for_server(images, exam)
         result = build_exam(images, exam.study_instance_uid)
-        made = [*self._make(result), self._document(result)]
+        made = [*self._objects(result), self._document(result)]
         self._queue.finish(exam, made, self._destinations)
         refused = ", ".join(sorted({image.code or "" for image in images if image.status != "ok"}))
         mass = milligrams(result.calcium_mass_mg, result.calcium_mass_interval_mg)
@@ -93,6 +93,13 @@ class Worker:
             f"{'; missing ' + ', '.join(result.missing_views) if result.missing_views else ''}"
             f"{'; not measured: ' + refused if refused else ''}"
         )
+
+    def _objects(self, result: ExamResult) -> Sequence[Made]:
+        try:
+            return self._make(result)
+        except RefusedError as error:  # it will be the same another time; the document goes out all the same
+            self._tell(f"{result.study_instance_uid}: no DICOM objects: {error}")
+            return []
 
     def _raise_for_server(self, images: Sequence[ImageResult], exam: Exam) -> None:
         """Leave an exam for later where it is the server that failed."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bacctl.cli.archives import EXTRA, TOKEN_VARIABLE, DicomwebToken
 from bacctl.cli.extras import needs
 from bacctl.cli.guard import EXIT_SOME_FAILED, CommandError, UsageError, complain, guarded
 from bacctl.cli.options import AsJson, MinProbability, ServerOptions, calls_server, point_of
@@ -18,23 +19,13 @@ from bacctl.cli.sink import Sink, form_of
 if TYPE_CHECKING:
     from bacctl.node.destinations import Destination
     from bacctl.node.service import Settings
-
-EXTRA = "dicom-network"
-TOKEN_VARIABLE = "BACCTL_DICOMWEB_TOKEN"  # noqa: S105  # the name of the variable, not what is in it
+    from bacctl.outputs.dicom.make import Kind
 
 dicom_app = typer.Typer(
     help="Receive mammograms and send results over the network. Research use only.", no_args_is_help=True
 )
 
 _Title = Annotated[str, typer.Option("--ae-title", metavar="AE", help="Our own AE title.")]
-DicomwebToken = Annotated[
-    Path | None,
-    typer.Option(
-        "--dicomweb-token-file",
-        metavar="FILE",
-        help=f"File that holds the token of DICOMweb services; {TOKEN_VARIABLE} holds one itself.",
-    ),
-]
 
 
 @dicom_app.command()
@@ -79,6 +70,9 @@ def listen(
         int,
         typer.Option(metavar="N", min=1, max=100, help="Callers at a time, each with an image in memory."),
     ] = 4,
+    objects: Annotated[
+        str, typer.Option(metavar="LIST", help="What is made for archives: of sr, seg, pm, sc, pr.")
+    ] = "sr,seg,pm,sc,pr",
     commitment: Annotated[
         bool, typer.Option(help="Ask archives that offer it for storage commitment.")
     ] = True,
@@ -96,10 +90,11 @@ def listen(
     with needs(EXTRA):
         from bacctl.cli.connect import connect
         from bacctl.keeper.notify import notify
-        from bacctl.node.objects import make_objects
+        from bacctl.node.objects import objects_of
         from bacctl.node.service import Node
         from bacctl.pacs.sending import own_process
     own_process()
+    kinds = _kinds(objects)
     settings = _settings(allow, queue, ae_title, max_disk, settle, quiet_time, keep, max_associations, point)
     destinations = _destinations(to, out, ae_title, commitment, dicomweb_token_file)
     if not destinations:
@@ -111,7 +106,7 @@ def listen(
             client = connect(server)
         with client:
             try:
-                node = Node(settings, client, make_objects, destinations, _tell)
+                node = Node(settings, client, lambda exam: objects_of(exam, kinds), destinations, _tell)
             except BlockingIOError:
                 raise CommandError(f"{queue}: another node has this queue; give another --queue") from None
             try:
@@ -212,6 +207,15 @@ def _files(paths: list[Path]) -> list[Path]:
         inside = sorted(one for one in path.rglob("[!.]*") if one.is_file()) if path.is_dir() else [path]
         found.update(dict.fromkeys(inside))
     return list(found)
+
+
+def _kinds(objects: str) -> list[Kind]:
+    from bacctl.outputs.dicom.make import KINDS
+
+    wanted = {kind.strip().lower() for kind in objects.split(",") if kind.strip()}
+    for kind in sorted(wanted - set(KINDS)):
+        raise UsageError(f"--objects {kind}: unknown; choose from {', '.join(KINDS)}")
+    return [kind for kind in KINDS if kind in wanted]
 
 
 def _settings(
