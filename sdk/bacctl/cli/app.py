@@ -12,6 +12,7 @@ import typer
 from bacctl.cli.commands.analyze import analyze
 from bacctl.cli.commands.compare import compare
 from bacctl.cli.commands.config import config
+from bacctl.cli.commands.container import container
 from bacctl.cli.commands.demo import demo
 from bacctl.cli.commands.dicom import dicom_app
 from bacctl.cli.commands.doctor import doctor
@@ -36,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, compare, serve, doctor, config, qa, phantom, train, evaluate):
+for command in (analyze, compare, serve, doctor, config, qa, phantom, train, evaluate, container):
     app.command()(command)
 app.add_typer(export_app, name="export")
 app.add_typer(dicom_app, name="dicom")

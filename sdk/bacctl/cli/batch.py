@@ -102,7 +102,12 @@ class Batch:
     @property
     def all_well(self) -> bool:
         """Whether every image was analysed and every file that was asked for written."""
-        return not self._saver.failed and all(image.status == "ok" for image in self.images)
+        return not self.not_saved and all(image.status == "ok" for image in self.images)
+
+    @property
+    def not_saved(self) -> bool:
+        """Whether a file that was asked for is missing."""
+        return self._saver.failed
 
     @property
     def saved(self) -> int:

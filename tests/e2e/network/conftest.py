@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -14,12 +15,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pydicom
 import pytest
 import requests
 
 from bacctl.server.embedded import EmbeddedServer
 
 pytest.importorskip("pynetdicom", reason="needs bacctl[dicom-network]")
+
+from pynetdicom import _config
 
 PROGRAM = shutil.which("Orthanc", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
@@ -112,6 +117,28 @@ class Orthanc:
         requests.post(
             f"{self.url}/modalities/bacctl/store", json={"Resources": found}, timeout=120
         ).raise_for_status()
+
+
+@pytest.fixture(autouse=True)
+def as_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set up pynetdicom as `bacctl.pacs.sending.own_process` does, for the test alone."""
+    monkeypatch.setattr(_config, "STORE_SEND_CHUNKED_DATASET", True)
+
+
+@pytest.fixture(scope="session")
+def small_mammogram(mammogram: Callable[..., bytes]) -> Callable[..., bytes]:
+    """Write a small mammogram of half the size: what a node does with it costs little."""
+
+    def write(**header: object) -> bytes:
+        image = pydicom.dcmread(io.BytesIO(mammogram(**header)))
+        image.PixelData = np.ascontiguousarray(image.pixel_array[::2, ::2]).tobytes()
+        image.Rows, image.Columns = image.Rows // 2, image.Columns // 2
+        image.ImagerPixelSpacing = [0.3, 0.3]
+        stream = io.BytesIO()
+        image.save_as(stream, enforce_file_format=True)
+        return stream.getvalue()
+
+    return write
 
 
 @pytest.fixture(scope="module")

@@ -124,7 +124,7 @@ def analyze(
     1 when any was refused or failed, 2 on wrong usage, 130 on Ctrl-C and 143 on SIGTERM, after which the
     results so far are kept. Research use only.
     """
-    kinds = _kinds(save if save is not None else "" if out is None else _SAVED_TO_OUT)
+    kinds = kinds_of(save if save is not None else "" if out is None else _SAVED_TO_OUT)
     spacing = spacing_of(pixel_spacing)
     point = point_of(min_probability)
     form = form_of(as_json, as_lines)
@@ -183,7 +183,8 @@ def analyze(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _kinds(save: str) -> tuple[str, ...]:
+def kinds_of(save: str) -> tuple[str, ...]:
+    """Check ``--save`` and return its kinds."""
     kinds = tuple(dict.fromkeys(kind for part in save.split(",") if (kind := part.strip().lower())))
     for kind in kinds:
         if kind in _LATER_KINDS:
