@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -57,7 +59,7 @@ def _borders(inside: npt.NDArray[np.bool_]) -> list[Line]:
         while True:
             ways = steps[here]
             # Where two pixels touch by a corner, turn right: the line stays with its own pixel.
-            way = min(ways, key=lambda end, here=here, before=before: _turn(before, here, end))
+            way = min(ways, key=partial(_turn, before, here))
             ways.remove(way)
             if not ways:
                 del steps[here]
@@ -83,4 +85,5 @@ def _thinned(line: Line, most: int) -> Line:
     if len(line) <= most:
         return line
     kept = np.linspace(0, len(line) - 1, most).round().astype(int)
-    return line[kept]
+    thinned: Line = line[kept]
+    return thinned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from highdicom.color import CIELabColor
@@ -53,7 +54,7 @@ def presentation_state(run: Run, source: Source) -> GrayscaleSoftcopyPresentatio
     )
     window = _window(header)
     inverse = header.PhotometricInterpretation == "MONOCHROME1"
-    return GrayscaleSoftcopyPresentationState(
+    dataset = GrayscaleSoftcopyPresentationState(
         referenced_images=[_without_luts(header)],
         content_label="BAC",
         content_description=f"Arterial calcification. {RESEARCH}",
@@ -64,6 +65,9 @@ def presentation_state(run: Run, source: Source) -> GrayscaleSoftcopyPresentatio
         presentation_lut_transformation=PresentationLUTTransformation("INVERSE" if inverse else "IDENTITY"),
         **run.identity("pr", source),
     )
+    if source.image.laterality is not None:
+        dataset.Laterality = source.image.laterality
+    return dataset
 
 
 def _graphics(run: Run, source: Source) -> list[GraphicObject]:
@@ -115,10 +119,10 @@ def _window(header: Dataset) -> SoftcopyVOILUTTransformation | None:
     )
 
 
-def _numbers(value: object) -> list[float]:
-    values = value if isinstance(value, (list, tuple)) or hasattr(value, "__iter__") else [value]
+def _numbers(value: Any) -> list[float]:
     try:
-        numbers = [float(str(number)) for number in values if number is not None]  # type: ignore[union-attr]
-    except ValueError:
+        values = [value] if isinstance(value, (str, float, int)) else list(value or ())
+        numbers = [float(number) for number in values]
+    except (TypeError, ValueError):
         return []
     return [number for number in numbers if math.isfinite(number)]
