@@ -24,6 +24,23 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 _ORDER: tuple[Kind, ...] = ("seg", "pm", "sc", "pr", "sr")
 
 
+_EVIDENCE = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SegmentSequence",
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+)
+
+
 @dataclass(frozen=True)
 class DicomObject:
     """One object.
@@ -126,15 +143,31 @@ def _objects(
     if not sources:
         return
     run = Run(exam, choices.prior)
+    segmentations: dict[int, Dataset] = {}
     for kind in _ORDER:
-        if kind not in kinds:
-            continue
-        if kind == "sr":
+        if kind not in kinds or kind == "sr":
             continue
         for source in sources:
             dataset = _of_image(kind, run, source, choices)
-            if dataset is not None:
-                yield _finished(kind, dataset, source)
+            if dataset is None:
+                continue
+            if kind == "seg":
+                segmentations[source.number] = _as_evidence(dataset)
+            yield _finished(kind, dataset, source)
+    if "sr" in kinds:
+        from bacctl.outputs.dicom.report import structured_report
+
+        yield _finished("sr", structured_report(run, sources, segmentations), sources[0])
+
+
+def _as_evidence(segmentation: Dataset) -> Dataset:
+    """Return what a report needs of a segmentation, so that its pixels need not be kept."""
+    from pydicom import Dataset
+
+    kept = Dataset()
+    for about in _EVIDENCE:
+        kept[about] = segmentation[about]
+    return kept
 
 
 def _of_image(kind: Kind, run: Run, source: Source, choices: Choices) -> Dataset | None:
@@ -164,4 +197,6 @@ def _finished(kind: Kind, dataset: Dataset, source: Source) -> DicomObject:
             # A new element: highdicom's objects share theirs with the header that they were made of.
             tag = tag_for_keyword(about) or 0
             dataset[tag] = DataElement(tag, dictionary_VR(tag), words)
-    return DicomObject(kind, dataset, source.number, str(source.header.SOPInstanceUID))
+    of_exam = kind == "sr"
+    named = source.header.StudyInstanceUID if of_exam else source.header.SOPInstanceUID
+    return DicomObject(kind, dataset, None if of_exam else source.number, str(named))
