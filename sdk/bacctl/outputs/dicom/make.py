@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from bacctl._discreet import discreet
 from bacctl.outputs.exam_files import Choices, ExamFile
 from bacctl.results import ExamResult
 
@@ -21,6 +22,23 @@ Kind = Literal["sr", "seg", "pm", "sc", "pr"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 # The report comes last, since it names the others.
 _ORDER: tuple[Kind, ...] = ("seg", "pm", "sc", "pr", "sr")
+
+
+_EVIDENCE = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SegmentSequence",
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+)
 
 
 @dataclass(frozen=True)
@@ -125,15 +143,31 @@ def _objects(
     if not sources:
         return
     run = Run(exam, choices.prior)
+    segmentations: dict[int, Dataset] = {}
     for kind in _ORDER:
-        if kind not in kinds:
-            continue
-        if kind == "sr":
+        if kind not in kinds or kind == "sr":
             continue
         for source in sources:
             dataset = _of_image(kind, run, source, choices)
-            if dataset is not None:
-                yield _finished(kind, dataset, source)
+            if dataset is None:
+                continue
+            if kind == "seg":
+                segmentations[source.number] = _as_evidence(dataset)
+            yield _finished(kind, dataset, source)
+    if "sr" in kinds:
+        from bacctl.outputs.dicom.report import structured_report
+
+        yield _finished("sr", structured_report(run, sources, segmentations), sources[0])
+
+
+def _as_evidence(segmentation: Dataset) -> Dataset:
+    """Return what a report needs of a segmentation, so that its pixels need not be kept."""
+    from pydicom import Dataset
+
+    kept = Dataset()
+    for about in _EVIDENCE:
+        kept[about] = segmentation[about]
+    return kept
 
 
 def _of_image(kind: Kind, run: Run, source: Source, choices: Choices) -> Dataset | None:
@@ -141,8 +175,28 @@ def _of_image(kind: Kind, run: Run, source: Source, choices: Choices) -> Dataset
         from bacctl.outputs.dicom.secondary_capture import secondary_capture
 
         return secondary_capture(run, source, choices.pixel_spacing_mm)
-    return None
+    if kind == "seg":
+        from bacctl.outputs.dicom.segmentation import segmentation
+
+        return segmentation(run, source, labelmap=choices.labelmap)
+    if kind == "pm":
+        from bacctl.outputs.dicom.parametric_map import parametric_map
+
+        return parametric_map(run, source)
+    from bacctl.outputs.dicom.presentation import presentation_state
+
+    return presentation_state(run, source)
 
 
 def _finished(kind: Kind, dataset: Dataset, source: Source) -> DicomObject:
-    return DicomObject(kind, dataset, source.number, str(source.header.SOPInstanceUID))
+    from pydicom.datadict import dictionary_VR, tag_for_keyword
+    from pydicom.dataelem import DataElement
+
+    with discreet():
+        for about, words in source.words.items():
+            # A new element: highdicom's objects share theirs with the header that they were made of.
+            tag = tag_for_keyword(about) or 0
+            dataset[tag] = DataElement(tag, dictionary_VR(tag), words)
+    of_exam = kind == "sr"
+    named = source.header.StudyInstanceUID if of_exam else source.header.SOPInstanceUID
+    return DicomObject(kind, dataset, None if of_exam else source.number, str(named))
