@@ -6,7 +6,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -129,35 +129,39 @@ class WebArchive:
             BAC-PACS-UNREACHABLE, BAC-PACS-REFUSED, BAC-PACS-ANSWER; BAC-PACS-INCOMPLETE where the archive
             lists fewer objects than it says it has.
         """
-        found = list(self._pages(study_uid))
-        unique = {_value(row, _INSTANCE): row for row in found}
+        unique = self._listed(study_uid)
         told = self._count(study_uid)
         if told is not None and told != len(unique):
             raise FailedError(
                 "BAC-PACS-INCOMPLETE", f"it says that the study has {told} objects and lists {len(unique)}"
             )
         return [
-            (str(_value(row, _SERIES)), str(uid))
+            (str(_value(row, _SERIES)), uid)
             for uid, row in unique.items()
             if _value(row, _CLASS) in MEASURED or _value(row, _MODALITY) in _MODALITIES
         ]
 
-    def _pages(self, study_uid: str) -> Iterator[Mapping[str, Any]]:
+    def _listed(self, study_uid: str) -> dict[str, Mapping[str, Any]]:
         """Ask page by page: an archive cuts its answers at a limit of its own, and not every one says so."""
+        found: dict[str, Mapping[str, Any]] = {}
         offset = 0
-        while offset < _MOST:
-            rows = self._ask(
+        while True:
+            rows = self._rows(
                 lambda start=offset: self._client.search_for_instances(  # type: ignore[misc]
                     study_uid, limit=_PAGE, offset=start, fields=["SOPClassUID", "SeriesInstanceUID"]
                 )
             )
-            yield from rows
-            if not rows:
-                return
+            new = {str(_value(row, _INSTANCE)): row for row in rows}
+            # One that knows no offset gives its first page for ever.
+            if not new.keys() - found.keys():
+                return found
+            found.update(new)
             offset += len(rows)
+            if len(found) > _MOST:
+                raise FailedError("BAC-PACS-ANSWER", "the study has more objects than any")
 
     def _count(self, study_uid: str) -> int | None:
-        rows = self._ask(
+        rows = self._rows(
             lambda: self._client.search_for_studies(
                 search_filters={"StudyInstanceUID": study_uid}, fields=["NumberOfStudyRelatedInstances"]
             )
@@ -209,6 +213,12 @@ class WebArchive:
         if str(dataset.SOPInstanceUID) not in kept:
             raise FailedError("BAC-PACS-ANSWER", "it does not say that it keeps the object")
 
+    def _rows(self, request: Callable[[], Any]) -> list[Mapping[str, Any]]:
+        rows = self._ask(request)
+        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+            raise FailedError("BAC-PACS-ANSWER", "what it answers is no list of DICOM objects")
+        return rows
+
     def _ask(self, request: Callable[[], T]) -> T:
         for attempt in stamina.retry_context(on=_worth_another, attempts=self._attempts, timeout=ANSWER_S):
             with attempt:
@@ -229,6 +239,8 @@ def _worth_another(error: Exception) -> bool:
 
 def _fault(error: requests.RequestException) -> FailedError:
     """Say what went wrong, without the address, which may name a study, and without the body."""
+    if isinstance(error, requests.exceptions.InvalidJSONError):
+        return FailedError("BAC-PACS-ANSWER", "what it answers is no JSON")
     if isinstance(error, requests.exceptions.SSLError):
         return FailedError("BAC-PACS-REFUSED", "its certificate is not trusted")
     if error.response is None:
@@ -251,8 +263,9 @@ def _failure_reason(response: requests.Response) -> str:
 
 
 def _value(row: Mapping[str, Any], tag: str) -> Any:
-    values = row.get(tag, {}).get("Value") or [None]
-    return values[0]
+    element = row.get(tag)
+    values = element.get("Value") if isinstance(element, Mapping) else None
+    return values[0] if isinstance(values, list) and values else None
 
 
 def read_authorization(file: Path | None, variable: str) -> str | None:
