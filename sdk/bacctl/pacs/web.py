@@ -151,6 +151,8 @@ class WebArchive:
                     study_uid, limit=_PAGE, offset=start, fields=["SOPClassUID", "SeriesInstanceUID"]
                 )
             )
+            if not all(_value(row, _INSTANCE) and _value(row, _SERIES) for row in rows):
+                raise FailedError("BAC-PACS-ANSWER", "what it answers is no list of images")
             new = {str(_value(row, _INSTANCE)): row for row in rows}
             # One that knows no offset gives its first page for ever.
             if not new.keys() - found.keys():
