@@ -103,10 +103,17 @@ def test_an_object_is_stored_once_and_a_bad_one_told(
     orthanc: Orthanc, small_mammogram: Callable[..., bytes]
 ) -> None:
     archive = WebArchive(orthanc.web, attempts=1)
-    data = small_mammogram(StudyInstanceUID="2.25.557", SOPInstanceUID="2.25.5571", PatientID="P")
+    study = "2.25.557"
+    data = small_mammogram(
+        StudyInstanceUID=study, SeriesInstanceUID=f"{study}.9", SOPInstanceUID=f"{study}.1"
+    )
     archive.store(data)
     archive.store(data)
-    assert list(orthanc.instances("2.25.557")) == ["2.25.5571"]
+    assert list(orthanc.instances(study)) == [f"{study}.1"]
+    # Orthanc takes nothing without a series; the reason is in the body of its answer.
+    with pytest.raises(FailedError, match="HTTP 400, reason C000H") as error:
+        archive.store(small_mammogram(StudyInstanceUID=study, SOPInstanceUID=f"{study}.2"))
+    assert error.value.code == "BAC-PACS-REFUSED"
     with pytest.raises(FailedError, match="BAC-PACS-UNREACHABLE"):
         WebArchive("http://127.0.0.1:9/dicom-web", attempts=1).store(data)
 

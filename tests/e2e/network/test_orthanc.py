@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import io
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pydicom
+import pytest
 import requests
+
+from bacctl.pacs.web import WebArchive
 
 from .conftest import VIEWS, NodeProcess, Orthanc, until
 
 STUDY = "2.25.4711"
+COMPREHENSIVE_SR = {"1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.10008.5.1.4.1.1.88.34"}
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
@@ -36,7 +41,10 @@ def add_exam(orthanc: Orthanc, mammogram: Callable[..., bytes], study: str) -> d
 
 
 def test_results_come_back_beside_the_images(
-    orthanc: Orthanc, node: Callable[..., NodeProcess], mammogram: Callable[..., bytes]
+    orthanc: Orthanc,
+    node: Callable[..., NodeProcess],
+    mammogram: Callable[..., bytes],
+    tmp_path: Path,
 ) -> None:
     listening = node("--allow", "ORTHANC@127.0.0.1", "--to", orthanc.peer, port=orthanc.node_port)
     exam = add_exam(orthanc, mammogram, STUDY)
@@ -45,22 +53,55 @@ def test_results_come_back_beside_the_images(
     assert {image["sop_instance_uid"] for image in document["images"]} == set(exam)
     assert [image["status"] for image in document["images"]] == ["ok"] * 4
 
-    # One Secondary Capture a view at the least, in the same study.
-    until(lambda: list(orthanc.instances(STUDY).values()).count(SECONDARY_CAPTURE) == 4)
-    until(lambda: "keeps" in listening.log.read_text())
+    # A report of the exam, and a Secondary Capture of each view, in the same study.
+    until(lambda: Counter(orthanc.instances(STUDY).values())[SECONDARY_CAPTURE] == 4)
+    until(lambda: COMPREHENSIVE_SR & set(orthanc.instances(STUDY).values()))
+    until(lambda: "for good, and has lost 0" in listening.log.read_text())
     log = listening.log.read_text()
-    assert "has lost 0" in log
     assert "Phantom" not in log
-    made = {uid: kind for uid, kind in orthanc.instances(STUDY).items() if uid not in exam}
-    for uid in made:
-        found = requests.post(
-            f"{orthanc.url}/tools/find",
-            json={"Level": "Instance", "Query": {"SOPInstanceUID": uid}},
-            timeout=60,
-        ).json()
-        data = requests.get(f"{orthanc.url}/instances/{found[0]}/file", timeout=60).content
-        result = pydicom.dcmread(io.BytesIO(data))
-        assert (result.PatientID, result.StudyInstanceUID) == ("PHANTOM", STUDY)
+    assert "PHANTOM" not in log
+    archive = WebArchive(orthanc.web)
+    made = []
+    for series, uid in every_instance(orthanc, STUDY):
+        if uid not in exam:
+            archive.fetch(STUDY, series, uid, tmp_path / uid)
+            made.append(pydicom.dcmread(tmp_path / uid))
+    assert {(result.PatientID, result.StudyInstanceUID) for result in made} == {("PHANTOM", STUDY)}
+
+    # What the report says, read by DICOMweb, is what the document says.
+    (report,) = (result for result in made if result.SOPClassUID in COMPREHENSIVE_SR)
+    told = masses_mg(report)
+    (woman,) = document["exams"]
+    assert woman["calcium_mass_mg"] > 0
+    for mass in (
+        woman["calcium_mass_mg"],
+        *(breast["calcium_mass_mg"] for breast in woman["breasts"].values()),
+        *(image["calcium_mass_mg"] for image in document["images"]),
+    ):
+        assert any(value == pytest.approx(mass, rel=1e-3) for value in told), (mass, told)
+
     assert listening.end() == 0
-    # Nothing is owed any more, and the archive's own copy of results was not sent to be measured again.
+    # The archive's own copy of results was not sent to be measured again.
     assert len(listening.documents()) == 1
+
+
+def every_instance(orthanc: Orthanc, study: str) -> list[tuple[str, str]]:
+    rows = requests.get(
+        f"{orthanc.web}/studies/{study}/instances",
+        headers={"Accept": "application/dicom+json"},
+        timeout=60,
+    ).json()
+    return [(row["0020000E"]["Value"][0], row["00080018"]["Value"][0]) for row in rows]
+
+
+def masses_mg(item: pydicom.Dataset) -> list[float]:
+    """Collect the values of "Mass of Vascular Calcification" (112199, DCM) of a report, at any depth."""
+    found = []
+    name = item.get("ConceptNameCodeSequence")
+    if item.get("ValueType") == "NUM" and name[0].CodeValue == "112199" and item.MeasuredValueSequence:
+        (measured,) = item.MeasuredValueSequence
+        assert measured.MeasurementUnitsCodeSequence[0].CodeValue == "mg"
+        found.append(float(measured.NumericValue))
+    for below in item.get("ContentSequence", []):
+        found += masses_mg(below)
+    return found
