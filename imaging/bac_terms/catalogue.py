@@ -229,6 +229,9 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-NODE-FULL": _failed(
             "the node's queue has no room", "free some space, or allow more with --max-disk"
         ),
+        "BAC-NODE-QUEUE": _failed(
+            "the queue was written by another release", "let that one empty it, or give another --queue"
+        ),
         "BAC-NODE-UID-REPEATED": _refused(
             "an image of the same SOP Instance UID and other content is here already, which was kept",
             "find out which of the two is right, and give a changed image a UID of its own",

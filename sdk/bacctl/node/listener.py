@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -28,6 +29,7 @@ SUCCESS = 0x0000
 DUPLICATE = 0x0111
 INVALID_INSTANCE = 0x0117
 CLASS_NOT_SUPPORTED = 0x0122
+NOT_AUTHORISED = 0x0124
 OUT_OF_RESOURCES = 0xA700
 NOT_OF_ITS_CLASS = 0xA900
 CANNOT_UNDERSTAND = 0xC000
@@ -51,7 +53,9 @@ class Listener:
     title : str
         The AE title that callers must use.
     callers : sequence of Caller
-        Who may call.
+        Who may send.
+    reporters : sequence of Caller
+        Who else may call, to report what it has committed itself to.
     most_associations : int
         How many at a time; each may hold one image in memory.
     tell : callable
@@ -65,10 +69,12 @@ class Listener:
         *,
         title: str,
         callers: Sequence[Caller],
+        reporters: Sequence[Caller] = (),
         most_associations: int,
         tell: Callable[[str], None],
     ) -> None:
-        self._queue, self._outbox, self._callers, self._tell = queue, outbox, callers, tell
+        self._queue, self._outbox, self._tell = queue, outbox, tell
+        self._callers, self._reporters = callers, reporters
         self._entity = AE(ae_title=title)
         self._entity.require_called_aet = True
         self._most = most_associations
@@ -115,7 +121,7 @@ class Listener:
 
     def _requested(self, event: Any) -> None:
         peer = event.assoc.requestor
-        if not may_call(self._callers, str(peer.primitive.calling_ae_title), peer.address):
+        if not _is_one_of([*self._callers, *self._reporters], event):
             self._tell(f"{peer.address}: not listed as a caller; turned away")
             self._reject(event, _NOT_RECOGNISED)
         elif self._guests >= self._most:
@@ -164,6 +170,8 @@ class Listener:
 
     def _kept(self, event: Any) -> tuple[int, str, str]:
         """Keep an image; return the status, the comment to the peer and the line for the log."""
+        if not _is_one_of(self._callers, event):
+            return NOT_AUTHORISED, "", "may not send; name it with --allow"
         kind, uid = str(event.request.AffectedSOPClassUID), str(event.request.AffectedSOPInstanceUID)
         if kind not in MEASURED:
             return CLASS_NOT_SUPPORTED, "BAC-MODALITY", ""
@@ -184,8 +192,9 @@ class Listener:
                 "BAC-NODE-OBJECT",
                 "the object is not the one that was announced; not kept",
             )
-        syntax = str(event.context.transfer_syntax).encode()
-        new = self._queue.add(data, syntax + event.encoded_dataset(include_meta=False), arrival)
+        digest = hashlib.sha256(str(event.context.transfer_syntax).encode())
+        digest.update(event.request.DataSet.getbuffer())
+        new = self._queue.add(data, digest.hexdigest(), arrival)
         return SUCCESS, "", f"kept ({arrival.view or 'another view'})" if new else "is here already"
 
     def _reported(self, event: Any) -> tuple[int, None]:
@@ -233,6 +242,11 @@ def _view(dataset: Dataset) -> str | None:
     except Exception:  # what cannot be judged here is judged where it is measured
         return None
     return f"{view.laterality}{view.view}" if view.laterality and view.view else None
+
+
+def _is_one_of(callers: Sequence[Caller], event: Any) -> bool:
+    peer = event.assoc.requestor
+    return may_call(callers, str(peer.primitive.calling_ae_title), peer.address)
 
 
 def _caller(event: Any) -> str:

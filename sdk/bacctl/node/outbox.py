@@ -93,3 +93,11 @@ class Outbox:
                         (state, row["result_id"], row["destination"]),
                     )
         return counts["done"], counts["waiting"]
+
+    def debts(self) -> dict[str, int]:
+        """Say how many results each destination has not got for good, those of earlier starts included."""
+        with self._store.turn:
+            rows = self._store.rows.execute(
+                "SELECT destination, count(*) AS owed FROM delivery WHERE state!='done' GROUP BY destination"
+            ).fetchall()
+        return {row["destination"]: row["owed"] for row in rows}

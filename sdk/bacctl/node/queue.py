@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,15 +22,15 @@ class Queue:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def add(self, data: bytes, content: bytes, arrival: Arrival) -> bool:
+    def add(self, data: bytes, digest: str, arrival: Arrival) -> bool:
         """Keep an image.
 
         Parameters
         ----------
         data : bytes
             The DICOM file.
-        content : bytes
-            What tells whether two images of one UID are the same: the dataset as it was sent.
+        digest : str
+            What tells whether two images of one UID are the same: of the dataset as it was sent.
         arrival : Arrival
             What its header says.
 
@@ -47,7 +46,6 @@ class Queue:
         FailedError
             BAC-NODE-FULL: there is no room. Nothing was kept.
         """
-        digest = hashlib.sha256(content).hexdigest()
         with self._store.turn:
             known = self._store.rows.execute(
                 "SELECT digest FROM image WHERE sop_instance_uid=?", (arrival.sop_instance_uid,)
@@ -68,7 +66,13 @@ class Queue:
         return True
 
     def _check_room(self, size: int, arrival: Arrival) -> None:
-        self._store.check_room(size)
+        try:
+            self._store.check_room(size)
+        except FailedError:
+            # What is delivered was kept for late views alone, and gives way to what is new.
+            if self.remove_old(0.0) == 0:
+                raise
+            self._store.check_room(size)
         count = self._store.rows.execute(
             "SELECT count(*) FROM image JOIN exam ON exam.id=exam_id WHERE study_uid=?",
             (arrival.study_instance_uid,),

@@ -37,6 +37,8 @@ class Settings:
         Its AE title.
     callers : sequence of Caller
         Who may send to it.
+    reporters : sequence of Caller
+        Who may report to it what it keeps: the archives that results go to.
     limits : Limits
         What the queue may take.
     rules : Rules
@@ -58,6 +60,7 @@ class Settings:
     keep_s: float
     most_associations: int
     min_probability: float | None = None
+    reporters: Sequence[Caller] = ()
 
 
 class Node:
@@ -97,11 +100,13 @@ class Node:
         self._store = Store(settings.folder, settings.limits)
         self.queue, self.outbox = Queue(self._store), Outbox(self._store)
         self._settings, self._tell, self._ended = settings, tell, threading.Event()
+        self._destinations = destinations
         self._listener = Listener(
             self.queue,
             self.outbox,
             title=settings.title,
             callers=settings.callers,
+            reporters=settings.reporters,
             most_associations=settings.most_associations,
             tell=tell,
         )
@@ -139,6 +144,10 @@ class Node:
                 f"the queue holds {left['exams']} exams, {left['due']} of them to be measured, and "
                 f"{left['owed']} results to be delivered"
             )
+        names = [destination.name for destination in self._destinations]
+        for name, count in self.outbox.debts().items():
+            if name not in names:
+                self._tell(f"{count} results wait for {name}, which is no destination now; give it with --to")
         port = self._listener.start(host, port)
         for thread in self._threads:
             thread.start()

@@ -79,11 +79,7 @@ class Store:
         version = self.rows.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, VERSION):
             self.close()
-            raise FailedError(
-                "BAC-NODE-FULL",
-                "the queue is of another release",
-                "let that one empty it, or take another folder",
-            )
+            raise FailedError("BAC-NODE-QUEUE")
         self.rows.executescript(SCHEMA)
         self.rows.execute(f"PRAGMA user_version={VERSION}")
         self._remove_strays()

@@ -174,7 +174,7 @@ class TestCommitment:
     def test_is_asked_for_and_noted(self, running: Running, archive: Archive, exam: Exam) -> None:
         from bacctl.pacs.peers import Caller
 
-        run(running, archive, exam, callers=[Caller("SENDER", None), Caller("PACS", None)])
+        run(running, archive, exam, reporters=[Caller("PACS", "127.0.0.1")])
         until(lambda: archive.stored)
         until(lambda: settled(running))
         (request,) = archive.asked
@@ -205,7 +205,7 @@ class TestCommitment:
     def test_what_was_lost_is_sent_again(self, tmp_path: Path) -> None:
         store = Store(tmp_path / "queue", Limits(10**9, 0))
         queue, outbox = Queue(store), Outbox(store)
-        queue.add(b"file", b"content", Arrival("2.25.11", "2.25.1", "LCC"))
+        queue.add(b"file", "digest", Arrival("2.25.11", "2.25.1", "LCC"))
         exam = queue.due(Rules(0.0, 0.0))
         assert exam is not None
         made = [Made("dicom", b"1", "2.25.5", "2.25.21"), Made("dicom", b"2", "2.25.5", "2.25.22")]
@@ -217,6 +217,24 @@ class TestCommitment:
         assert outbox.reported("2.25.31", frozenset({"2.25.21"}), frozenset({"2.25.22"})) == (1, 1)
         assert [delivery.sop_instance_uid for delivery in outbox.owed("PACS")] == ["2.25.22"]
         store.close()
+
+
+def test_what_is_delivered_gives_way_to_what_is_new(running: Running, archive: Archive, exam: Exam) -> None:
+    size = exam(1)[0].stat().st_size
+    run(running, archive, exam, limits=Limits(7 * size, 0))
+    until(lambda: archive.stored)
+    until(lambda: settled(running) and running.documents())
+    node = Peer("BACCTL", "127.0.0.1", running.port)
+    assert [sent.status for sent in send([read_item(path) for path in exam(2)], node, "SENDER")] == [0] * 4
+    until(lambda: len(running.documents()) == 2)
+
+
+def test_an_archive_that_may_report_may_not_send(running: Running, exam: Exam) -> None:
+    from bacctl.pacs.peers import Caller
+
+    running.start(reporters=[Caller("PACS", "127.0.0.1")])
+    node = Peer("BACCTL", "127.0.0.1", running.port)
+    assert {sent.status for sent in send([read_item(path) for path in exam(1)], node, "PACS")} == {0x0124}
 
 
 def test_two_nodes_do_not_share_a_queue(running: Running) -> None:
@@ -261,7 +279,7 @@ def test_the_clock_may_be_set_back(tmp_path: Path) -> None:
     now = [1e9]
     store = Store(tmp_path / "queue", Limits(10**9, 0), lambda: now[0])
     queue = Queue(store)
-    queue.add(b"file", b"content", Arrival("2.25.11", "2.25.1", "LCC"))
+    queue.add(b"file", "digest", Arrival("2.25.11", "2.25.1", "LCC"))
     rules = Rules(5.0, 300.0)
     assert queue.due(rules) is None
     now[0] += 301.0
@@ -274,7 +292,7 @@ def test_the_clock_may_be_set_back(tmp_path: Path) -> None:
 def test_what_was_never_acknowledged_is_gone_after_a_start(tmp_path: Path) -> None:
     folder = tmp_path / "queue"
     store = Store(folder, Limits(10**9, 0))
-    Queue(store).add(b"file", b"content", Arrival("2.25.11", "2.25.1", "LCC"))
+    Queue(store).add(b"file", "digest", Arrival("2.25.11", "2.25.1", "LCC"))
     (kept,) = (folder / "images").iterdir()
     store.close()
     for name in ("half.part", "whole.dcm"):
@@ -282,5 +300,5 @@ def test_what_was_never_acknowledged_is_gone_after_a_start(tmp_path: Path) -> No
     store = Store(folder, Limits(10**9, 0))
     assert list((folder / "images").iterdir()) == [kept]
     with pytest.raises(RefusedError, match="BAC-NODE-UID-REPEATED"):
-        Queue(store).add(b"file", b"other", Arrival("2.25.11", "2.25.1", "LCC"))
+        Queue(store).add(b"file", "other", Arrival("2.25.11", "2.25.1", "LCC"))
     store.close()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bacctl.node.destinations import Destination
     from bacctl.node.service import Settings
     from bacctl.outputs.dicom.make import Kind
+    from bacctl.pacs.peers import Caller
 
 dicom_app = typer.Typer(
     help="Receive mammograms and send results over the network. Research use only.", no_args_is_help=True
@@ -95,7 +96,9 @@ def listen(
         from bacctl.pacs.sending import own_process
     own_process()
     kinds = _kinds(objects)
-    settings = _settings(allow, queue, ae_title, max_disk, settle, quiet_time, keep, max_associations, point)
+    settings = _settings(
+        allow, to, queue, ae_title, max_disk, settle, quiet_time, keep, max_associations, point
+    )
     destinations = _destinations(to, out, ae_title, commitment, dicomweb_token_file)
     if not destinations:
         raise UsageError("results would go nowhere; give --to AE@HOST:PORT, or --out DIR, or both")
@@ -220,6 +223,7 @@ def _kinds(objects: str) -> list[Kind]:
 
 def _settings(
     allow: list[str] | None,
+    to: list[str] | None,
     queue: Path,
     title: str,
     max_disk_gb: float,
@@ -248,7 +252,16 @@ def _settings(
         keep_h * 3600,
         most_associations,
         point,
+        _reporters(to),
     )
+
+
+def _reporters(to: list[str] | None) -> list[Caller]:
+    """Return the archives that may call back with what they have committed themselves to."""
+    from bacctl.pacs.peers import Caller, Peer
+
+    peers = [Peer.parse(place) for place in to or [] if "://" not in place]
+    return [Caller(peer.title, peer.host) for peer in peers]
 
 
 def _destinations(
