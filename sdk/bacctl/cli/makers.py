@@ -18,3 +18,6 @@ MAKERS: tuple[tuple[tuple[str, ...], Maker], ...] = ((("sr", "seg", "pm", "sc", 
 """Kinds that are made together, with their maker. Those of one maker are all written or none is."""
 
 EXAM_KINDS = tuple(kind for kinds, _ in MAKERS for kind in kinds)
+
+WHY_NONE = {"pm": "nothing was weighed", "seg": "nothing was found", "pr": "nothing was found"}
+"""Why a kind has no file where an exam was measured and nothing went wrong."""
