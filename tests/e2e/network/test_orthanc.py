@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import io
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 import requests
 
+from bac_phantom.qa import make_qa_phantom, qa_specs
 from bacctl.pacs.web import WebArchive
 
 from .conftest import VIEWS, NodeProcess, Orthanc, until
@@ -19,38 +23,40 @@ COMPREHENSIVE_SR = {"1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.10008.5.1.4.1.1.88
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
-def add_exam(orthanc: Orthanc, mammogram: Callable[..., bytes], study: str) -> dict[str, bytes]:
-    exam = {
-        f"{study}.{number}": mammogram(
-            StudyInstanceUID=study,
-            SeriesInstanceUID=f"{study}.9",
-            SOPInstanceUID=f"{study}.{number}",
-            ImageLaterality=view[0],
-            ViewPosition=view[1:],
-            PatientID="PHANTOM",
-            PatientName="Phantom",
-            PatientSex="F",
-            PatientBirthDate="19600101",
-            StudyDate="20260101",
-        )
-        for number, view in enumerate(VIEWS, 1)
-    }
-    for data in exam.values():
-        orthanc.add(data)
-    return exam
+def add_exam(orthanc: Orthanc, study: str) -> set[str]:
+    """Store four views of a phantom of 40 mg in the archive; return their SOP instances."""
+    breast = pydicom.dcmread(io.BytesIO(make_qa_phantom(qa_specs()[10])))
+    uids = set()
+    for number, name in enumerate(VIEWS, 1):
+        view = copy.deepcopy(breast)
+        view.StudyInstanceUID, view.SeriesInstanceUID = study, f"{study}.9"
+        view.SOPInstanceUID = view.file_meta.MediaStorageSOPInstanceUID = f"{study}.{number}"
+        view.PatientID, view.PatientName = "PHANTOM", "Phantom^Anna"
+        view.PatientSex, view.PatientBirthDate = "F", "19600101"
+        view.StudyDate = view.AcquisitionDate = "20260101"
+        view.ImageLaterality, view.ViewPosition = name[0], name[1:]
+        if "ViewCodeSequence" in view:
+            del view.ViewCodeSequence  # says CC
+        if name[0] == "R":
+            view.PixelData = np.ascontiguousarray(view.pixel_array[:, ::-1]).tobytes()
+            view.PatientOrientation = ["P", "L"]
+        stream = io.BytesIO()
+        view.save_as(stream, enforce_file_format=True)
+        orthanc.add(stream.getvalue())
+        uids.add(str(view.SOPInstanceUID))
+    return uids
 
 
 def test_results_come_back_beside_the_images(
     orthanc: Orthanc,
     node: Callable[..., NodeProcess],
-    mammogram: Callable[..., bytes],
     tmp_path: Path,
 ) -> None:
     listening = node("--allow", "ORTHANC@127.0.0.1", "--to", orthanc.peer, port=orthanc.node_port)
-    exam = add_exam(orthanc, mammogram, STUDY)
+    exam = add_exam(orthanc, STUDY)
     orthanc.send(STUDY)
     (document,) = until(listening.documents)
-    assert {image["sop_instance_uid"] for image in document["images"]} == set(exam)
+    assert {image["sop_instance_uid"] for image in document["images"]} == exam
     assert [image["status"] for image in document["images"]] == ["ok"] * 4
 
     # A report of the exam, and a Secondary Capture of each view, in the same study.
