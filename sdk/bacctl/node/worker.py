@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bac_terms.errors import FailedError, RefusedError
+from bac_terms.errors import BacctlError, FailedError, RefusedError
 from bacctl.exam.build import build_exam
 from bacctl.node.queue import Queue
 from bacctl.node.records import Exam, Kind, Made, Rules
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 0.5
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 5.0, 300.0
 _ATTEMPTS = 5
-"""After so many an image that the server fails at, while it measures others, is a failed image."""
+"""After so many an image that the server fails at, while it measures others, is a failed image, and an exam of
+which no objects can be made goes out without them."""
 
 
 Maker = Callable[[ExamResult], Sequence[Made]]
@@ -84,7 +85,7 @@ class Worker:
         )
         self._raise_for_server(images, exam)
         result = build_exam(images, exam.study_instance_uid)
-        made = [*self._objects(result), self._document(result)]
+        made = [*self._objects(result, exam), self._document(result)]
         self._queue.finish(exam, made, self._destinations)
         refused = ", ".join(sorted({image.code or "" for image in images if image.status != "ok"}))
         mass = milligrams(result.calcium_mass_mg, result.calcium_mass_interval_mg)
@@ -94,11 +95,15 @@ class Worker:
             f"{'; not measured: ' + refused if refused else ''}"
         )
 
-    def _objects(self, result: ExamResult) -> Sequence[Made]:
+    def _objects(self, result: ExamResult, exam: Exam) -> Sequence[Made]:
         try:
             return self._make(result)
-        except RefusedError as error:  # it will be the same another time; the document goes out all the same
-            self._tell(f"{result.study_instance_uid}: no DICOM objects: {error}")
+        except Exception as error:
+            # A refusal will be the same another time. The document goes out all the same.
+            if not isinstance(error, RefusedError) and exam.attempts < _ATTEMPTS:
+                raise
+            why = str(error) if isinstance(error, BacctlError) else type(error).__name__
+            self._tell(f"{result.study_instance_uid}: no DICOM objects: {why}")
             return []
 
     def _raise_for_server(self, images: Sequence[ImageResult], exam: Exam) -> None:

@@ -256,6 +256,25 @@ def test_a_server_that_is_away_loses_no_exam(
     assert any("not measured" in line for line in running.said)
 
 
+@pytest.mark.parametrize("error", [RefusedError("BAC-BREAST-NOT-FOUND"), ValueError("Doe^Jane")])
+def test_an_exam_of_which_no_objects_can_be_made_goes_out_without_them(
+    running: Running, exam: Exam, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr("bacctl.node.worker._FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr("bacctl.node.worker._ATTEMPTS", 2)
+
+    def fails(_: ExamResult) -> Sequence[Made]:
+        raise error
+
+    running.start(make=fails)
+    node = Peer("BACCTL", "127.0.0.1", running.port)
+    send([read_item(path) for path in exam(1)], node, "SENDER")
+    (document,) = until(running.documents)
+    assert document["exams"][0]["complete"]
+    assert any("no DICOM objects" in line for line in running.said)
+    assert "Doe" not in "".join(running.said)
+
+
 def test_a_refused_image_does_not_hold_up_the_others(running: Running, exam: Exam) -> None:
     from bacctl.testing import refusal
 
