@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 0.5
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 5.0, 300.0
 _ATTEMPTS = 5
-"""After so many an image that the server fails at, while it measures others, is a failed image, and an exam of
-which no objects can be made goes out without them."""
+"""After so many, an image that the server fails at while it measures others is a failed image, and an exam
+of which no objects can be made goes out without them."""
 
 
 Maker = Callable[[ExamResult], Sequence[Made]]
