@@ -19,6 +19,7 @@ pytest.importorskip("pynetdicom", reason="needs bacctl[dicom-network]")
 
 from pynetdicom import _config
 
+from bacctl.node import destinations, worker
 from bacctl.node.destinations import FolderDestination
 from bacctl.node.records import Limits, Made, Rules
 from bacctl.node.service import Node, Settings
@@ -121,6 +122,8 @@ class Running:
 def as_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set up pynetdicom as `bacctl.pacs.sending.own_process` does, for the test alone."""
     monkeypatch.setattr(_config, "STORE_SEND_CHUNKED_DATASET", True)
+    for module in (worker, destinations):  # tests have less time than a node has
+        monkeypatch.setattr(module, "LOOK_EVERY_S", 0.02)
 
 
 @pytest.fixture
