@@ -132,6 +132,26 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             'send JSON such as {"pixel_spacing_mm": [0.1, 0.1], "min_probability": 0.5}: mm between rows and '
             "between columns, and a number from 0 to 1",
         ),
+        # What is written beside the images
+        "BAC-OUTPUT-NOT-DICOM": _refused(
+            "DICOM objects are made only of images that are DICOM themselves",
+            "give the DICOM files, or leave sr, seg, pm, sc and pr out of --save",
+        ),
+        "BAC-OUTPUT-HEADER": _refused(
+            "the header lacks what an object beside the image must repeat",
+            "correct the header at its source; the measurement itself is complete",
+        ),
+        "BAC-OUTPUT-MIXED": _refused(
+            "the images of one exam are of several studies or patients",
+            "give every study by itself; no DICOM object can stand in two of them",
+        ),
+        "BAC-OUTPUT-BURNED-IN": _refused(
+            "the image says that its pixels show whose it is, or does not say that they do not",
+            "leave sc out of --save with --deidentify, or clean the pixels and set BurnedInAnnotation to NO",
+        ),
+        "BAC-OUTPUT-NO-MASK": _failed(
+            "the result has no mask to make objects of", "analyse the image again with this version"
+        ),
         # Two exams that shall be compared
         "BAC-COMPARE-EXAM": _refused(
             "what was given for one exam is not exactly one study",
@@ -192,6 +212,34 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "try again; a server that bacctl does not look after itself has to be started again first",
         ),
         "BAC-INTERNAL": _failed("an error in bacctl itself", "please report it with this line"),
+        # Archives and other peers
+        "BAC-PACS-UNREACHABLE": _failed(
+            "the archive could not be reached", "check its address, that it runs, and the way to it"
+        ),
+        "BAC-PACS-REFUSED": _failed(
+            "the archive does not take what it is sent, or does not let this caller in",
+            "check which callers and which kinds of object it takes",
+        ),
+        "BAC-PACS-INCOMPLETE": _failed(
+            "the archive gave fewer images than it has", "look into its limits and try again"
+        ),
+        "BAC-PACS-ANSWER": _failed(
+            "what the archive answered cannot be understood", "check the address and the archive's log"
+        ),
+        "BAC-NODE-FULL": _failed(
+            "the node's queue has no room", "free some space, or allow more with --max-disk"
+        ),
+        "BAC-NODE-QUEUE": _failed(
+            "the queue was written by another release", "let that one empty it, or give another --queue"
+        ),
+        "BAC-NODE-UID-REPEATED": _refused(
+            "an image of the same SOP Instance UID and other content is here already, which was kept",
+            "find out which of the two is right, and give a changed image a UID of its own",
+        ),
+        "BAC-NODE-OBJECT": _refused(
+            "the object does not say what it is and where it belongs",
+            "send mammograms with valid UIDs of image and study",
+        ),
         # What the caller did wrong
         "BAC-CLIENT-OPTIONS": _usage(
             "the client is set up in a way that cannot work", "correct the arguments of the client"

@@ -13,7 +13,9 @@ from bacctl.cli.commands.analyze import analyze
 from bacctl.cli.commands.bench import bench
 from bacctl.cli.commands.compare import compare
 from bacctl.cli.commands.config import config
+from bacctl.cli.commands.container import container
 from bacctl.cli.commands.demo import demo
+from bacctl.cli.commands.dicom import dicom_app
 from bacctl.cli.commands.doctor import doctor
 from bacctl.cli.commands.evaluate import evaluate
 from bacctl.cli.commands.export import export_app
@@ -36,9 +38,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, compare, serve, doctor, config, qa, bench, phantom, train, evaluate):
+for command in (analyze, compare, serve, doctor, config, qa, bench, phantom, train, evaluate, container):
     app.command()(command)
 app.add_typer(export_app, name="export")
+app.add_typer(dicom_app, name="dicom")
 app.command()(demo)
 
 

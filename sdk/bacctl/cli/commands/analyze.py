@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bacctl.cli.archives import DICOM_KINDS, Archives, DicomwebToken
 from bacctl.cli.guard import EXIT_SOME_FAILED, EXIT_USAGE, UsageError, complain, guarded
 from bacctl.cli.options import (
     AsJson,
@@ -24,9 +25,10 @@ from bacctl.cli.sink import Sink, form_of
 if TYPE_CHECKING:
     from bacctl.cli.batch import Batch
 
-SAVE_KINDS = ("json", "csv", "mask", "overlay")
+# Those of whole exams are `bacctl.cli.makers.EXAM_KINDS`, which --help has no time to import.
+SAVE_KINDS = ("json", "csv", "mask", "overlay", "sr", "seg", "pm", "sc", "pr")
 _SAVED_TO_OUT = "json,mask,overlay"
-_LATER_KINDS = ("seg", "sr", "pm", "sc", "html")
+_LATER_KINDS = ("html",)
 
 
 @guarded
@@ -71,6 +73,38 @@ def analyze(
             help="Take the images that lie in one folder for one exam, whatever study their headers name.",
         ),
     ] = False,
+    labelmap: Annotated[
+        bool,
+        typer.Option(
+            "--labelmap",
+            help="Write seg as one map of numbers: smaller and faster, but few viewers and archives take it.",
+        ),
+    ] = False,
+    deidentify: Annotated[
+        bool,
+        typer.Option(
+            "--deidentify",
+            help="Take what names a woman, a place or a day out of sr, seg, pm, sc and pr, and change UIDs.",
+        ),
+    ] = False,
+    from_dicomweb: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from-dicomweb",
+            metavar="URL",
+            help="Fetch and analyse the mammograms of a study: https://HOST/dicom-web/studies/UID.",
+        ),
+    ] = None,
+    to_dicomweb: Annotated[
+        str | None,
+        typer.Option(
+            "--to-dicomweb",
+            metavar="URL",
+            help="Store the DICOM results there too: https://HOST/dicom-web.  [with sr,seg,pm,sc,pr, "
+            "unless --save names some of them]",
+        ),
+    ] = None,
+    dicomweb_token_file: DicomwebToken = None,
     as_json: AsJson = False,
     as_lines: Annotated[
         bool,
@@ -90,7 +124,7 @@ def analyze(
     1 when any was refused or failed, 2 on wrong usage, 130 on Ctrl-C and 143 on SIGTERM, after which the
     results so far are kept. Research use only.
     """
-    kinds = _kinds(save if save is not None else "" if out is None else _SAVED_TO_OUT)
+    kinds = kinds_of(save if save is not None else "" if out is None else _SAVED_TO_OUT)
     spacing = spacing_of(pixel_spacing)
     point = point_of(min_probability)
     form = form_of(as_json, as_lines)
@@ -98,7 +132,10 @@ def analyze(
     if os.path.exists(out) and not os.path.isdir(out):
         raise UsageError(f"{out}: is a file; give a folder with --out")
     paths = paths or []
-    if not paths and files_from is None:
+    archives = Archives.of(from_dicomweb or [], to_dicomweb, dicomweb_token_file)
+    if to_dicomweb is not None and not set(kinds) & set(DICOM_KINDS):
+        kinds += DICOM_KINDS
+    if not paths and files_from is None and not archives.studies:
         raise UsageError("nothing to analyse; give images or folders, or a list of them with --files-from")
     if null and files_from is None:
         raise UsageError("-0 is of --files-from; give the list as well")
@@ -109,7 +146,7 @@ def analyze(
     from bacctl.sources import is_missing
     from bacctl.wording import packed_text
 
-    with Sink(form, quiet=quiet) as sink:
+    with Sink(form, quiet=quiet) as sink, archives:
         listed = None if files_from is None else read_listing(files_from, null=null)
         batch = Batch(
             sink,
@@ -118,6 +155,8 @@ def analyze(
             pixel_spacing_mm=spacing,
             min_probability=point,
             exam_per_folder=exam_per_folder,
+            labelmap=labelmap,
+            deidentify=deidentify,
         )
         missing = [path for path in paths if is_missing(path)]
         if missing:
@@ -127,22 +166,25 @@ def analyze(
                 )
                 batch.fail(path, fault)
         else:
-            batch.run(paths, server, listed=listed or [])
+            batch.run([*paths, *archives.fetch(sink, batch.fail)], server, listed=listed or [])
         batch.finish()
+        archives.store(sink, batch.exams)
         _show(batch, sink, table=not missing)
     if batch.stop is not None:
         raise batch.stop
     if missing or not batch.images:
         if not missing:
             places = [str(path) for path in paths] + ([] if listed is None else ["the list"])
+            places += from_dicomweb or []
             hint = f", but {packed_text(batch.packed)}; unpack them first" if batch.packed else ""
             complain(f"nothing to analyse: no image found in {', '.join(places)}{hint}")
         raise typer.Exit(EXIT_USAGE)
-    if not batch.all_well:
+    if not batch.all_well or archives.failed:
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _kinds(save: str) -> tuple[str, ...]:
+def kinds_of(save: str) -> tuple[str, ...]:
+    """Check ``--save`` and return its kinds."""
     kinds = tuple(dict.fromkeys(kind for part in save.split(",") if (kind := part.strip().lower())))
     for kind in kinds:
         if kind in _LATER_KINDS:

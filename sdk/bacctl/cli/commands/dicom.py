@@ -1,0 +1,316 @@
+"""``bacctl dicom``: a node that measures what archives send, and a sender."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bacctl.cli.archives import EXTRA, TOKEN_VARIABLE, DicomwebToken
+from bacctl.cli.extras import needs
+from bacctl.cli.guard import EXIT_SOME_FAILED, CommandError, UsageError, complain, guarded
+from bacctl.cli.options import AsJson, MinProbability, ServerOptions, calls_server, point_of
+from bacctl.cli.sink import Sink, form_of
+
+if TYPE_CHECKING:
+    from bacctl.node.destinations import Destination
+    from bacctl.node.service import Settings
+    from bacctl.outputs.dicom.make import Kind
+    from bacctl.pacs.peers import Caller
+
+dicom_app = typer.Typer(
+    help="Receive mammograms and send results over the network. Research use only.", no_args_is_help=True
+)
+
+_Title = Annotated[str, typer.Option("--ae-title", metavar="AE", help="Our own AE title.")]
+
+
+@dicom_app.command()
+@guarded
+@calls_server
+def listen(
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="AE[@HOST]", help="Who may send; give one for each. Nobody else is let in."),
+    ] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AE@HOST:PORT|URL", help="Where results go, by C-STORE or to a DICOMweb service; several."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where a JSON document of each exam is written.")
+    ] = None,
+    queue: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where images wait; on a disk of this machine.")
+    ] = Path("bacctl-queue"),
+    ae_title: _Title = "BACCTL",
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 for all.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 11112,
+    settle: Annotated[
+        float, typer.Option(metavar="S", min=0.0, help="Seconds after the last image of four views.")
+    ] = 10.0,
+    quiet_time: Annotated[
+        float,
+        typer.Option(metavar="S", min=0.0, help="Seconds after the last image where views are missing."),
+    ] = 300.0,
+    keep: Annotated[
+        float, typer.Option(metavar="H", min=0.0, help="Hours that an exam stays after it was delivered.")
+    ] = 24.0,
+    max_disk: Annotated[
+        float, typer.Option(metavar="GB", min=0.0, help="What the queue may take; more is not acknowledged.")
+    ] = 50.0,
+    max_associations: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, max=100, help="Callers at a time, each with an image in memory."),
+    ] = 4,
+    objects: Annotated[
+        str, typer.Option(metavar="LIST", help="What is made for archives: of sr, seg, pm, sc, pr.")
+    ] = "sr,seg,pm,sc,pr",
+    commitment: Annotated[
+        bool, typer.Option(help="Ask archives that offer it for storage commitment.")
+    ] = True,
+    dicomweb_token_file: DicomwebToken = None,
+    min_probability: MinProbability = None,
+    as_json: AsJson = False,
+    *,
+    server: ServerOptions,
+) -> None:
+    """Measure the exams that archives send, and send the results on, until Ctrl-C or SIGTERM.
+
+    An image is acknowledged once it is safe on the disk. Research use only.
+    """
+    point = point_of(min_probability)
+    with needs(EXTRA):
+        from bacctl.cli.connect import connect
+        from bacctl.keeper.notify import notify
+        from bacctl.node.objects import objects_of
+        from bacctl.node.service import Node
+        from bacctl.pacs.sending import own_process
+    own_process()
+    kinds = _kinds(objects)
+    settings = _settings(
+        allow, to, queue, ae_title, max_disk, settle, quiet_time, keep, max_associations, point
+    )
+    destinations = _destinations(to, out, ae_title, commitment, dicomweb_token_file)
+    if not destinations:
+        raise UsageError("results would go nowhere; give --to AE@HOST:PORT, or --out DIR, or both")
+    asked_to_stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.set())
+    with Sink(form_of(as_json)) as sink:
+        with sink.waiting("starting the server"):
+            client = connect(server)
+        with client:
+            try:
+                node = Node(settings, client, lambda exam: objects_of(exam, kinds), destinations, _tell)
+            except BlockingIOError:
+                raise CommandError(f"{queue}: another node has this queue; give another --queue") from None
+            try:
+                port = node.start(host, port)
+                facts = _facts(settings, host, port, destinations)
+                sink.document(facts)
+                sink.text(_how_to_call(facts))
+                notify("READY=1")
+                asked_to_stop.wait()
+            finally:
+                notify("STOPPING=1")
+                node.stop()
+
+
+@dicom_app.command()
+@guarded
+def send(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", readable=False, help="DICOM files, and folders of them.")
+    ],
+    to: Annotated[str, typer.Option(metavar="AE@HOST:PORT", help="Where to.")],
+    ae_title: _Title = "BACCTL",
+    as_json: AsJson = False,
+) -> None:
+    """Send DICOM files by C-STORE, each as it is.
+
+    Leaves with 0 when the peer has stored every file, with 1 when it has not. Research use only.
+    """
+    with needs(EXTRA):
+        from bac_terms.errors import FailedError
+        from bacctl.pacs.peers import Peer
+        from bacctl.pacs.peers import ae_title as checked_title
+        from bacctl.pacs.sending import Sent, own_process, read_item
+        from bacctl.pacs.sending import send as send_items
+    try:
+        peer, own = Peer.parse(to), checked_title(ae_title)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    own_process()
+    items, results = [], []
+    for path in _files(paths):
+        try:
+            items.append(read_item(path))
+        except FailedError as error:
+            results.append(Sent(path, "failed", None, str(error)))
+            complain(f"{path}: {error}")
+
+    def tell(sent: Sent) -> None:
+        if sent.outcome != "stored":
+            complain(f"{sent.path}: {sent.reason}")
+
+    with Sink(form_of(as_json)) as sink:
+        results += send_items(items, peer, own, tell)
+        stored = sum(sent.outcome == "stored" for sent in results)
+        sink.document(
+            {
+                "to": str(peer),
+                "stored": stored,
+                "files": [
+                    {"path": str(s.path), "outcome": s.outcome, "status": s.status, "reason": s.reason}
+                    for s in results
+                ],
+            }
+        )
+        sink.text(f"{peer} stored {stored} of {len(results)} files")
+    if stored < len(results) or not results:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@dicom_app.command()
+@guarded
+def echo(
+    to: Annotated[str, typer.Argument(metavar="AE@HOST:PORT", help="Whom to ask.")],
+    ae_title: _Title = "BACCTL",
+) -> None:
+    """Ask an archive whether it is there and lets us in (C-ECHO)."""
+    with needs(EXTRA):
+        from bacctl.pacs.peers import Peer
+        from bacctl.pacs.peers import ae_title as checked_title
+        from bacctl.pacs.sending import echo as ask
+        from bacctl.pacs.sending import own_process
+    try:
+        peer, own = Peer.parse(to), checked_title(ae_title)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    own_process()
+    ask(peer, own)
+    with Sink() as sink:
+        sink.text(f"{peer} answers {own}")
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    """Return the files of paths, those of folders sorted; hidden ones are left out there."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: there is no such file or folder; check the path")
+        inside = sorted(one for one in path.rglob("[!.]*") if one.is_file()) if path.is_dir() else [path]
+        found.update(dict.fromkeys(inside))
+    return list(found)
+
+
+def _kinds(objects: str) -> list[Kind]:
+    from bacctl.outputs.dicom.make import KINDS
+
+    wanted = {kind.strip().lower() for kind in objects.split(",") if kind.strip()}
+    for kind in sorted(wanted - set(KINDS)):
+        raise UsageError(f"--objects {kind}: unknown; choose from {', '.join(KINDS)}")
+    return [kind for kind in KINDS if kind in wanted]
+
+
+def _settings(
+    allow: list[str] | None,
+    to: list[str] | None,
+    queue: Path,
+    title: str,
+    max_disk_gb: float,
+    settle_s: float,
+    quiet_s: float,
+    keep_h: float,
+    most_associations: int,
+    point: float | None,
+) -> Settings:
+    from bacctl.node.records import Limits, Rules
+    from bacctl.node.service import Settings
+    from bacctl.pacs.peers import Caller, ae_title
+
+    if not allow:
+        raise UsageError("nobody may send; name who may with --allow AE or --allow AE@HOST, one for each")
+    try:
+        callers, own = [Caller.parse(text) for text in allow], ae_title(title)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return Settings(
+        queue,
+        own,
+        callers,
+        Limits(int(max_disk_gb * 1e9)),
+        Rules(settle_s, max(quiet_s, settle_s)),
+        keep_h * 3600,
+        most_associations,
+        point,
+        _reporters(to),
+    )
+
+
+def _reporters(to: list[str] | None) -> list[Caller]:
+    """Return the archives that may call back with what they have committed themselves to."""
+    from bacctl.pacs.peers import Caller, Peer
+
+    peers = [Peer.parse(place) for place in to or [] if "://" not in place]
+    return [Caller(peer.title, peer.host) for peer in peers]
+
+
+def _destinations(
+    to: list[str] | None, out: Path | None, title: str, commitment: bool, token_file: Path | None
+) -> list[Destination]:
+    from bacctl.node.destinations import ArchiveDestination, FolderDestination, WebDestination
+    from bacctl.pacs.peers import Peer
+    from bacctl.pacs.web import WebArchive, read_authorization
+
+    found: list[Destination] = [] if out is None else [FolderDestination(out)]
+    try:
+        for place in dict.fromkeys(to or []):
+            if "://" in place:
+                archive = WebArchive(place, read_authorization(token_file, TOKEN_VARIABLE), attempts=1)
+                found.append(WebDestination(archive))
+            else:
+                found.append(ArchiveDestination(Peer.parse(place), title, commit=commitment))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return found
+
+
+def _facts(settings: Settings, host: str, port: int, destinations: list[Destination]) -> dict[str, Any]:
+    from bacctl import __version__
+    from bacctl.results import INTENDED_USE
+
+    return {
+        "intended_use": INTENDED_USE,
+        "software": {"bacctl": __version__},
+        "ae_title": settings.title,
+        "host": host,
+        "port": port,
+        "queue": str(settings.folder),
+        "callers": [str(caller) for caller in settings.callers],
+        "destinations": [destination.name for destination in destinations],
+    }
+
+
+def _how_to_call(facts: dict[str, Any]) -> str:
+    return "\n".join(
+        [
+            f"{facts['ae_title']} listens on {facts['host']}:{facts['port']}; {facts['intended_use']}",
+            f"  from     {', '.join(facts['callers'])}",
+            f"  to       {', '.join(facts['destinations'])}",
+            f"  queue    {facts['queue']}",
+            "SIGTERM or Ctrl-C stops it",
+        ]
+    )
+
+
+def _tell(text: str) -> None:
+    complain(f"{datetime.now().astimezone():%Y-%m-%dT%H:%M:%S%z} {text}")

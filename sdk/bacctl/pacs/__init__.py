@@ -1,0 +1,1 @@
+"""Speaking with archives: C-STORE, storage commitment, DICOMweb."""
