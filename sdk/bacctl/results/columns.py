@@ -1,8 +1,8 @@
 """Results as rows of a table: which fields are columns, how they are called and in which order.
 
 A number, a text and a truth value are a column of the field's name, an interval is two, an estimate from the
-area three, codes and views are one with blanks between; a field's metadata may name others. A new field comes
-in by itself.
+area three, the unit that took the image four, codes and views are one with blanks between; a field's metadata
+may name others. A new field comes in by itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from bac_terms.measured import Laterality
 from bac_terms.notices import Notice
-from bac_terms.record import Entry, Record, entries
+from bac_terms.record import Entry, Record, entries, is_record
 from bac_terms.report import AreaEstimate
 from bacctl.results import INTENDED_USE, BreastResult, ExamResult, ImageResult
 
@@ -78,6 +78,13 @@ def _columns_of(entry: Entry) -> _Columns | None:
             [f"{name}_mg", f"{name}_low_mg", f"{name}_high_mg"],
             float,
             lambda record: _or_none(_mass, getattr(record, name)) or (None, None, None),
+        )
+    if is_record(hint) and named != (name,):
+        parts_of = [one.name for one in entries(hint)]
+        if len(parts_of) != len(named):
+            raise TypeError(f"{name}: as_columns has to name a column for each of {', '.join(parts_of)}")
+        return _Columns(
+            named, str, lambda record: [getattr(getattr(record, name), part, None) for part in parts_of]
         )
     if origin is not tuple:  # of objects a row has no place for
         return None
