@@ -60,7 +60,9 @@ class Vessel(Record):
     area_mm2: Amount
     mean_width_mm: Amount | None
     calcium_mass_mg: Amount | None
-    bbox_px: tuple[Count, Count, Count, Count]
+    bbox_px: tuple[Count, Count, Count, Count] = field(
+        metadata=as_columns("first_row_px", "first_column_px", "end_row_px", "end_column_px")
+    )
     probability: Share | None = field(default=None, metadata=LATER)
     side: Side | None = field(default=None, metadata=LATER)
     depth: Depth | None = field(default=None, metadata=LATER)
