@@ -132,6 +132,25 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             'send JSON such as {"pixel_spacing_mm": [0.1, 0.1], "min_probability": 0.5}: mm between rows and '
             "between columns, and a number from 0 to 1",
         ),
+        # What is written beside the images
+        "BAC-OUTPUT-NOT-DICOM": _refused(
+            "DICOM objects are made only of images that are DICOM themselves",
+            "give the DICOM files, or leave sr, seg, pm, sc and pr out of --save",
+        ),
+        "BAC-OUTPUT-HEADER": _refused(
+            "the header lacks what an object beside the image must repeat",
+            "correct the header at its source; the measurement itself is complete",
+        ),
+        "BAC-OUTPUT-MIXED": _refused(
+            "the images of one exam are of several studies or patients",
+            "give every study by itself; no DICOM object can stand in two of them",
+        ),
+        "BAC-OUTPUT-BURNED-IN": _refused(
+            "the image says that its pixels show whose it is, or does not say that they do not",
+            "leave sc out of --save with --deidentify, or clean the pixels and set BurnedInAnnotation to NO",
+        ),
+        "BAC-OUTPUT-NO-MASK": _failed(
+            "the result has no mask to make objects of", "analyse the image again with this version"
         # The report that is printed
         "BAC-OUTPUT-NO-BROWSER": _failed(
             "there is no Chromium on this machine to print a PDF",
@@ -281,7 +300,7 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "nothing need be done: it was asked for with --min-probability (min_probability in Python)",
         ),
         "BAC-W-MASK-CUT": _warning(
-            "part of the outline that was given lies outside the breast as it is searched and was not weighed",
+            "part of the given outline lies outside the breast as it is searched and was not weighed",
             "look at the overlay; 2 mm at the image's border and 1.5 mm at the skin are no part of it",
         ),
         "BAC-W-VESSEL-NOT-WEIGHED": _warning(

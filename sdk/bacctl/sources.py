@@ -26,13 +26,14 @@ _IMAGE_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima", ".png", ".tif", "
 _UID = re.compile(r"2\.25\.\d{10,}|[012](\.\d+){5,}")
 _PACKED_SUFFIXES = frozenset({".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar", ".zst"})
 # What bacctl itself writes beside images; a second run over the same folder must not analyse the first one's.
-_OWN_SUFFIXES = (".mask.png", ".overlay.png")
-# DICOM objects that hold no image (PS3.4 annex B): directory, waveforms, presentation states, raw data and
-# segmentations, structured reports, encapsulated documents.
+_OWN_SUFFIXES = (".mask.png", ".overlay.png", ".sr.dcm", ".seg.dcm", ".pm.dcm", ".sc.dcm", ".pr.dcm")
+# DICOM objects that hold no image (PS3.4 annex B): directory, waveforms, presentation states, parametric
+# maps, raw data and segmentations, structured reports, encapsulated documents.
 _NO_IMAGE_CLASSES = (
     b"1.2.840.10008.1.3.10",
     b"1.2.840.10008.5.1.4.1.1.9.",
     b"1.2.840.10008.5.1.4.1.1.11.",
+    b"1.2.840.10008.5.1.4.1.1.30",
     b"1.2.840.10008.5.1.4.1.1.66",
     b"1.2.840.10008.5.1.4.1.1.88.",
     b"1.2.840.10008.5.1.4.1.1.104.",
@@ -229,7 +230,7 @@ def is_image(path: Path) -> bool:
         True for DICOM (with or without preamble), PNG, TIFF and JPEG. True also for what must be reported and
         not passed over, since a mammogram may be lost in it: what is named like an image and holds none, is
         empty, is a link to nowhere, a pipe or a device; and a file that cannot be read. False for everything
-        else, for DICOM objects that hold no image, for masks and overlays that bacctl wrote, and for the
+        else, for DICOM objects that hold no image, for what bacctl wrote of an earlier run, and for the
         ``._`` files of macOS.
     """
     if path.name.endswith(_OWN_SUFFIXES) or path.name.startswith("._"):

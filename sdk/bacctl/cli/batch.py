@@ -22,6 +22,7 @@ from bacctl.cli.stopping import deferred, listen
 from bacctl.exam.build import build_exams
 from bacctl.exam.choice import study_of, view_of, with_repeated_uids
 from bacctl.outputs.document import analysis_document
+from bacctl.outputs.exam_files import Choices
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 from bacctl.sources import Sources, find_sources
 from bacctl.wording import count_of, packed_text
@@ -48,6 +49,8 @@ class Batch:
         The operating point.
     exam_per_folder : bool, optional
         Whether the images of one folder are one exam, whatever study they name.
+    labelmap, deidentify : bool, optional
+        As `bacctl.outputs.exam_files.Choices` has them.
 
     Attributes
     ----------
@@ -74,6 +77,8 @@ class Batch:
         pixel_spacing_mm: tuple[float, float] | None,
         min_probability: float | None = None,
         exam_per_folder: bool = False,
+        labelmap: bool = False,
+        deidentify: bool = False,
     ) -> None:
         self.images: list[ImageResult] = []
         self.exams: list[ExamResult] = []
@@ -87,7 +92,8 @@ class Batch:
         self._point = min_probability
         self._per_folder = exam_per_folder
         self._server: dict[str, Any] | None = None
-        self._saver = Saver(out or Path(), () if out is None else kinds, pixel_spacing_mm)
+        choices = Choices(pixel_spacing_mm, labelmap=labelmap, deidentify=deidentify)
+        self._saver = Saver(out or Path(), () if out is None else kinds, choices)
         self._seconds = self._total = 0.0
         self._asked = 0
         self._order: dict[Path | None, int] = {}
@@ -184,13 +190,19 @@ class Batch:
         """
         try:
             with deferred():
-                self._finish()
+                self._put_together()
+            self._save_exams()
+        except KeyboardInterrupt as stop:
+            self.stop = stop
+        try:
+            with deferred():
+                self._write_down()
         except KeyboardInterrupt as stop:
             self.stop = stop
         if self.stop is not None:
             listen()  # everything is kept, and what is printed now may find a reader who takes nothing
 
-    def _finish(self) -> None:
+    def _put_together(self) -> None:
         for (code, _), count in self._told.items():
             if count > _TOLD_OF_EACH_FAULT:
                 complain(f"{code}: {count - _TOLD_OF_EACH_FAULT} more images, for the same reason")
@@ -199,6 +211,22 @@ class Batch:
         self.images = with_repeated_uids(self.images)
         self.exams = build_exams(self.images, per_folder=self._per_folder)
         self._tell_strays()
+
+    def _save_exams(self) -> None:
+        """Write what is made of whole exams, one by one, so that a run can be stopped between them."""
+        if not self._saver.makes_exams:
+            return
+        files: dict[Path | None, Mapping[str, str]] = {}
+        for number, exam in enumerate(self.exams):
+            with deferred():
+                saved = self.exams[number] = self._saver.save_exam(exam)
+                files.update({image.path: image.files for image in saved.images})
+        self.images = [
+            replace(image, files=files[image.path]) if image.path in files else image for image in self.images
+        ]
+
+    def _write_down(self) -> None:
+        self._saver.close()
         if self.images:
             self._saver.finish(self.document(), self.images)
         for exam in self.exams:

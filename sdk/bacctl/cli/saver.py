@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,13 @@ from typing import Any
 from bac_imaging.files import write_whole
 from bac_terms.errors import BacctlError
 from bacctl.cli.guard import CommandError, complain, describe_os_error
+from bacctl.cli.makers import EXAM_KINDS, MAKERS
+from bacctl.cli.spool import Spool
 from bacctl.outputs.document import analysis_csv, document_text
+from bacctl.outputs.exam_files import Choices, ExamFile
 from bacctl.outputs.files import NameTable
 from bacctl.outputs.mask import mask_png
-from bacctl.results import ImageResult
+from bacctl.results import ExamResult, ImageResult
 
 
 class Saver:
@@ -25,9 +30,9 @@ class Saver:
     out : Path
         The folder they go to; made when it is needed.
     kinds : tuple of str
-        Of "json", "csv", "mask", "overlay".
-    pixel_spacing_mm : tuple of float or None
-        What the images were analysed with; to read them once more for the overlay.
+        Of "json", "csv", "mask", "overlay", and of `bacctl.cli.makers.EXAM_KINDS`.
+    choices : Choices
+        What is wanted of all files.
 
     Attributes
     ----------
@@ -39,16 +44,16 @@ class Saver:
         How many of them took the place of a file that was there before.
     """
 
-    def __init__(
-        self, out: Path, kinds: tuple[str, ...], pixel_spacing_mm: tuple[float, float] | None
-    ) -> None:
+    def __init__(self, out: Path, kinds: tuple[str, ...], choices: Choices) -> None:
         self.failed = False
         self.written = 0
         self.replaced = 0
         self._out = out
         self._kinds = kinds
-        self._spacing = pixel_spacing_mm
+        self._choices = choices
         self._names = NameTable()
+        self._stems: dict[object, str] = {}
+        self._spool = Spool(out) if any(kind in EXAM_KINDS for kind in kinds) else None
         # Open from prepare() on, and closed again by the first fault.
         self._open = False
 
@@ -69,9 +74,17 @@ class Saver:
         """Write the files of one image and return its result with their paths."""
         makers: dict[str, Callable[[ImageResult], bytes]] = {"mask": self._mask, "overlay": self._overlay}
         wanted = [kind for kind in self._kinds if kind in makers]
-        if not wanted or not self._open:
+        if not self._open:
             return result
-        stem = self._names.stem(result)
+        if self._spool is not None:
+            try:
+                self._spool.keep(result)
+            except OSError as error:
+                self._give_up(error)
+                return result
+        if not wanted:
+            return result
+        stem = self._stem_of(result)
         files = dict(result.files)
         for kind in wanted:
             try:
@@ -86,6 +99,39 @@ class Saver:
                 files[kind] = str(path)
         return replace(result, files=files)
 
+    @property
+    def makes_exams(self) -> bool:
+        """Whether files of whole exams were asked for, and there is a place for them."""
+        return self._spool is not None and self._open
+
+    def save_exam(self, exam: ExamResult) -> ExamResult:
+        """Write the files of one exam and return it, and its images, with their paths.
+
+        Its images need no masks: those that `save` was given are taken.
+        """
+        if self._spool is None or not self._open:
+            return exam
+        try:
+            given = replace(exam, images=tuple(map(self._spool.restored, exam.images)))
+        except OSError as error:
+            self._give_up(error)
+            return exam
+        for kinds, maker in MAKERS:
+            wanted = [kind for kind in kinds if kind in self._kinds]
+            if not wanted or not self._open:
+                continue
+            try:
+                exam = self._write_together(exam, maker(given, wanted, self._choices))
+            except Exception as error:
+                complain(f"{_name_of(exam)}: no {', '.join(wanted)}: {_why_not(error)}")
+                self.failed = True
+        return exam
+
+    def close(self) -> None:
+        """Remove what was only kept for the time of the run."""
+        if self._spool is not None:
+            self._spool.close()
+
     def finish(self, document: Mapping[str, Any], images: Sequence[ImageResult]) -> None:
         """Write the files of the whole run."""
         if "json" in self._kinds:
@@ -97,8 +143,7 @@ class Saver:
     def _write(self, path: Path, data: bytes) -> bool:
         if not self._open:
             return False
-        # Names are unique within a run, so that whatever stands there is older than it.
-        replaces = os.path.lexists(path)
+        replaces = os.path.lexists(path)  # names are unique within a run: it is older than this run
         try:
             write_whole(path, data)
         except OSError as error:
@@ -107,6 +152,50 @@ class Saver:
         self.written += 1
         self.replaced += replaces
         return True
+
+    def _write_together(self, exam: ExamResult, files: Iterable[ExamFile]) -> ExamResult:
+        """Write all files or, after an error, none."""
+        images, own = list(exam.images), dict(exam.files)
+        waiting: list[tuple[Path, Path]] = []
+        try:
+            for file in files:
+                image = None if file.image is None else exam.images[file.image]
+                path = self._out / f"{self._stem_of(image or exam, file.stem)}{file.suffix}"
+                partial = self._out / f".bacctl-{secrets.token_hex(8)}.part"
+                waiting.append((partial, path))
+                partial.write_bytes(file.data)
+                if file.image is None:
+                    own[file.kind] = str(path)
+                else:
+                    files_so_far = {**images[file.image].files, file.kind: str(path)}
+                    images[file.image] = replace(images[file.image], files=files_so_far)
+            for partial, path in waiting:
+                replaces = os.path.lexists(path)
+                os.replace(partial, path)
+                self.written += 1
+                self.replaced += replaces
+        except OSError as error:
+            self._give_up(error)
+            return exam
+        finally:
+            for partial, _ in waiting:
+                with contextlib.suppress(OSError):
+                    partial.unlink(missing_ok=True)
+        return replace(exam, images=tuple(images), files=own)
+
+    def _stem_of(self, subject: ImageResult | ExamResult, wanted: str | None = None) -> str:
+        """Name what all files of one image, or of one exam, begin with."""
+        if isinstance(subject, ImageResult):
+            key: object = ("image", subject.path or subject.sop_instance_uid, wanted)
+        else:
+            key = ("exam", subject.folder or subject.study_instance_uid, wanted)
+        if key not in self._stems:
+            if wanted is None and isinstance(subject, ImageResult):
+                self._stems[key] = self._names.stem(subject)
+            else:
+                own = None if isinstance(subject, ImageResult) else subject.study_instance_uid
+                self._stems[key] = self._names.take(wanted or own or "exam")
+        return self._stems[key]
 
     def _give_up(self, error: OSError) -> None:
         complain(
@@ -127,7 +216,7 @@ class Saver:
 
         if result.path is None:
             raise CommandError("the image is not a file")
-        image = read_mammogram(result.path.read_bytes(), self._spacing)
+        image = read_mammogram(result.path.read_bytes(), self._choices.pixel_spacing_mm)
         if result.mask is not None and image.signal.shape != result.mask.shape:
             raise CommandError("the file is not what it was when it was measured")
         raw = image.signal_kind == "log_exposure"
@@ -142,3 +231,9 @@ def _why_not(error: Exception) -> str:
     if isinstance(error, OSError):
         return describe_os_error(error)
     return type(error).__name__  # its text may quote a header
+
+
+def _name_of(exam: ExamResult) -> str:
+    """Name an exam in a message by its folder, or by an image's file."""
+    paths = [image.path for image in exam.images if image.path is not None]
+    return exam.folder or (str(paths[0].parent) if paths else "exam")

@@ -14,17 +14,13 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from bac_terms.report import ImageReport
+from bacctl.drawing.greys import averaged, to_greys
 from bacctl.wording import INTENDED_USE, milligrams, number
 
-_BOX = Image.Resampling.BOX
 _LONGEST_SIDE_PX = 2048
 # An overlay of a small image is enlarged, so that outline and legend do not cover what they are about.
 _SHORTEST_HEIGHT_PX = 900
 _OUTLINE = (255, 196, 0)
-# Scale, as a part of the longer side, above which the thickness of the breast is taken out of an unprocessed
-# image, and how much of it.
-_FLATTEN_SCALE = 1 / 40
-_FLATTEN_SHARE = 0.8
 _TEXT = (235, 235, 235)
 _NOTE = (150, 150, 150)
 _PANEL = (16, 16, 18)
@@ -66,8 +62,8 @@ def overlay_png(
     if mask is None or mask.shape != signal.shape:
         raise ValueError("an overlay needs the mask of the same image")
     height, width = _drawn_size(*signal.shape)
-    shown, seen = _scaled(signal, valid, (width, height))
-    grey = Image.fromarray(_stretch(shown, seen, flatten=flatten))
+    shown, seen = averaged(signal, valid, (width, height))
+    grey = Image.fromarray(to_greys(shown, seen, flatten=flatten))
     picture = Image.merge("RGB", (grey, grey, grey))
     if mask.any():
         picture = _draw_mask(picture, mask)
@@ -84,54 +80,6 @@ def _drawn_size(rows: int, columns: int) -> tuple[int, int]:
     if rows < _SHORTEST_HEIGHT_PX:
         scale = min(_SHORTEST_HEIGHT_PX / rows, _LONGEST_SIDE_PX / max(rows, columns))
     return max(1, round(rows * scale)), max(1, round(columns * scale))
-
-
-def _scaled(
-    signal: NDArray[np.float32], valid: NDArray[np.bool_], size: tuple[int, int]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Average the image over the pixels of the drawing; returns it with its valid pixels."""
-    valid = valid & np.isfinite(signal)
-    weight = _resized(valid.astype(np.float32), size)
-    total = _resized(np.where(valid, signal, np.float32(0)), size)
-    return total / np.maximum(weight, 1e-6), weight > 0.5
-
-
-def _resized(
-    field: NDArray[np.float32], size: tuple[int, int], how: Image.Resampling = _BOX
-) -> NDArray[np.float32]:
-    return np.asarray(Image.fromarray(field).resize(size, how), dtype=np.float32)
-
-
-def _stretch(signal: NDArray[np.float32], valid: NDArray[np.bool_], *, flatten: bool) -> NDArray[np.uint8]:
-    """Scale the breast, not the air around it, to the greys of a screen."""
-    seen = signal[valid]
-    if seen.size == 0:
-        return np.zeros(signal.shape, np.uint8)
-    sample = seen[:: max(1, seen.size // 200_000)]
-    # A quarter of the range parts air from breast well enough for a display; the air may then go to black.
-    low, high = (float(q) for q in np.percentile(sample, [0.5, 99.8]))
-    tissue = valid & (signal > low + 0.25 * (high - low))
-    if tissue.any():
-        if flatten:
-            signal = _flattened(signal, tissue)
-        low, high = (float(q) for q in np.percentile(signal[tissue], [0.5, 99.9]))
-        low -= 0.2 * (high - low)
-    grey = np.clip((signal - low) / max(high - low, 1e-6), 0.0, 1.0)
-    grey[~valid] = 0.0
-    return np.asarray(np.rint(grey * 255.0), dtype=np.uint8)
-
-
-def _flattened(signal: NDArray[np.float32], tissue: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Take most of the slow course out of the breast; the air keeps its place below."""
-    rows, columns = signal.shape
-    step = max(1.0, max(rows, columns) * _FLATTEN_SCALE)
-    coarse = max(1, round(columns / step)), max(1, round(rows / step))
-    weight = _resized(tissue.astype(np.float32), coarse)
-    mean = float(signal[tissue].mean())
-    # Where a coarse pixel holds little tissue its mean says little; it fades into the mean of the breast.
-    total = _resized(np.where(tissue, signal - np.float32(mean), np.float32(0)), coarse)
-    slow = _resized(total / np.maximum(weight, 0.05), (columns, rows), Image.Resampling.BICUBIC)
-    return np.where(tissue, signal - np.float32(_FLATTEN_SHARE) * slow, signal)
 
 
 def _draw_mask(picture: Image.Image, mask: NDArray[np.bool_]) -> Image.Image:

@@ -24,9 +24,10 @@ from bacctl.cli.sink import Sink, form_of
 if TYPE_CHECKING:
     from bacctl.cli.batch import Batch
 
-SAVE_KINDS = ("json", "csv", "mask", "overlay")
+# Those of whole exams are `bacctl.cli.makers.EXAM_KINDS`, which --help has no time to import.
+SAVE_KINDS = ("json", "csv", "mask", "overlay", "sr", "seg", "pm", "sc", "pr")
 _SAVED_TO_OUT = "json,mask,overlay"
-_LATER_KINDS = ("seg", "sr", "pm", "sc", "html")
+_LATER_KINDS = ("html",)
 
 
 @guarded
@@ -69,6 +70,20 @@ def analyze(
         typer.Option(
             "--exam-per-folder",
             help="Take the images that lie in one folder for one exam, whatever study their headers name.",
+        ),
+    ] = False,
+    labelmap: Annotated[
+        bool,
+        typer.Option(
+            "--labelmap",
+            help="Write seg as one map of numbers: smaller and faster, but few viewers and archives take it.",
+        ),
+    ] = False,
+    deidentify: Annotated[
+        bool,
+        typer.Option(
+            "--deidentify",
+            help="Take what names a woman, a place or a day out of sr, seg, pm, sc and pr, and change UIDs.",
         ),
     ] = False,
     as_json: AsJson = False,
@@ -118,6 +133,8 @@ def analyze(
             pixel_spacing_mm=spacing,
             min_probability=point,
             exam_per_folder=exam_per_folder,
+            labelmap=labelmap,
+            deidentify=deidentify,
         )
         missing = [path for path in paths if is_missing(path)]
         if missing:

@@ -18,7 +18,7 @@ from tests.sdk.cli.analyze.conftest import FakeClient, Run, film
         ("--pixel-spacing", "nan"),
         ("--pixel-spacing", "inf"),
         ("--pixel-spacing", "wide"),
-        ("--save", "seg"),
+        ("--save", "html"),
         ("--save", "mask,jpeg"),
         ("--nope",),
     ],

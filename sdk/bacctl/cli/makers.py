@@ -1,0 +1,20 @@
+"""Which kinds of files are made of a whole exam, and who makes them; nothing is imported too early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bacctl.outputs.exam_files import Choices, ExamFile, Maker
+from bacctl.results import ExamResult
+
+
+def _dicom(exam: ExamResult, kinds: Sequence[str], choices: Choices) -> Iterable[ExamFile]:
+    from bacctl.outputs.dicom import dicom_files
+
+    return dicom_files(exam, kinds, choices)
+
+
+MAKERS: tuple[tuple[tuple[str, ...], Maker], ...] = ((("sr", "seg", "pm", "sc", "pr"), _dicom),)
+"""Kinds that are made together, with their maker. Those of one maker are all written or none is."""
+
+EXAM_KINDS = tuple(kind for kinds, _ in MAKERS for kind in kinds)

@@ -1,0 +1,148 @@
+"""All objects of an exam, made together so that they refer to each other."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from bacctl.outputs.exam_files import Choices, ExamFile
+from bacctl.results import ExamResult
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from bacctl.outputs.dicom.run import Run
+    from bacctl.outputs.dicom.source import Source
+
+Kind = Literal["sr", "seg", "pm", "sc", "pr"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+# The report comes last, since it names the others.
+_ORDER: tuple[Kind, ...] = ("seg", "pm", "sc", "pr", "sr")
+
+
+@dataclass(frozen=True)
+class DicomObject:
+    """One object.
+
+    Attributes
+    ----------
+    kind : {"sr", "seg", "pm", "sc", "pr"}
+        Structured report, segmentation, parametric map, secondary capture, presentation state.
+    dataset : pydicom.Dataset
+        With file meta information and preamble, ready to be written or sent.
+    image : int or None
+        Which image of the exam it is of; None for the report.
+    source_uid : str
+        SOP Instance UID of that image, or Study Instance UID for the report, as the object itself names it.
+    """
+
+    kind: Kind
+    dataset: Dataset
+    image: int | None
+    source_uid: str
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """UID of the object."""
+        return str(self.dataset.SOPInstanceUID)
+
+    def to_bytes(self) -> bytes:
+        """Return the object as the bytes of a DICOM file."""
+        from pydicom import dcmwrite
+
+        stream = io.BytesIO()
+        dcmwrite(stream, self.dataset, enforce_file_format=True)
+        return stream.getvalue()
+
+
+def make_objects(
+    exam: ExamResult,
+    kinds: Sequence[Kind] = KINDS,
+    *,
+    files: Sequence[bytes | Path | None] | None = None,
+    prior: ExamResult | None = None,
+    pixel_spacing_mm: tuple[float, float] | None = None,
+    labelmap: bool = False,
+    deidentify: bool = False,
+) -> list[DicomObject]:
+    """Make DICOM objects of an exam, in the study of its images.
+
+    Parameters
+    ----------
+    exam : ExamResult
+        Its ``images`` have their masks and, where they were weighed, densities: as `bacctl.Client` gives them
+        back, and `bacctl.exam.build.build_exam` puts them together.
+    kinds : sequence of {"sr", "seg", "pm", "sc", "pr"}, optional
+        Which objects. Default: all. ``pm`` needs a density, and ``seg``, ``pm`` and ``pr`` something that was
+        found: of images without it there is none.
+    files : sequence of (bytes, Path or None), optional
+        The files of the images in their order. Default: ``image.path`` of each.
+    prior : ExamResult, optional
+        An earlier exam of the same woman, whose mass stands beside the current one on the ``sc``.
+    pixel_spacing_mm : tuple of float, optional
+        What the images were analysed with.
+    labelmap : bool, optional
+        Write ``seg`` as one map of numbers (Label Map Segmentation) in place of one binary frame a vessel.
+    deidentify : bool, optional
+        Take out what names a woman, a place or a day, and change UIDs: `bacctl.outputs.deidentify`.
+
+    Returns
+    -------
+    list of DicomObject
+        UIDs of series and instances are new at every call. Empty where no image was measured.
+
+    Raises
+    ------
+    RefusedError
+        ``BAC-OUTPUT-NOT-DICOM``, ``BAC-OUTPUT-HEADER``, ``BAC-OUTPUT-MIXED`` or ``BAC-OUTPUT-BURNED-IN``.
+    FailedError
+        ``BAC-FILE-UNREADABLE``, ``BAC-FILE-CHANGED``, ``BAC-OUTPUT-NO-MASK``.
+    ModuleNotFoundError
+        The extra ``dicom`` is not installed.
+    """
+    choices = Choices(pixel_spacing_mm, labelmap=labelmap, deidentify=deidentify, prior=prior)
+    return list(_objects(exam, kinds, choices, files))
+
+
+def dicom_files(exam: ExamResult, kinds: Sequence[str], choices: Choices) -> Iterator[ExamFile]:
+    """Make the files of an exam; see `bacctl.outputs.exam_files.Maker`."""
+    wanted = [kind for kind in KINDS if kind in kinds]
+    for made in _objects(exam, wanted, choices, None):
+        stem = made.source_uid if choices.deidentify else None
+        yield ExamFile(made.kind, f".{made.kind}.dcm", made.to_bytes(), made.image, stem)
+
+
+def _objects(
+    exam: ExamResult, kinds: Sequence[Kind], choices: Choices, files: Sequence[bytes | Path | None] | None
+) -> Iterator[DicomObject]:
+    from bacctl.outputs.dicom.run import Run
+    from bacctl.outputs.dicom.source import read_sources
+
+    sources = read_sources(exam, files)
+    if not sources:
+        return
+    run = Run(exam, choices.prior)
+    for kind in _ORDER:
+        if kind not in kinds:
+            continue
+        if kind == "sr":
+            continue
+        for source in sources:
+            dataset = _of_image(kind, run, source, choices)
+            if dataset is not None:
+                yield _finished(kind, dataset, source)
+
+
+def _of_image(kind: Kind, run: Run, source: Source, choices: Choices) -> Dataset | None:
+    if kind == "sc":
+        from bacctl.outputs.dicom.secondary_capture import secondary_capture
+
+        return secondary_capture(run, source, choices.pixel_spacing_mm)
+    return None
+
+
+def _finished(kind: Kind, dataset: Dataset, source: Source) -> DicomObject:
+    return DicomObject(kind, dataset, source.number, str(source.header.SOPInstanceUID))
