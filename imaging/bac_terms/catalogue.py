@@ -151,6 +151,7 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         ),
         "BAC-OUTPUT-NO-MASK": _failed(
             "the result has no mask to make objects of", "analyse the image again with this version"
+        ),
         # The report that is printed
         "BAC-OUTPUT-NO-BROWSER": _failed(
             "there is no Chromium on this machine to print a PDF",

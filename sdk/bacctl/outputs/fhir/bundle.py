@@ -289,7 +289,7 @@ class _Maker:
         else:
             made["valueQuantity"] = quantity(value, unit)
         if bounds is not None:
-            made["component"] = [interval("95 % interval", *bounds, unit)]
+            made["component"] = [interval("95 % interval", bounds, unit)]
         return self._add(f"{group}/{name}", made)
 
     def _observation(self, code: tuple[str, str, str], side: Any, image: ImageResult | None) -> Json:

@@ -55,11 +55,11 @@ def quantity(value: float, unit: str) -> Json:
     return {"value": round(value, 6), "unit": unit, "system": _UCUM, "code": unit}
 
 
-def interval(name: str, low: float, high: float, unit: str) -> Json:
+def interval(name: str, ends: tuple[float, float], unit: str) -> Json:
     """Return a component that holds a range."""
     return {
         "code": words(name),
-        "valueRange": {"low": quantity(low, unit), "high": quantity(high, unit)},
+        "valueRange": {"low": quantity(ends[0], unit), "high": quantity(ends[1], unit)},
     }
 
 

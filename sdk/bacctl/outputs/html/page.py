@@ -285,7 +285,7 @@ def _prior(comparison: ExamComparison) -> dict[str, Any]:
             (f"Mass, {_SIDE[side]} breast, mg", breast.calcium_mass_mg),
             (f"Area, {_SIDE[side]} breast, mm²", breast.area_mm2),
         ]
-    return {"rows": [_change(name, change) for name, change in rows], "warnings": comparison.warnings}
+    return {"rows": [_change(name, change) for name, change in rows], "warnings": comparison.notices}
 
 
 def _change(name: str, change: Change) -> dict[str, str]:

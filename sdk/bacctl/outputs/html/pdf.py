@@ -23,6 +23,8 @@ _QUIET = (
     "--no-first-run",
     "--no-pdf-header-footer",
     "--disable-dev-shm-usage",
+    # It would ask its maker for the time and for updates all the same.
+    "--host-resolver-rules=MAP * ~NOTFOUND",
 )
 
 
