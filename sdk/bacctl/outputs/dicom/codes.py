@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
+from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
 SCHEME = "99BACCTL"
@@ -59,3 +60,14 @@ def scheme_item() -> CodingSchemeIdentificationItem:
     return CodingSchemeIdentificationItem(
         designator=SCHEME, name="Codes of bacctl", responsible_organization="bacctl"
     )
+
+
+def item_of(code: Code) -> Dataset:
+    """Return a code as an item of a sequence."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = (
+        code.value,
+        code.scheme_designator,
+        code.meaning,
+    )
+    return item

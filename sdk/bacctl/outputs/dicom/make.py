@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from bacctl._discreet import discreet
 from bacctl.outputs.exam_files import Choices, ExamFile
 from bacctl.results import ExamResult
 
@@ -141,8 +142,26 @@ def _of_image(kind: Kind, run: Run, source: Source, choices: Choices) -> Dataset
         from bacctl.outputs.dicom.secondary_capture import secondary_capture
 
         return secondary_capture(run, source, choices.pixel_spacing_mm)
-    return None
+    if kind == "seg":
+        from bacctl.outputs.dicom.segmentation import segmentation
+
+        return segmentation(run, source, labelmap=choices.labelmap)
+    if kind == "pm":
+        from bacctl.outputs.dicom.parametric_map import parametric_map
+
+        return parametric_map(run, source)
+    from bacctl.outputs.dicom.presentation import presentation_state
+
+    return presentation_state(run, source)
 
 
 def _finished(kind: Kind, dataset: Dataset, source: Source) -> DicomObject:
+    from pydicom.datadict import dictionary_VR, tag_for_keyword
+    from pydicom.dataelem import DataElement
+
+    with discreet():
+        for about, words in source.words.items():
+            # A new element: highdicom's objects share theirs with the header that they were made of.
+            tag = tag_for_keyword(about) or 0
+            dataset[tag] = DataElement(tag, dictionary_VR(tag), words)
     return DicomObject(kind, dataset, source.number, str(source.header.SOPInstanceUID))

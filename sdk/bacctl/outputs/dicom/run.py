@@ -69,9 +69,12 @@ class Run:
 
     def identity(self, kind: str, source: Source | None = None) -> dict[str, Any]:
         """Return what highdicom's constructors take of series, instance and equipment."""
+        # A series of presentation states names the breast, so that each has its own (PS3.3 C.7.3.1).
+        side = source.image.laterality if source is not None and kind == "pr" else None
+        series = f"{kind}{side or ''}"
         self._numbers[kind] = self._numbers.get(kind, 0) + 1
         return {
-            "series_instance_uid": self._series.setdefault(kind, new_uid()),
+            "series_instance_uid": self._series.setdefault(series, new_uid()),
             "series_number": _SERIES_NUMBERS[kind],
             "series_description": f"{_SERIES_NAMES[kind]} ({INTENDED_USE})",
             "sop_instance_uid": new_uid(),

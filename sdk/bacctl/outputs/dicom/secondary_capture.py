@@ -12,7 +12,7 @@ from bacctl.drawing.greys import to_greys
 from bacctl.outputs.dicom.codes import SOURCE_IMAGE
 from bacctl.outputs.dicom.picture import draw_picture, legend
 from bacctl.outputs.dicom.run import RESEARCH, Run
-from bacctl.outputs.dicom.source import Source, reference
+from bacctl.outputs.dicom.source import Source, place_side, reference
 
 
 def secondary_capture(run: Run, source: Source, pixel_spacing_mm: tuple[float, float] | None) -> Dataset:
@@ -67,9 +67,7 @@ def secondary_capture(run: Run, source: Source, pixel_spacing_mm: tuple[float, f
         **run.identity("sc", source),
     )
     dataset.copy_patient_and_study_information(header)
-    dataset.PatientOrientation = list(source.orientation or [])
-    if image.laterality is not None:
-        dataset.ImageLaterality = image.laterality
+    place_side(dataset, source)
     if header.BurnedInAnnotation in ("YES", "NO"):
         dataset.BurnedInAnnotation = header.BurnedInAnnotation
     if source.spacing_mm is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from bac_imaging.read.reader import is_dicom
 from bac_terms.errors import FailedError, RefusedError
 from bac_terms.identifiers import is_uid
 from bacctl._discreet import discreet
+from bacctl.outputs.dicom.codes import item_of
 from bacctl.results import ExamResult, ImageResult
 
 # Of patient and study, so that archives file what is made beside the image. Texts of more than this are not.
@@ -87,8 +88,11 @@ class Source:
     image : ImageResult
         What was measured, with its mask.
     header : pydicom.Dataset
-        Patient, study, identity, pixels and display, without the pixels themselves. Only values that the
-        standard allows: what is odd is left out.
+        Identity, pixels and display, without the pixels themselves, and of patient and study what no log may
+        quote but by its form. Only values that the standard allows: what is odd is left out.
+    words : mapping of str to str
+        Names, identifiers and descriptions of patient and study: they are put into an object when it is done,
+        since libraries quote in warnings what they find odd in a name.
     data : bytes
         The file.
     """
@@ -96,6 +100,7 @@ class Source:
     number: int
     image: ImageResult
     header: Dataset
+    words: Mapping[str, str]
     data: bytes
 
     @property
@@ -160,7 +165,7 @@ def read_sources(exam: ExamResult, files: Sequence[bytes | Path | None] | None =
         sources.setdefault(uid, source)
     found = list(sources.values())
     for about in ("StudyInstanceUID", "PatientID", "IssuerOfPatientID", "PatientBirthDate"):
-        if len({str(source.header.get(about, "")) for source in found} - {""}) > 1:
+        if len({source.words.get(about) or source.header.get(about) for source in found} - {"", None}) > 1:
             raise RefusedError("BAC-OUTPUT-MIXED", f"the images of one exam differ in {about}")
     return found
 
@@ -176,9 +181,9 @@ def _read(number: int, image: ImageResult, file: bytes | Path | None) -> Source:
         raise RefusedError("BAC-OUTPUT-NOT-DICOM", _at(file, "the image is no DICOM object"))
     with discreet():
         found = parse_header(data, _WANTED).dataset
-        header = clean_header(found)
+        header, words = clean_header(found)
         lacking = [about for about in _UIDS if about not in header]
-        if header.PatientID != _text(found, "PatientID"):
+        if words.get("PatientID", "") != _text(found, "PatientID"):
             lacking.append("PatientID")  # without it, what is made would lie with another woman, or nobody
     if lacking:
         raise RefusedError("BAC-OUTPUT-HEADER", _at(file, f"the header has no valid {', '.join(lacking)}"))
@@ -187,21 +192,28 @@ def _read(number: int, image: ImageResult, file: bytes | Path | None) -> Source:
     same = image.sop_instance_uid in (None, header.SOPInstanceUID)
     if not same or image.mask.shape != (header.get("Rows"), header.get("Columns")):
         raise FailedError("BAC-FILE-CHANGED", _at(file, "the file is not what it was when it was measured"))
-    return Source(number, image, header, data)
+    return Source(number, image, header, words, data)
 
 
 def _at(file: bytes | Path, what: str) -> str:
     return what if isinstance(file, bytes) else f"{what} ({file.name})"
 
 
-def clean_header(header: Dataset) -> Dataset:
-    """Take over of a header what objects made of its image share with it, where the standard allows it."""
+def clean_header(header: Dataset) -> tuple[Dataset, dict[str, str]]:
+    """Take over of a header what objects made of its image share with it, where the standard allows it.
+
+    Returns
+    -------
+    pydicom.Dataset, dict of str to str
+        As `Source` has them.
+    """
     clean = Dataset()
     clean.SpecificCharacterSet = "ISO_IR 192"  # texts were decoded and are written anew
+    words = {}
     for about, most in _PATIENT_AND_STUDY.items():
         text = _text(header, about)
         if text and len(text) <= most and "\\" not in text and text.isprintable():
-            setattr(clean, about, text)
+            words[about] = text
     for about, form in _FORMS.items():
         if form.fullmatch(text := _text(header, about)):
             setattr(clean, about, text)
@@ -225,7 +237,7 @@ def clean_header(header: Dataset) -> Dataset:
     ways = str(_text(header, "PatientOrientation")).split("\\")
     if len(ways) == 2 and all(_ORIENTATIONS.fullmatch(way) for way in ways):
         clean.PatientOrientation = ways
-    return clean
+    return clean, words
 
 
 def _text(header: Dataset, about: str) -> str:
@@ -240,14 +252,18 @@ def _text(header: Dataset, about: str) -> str:
     return str(value).strip(" \0")
 
 
+def place_side(dataset: Dataset, source: Source) -> None:
+    """Say how an object in the matrix of an image lies, and of which breast it is, as the image does."""
+    dataset.PatientOrientation = list(source.orientation or [])
+    if source.image.laterality is not None:
+        dataset.ImageLaterality = source.image.laterality
+
+
 def reference(header: Dataset, purpose: Code | None = None) -> Dataset:
     """Return an item that refers to an image, and says what for."""
     item = Dataset()
     item.ReferencedSOPClassUID = header.SOPClassUID
     item.ReferencedSOPInstanceUID = header.SOPInstanceUID
     if purpose is not None:
-        code = Dataset()
-        code.CodeValue, code.CodingSchemeDesignator = purpose.value, purpose.scheme_designator
-        code.CodeMeaning = purpose.meaning
-        item.PurposeOfReferenceCodeSequence = [code]
+        item.PurposeOfReferenceCodeSequence = [item_of(purpose)]
     return item
