@@ -22,7 +22,7 @@ from bac_terms.fields import (
     Size,
     Words,
 )
-from bac_terms.measured import Depth, Laterality, MassBasis, Side, Status
+from bac_terms.measured import Depth, Laterality, MassBasis, OutlineSource, Side, Status
 from bac_terms.notices import Notice
 from bac_terms.record import LATER, Condition, Record, as_columns
 
@@ -169,6 +169,9 @@ class ImageReport(Record):
     nipple_px : tuple of int or None
         (row, column) in the stored matrix of where the outline says that the nipple is: the point farthest
         from the chest wall. None where the outline does not allow it to be said.
+    outline_source : {"network", "given"}
+        Who drew what was weighed: "given" is an outline that a reader drew or corrected. ``bac_probability`` is
+        the network's word on the image all the same, and vessels of a given outline have no probability.
     """
 
     condition: ClassVar[Condition | None] = Condition(
@@ -221,6 +224,7 @@ class ImageReport(Record):
         },
     )
     nipple_px: tuple[Count, Count] | None = field(default=None, metadata={**LATER, **as_columns()})
+    outline_source: OutlineSource = field(default="network", metadata=LATER)
 
     @property
     def vessel_count(self) -> int | None:

@@ -47,6 +47,9 @@ REPORT = {
             "calcium_mass_mg": 3.5,
             "bbox_px": [10, 20, 300, 60],
             "probability": 0.95,
+            "side": "upper",
+            "depth": "middle",
+            "nipple_distance_mm": 42.0,
         }
     ],
     "pixel_spacing_mm": [0.085, 0.0851],
@@ -63,6 +66,14 @@ REPORT = {
         "detector": "a-Se",
     },
     "timings_ms": {"preprocess": 10.0, "segment": 20.0, "quantify": 30.0},
+    "device": {
+        "manufacturer": "A",
+        "model": "B",
+        "software_versions": "1; 2",
+        "detector_id_hash": "0123456789abcdef",
+    },
+    "nipple_px": [1500, 2000],
+    "outline_source": "network",
 }
 SCHEMA = json.loads(resources.files("bacctl").joinpath("schema", "analysis-1.json").read_text())
 SERVER = {"model": "ab" * 32, "triton": "2.51.0"}
