@@ -72,6 +72,9 @@ class Context(Record):
         The unit that took the image.
     orientation : (str, str) or None
         Where rows and columns lead in the patient.
+    given_outline : str or None
+        Mask of the stored matrix that shall be weighed in place of what the network finds, as
+        `bac_imaging.given` packs it.
     """
 
     rows: Pixels
@@ -97,12 +100,18 @@ class Context(Record):
     min_probability: Share
     device: Device | None = field(default=None, metadata=LATER)
     orientation: tuple[str, str] | None = field(default=None, metadata=LATER)
+    given_outline: str | None = field(default=None, metadata=LATER)
 
     @classmethod
     def of(
-        cls, mammogram: Mammogram, breast: BoolArray, origins: IntArray, min_probability: float = 0.0
+        cls,
+        mammogram: Mammogram,
+        breast: BoolArray,
+        origins: IntArray,
+        min_probability: float = 0.0,
+        given_outline: str | None = None,
     ) -> Context:
-        """Collect it from the image as read, the breast mask, the tiles and the operating point."""
+        """Collect it from the image as read, the breast mask, the tiles and what was asked for."""
         geometry = mammogram.geometry
         return cls(
             rows=mammogram.signal.shape[0],
@@ -128,6 +137,7 @@ class Context(Record):
             min_probability=min_probability,
             device=mammogram.device,
             orientation=mammogram.orientation,
+            given_outline=given_outline,
         )
 
     @property

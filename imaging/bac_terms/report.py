@@ -170,8 +170,8 @@ class ImageReport(Record):
         (row, column) in the stored matrix of where the outline says that the nipple is: the point farthest
         from the chest wall. None where the outline does not allow it to be said.
     outline_source : {"network", "given"}
-        Who drew what was weighed: "given" is an outline that a reader drew or corrected. ``bac_probability`` is
-        the network's word on the image all the same, and vessels of a given outline have no probability.
+        Who drew what was weighed: "given" is an outline that a reader drew or corrected. ``bac_probability``
+        is the network's word on the image all the same, and vessels of a given outline have no probability.
     """
 
     condition: ClassVar[Condition | None] = Condition(

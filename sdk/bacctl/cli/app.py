@@ -20,6 +20,7 @@ from bacctl.cli.commands.phantom import phantom
 from bacctl.cli.commands.qa import qa
 from bacctl.cli.commands.serve import serve
 from bacctl.cli.commands.train import train
+from bacctl.cli.commands.weigh import weigh
 from bacctl.cli.guard import EXIT_READER_GONE, EXIT_USAGE, UsageError, complain, forget_output
 from bacctl.cli.settings import read_settings
 from bacctl.cli.stopping import exit_code, listen
@@ -35,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, compare, serve, doctor, config, qa, phantom, train, evaluate):
+for command in (analyze, compare, weigh, serve, doctor, config, qa, phantom, train, evaluate):
     app.command()(command)
 app.add_typer(export_app, name="export")
 app.command()(demo)

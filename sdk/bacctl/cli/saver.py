@@ -30,7 +30,8 @@ class Saver:
     out : Path
         The folder they go to; made when it is needed.
     kinds : tuple of str
-        Of "json", "csv", "mask", "overlay", "tables", "parquet", "omop", and of `bacctl.cli.makers.EXAM_KINDS`.
+        Of "json", "csv", "mask", "overlay", "tables",
+        "parquet", "omop", and of `bacctl.cli.makers.EXAM_KINDS`.
     choices : Choices
         What is wanted of all files.
 
