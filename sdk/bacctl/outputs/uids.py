@@ -19,6 +19,6 @@ def shown_uids(choices: Choices) -> Shown:
     """
     if not choices.deidentify:
         return lambda uid: uid
-    from bacctl.outputs.deidentify import other_uid
+    from bacctl.outputs.deidentify import this_run
 
-    return lambda uid: None if uid is None else other_uid(uid)
+    return lambda uid: None if uid is None else this_run().uid(uid)

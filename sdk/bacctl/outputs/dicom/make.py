@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from bacctl._discreet import discreet
+from bacctl.outputs.deidentify import this_run
 from bacctl.outputs.exam_files import Choices, ExamFile
 from bacctl.results import ExamResult
 
@@ -22,6 +24,23 @@ Kind = Literal["sr", "seg", "pm", "sc", "pr"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 # The report comes last, since it names the others.
 _ORDER: tuple[Kind, ...] = ("seg", "pm", "sc", "pr", "sr")
+
+
+_EVIDENCE = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SegmentSequence",
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+)
 
 
 @dataclass(frozen=True)
@@ -120,21 +139,41 @@ def _objects(
     exam: ExamResult, kinds: Sequence[Kind], choices: Choices, files: Sequence[bytes | Path | None] | None
 ) -> Iterator[DicomObject]:
     from bacctl.outputs.dicom.run import Run
-    from bacctl.outputs.dicom.source import read_sources
+    from bacctl.outputs.dicom.source import read_sources, refuse_burned_in
 
     sources = read_sources(exam, files)
     if not sources:
         return
     run = Run(exam, choices.prior)
+    segmentations: dict[int, Dataset] = {}
+    if choices.deidentify and "sc" in kinds:
+        refuse_burned_in(sources)
     for kind in _ORDER:
-        if kind not in kinds:
-            continue
-        if kind == "sr":
+        if kind not in kinds or kind == "sr":
             continue
         for source in sources:
             dataset = _of_image(kind, run, source, choices)
-            if dataset is not None:
-                yield _finished(kind, dataset, source)
+            if dataset is None:
+                continue
+            if kind == "seg":
+                # Before it is finished: a report refers to it by the UIDs that it is made with.
+                segmentations[source.number] = _as_evidence(dataset)
+            yield _finished(kind, dataset, source, choices)
+    if "sr" in kinds:
+        from bacctl.outputs.dicom.report import structured_report
+
+        report = structured_report(run, sources, segmentations)
+        yield _finished("sr", report, sources[0], choices)
+
+
+def _as_evidence(segmentation: Dataset) -> Dataset:
+    """Return what a report needs of a segmentation, so that its pixels need not be kept."""
+    from pydicom import Dataset
+
+    kept = Dataset()
+    for about in _EVIDENCE:
+        kept[about] = copy.deepcopy(segmentation[about])  # which de-identification changes later
+    return kept
 
 
 def _of_image(kind: Kind, run: Run, source: Source, choices: Choices) -> Dataset | None:
@@ -155,13 +194,18 @@ def _of_image(kind: Kind, run: Run, source: Source, choices: Choices) -> Dataset
     return presentation_state(run, source)
 
 
-def _finished(kind: Kind, dataset: Dataset, source: Source) -> DicomObject:
+def _finished(kind: Kind, dataset: Dataset, source: Source, choices: Choices) -> DicomObject:
     from pydicom.datadict import dictionary_VR, tag_for_keyword
     from pydicom.dataelem import DataElement
 
+    of_exam = kind == "sr"
+    named = str(source.header.StudyInstanceUID if of_exam else source.header.SOPInstanceUID)
     with discreet():
         for about, words in source.words.items():
             # A new element: highdicom's objects share theirs with the header that they were made of.
             tag = tag_for_keyword(about) or 0
             dataset[tag] = DataElement(tag, dictionary_VR(tag), words)
-    return DicomObject(kind, dataset, source.number, str(source.header.SOPInstanceUID))
+        if choices.deidentify:
+            this_run().apply(dataset)
+            named = this_run().uid(named)
+    return DicomObject(kind, dataset, None if of_exam else source.number, named)

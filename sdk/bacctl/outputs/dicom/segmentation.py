@@ -62,7 +62,7 @@ def segmentation(run: Run, source: Source, *, labelmap: bool) -> Segmentation | 
         parameters={"weights_sha256": run.weights_of(source)},
     )
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16] = labels
-    # Segments are numbered from 1 without a gap (PS3.3 C.8.20.2), as vessels are unless one has no pixel left.
+    # Segments are numbered from 1 without a gap (PS3.3 C.8.20.2), as vessels are unless one has no pixel.
     described = [_describe(run, source, place, number, algorithm) for place, number in enumerate(numbers, 1)]
     if numbers != list(range(1, len(numbers) + 1)):
         pixels = np.searchsorted([0, *numbers], labels).astype(np.uint16)

@@ -252,6 +252,18 @@ def _text(header: Dataset, about: str) -> str:
     return str(value).strip(" \0")
 
 
+def refuse_burned_in(sources: Sequence[Source]) -> None:
+    """Refuse to draw pictures that may show whose they are.
+
+    Raises
+    ------
+    RefusedError
+        ``BAC-OUTPUT-BURNED-IN``.
+    """
+    if any(source.header.BurnedInAnnotation != "NO" for source in sources):
+        raise RefusedError("BAC-OUTPUT-BURNED-IN")
+
+
 def place_side(dataset: Dataset, source: Source) -> None:
     """Say how an object in the matrix of an image lies, and of which breast it is, as the image does."""
     dataset.PatientOrientation = list(source.orientation or [])
