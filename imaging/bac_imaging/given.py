@@ -55,7 +55,7 @@ def unpacked(text: str, shape: tuple[int, int]) -> BoolArray:
         raise RefusedError("BAC-MASK-UNREADABLE") from None
     if len(bits) != wanted:
         raise RefusedError("BAC-MASK-SIZE")
-    return unpack_mask(np.frombuffer(bits, np.uint8), shape)
+    return unpack_mask(bits, shape)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ def _from_picture(data: bytes) -> npt.NDArray[np.bool_]:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
             if picture.mode not in _GREY:
                 raise RefusedError("BAC-MASK-UNREADABLE", "the PNG has colours, a palette or transparency")
-            return np.asarray(picture) != 0
+            drawn: npt.NDArray[np.bool_] = np.asarray(picture) != 0
+            return drawn
     except RefusedError:
         raise
     except Exception:  # Pillow raises many kinds for what is damaged or no PNG

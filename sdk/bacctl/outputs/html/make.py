@@ -73,6 +73,8 @@ def report_html(exam: ExamResult, choices: Choices, shown: Shown) -> bytes:
     RefusedError
         As of `html_files`.
     """
+    if choices.deidentify:
+        exam = replace(exam, images=tuple(map(_without_detector, exam.images)))
     comparison = _compared(exam, choices)
     pictures: dict[int, Picture] = {}
     troubles = []
@@ -101,6 +103,12 @@ def _compared(exam: ExamResult, choices: Choices) -> ExamComparison | None:
     # What failed now is missing from the sums and told in the report; that is no reason to have none.
     measured = tuple(image for image in exam.images if image.status != "failed")
     return compare_exams(choices.prior, replace(exam, images=measured))
+
+
+def _without_detector(image: ImageResult) -> ImageResult:
+    if image.device is None:
+        return image
+    return replace(image, device=replace(image.device, detector_id_hash=None))
 
 
 def _drawn(image: ImageResult, choices: Choices) -> Picture:
