@@ -226,6 +226,9 @@ class Batch:
             with deferred():
                 saved = self.exams[number] = self._saver.save_exam(exam)
                 files.update({image.path: image.files for image in saved.images})
+        self._saver.without_exam(
+            [image for image in self.images if image.status == "ok" and image.path not in files]
+        )
         self.images = [
             replace(image, files=files[image.path]) if image.path in files else image for image in self.images
         ]

@@ -36,3 +36,6 @@ MAKERS: tuple[tuple[tuple[str, ...], Maker], ...] = (
 """Kinds that are made together, with their maker. Those of one maker are all written or none is."""
 
 EXAM_KINDS = tuple(kind for kinds, _ in MAKERS for kind in kinds)
+
+WHY_NONE = {"pm": "nothing was weighed", "seg": "nothing was found", "pr": "nothing was found"}
+"""Why a kind has no file where an exam was measured and nothing went wrong."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,14 @@ from typing import Any
 from bac_imaging.files import write_whole
 from bac_terms.errors import BacctlError
 from bacctl.cli.guard import CommandError, complain, describe_os_error
-from bacctl.cli.makers import EXAM_KINDS, MAKERS
+from bacctl.cli.makers import EXAM_KINDS, MAKERS, WHY_NONE
 from bacctl.cli.spool import Spool
 from bacctl.outputs.document import analysis_csv, document_text, exams_csv, vessels_csv
 from bacctl.outputs.exam_files import Choices, ExamFile
 from bacctl.outputs.files import NameTable
 from bacctl.outputs.mask import mask_png
 from bacctl.results import ExamResult, ImageResult
+from bacctl.wording import count_of
 
 
 class Saver:
@@ -54,6 +57,7 @@ class Saver:
         self._choices = choices
         self._names = NameTable()
         self._stems: dict[object, str] = {}
+        self._none: Counter[str] = Counter()
         self._spool = Spool(out) if any(kind in EXAM_KINDS for kind in kinds) else None
         # Open from prepare() on, and closed again by the first fault.
         self._open = False
@@ -122,16 +126,29 @@ class Saver:
             if not wanted or not self._open:
                 continue
             try:
-                exam = self._write_together(exam, maker(given, wanted, self._choices))
+                exam, kinds_written = self._write_together(exam, maker(given, wanted, self._choices))
             except Exception as error:
                 complain(f"{_name_of(exam)}: no {', '.join(wanted)}: {_why_not(error)}")
                 self.failed = True
+                continue
+            if any(image.status == "ok" for image in exam.images):
+                self._none.update(kind for kind in wanted if kind in WHY_NONE and kind not in kinds_written)
         return exam
 
+    def without_exam(self, images: Sequence[ImageResult]) -> None:
+        """Say that nothing is made of images that belong to no exam."""
+        if self.makes_exams and images:
+            kinds = ", ".join(kind for kind in self._kinds if kind in EXAM_KINDS)
+            of = count_of(len(images), "image")
+            complain(f"no {kinds} of {of} that no exam was put together of, such as {images[0].path}")
+            self.failed = True
+
     def close(self) -> None:
-        """Remove what was only kept for the time of the run."""
+        """Remove what was only kept for the time of the run, and say what there is none of."""
         if self._spool is not None:
             self._spool.close()
+        for kind, count in self._none.items():
+            complain(f"no {kind} of {count_of(count, 'exam')}: {WHY_NONE[kind]}")
 
     def refuse_prior(self, exams: int) -> None:
         """Leave out the prior exam, where several exams were put together and it is of one woman."""
@@ -177,8 +194,11 @@ class Saver:
         self.replaced += replaces
         return True
 
-    def _write_together(self, exam: ExamResult, files: Iterable[ExamFile]) -> ExamResult:
-        """Write all files or, after an error, none."""
+    def _write_together(
+        self, exam: ExamResult, files: Iterable[ExamFile]
+    ) -> tuple[ExamResult, AbstractSet[str]]:
+        """Write all files or, after an error, none; gives back which kinds there are."""
+        kinds = set()
         images, own = list(exam.images), dict(exam.files)
         waiting: list[tuple[Path, Path]] = []
         try:
@@ -187,6 +207,7 @@ class Saver:
                 path = self._out / f"{self._stem_of(image or exam, file.stem)}{file.suffix}"
                 partial = self._out / f".bacctl-{secrets.token_hex(8)}.part"
                 waiting.append((partial, path))
+                kinds.add(file.kind)
                 partial.write_bytes(file.data)
                 if file.image is None:
                     own[file.kind] = str(path)
@@ -200,12 +221,12 @@ class Saver:
                 self.replaced += replaces
         except OSError as error:
             self._give_up(error)
-            return exam
+            return exam, set(WHY_NONE)
         finally:
             for partial, _ in waiting:
                 with contextlib.suppress(OSError):
                     partial.unlink(missing_ok=True)
-        return replace(exam, images=tuple(images), files=own)
+        return replace(exam, images=tuple(images), files=own), kinds
 
     def _stem_of(self, subject: ImageResult | ExamResult, wanted: str | None = None) -> str:
         """Name what all files of one image, or of one exam, begin with."""

@@ -1,8 +1,8 @@
 """Outputs that name nobody: the Basic Profile of PS3.15 annex E, for objects that bacctl made itself.
 
-Options beside it (CID 7050): Clean Structured Content and Clean Graphics, since reports and outlines hold only
-what bacctl wrote into them; Retain Device Identity, since the device is bacctl and its network, and nothing of
-the X-ray unit is copied. The table of elements and actions is that of the package ``dicom-anonymizer``.
+Options beside it (CID 7050): Clean Structured Content and Clean Graphics, since reports and outlines hold
+only what bacctl wrote into them; Retain Device Identity, since the device is bacctl and its network, and
+nothing of the X-ray unit is copied. The table of elements and actions is that of ``dicom-anonymizer``.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Deidentifier:
         name = self.patient(str(dataset.get("PatientID") or ""))
         self._walk(dataset)
         if "PatientName" in dataset:
-            _put(dataset, dataset["PatientName"], name)
+            _put(dataset, dataset["PatientName"], f"{name}^")  # a family name alone ends so
         meta = getattr(dataset, "file_meta", None)
         if meta is not None and "MediaStorageSOPInstanceUID" in meta:
             meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID

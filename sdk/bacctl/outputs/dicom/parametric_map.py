@@ -66,5 +66,7 @@ def parametric_map(run: Run, source: Source) -> ParametricMap | None:
         content_qualification=ContentQualificationValues.RESEARCH,
         **run.identity("pm", source),
     )
+    # LINEAR allows no width below 1, and highdicom writes no function.
+    dataset.SharedFunctionalGroupsSequence[0].FrameVOILUTSequence[0].VOILUTFunction = "LINEAR_EXACT"
     place_side(dataset, source)
     return dataset

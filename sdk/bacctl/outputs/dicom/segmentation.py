@@ -83,7 +83,7 @@ def segmentation(run: Run, source: Source, *, labelmap: bool) -> Segmentation | 
     place_side(dataset, source)
     for segment in dataset.SegmentSequence:
         side = SIDES.get(source.image.laterality or "")
-        if side is not None:
+        if side is not None and "AnatomicRegionSequence" in segment:  # the background has none
             segment.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [item_of(side)]
     return dataset
 

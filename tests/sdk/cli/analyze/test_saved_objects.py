@@ -1,0 +1,180 @@
+"""``bacctl analyze --save sr,seg,pm,sc,pr``: files of whole exams, all of them or none."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pydicom
+import pytest
+from tests.sdk.cli.analyze.conftest import FakeClient, Run, film
+
+from bacctl.results import ImageResult
+
+pytest.importorskip("highdicom", reason="the extra dicom is not installed, or has no highdicom here")
+
+from tests.sdk.outputs.dicom.women import STUDY, mammogram, result
+
+ALL = "sr,seg,pm,sc,pr"
+
+
+class DicomClient(FakeClient):
+    """Finds the two vessels that the images of `women` have."""
+
+    def result(self, path: Path) -> ImageResult:
+        return result(path) if path.suffix == ".dcm" else super().result(path)
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
+    fake = DicomClient()
+    monkeypatch.setattr("bacctl.cli.connect.connect", lambda server: fake)
+    return fake
+
+
+def folder_of(path: Path, *sides: str, **header: object) -> Path:
+    path.mkdir()
+    for side in sides:
+        (path / f"{side}.dcm").write_bytes(mammogram(side, **header))
+    return path
+
+
+def test_all_kinds_are_written_and_listed(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "in", "L", "R")
+    code, out, _ = run("analyze", folder, "--save", f"{ALL},json,mask", "--out", "res", "--json")
+    assert code == 0
+    document = json.loads(out)
+    listed = [path for image in document["images"] for path in image["files"].values()]
+    listed += list(document["exams"][0]["files"].values())
+    assert document["exams"][0]["files"] == {"sr": f"res/{STUDY}.sr.dcm"}
+    assert {kind for image in document["images"] for kind in image["files"]} == {
+        "mask",
+        "seg",
+        "pm",
+        "sc",
+        "pr",
+    }
+    assert sorted(os.listdir("res")) == sorted(
+        [*(os.path.basename(path) for path in listed), "analysis.json"]
+    )
+    assert json.loads(Path("res/analysis.json").read_text()) == document
+    for path in listed:
+        if path.endswith(".dcm"):
+            assert pydicom.dcmread(path).StudyInstanceUID == STUDY
+
+
+def test_own_objects_are_not_analysed_again(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "in", "L")
+    assert run("analyze", folder, "--save", ALL, "--out", folder / "out")[0] == 0
+    code, out, _ = run("analyze", folder, "--json")
+    assert code == 0
+    assert len(json.loads(out)["images"]) == 1
+
+
+def test_files_of_an_earlier_run_are_replaced_and_told_of(
+    client: FakeClient, run: Run, tmp_path: Path
+) -> None:
+    folder = folder_of(tmp_path / "in", "L")
+    where = ("analyze", folder, "--save", "sc,sr", "--out", "res")
+    run(*where)
+    first = pydicom.dcmread(f"res/{STUDY}.sr.dcm").SOPInstanceUID
+    assert "2 files of an earlier run" in run(*where)[2]
+    assert pydicom.dcmread(f"res/{STUDY}.sr.dcm").SOPInstanceUID != first
+
+
+@pytest.mark.parametrize("full", ["write", "replace"])
+def test_a_disk_that_fills_up_leaves_nothing_half_written(
+    full: str, client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_of(tmp_path / "in", "L", "R")
+    written = []
+    real = Path.write_bytes
+
+    def fill_up(path: Path, data: bytes) -> int:
+        if path.name.endswith(".part"):
+            written.append(path)
+            if len(written) == 4:
+                real(path, data[:100])
+                raise OSError(28, "No space left on device")
+        return real(path, data)
+
+    def no_replace(source: str, target: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    if full == "write":
+        monkeypatch.setattr(Path, "write_bytes", fill_up)
+    else:
+        monkeypatch.setattr("bacctl.cli.saver.os.replace", no_replace)
+    code, out, err = run("analyze", folder, "--save", ALL, "--out", "res", "--json")
+    assert code == 1
+    assert [image["status"] for image in json.loads(out)["images"]] == ["ok", "ok"]
+    assert err.count("No space left on device") == 1
+    assert os.listdir("res") == []
+
+
+def test_an_exam_that_no_object_can_be_made_of_costs_no_other(
+    client: FakeClient, run: Run, tmp_path: Path
+) -> None:
+    folder = folder_of(tmp_path / "in", "L")
+    other = folder_of(tmp_path / "other", "R", StudyInstanceUID="1.2.826.0.1.8.8", PatientID="JANE" * 20)
+    code, out, err = run("analyze", folder, other, "--save", "seg,sr", "--out", "res", "--json")
+    assert code == 1
+    assert len(json.loads(out)["exams"]) == 2
+    (told,) = (line for line in err.splitlines() if "BAC-OUTPUT-HEADER" in line)
+    assert told.startswith(
+        f"{other}: no sr, seg: BAC-OUTPUT-HEADER: the header has no valid PatientID (R.dcm)"
+    )
+    assert "JANE" not in out + err
+    assert len(os.listdir("res")) == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ((), "no sr, seg, pm, sc, pr of 1 image that no exam"),
+        (("--exam-per-folder",), "BAC-OUTPUT-NOT-DICOM"),
+    ],
+)
+def test_images_that_are_no_dicom(
+    flags: tuple[str, ...], told: str, client: FakeClient, run: Run, tmp_path: Path
+) -> None:
+    film(tmp_path / "in", "a")
+    code, out, err = run("analyze", tmp_path / "in", "--save", ALL, "--out", "res", "--json", *flags)
+    assert code == 1
+    assert json.loads(out)["images"][0]["status"] == "ok"
+    assert err.count(told) == 1
+    assert os.listdir("res") == []
+
+
+def test_an_empty_map_is_told_of(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DicomClient, "result", lambda self, path: result(path, weighed=False))
+    folder = folder_of(tmp_path / "in", "L", "R")
+    code, _, err = run("analyze", folder, "--save", "pm,sc", "--out", "res")
+    assert code == 0
+    assert "no pm of 1 exam: nothing was weighed" in err
+    assert len(os.listdir("res")) == 2
+
+
+def test_deidentified_files_have_other_names(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "in", "L", "R")
+    assert run("analyze", folder, "--save", ALL, "--deidentify", "--out", "res")[0] == 0
+    names = os.listdir("res")
+    assert len(names) == 9
+    assert not any(name.startswith(STUDY) for name in names)
+    stems = {name.split(".")[2] for name in names}
+    assert len(stems) == 3  # of two images and the exam
+
+
+def test_the_command_imports_no_library_before_it_is_needed() -> None:
+    code = (
+        "import sys, bacctl, bacctl.cli, bacctl.cli.app, bacctl.cli.saver, bacctl.outputs.dicom\n"
+        "loaded = {'highdicom', 'pydicom', 'dicomanonymizer', 'scipy'} & set(sys.modules)\n"
+        "print(sorted(loaded))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
