@@ -94,7 +94,7 @@ def test_report_survives_the_round_trip():
 def test_report_becomes_typed_records():
     image = result()
     assert image.warnings == (Notice("BAC-W-LOSSY", "the image was compressed with loss"),)
-    assert image.vessels == (Vessel(25.0, 30.0, 1.2, 3.5, (10, 20, 300, 60), 0.95),)
+    assert image.vessels == (Vessel(25.0, 30.0, 1.2, 3.5, (10, 20, 300, 60), 0.95, "upper", "middle", 42.0),)
     assert (image.probability_prevalence, image.min_probability) == (0.1, 0.5)
     assert image.beam == Beam("W", "Rh", 0.05, 29.0, 55.0, True, "a-Se")
     assert image.pixel_spacing_mm == (0.085, 0.0851)
