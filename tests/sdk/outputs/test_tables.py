@@ -124,3 +124,14 @@ def test_omop(make_exam: Make) -> None:
         "SCT:410668003",
     }
     assert [row["image_finding_id"] for row in features] == ["", "", "", "1", "1", "1"]
+
+
+def test_importing_bacctl_loads_none_of_it() -> None:
+    import subprocess
+    import sys
+
+    rooms = {f"bacctl.outputs.{room}" for room in ("html", "tables", "fhir")}
+    heavy = {"jinja2", "pyarrow", *rooms}
+    program = f"import bacctl, sys; bacctl.Client; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
