@@ -1,7 +1,7 @@
 """What it costs to write all DICOM objects of a four-view exam, beside analysing it.
 
-A phantom woman is measured by a server of its own, and her objects are made and written, in turn, several times;
-the ratio of the two stands even where the machine is busy with other things::
+A phantom woman is measured by a server of its own, and her objects are made and written, in turn, several
+times; the ratio of the two stands even where the machine is busy with other things::
 
     python benchmarks/output_objects.py --rounds 3
 """

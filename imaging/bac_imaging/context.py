@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -15,10 +15,11 @@ from bac_imaging.grid.working_grid import working_spacing
 from bac_imaging.mask_bits import pack_mask, unpack_mask
 from bac_imaging.read.mammogram import Mammogram
 from bac_terms.beam import Beam
+from bac_terms.device import Device
 from bac_terms.fields import Count, Pixels, Share, Size
 from bac_terms.measured import Laterality
 from bac_terms.notices import Notice
-from bac_terms.record import Record
+from bac_terms.record import LATER, Record
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
@@ -67,6 +68,13 @@ class Context(Record):
         What reading the image gave.
     min_probability : float
         Operating point, 0 to 1: vessels of a lower probability are not reported.
+    device : Device or None
+        The unit that took the image.
+    orientation : (str, str) or None
+        Where rows and columns lead in the patient.
+    given_outline : str or None
+        Mask of the stored matrix that shall be weighed in place of what the network finds, as
+        `bac_imaging.given` packs it.
     """
 
     rows: Pixels
@@ -90,12 +98,20 @@ class Context(Record):
     view: str | None
     warnings: tuple[Notice, ...]
     min_probability: Share
+    device: Device | None = field(default=None, metadata=LATER)
+    orientation: tuple[str, str] | None = field(default=None, metadata=LATER)
+    given_outline: str | None = field(default=None, metadata=LATER)
 
     @classmethod
     def of(
-        cls, mammogram: Mammogram, breast: BoolArray, origins: IntArray, min_probability: float = 0.0
+        cls,
+        mammogram: Mammogram,
+        breast: BoolArray,
+        origins: IntArray,
+        min_probability: float = 0.0,
+        given_outline: str | None = None,
     ) -> Context:
-        """Collect it from the image as read, the breast mask, the tiles and the operating point."""
+        """Collect it from the image as read, the breast mask, the tiles and what was asked for."""
         geometry = mammogram.geometry
         return cls(
             rows=mammogram.signal.shape[0],
@@ -119,6 +135,9 @@ class Context(Record):
             view=mammogram.view,
             warnings=mammogram.warnings,
             min_probability=min_probability,
+            device=mammogram.device,
+            orientation=mammogram.orientation,
+            given_outline=given_outline,
         )
 
     @property

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.context import Context
+from bac_imaging.given import report_given, take, unpacked, weigh_given
 from bac_imaging.grid.breast import find_breast
 from bac_imaging.grid.normalise import normalise
 from bac_imaging.grid.tiles import cut_tiles, stitch_tiles
@@ -81,7 +82,8 @@ def prepare(data: bytes, options: Mapping[str, Any] | None = None) -> Prepared:
     data : bytes
         A DICOM, PNG, TIFF or JPEG file.
     options : mapping, optional
-        ``pixel_spacing_mm`` and ``min_probability``, as `bac_imaging.options.Options` has them. Nothing else.
+        ``pixel_spacing_mm``, ``min_probability`` and ``mask``, as `bac_imaging.options.Options` has them.
+        Nothing else.
 
     Returns
     -------
@@ -91,7 +93,7 @@ def prepare(data: bytes, options: Mapping[str, Any] | None = None) -> Prepared:
     Raises
     ------
     RefusedError
-        When the image can never be measured as it is, or an option is unknown.
+        When the image can never be measured as it is, an option is unknown, or a mask has another size.
     FailedError
         When it could not be decoded here.
     """
@@ -102,7 +104,9 @@ def prepare(data: bytes, options: Mapping[str, Any] | None = None) -> Prepared:
     breast = find_breast(signal, valid, is_digital=mammogram.presentation_intent is not None)
     normalised = normalise(signal, breast)
     tiles, origins = cut_tiles(normalised, breast)
-    context = Context.of(mammogram, breast, origins, asked.min_probability)
+    context = Context.of(
+        mammogram, breast, origins, asked.min_probability, asked.mask_for(mammogram.signal.shape)
+    )
     return Prepared(tiles, signal, context, normalised)
 
 
@@ -299,11 +303,32 @@ def quantify(
     ------
     ValueError
         When tiles, signal and context do not belong together.
+    RefusedError
+        BAC-MASK-*: what was given as an outline cannot be weighed.
     """
     if signal.shape != context.grid:
         raise ValueError(f"the signal is {signal.shape}, its context says {context.grid}")
     parameters = PostProcessing() if parameters is None else parameters
     probability = stitch(tiles, context)
     segmentation = find(probability, context, parameters)
+    if context.given_outline is not None:
+        return _quantify_given(segmentation, probability, signal, context, parameters, fitted)
     weighed = weigh(segmentation, probability, signal, context)
     return report(weighed, probability, signal, context, parameters, fitted, weights_sha256)
+
+
+def _quantify_given(
+    found: Segmentation,
+    probability: FloatArray,
+    signal: FloatArray,
+    context: Context,
+    parameters: PostProcessing,
+    fitted: ProbabilityMap | None,
+) -> Quantified:
+    """Weigh the outline that was given; the network says what else is calcified, and how sure it is."""
+    given = take(unpacked(context.given_outline or "", context.shape), context)
+    weighed, labels = weigh_given(given, probability, signal, context)
+    evidence = evidence_of(found, probability, context.breast_mask, context.working_spacing_mm)
+    certainty = probabilities(evidence, parameters, fitted)
+    written = report_given(given, weighed, labels, certainty, context)
+    return Quantified(written, labels > 0, weighed.density, labels, evidence)

@@ -13,6 +13,7 @@ from scipy import ndimage
 from bac_imaging.context import Context
 from bac_imaging.mass.area import estimate_of
 from bac_imaging.mass.weigh import VesselMass
+from bac_imaging.vessels.position import Nipple, find_nipple, locate
 from bac_imaging.vessels.probability import Probabilities
 from bac_terms.measured import MassBasis
 from bac_terms.notices import Notice
@@ -76,12 +77,15 @@ def make_report(
     magnification = context.magnification
     counts = np.bincount(labels.ravel(), minlength=len(lengths_mm) + 1)[1:]
     boxes = ndimage.find_objects(labels, max_label=len(lengths_mm))
+    nipple = find_nipple(context)
     vessels = []
     for index, (length, count, box) in enumerate(zip(lengths_mm, counts, boxes, strict=True)):
         if box is None:
             continue
         in_object = length / magnification
         area = float(count) * context.pixel_area_mm2
+        rows, columns = np.nonzero(labels[box] == index + 1)
+        position = locate((rows + box[0].start, columns + box[1].start), nipple, context)
         vessels.append(
             Vessel(
                 length_mm=round(in_object, 3),
@@ -90,6 +94,9 @@ def make_report(
                 calcium_mass_mg=round(mass.vessels[index].mass_mg, 5) if mass.vessels else None,
                 bbox_px=(box[0].start, box[1].start, box[0].stop, box[1].stop),
                 probability=probability.vessels[index],
+                side=position.side,
+                depth=position.depth,
+                nipple_distance_mm=position.nipple_distance_mm,
             )
         )
     area, length = math.fsum(v.area_mm2 for v in vessels), math.fsum(v.length_mm for v in vessels)
@@ -123,4 +130,17 @@ def make_report(
         magnification=magnification,
         magnification_source=context.magnification_source,
         beam=context.beam,
+        device=context.device,
+        nipple_px=None if nipple is None else _pixel(nipple, context),
     )
+
+
+def _pixel(nipple: Nipple, context: Context) -> tuple[int, int]:
+    """Return the stored pixel, (row, column), that the nipple lies in."""
+    row, column = (
+        min(max(int(place / spacing), 0), size - 1)
+        for place, spacing, size in zip(
+            (nipple.row_mm, nipple.column_mm), context.pixel_spacing_mm, context.shape, strict=True
+        )
+    )
+    return row, column

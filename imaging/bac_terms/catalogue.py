@@ -152,6 +152,34 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-OUTPUT-NO-MASK": _failed(
             "the result has no mask to make objects of", "analyse the image again with this version"
         ),
+        # The report that is printed
+        "BAC-OUTPUT-NO-BROWSER": _failed(
+            "there is no Chromium on this machine to print a PDF",
+            "install chromium, or give --save html and print the page from a browser",
+        ),
+        "BAC-OUTPUT-PRINT": _failed(
+            "Chromium printed no PDF", "try again, or give --save html and print the page from a browser"
+        ),
+        # An outline that is given to be weighed
+        "BAC-MASK-UNREADABLE": _refused(
+            "what was given as an outline is no mask that can be read",
+            "give a DICOM SEG of the image, or a PNG of one channel that is 0 outside and not 0 inside",
+        ),
+        "BAC-MASK-OTHER-IMAGE": _refused(
+            "the segmentation names other images than the one that was given",
+            "give the segmentation that was drawn on this image",
+        ),
+        "BAC-MASK-SIZE": _refused(
+            "the mask has another size than the image",
+            "draw it on the stored matrix of the image, neither scaled nor cropped",
+        ),
+        "BAC-MASK-EMPTY": _refused(
+            "the mask holds nothing to weigh", "mark what shall be weighed, with values that are not 0"
+        ),
+        "BAC-MASK-OFF-BREAST": _refused(
+            "most of the mask lies outside the breast",
+            "check that it was drawn on this image, and neither turned nor mirrored",
+        ),
         # Two exams that shall be compared
         "BAC-COMPARE-EXAM": _refused(
             "what was given for one exam is not exactly one study",
@@ -299,6 +327,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-W-BELOW-POINT": _warning(
             "finds below the operating point were left out: they are in no mask, area, length or mass",
             "nothing need be done: it was asked for with --min-probability (min_probability in Python)",
+        ),
+        "BAC-W-MASK-CUT": _warning(
+            "part of the given outline lies outside the breast as it is searched and was not weighed",
+            "look at the overlay; 2 mm at the image's border and 1.5 mm at the skin are no part of it",
         ),
         "BAC-W-VESSEL-NOT-WEIGHED": _warning(
             "a vessel has no plain tissue beside it to be compared with and counts as 0 mg",

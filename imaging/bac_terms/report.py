@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from bac_terms.beam import Beam
+from bac_terms.device import Device
 from bac_terms.fields import (
     Amount,
     Code,
@@ -21,7 +22,7 @@ from bac_terms.fields import (
     Size,
     Words,
 )
-from bac_terms.measured import Laterality, MassBasis, Status
+from bac_terms.measured import Depth, Laterality, MassBasis, OutlineSource, Side, Status
 from bac_terms.notices import Notice
 from bac_terms.record import LATER, Condition, Record, as_columns
 
@@ -45,14 +46,27 @@ class Vessel(Record):
     probability : float or None
         That it is a calcified artery, as ``bac_probability`` says it of the image. None in results of older
         releases.
+    side : {"inner", "outer", "upper", "lower"} or None
+        Which side of the nipple two thirds of its area or more lie on: inner or outer on a CC view, upper or
+        lower on an MLO. One view tells no quadrant. None where it lies on both, or the view does not tell.
+    depth : {"anterior", "middle", "posterior"} or None
+        The third of the way from the nipple to the chest wall's edge of the image that holds most of its
+        area.
+    nipple_distance_mm : float or None
+        From the nipple to its nearest point.
     """
 
     length_mm: Amount
     area_mm2: Amount
     mean_width_mm: Amount | None
     calcium_mass_mg: Amount | None
-    bbox_px: tuple[Count, Count, Count, Count]
+    bbox_px: tuple[Count, Count, Count, Count] = field(
+        metadata=as_columns("first_row_px", "first_column_px", "end_row_px", "end_column_px")
+    )
     probability: Share | None = field(default=None, metadata=LATER)
+    side: Side | None = field(default=None, metadata=LATER)
+    depth: Depth | None = field(default=None, metadata=LATER)
+    nipple_distance_mm: Amount | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +164,14 @@ class ImageReport(Record):
         The X-ray beam, where the header tells it.
     timings_ms : mapping of str to float
         Time spent by each step of the server.
+    device : Device or None
+        The unit that took the image, where the header tells it.
+    nipple_px : tuple of int or None
+        (row, column) in the stored matrix of where the outline says that the nipple is: the point farthest
+        from the chest wall. None where the outline does not allow it to be said.
+    outline_source : {"network", "given"}
+        Who drew what was weighed: "given" is an outline that a reader drew or corrected. ``bac_probability``
+        is the network's word on the image all the same, and vessels of a given outline have no probability.
     """
 
     condition: ClassVar[Condition | None] = Condition(
@@ -194,6 +216,15 @@ class ImageReport(Record):
     magnification_source: Words | None = field(default=None, metadata=as_columns())
     beam: Beam | None = None
     timings_ms: Mapping[str, Amount] = field(default_factory=dict)
+    device: Device | None = field(
+        default=None,
+        metadata={
+            **LATER,
+            **as_columns("device_manufacturer", "device_model", "device_software", "detector_id_hash"),
+        },
+    )
+    nipple_px: tuple[Count, Count] | None = field(default=None, metadata={**LATER, **as_columns()})
+    outline_source: OutlineSource = field(default="network", metadata=LATER)
 
     @property
     def vessel_count(self) -> int | None:

@@ -17,6 +17,7 @@ import numpy as np
 import pydicom
 import pytest
 import trustme
+from PIL import Image
 
 from bac_phantom.qa import make_qa_phantom, qa_specs
 from bacctl.client.canary import canary_image
@@ -73,6 +74,9 @@ def material(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) ->
             _write(breasts[number], folder / name / f"{laterality}CC.dcm", year, laterality)
     (folder / "mammogram.dcm").write_bytes((folder / "exam" / "LCC.dcm").read_bytes())
     (folder / "film.png").write_bytes(canary_image())
+    corrected = np.zeros((1350, 1000), np.uint8)
+    corrected[670:682, 150:350] = 255
+    Image.fromarray(corrected).save(folder / "corrected.png")
     (folder / "token.txt").write_text("a-token\n")
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     return folder

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import jsonschema
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
@@ -254,3 +255,36 @@ def _wait_for(condition: object, seconds: float) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
+
+
+def test_objects_of_an_exam_hold_what_the_document_says(exam: Path, tmp_path: Path) -> None:
+    pytest.importorskip("highdicom", reason="the extra dicom is not installed, or has no highdicom here")
+    kinds = "sr,seg,pm,sc,pr,mask"
+    done = bacctl("analyze", exam, "--save", kinds, "--out", "res", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    (study,) = document["exams"]
+    report = pydicom.dcmread(tmp_path / study["files"]["sr"])
+    masses = [
+        item.MeasuredValueSequence[0].FloatingPointValue
+        for group in report.ContentSequence[-1].ContentSequence
+        for item in group.ContentSequence
+        if item.ConceptNameCodeSequence[0].CodeValue == "112199"
+    ]
+    expected = [study["calcium_mass_mg"], *(study["breasts"][side]["calcium_mass_mg"] for side in "LR")]
+    for image in document["images"]:
+        expected += [image["calcium_mass_mg"], *(vessel["calcium_mass_mg"] for vessel in image["vessels"])]
+        files = {kind: tmp_path / path for kind, path in image["files"].items()}
+        assert set(files) == {"seg", "pm", "sc", "pr", "mask"}
+        with Image.open(files["mask"]) as picture:
+            mask = np.asarray(picture) > 0
+        frames = pydicom.dcmread(files["seg"]).pixel_array.reshape(-1, *mask.shape) > 0
+        assert np.array_equal(frames.any(axis=0), mask)
+        by = image["magnification"]
+        pixel_mm2 = image["pixel_spacing_mm"][0] * image["pixel_spacing_mm"][1] / by**2
+        for frame, vessel in zip(frames, image["vessels"], strict=True):
+            assert frame.sum() * pixel_mm2 == pytest.approx(vessel["area_mm2"], abs=1e-3)
+        density = np.frombuffer(pydicom.dcmread(files["pm"]).FloatPixelData, "<f4")
+        assert density.sum(dtype=float) * pixel_mm2 == pytest.approx(image["calcium_mass_mg"], rel=0.02)
+        assert pydicom.dcmread(files["sc"]).pixel_array.shape == (*mask.shape, 3)
+    assert masses == expected

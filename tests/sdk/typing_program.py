@@ -79,6 +79,8 @@ def with_threads(path: Path) -> None:
         for result in client.analyze_many(sources, (0.1, 0.2), 4, ordered=True, timeout=5, max_retries=1):
             print(describe(result))
         exam: ExamResult = client.analyze_exam(path)
+        drawn = client.weigh(path, path.read_bytes(), 0.1, timeout=5.0)
+        print(drawn.outline_source, None if drawn.device is None else drawn.device.model)
         change: ExamComparison = client.compare(path, [path, b""])
         print(client.ready(timeout=5.0), client.server_info()["model"], client.url)
     print(exam.breasts["L"].by_view["CC"].vessel_count, exam.mass_category, exam.csbi_grade)
@@ -105,6 +107,7 @@ async def in_a_loop(path: Path) -> None:
         async for result in client.analyze_many(coming([path]), max_in_flight=4, ordered=True):
             print(describe(result))
         exam: ExamResult = await client.analyze_exam(path)
+        print((await client.weigh(path, "corrected.png")).nipple_px)
         change: ExamComparison = await client.compare([path], [path], 0.1)
         print(await client.ready(), (await client.server_info())["triton"], client.url, exam, change)
     async with AsyncClient.embedded(cache=path) as own:

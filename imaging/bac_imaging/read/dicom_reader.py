@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 
+from bac_imaging.read.attributes.device import read_device
 from bac_imaging.read.attributes.header import Header
+from bac_imaging.read.attributes.orientation import read_orientation
 from bac_imaging.read.attributes.spacing import Spacing
 from bac_imaging.read.detectors import check_matrix, has_field_of_view, known_sizes
 from bac_imaging.read.dicom_file import parse_dicom
@@ -81,6 +83,8 @@ def read_dicom(data: bytes, given: Spacing | None) -> Mammogram:
             warnings=tuple(notices),
             mass_in_doubt=bool(doubts),
             size_known=known_sizes(header) is not None or has_field_of_view(header, rows, columns, spacing),
+            device=read_device(header),
+            orientation=read_orientation(header),
         )
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from bac_imaging.read.attributes.geometry import Geometry
 from bac_terms.beam import Beam
+from bac_terms.device import Device
 from bac_terms.notices import Notice
 
 
@@ -49,6 +50,11 @@ class Mammogram:
     size_known : bool
         True where the header names a unit whose image sizes are known, or the image's field of view: that an
         image was resized would have been noticed.
+    device : Device or None
+        The unit that took it; None where the header does not tell, and for plain images.
+    orientation : (str, str) or None
+        Where rows and columns lead in the patient, by the letters of DICOM (PS3.3 C.7.6.1.1.1), as
+        ``("P", "L")``; None where the header does not say it.
     """
 
     signal: npt.NDArray[np.float32]
@@ -65,3 +71,5 @@ class Mammogram:
     warnings: tuple[Notice, ...]
     mass_in_doubt: bool = False
     size_known: bool = False
+    device: Device | None = None
+    orientation: tuple[str, str] | None = None

@@ -23,6 +23,7 @@ from bacctl.cli.commands.phantom import phantom
 from bacctl.cli.commands.qa import qa
 from bacctl.cli.commands.serve import serve
 from bacctl.cli.commands.train import train
+from bacctl.cli.commands.weigh import weigh
 from bacctl.cli.guard import EXIT_READER_GONE, EXIT_USAGE, UsageError, complain, forget_output
 from bacctl.cli.settings import read_settings
 from bacctl.cli.stopping import exit_code, listen
@@ -38,7 +39,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (analyze, compare, serve, doctor, config, qa, bench, phantom, train, evaluate, container):
+for command in (
+    analyze,
+    compare,
+    weigh,
+    serve,
+    doctor,
+    config,
+    qa,
+    bench,
+    phantom,
+    train,
+    evaluate,
+    container,
+):
     app.command()(command)
 app.add_typer(export_app, name="export")
 app.add_typer(dicom_app, name="dicom")

@@ -52,6 +52,8 @@ class Batch:
         Whether the images of one folder are one exam, whatever study they name.
     labelmap, deidentify : bool, optional
         As `bacctl.outputs.exam_files.Choices` has them.
+    prior : ExamResult, optional
+        An earlier exam of the one woman whose images these are.
 
     Attributes
     ----------
@@ -80,6 +82,7 @@ class Batch:
         exam_per_folder: bool = False,
         labelmap: bool = False,
         deidentify: bool = False,
+        prior: ExamResult | None = None,
     ) -> None:
         self.images: list[ImageResult] = []
         self.exams: list[ExamResult] = []
@@ -93,7 +96,7 @@ class Batch:
         self._point = min_probability
         self._per_folder = exam_per_folder
         self._server: dict[str, Any] | None = None
-        choices = Choices(pixel_spacing_mm, labelmap=labelmap, deidentify=deidentify)
+        choices = Choices(pixel_spacing_mm, labelmap=labelmap, deidentify=deidentify, prior=prior)
         self._saver = Saver(out or Path(), () if out is None else kinds, choices)
         self._seconds = self._total = 0.0
         self._asked = 0
@@ -224,6 +227,8 @@ class Batch:
         """Write what is made of whole exams, one by one, so that a run can be stopped between them."""
         if not self._saver.makes_exams:
             return
+        if len(self.exams) > 1:
+            self._saver.refuse_prior(len(self.exams))
         files: dict[Path | None, Mapping[str, str]] = {}
         for number, exam in enumerate(self.exams):
             with deferred():
@@ -239,7 +244,7 @@ class Batch:
     def _write_down(self) -> None:
         self._saver.close()
         if self.images:
-            self._saver.finish(self.document(), self.images)
+            self._saver.finish(self.document(), self.images, self.exams)
         for exam in self.exams:
             self._line("exam", exam.to_dict())
         empty = analysis_document([], [], skipped=0, server=self._server)

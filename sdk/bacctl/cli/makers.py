@@ -14,7 +14,25 @@ def _dicom(exam: ExamResult, kinds: Sequence[str], choices: Choices) -> Iterable
     return dicom_files(exam, kinds, choices)
 
 
-MAKERS: tuple[tuple[tuple[str, ...], Maker], ...] = ((("sr", "seg", "pm", "sc", "pr"), _dicom),)
+def _html(exam: ExamResult, kinds: Sequence[str], choices: Choices) -> Iterable[ExamFile]:
+    from bacctl.outputs.html import html_files
+
+    return html_files(exam, kinds, choices)
+
+
+def _fhir(exam: ExamResult, kinds: Sequence[str], choices: Choices) -> Iterable[ExamFile]:
+    from bacctl.outputs.fhir import fhir_files
+
+    return fhir_files(exam, kinds, choices)
+
+
+MAKERS: tuple[tuple[tuple[str, ...], Maker], ...] = (
+    (("sr", "seg", "pm", "sc", "pr"), _dicom),
+    # By themselves, since a page is there where no browser is that prints it.
+    (("html",), _html),
+    (("pdf",), _html),
+    (("fhir",), _fhir),
+)
 """Kinds that are made together, with their maker. Those of one maker are all written or none is."""
 
 EXAM_KINDS = tuple(kind for kinds, _ in MAKERS for kind in kinds)

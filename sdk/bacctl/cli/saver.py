@@ -17,7 +17,7 @@ from bac_terms.errors import BacctlError
 from bacctl.cli.guard import CommandError, complain, describe_os_error
 from bacctl.cli.makers import EXAM_KINDS, MAKERS, WHY_NONE
 from bacctl.cli.spool import Spool
-from bacctl.outputs.document import analysis_csv, document_text
+from bacctl.outputs.document import analysis_csv, document_text, exams_csv, vessels_csv
 from bacctl.outputs.exam_files import Choices, ExamFile
 from bacctl.outputs.files import NameTable
 from bacctl.outputs.mask import mask_png
@@ -33,7 +33,8 @@ class Saver:
     out : Path
         The folder they go to; made when it is needed.
     kinds : tuple of str
-        Of "json", "csv", "mask", "overlay", and of `bacctl.cli.makers.EXAM_KINDS`.
+        Of "json", "csv", "mask", "overlay", "tables",
+        "parquet", "omop", and of `bacctl.cli.makers.EXAM_KINDS`.
     choices : Choices
         What is wanted of all files.
 
@@ -149,13 +150,36 @@ class Saver:
         for kind, count in self._none.items():
             complain(f"no {kind} of {count_of(count, 'exam')}: {WHY_NONE[kind]}")
 
-    def finish(self, document: Mapping[str, Any], images: Sequence[ImageResult]) -> None:
+    def refuse_prior(self, exams: int) -> None:
+        """Leave out the prior exam, where several exams were put together and it is of one woman."""
+        if self._choices.prior is not None:
+            complain(f"--prior is of one woman, and {exams} exams were found; analyse them one by one")
+            self._choices = replace(self._choices, prior=None)
+            self.failed = True
+
+    def finish(
+        self, document: Mapping[str, Any], images: Sequence[ImageResult], exams: Sequence[ExamResult]
+    ) -> None:
         """Write the files of the whole run."""
         if "json" in self._kinds:
             self._write(self._out / "analysis.json", document_text(document).encode())
         if "csv" in self._kinds:
             text = analysis_csv(images)
             self._write(self._out / "analysis.csv", text.encode("utf-8", "backslashreplace"))
+        if "tables" in self._kinds:
+            for name, rows in (("vessels", vessels_csv(images)), ("exams", exams_csv(exams))):
+                self._write(self._out / f"analysis-{name}.csv", rows.encode("utf-8", "backslashreplace"))
+        for kind, maker in (("parquet", _parquet), ("omop", _omop)):
+            if kind not in self._kinds:
+                continue
+            try:
+                tables = maker(images, exams, self._choices)
+            except Exception as error:
+                complain(f"{self._out}: no {kind}: {_why_not(error)}")
+                self.failed = True
+                continue
+            for name, data in tables.items():
+                self._write(self._out / name, data)
 
     def _write(self, path: Path, data: bytes) -> bool:
         if not self._open:
@@ -244,9 +268,26 @@ class Saver:
         return overlay_png(image.signal, image.valid, result.mask, result, flatten=raw)
 
 
+def _parquet(
+    images: Sequence[ImageResult], exams: Sequence[ExamResult], choices: Choices
+) -> Mapping[str, bytes]:
+    from bacctl.outputs.tables import parquet_tables
+
+    return parquet_tables(images, exams, choices)
+
+
+def _omop(
+    images: Sequence[ImageResult], exams: Sequence[ExamResult], choices: Choices
+) -> Mapping[str, bytes]:
+    from bacctl.outputs.tables import omop_tables
+
+    return omop_tables(images, choices)
+
+
 def _why_not(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
-        return f'{error.name} is not installed; run: pip install "bacctl[dicom]"'
+        extra = "tables" if error.name == "pyarrow" else "dicom"
+        return f'{error.name} is not installed; run: pip install "bacctl[{extra}]"'
     if isinstance(error, (CommandError, BacctlError)):
         return str(error)
     if isinstance(error, OSError):

@@ -29,6 +29,7 @@ from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, AsyncTransport
 from bacctl.results import ExamComparison, ExamResult, ImageResult
 
 if TYPE_CHECKING:
+    from bacctl.client.given_mask import Outline
     from bacctl.client.payload import Source
     from bacctl.client.transports.embedded import AsyncEmbeddedTransport
 
@@ -152,11 +153,34 @@ class AsyncClient:
         max_retries: int | None = None,
     ) -> ImageResult:
         """Measure one image. Parameters, result and errors are those of `bacctl.Client.analyze`."""
+        return await self._measure(source, pixel_spacing_mm, min_probability, None, timeout, max_retries)
+
+    async def weigh(
+        self,
+        source: Source,
+        mask: Outline,
+        pixel_spacing_mm: Spacing | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+    ) -> ImageResult:
+        """Weigh what a reader marked on an image, as `bacctl.Client.weigh`."""
+        return await self._measure(source, pixel_spacing_mm, None, mask, timeout, max_retries)
+
+    async def _measure(
+        self,
+        source: Source,
+        pixel_spacing_mm: Spacing | None,
+        min_probability: float | None,
+        outline: Outline | None,
+        timeout: float | None,
+        max_retries: int | None,
+    ) -> ImageResult:
         retry = self._retry(timeout, max_retries)
         if self._core.cache is not None:
             await self.server_info(timeout=timeout, max_retries=max_retries)
         # Disks are slow, and headers take their time: neither is for the thread of the loop.
-        call = await asyncio.to_thread(Call, source, pixel_spacing_mm, min_probability)
+        call = await asyncio.to_thread(Call, source, pixel_spacing_mm, min_probability, outline)
         try:
             known = await asyncio.to_thread(self._core.remembered, call)
             if known is not None:

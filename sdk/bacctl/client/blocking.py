@@ -30,6 +30,7 @@ from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Transport
 from bacctl.results import ExamComparison, ExamResult, ImageResult
 
 if TYPE_CHECKING:
+    from bacctl.client.given_mask import Outline
     from bacctl.client.payload import Source
     from bacctl.server.embedded import EmbeddedServer
 
@@ -215,10 +216,60 @@ class Client:
         FailedError
             It could not be measured now; its subclasses tell faults of the server apart.
         """
+        return self._measure(source, pixel_spacing_mm, min_probability, None, timeout, max_retries)
+
+    def weigh(
+        self,
+        source: Source,
+        mask: Outline,
+        pixel_spacing_mm: Spacing | None = None,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+    ) -> ImageResult:
+        """Weigh what a reader marked on an image, in place of what the network finds.
+
+        Parameters
+        ----------
+        source : path, bytes, binary file or pydicom.Dataset
+            The image.
+        mask : path, bytes or ndarray of bool, shape (rows, columns)
+            A DICOM SEG of this image, of which all segments are taken together; a PNG of one channel that is
+            0 outside; or the mask itself. On the stored matrix.
+        pixel_spacing_mm : float or tuple of float, optional
+            As for `analyze`.
+        timeout, max_retries : optional
+            For this call instead of the client's.
+
+        Returns
+        -------
+        ImageResult
+            Its ``outline_source`` is "given". What lies outside the breast is cut off, with
+            ``BAC-W-MASK-CUT``.
+
+        Raises
+        ------
+        RefusedError
+            As for `analyze`, and BAC-MASK-*: the mask cannot be read, is of another image or of another size,
+            is empty, or lies off the breast.
+        FailedError
+            As for `analyze`.
+        """
+        return self._measure(source, pixel_spacing_mm, None, mask, timeout, max_retries)
+
+    def _measure(
+        self,
+        source: Source,
+        pixel_spacing_mm: Spacing | None,
+        min_probability: float | None,
+        outline: Outline | None,
+        timeout: float | None,
+        max_retries: int | None,
+    ) -> ImageResult:
         retry = self._core.retry(timeout, max_retries)
         if self._core.cache is not None:
             self.server_info(timeout=timeout, max_retries=max_retries)
-        call = Call(source, pixel_spacing_mm, min_probability)
+        call = Call(source, pixel_spacing_mm, min_probability, outline)
         try:
             known = self._core.remembered(call)
             if known is not None:

@@ -27,6 +27,7 @@ from bacctl.results import ExamResult, ImageResult, Notice
 
 if TYPE_CHECKING:
     from bacctl.client._cache import ResultCache
+    from bacctl.client.given_mask import Outline
     from bacctl.client.payload import Source
     from bacctl.client.transports.transport import Answer
 
@@ -46,6 +47,8 @@ class Call:
         As for `bacctl.Client.analyze`.
     min_probability : float or None
         Likewise.
+    outline : path, bytes, ndarray or None
+        As for `bacctl.Client.weigh`.
 
     Raises
     ------
@@ -54,7 +57,11 @@ class Call:
     """
 
     def __init__(
-        self, source: Source, pixel_spacing_mm: Spacing | None, min_probability: float | None = None
+        self,
+        source: Source,
+        pixel_spacing_mm: Spacing | None,
+        min_probability: float | None = None,
+        outline: Outline | None = None,
     ) -> None:
         options: dict[str, Any] = {}
         if pixel_spacing_mm is not None:
@@ -62,9 +69,13 @@ class Call:
         # 0 leaves out nothing, and is what servers of every release do.
         if point := operating_point(min_probability):
             options[_POINT] = point
-        self.options = options or None
         self._start = position_of(source)
         self.data = read_source(source)
+        if outline is not None:
+            from bacctl.client.given_mask import outline_option
+
+            options["mask"] = outline_option(outline, self.data)
+        self.options = options or None
         self._path = path_of(source)
 
     def check_header(self) -> None:
@@ -116,6 +127,10 @@ class Call:
             raise from_catalogue(
                 "BAC-SERVER-INCOMPATIBLE", "the server's report is not what this client understands"
             ) from None
+        if ("mask" in (self.options or {})) is not (result.outline_source == "given"):
+            raise from_catalogue(
+                "BAC-SERVER-INCOMPATIBLE", "the server weighed another outline than was asked"
+            )
         if result.min_probability != (self.options or {}).get(_POINT, 0.0):
             raise from_catalogue(
                 "BAC-SERVER-INCOMPATIBLE",

@@ -5,12 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bacctl._version import __version__
 from bacctl.results import COMPARISON_SCHEMA, INTENDED_USE, SCHEMA, ExamComparison, ExamResult, ImageResult
-from bacctl.results.columns import IMAGE_COLUMNS, image_row
+from bacctl.results.columns import (
+    EXAM_COLUMNS,
+    IMAGE_COLUMNS,
+    VESSEL_COLUMNS,
+    Row,
+    exam_row,
+    image_row,
+    vessel_rows,
+)
 
 # What the rows have called otherwise from the first on.
 _NAMES = {"vessel_count": "vessels"}
@@ -87,8 +95,28 @@ def document_text(document: Mapping[str, Any]) -> str:
 
 def analysis_csv(images: Sequence[ImageResult]) -> str:
     """Write a header and one row an image; masses in mg of calcium, empty where not assessed."""
+    return _csv(CSV_COLUMNS, map(image_row, images))
+
+
+def vessels_csv(images: Sequence[ImageResult]) -> str:
+    """Write a header and one row a calcified stretch of artery."""
+    return _csv(VESSEL_COLUMNS, (row for image in images for row in vessel_rows(image)))
+
+
+def exams_csv(exams: Sequence[ExamResult]) -> str:
+    """Write a header and one row an exam; empty where not assessed."""
+    return _csv(EXAM_COLUMNS, map(exam_row, exams))
+
+
+def _csv(columns: Iterable[str], rows: Iterable[Row]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    writer.writerows(image_row(image).values() for image in images)
+    writer.writerow(columns)
+    writer.writerows([_cell(name, value) for name, value in row.items()] for row in rows)
     return stream.getvalue()
+
+
+def _cell(name: str, value: Any) -> Any:
+    """Keep a header's text from being taken for a formula by a spreadsheet."""
+    free = name.startswith("device_") and isinstance(value, str)
+    return f"'{value}" if free and value[:1] in ("=", "+", "-", "@") else value

@@ -1,8 +1,8 @@
 """Results as rows of a table: which fields are columns, how they are called and in which order.
 
 A number, a text and a truth value are a column of the field's name, an interval is two, an estimate from the
-area three, codes and views are one with blanks between; a field's metadata may name others. A new field comes
-in by itself.
+area three, the unit that took the image four, codes and views are one with blanks between; a field's metadata
+may name others. A new field comes in by itself.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from bac_terms.measured import Laterality
 from bac_terms.notices import Notice
-from bac_terms.record import Entry, Record, entries
-from bac_terms.report import AreaEstimate
+from bac_terms.record import Entry, Record, entries, is_record
+from bac_terms.report import AreaEstimate, Vessel
 from bacctl.results import INTENDED_USE, BreastResult, ExamResult, ImageResult
 
 Row = dict[str, Any]
@@ -34,6 +34,15 @@ class _Columns(NamedTuple):
 def image_row(image: ImageResult) -> Row:
     """Return the row of an image, refused or failed ones included; None where nothing was assessed."""
     return {**_row(_IMAGE, image), "intended_use": INTENDED_USE}
+
+
+def vessel_rows(image: ImageResult) -> list[Row]:
+    """Return one row for each calcified stretch of an image: which image, its number there, then itself."""
+    of_image = {name: value for name, value in image_row(image).items() if name in _OF_IMAGE}
+    return [
+        {**of_image, "vessel": number, **_row(_VESSEL, vessel), "intended_use": INTENDED_USE}
+        for number, vessel in enumerate(image.vessels, start=1)
+    ]
 
 
 def exam_row(exam: ExamResult) -> Row:
@@ -79,12 +88,21 @@ def _columns_of(entry: Entry) -> _Columns | None:
             float,
             lambda record: _or_none(_mass, getattr(record, name)) or (None, None, None),
         )
+    if is_record(hint) and named != (name,):
+        parts_of = [one.name for one in entries(hint)]
+        if len(parts_of) != len(named):
+            raise TypeError(f"{name}: as_columns has to name a column for each of {', '.join(parts_of)}")
+        return _Columns(
+            named, str, lambda record: [getattr(getattr(record, name), part, None) for part in parts_of]
+        )
     if origin is not tuple:  # of objects a row has no place for
         return None
     if parts[-1] is not ... and ("interval" in name or len(named) == len(parts)):
         ends = [name.replace("interval", end) for end in ("low", "high")]
         return _Columns(
-            ends if named == (name,) else named, float, lambda record: getattr(record, name) or (None, None)
+            ends if named == (name,) else named,
+            _bare(parts[0]),
+            lambda record: getattr(record, name) or (None,) * len(parts),
         )
     if parts[0] is Notice:
         return _Columns(named, str, lambda record: [" ".join(one.code for one in getattr(record, name))])
@@ -123,10 +141,19 @@ _EXAM = _columns(
     last=("area_estimate", "csbi_grade", "min_probability", "missing_views", "alarms"),
 )
 _EXAM, _LISTS = _EXAM[:-2], _EXAM[-2:]
+_VESSEL = _columns(Vessel, last=("bbox_px",))
+_OF_IMAGE = ("path", "sop_instance_uid", "study_instance_uid", "laterality", "view", "mass_basis")
 
 IMAGE_COLUMNS: Mapping[str, type] = {**_kinds(_IMAGE), "intended_use": str}
 """Columns of a table of images. Masses are of calcium, in mg; lengths, areas and masses are in the plane of
 the artery, the spacing is at the detector; ``warnings`` are codes with blanks between."""
+VESSEL_COLUMNS: Mapping[str, type] = {
+    **{name: IMAGE_COLUMNS[name] for name in _OF_IMAGE},
+    "vessel": int,
+    **_kinds(_VESSEL),
+    "intended_use": str,
+}
+"""Columns of a table of calcified stretches: their image, their number in it from 1, what was measured."""
 EXAM_COLUMNS: Mapping[str, type] = {
     **_kinds(_EXAM),
     **{f"{side}_{name}": kind for side in _SIDES for name, kind in _kinds(_BREAST).items()},

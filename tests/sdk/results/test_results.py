@@ -47,6 +47,9 @@ REPORT = {
             "calcium_mass_mg": 3.5,
             "bbox_px": [10, 20, 300, 60],
             "probability": 0.95,
+            "side": "upper",
+            "depth": "middle",
+            "nipple_distance_mm": 42.0,
         }
     ],
     "pixel_spacing_mm": [0.085, 0.0851],
@@ -63,6 +66,14 @@ REPORT = {
         "detector": "a-Se",
     },
     "timings_ms": {"preprocess": 10.0, "segment": 20.0, "quantify": 30.0},
+    "device": {
+        "manufacturer": "A",
+        "model": "B",
+        "software_versions": "1; 2",
+        "detector_id_hash": "0123456789abcdef",
+    },
+    "nipple_px": [1500, 2000],
+    "outline_source": "network",
 }
 SCHEMA = json.loads(resources.files("bacctl").joinpath("schema", "analysis-1.json").read_text())
 SERVER = {"model": "ab" * 32, "triton": "2.51.0"}
@@ -83,7 +94,7 @@ def test_report_survives_the_round_trip():
 def test_report_becomes_typed_records():
     image = result()
     assert image.warnings == (Notice("BAC-W-LOSSY", "the image was compressed with loss"),)
-    assert image.vessels == (Vessel(25.0, 30.0, 1.2, 3.5, (10, 20, 300, 60), 0.95),)
+    assert image.vessels == (Vessel(25.0, 30.0, 1.2, 3.5, (10, 20, 300, 60), 0.95, "upper", "middle", 42.0),)
     assert (image.probability_prevalence, image.min_probability) == (0.1, 0.5)
     assert image.beam == Beam("W", "Rh", 0.05, 29.0, 55.0, True, "a-Se")
     assert image.pixel_spacing_mm == (0.085, 0.0851)

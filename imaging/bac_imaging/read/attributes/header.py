@@ -77,8 +77,12 @@ class Header:
 
     def written(self, keyword: str) -> str:
         """Give the values of an attribute as one text, in the case in which they are written."""
+        return " ".join(self.written_values(keyword))
+
+    def written_values(self, keyword: str) -> tuple[str, ...]:
+        """Give the values of an attribute one by one, in the case in which they are written."""
         parts = (str(v).strip(" \0") for v in self._values(keyword) if isinstance(v, str | PersonName))
-        return " ".join(part for part in parts if part)
+        return tuple(part for part in parts if part)
 
     def numbers(self, keyword: str) -> tuple[float, ...]:
         """Give all values of an attribute as numbers: none where absent, NaN where unreadable.

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from bacctl.cli.batch import Batch
 
 # Those of whole exams are `bacctl.cli.makers.EXAM_KINDS`, which --help has no time to import.
-SAVE_KINDS = ("json", "csv", "mask", "overlay", "sr", "seg", "pm", "sc", "pr")
+SAVE_KINDS = (
+    *("json", "csv", "mask", "overlay"),
+    *("sr", "seg", "pm", "sc", "pr", "html", "pdf", "fhir", "tables", "parquet", "omop"),
+)
 _SAVED_TO_OUT = "json,mask,overlay"
-_LATER_KINDS = ("html",)
 
 
 @guarded
@@ -84,7 +86,8 @@ def analyze(
         bool,
         typer.Option(
             "--deidentify",
-            help="Take what names a woman, a place or a day out of sr, seg, pm, sc and pr, and change UIDs.",
+            help="Take what names a woman, a place or a day out of all files but json, csv, mask and "
+            "overlay, and change UIDs.",
         ),
     ] = False,
     from_dicomweb: Annotated[
@@ -105,6 +108,14 @@ def analyze(
         ),
     ] = None,
     dicomweb_token_file: DicomwebToken = None,
+    prior: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DOCUMENT",
+            help="Saved result (analysis.json) of an earlier exam of the same woman, to stand beside this "
+            "one in sc, html and pdf.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     as_lines: Annotated[
         bool,
@@ -137,12 +148,15 @@ def analyze(
         kinds += DICOM_KINDS
     if not paths and files_from is None and not archives.studies:
         raise UsageError("nothing to analyse; give images or folders, or a list of them with --files-from")
+    if prior is not None and not os.path.isfile(prior):
+        raise UsageError(f"--prior {prior}: no such file; give the analysis.json of the earlier exam")
     if null and files_from is None:
         raise UsageError("-0 is of --files-from; give the list as well")
 
     from bac_terms.errors import FailedError
     from bacctl.cli.batch import Batch
     from bacctl.cli.listing import read_listing
+    from bacctl.cli.prior import read_prior
     from bacctl.sources import is_missing
     from bacctl.wording import packed_text
 
@@ -157,6 +171,7 @@ def analyze(
             exam_per_folder=exam_per_folder,
             labelmap=labelmap,
             deidentify=deidentify,
+            prior=None if prior is None else read_prior(prior),
         )
         missing = [path for path in paths if is_missing(path)]
         if missing:
@@ -187,8 +202,6 @@ def kinds_of(save: str) -> tuple[str, ...]:
     """Check ``--save`` and return its kinds."""
     kinds = tuple(dict.fromkeys(kind for part in save.split(",") if (kind := part.strip().lower())))
     for kind in kinds:
-        if kind in _LATER_KINDS:
-            raise UsageError(f"--save {kind}: not in this version; choose from {', '.join(SAVE_KINDS)}")
         if kind not in SAVE_KINDS:
             raise UsageError(f"--save {kind}: unknown; choose from {', '.join(SAVE_KINDS)}")
     return kinds
