@@ -13,10 +13,10 @@ from typing import Any
 
 from bac_terms.errors import FailedError, RefusedError, internal
 from bacctl import cli
-from bacctl.cli.beside import Beside
 from bacctl.cli.guard import UsageError, complain
 from bacctl.cli.options import ServerOptions
-from bacctl.cli.saver import Saver
+from bacctl.cli.saving.beside import Beside
+from bacctl.cli.saving.saver import Saver
 from bacctl.cli.show.summary import Summary
 from bacctl.cli.sink import Sink
 from bacctl.cli.stopping import deferred, listen

@@ -25,7 +25,7 @@ from bacctl.cli.sink import Sink, form_of
 if TYPE_CHECKING:
     from bacctl.cli.batch import Batch
 
-# Those of whole exams are `bacctl.cli.makers.EXAM_KINDS`, which --help has no time to import.
+# Those of whole exams are `bacctl.cli.saving.makers.EXAM_KINDS`, which --help has no time to import.
 SAVE_KINDS = (
     *("json", "csv", "mask", "overlay"),
     *("sr", "seg", "pm", "sc", "pr", "html", "pdf", "fhir", "tables", "parquet", "omop"),
@@ -156,7 +156,7 @@ def analyze(
     from bac_terms.errors import FailedError
     from bacctl.cli.batch import Batch
     from bacctl.cli.listing import read_listing
-    from bacctl.cli.prior import read_prior
+    from bacctl.cli.saving.prior import read_prior
     from bacctl.sources import is_missing
     from bacctl.wording import packed_text
 

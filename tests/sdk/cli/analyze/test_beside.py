@@ -13,7 +13,7 @@ import pytest
 from tests.sdk.cli.analyze.conftest import FakeClient, Run, film
 
 from bacctl.cli import saver
-from bacctl.cli.beside import Beside
+from bacctl.cli.saving.beside import Beside
 from bacctl.results import ImageResult
 
 

@@ -12,7 +12,7 @@ from tests.sdk.cli.analyze.conftest import FakeClient, Run, film
 from tests.sdk.outputs.conftest import Make, make_exam  # noqa: F401  # a fixture
 
 from bac_terms.errors import RefusedError
-from bacctl.cli.prior import read_prior
+from bacctl.cli.saving.prior import read_prior
 from bacctl.exam.comparison import compare_exams
 from bacctl.outputs.document import analysis_document, document_text
 from bacctl.results import ExamResult

@@ -107,7 +107,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(
     if full == "write":
         monkeypatch.setattr(Path, "write_bytes", fill_up)
     else:
-        monkeypatch.setattr("bacctl.cli.saver.os.replace", no_replace)
+        monkeypatch.setattr("bacctl.cli.saving.saver.os.replace", no_replace)
     code, out, err = run("analyze", folder, "--save", ALL, "--out", "res", "--json")
     assert code == 1
     assert [image["status"] for image in json.loads(out)["images"]] == ["ok", "ok"]
@@ -172,7 +172,7 @@ def test_deidentified_files_have_other_names(client: FakeClient, run: Run, tmp_p
 
 def test_the_command_imports_no_library_before_it_is_needed() -> None:
     code = (
-        "import sys, bacctl, bacctl.cli, bacctl.cli.app, bacctl.cli.saver, bacctl.outputs.dicom\n"
+        "import sys, bacctl, bacctl.cli, bacctl.cli.app, bacctl.cli.saving.saver, bacctl.outputs.dicom\n"
         "loaded = {'highdicom', 'pydicom', 'dicomanonymizer', 'scipy'} & set(sys.modules)\n"
         "print(sorted(loaded))"
     )

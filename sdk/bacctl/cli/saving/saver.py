@@ -15,7 +15,7 @@ from typing import Any
 from bac_imaging.files import write_whole
 from bac_terms.errors import BacctlError
 from bacctl.cli.guard import CommandError, complain, describe_os_error
-from bacctl.cli.makers import EXAM_KINDS, MAKERS, WHY_NONE
+from bacctl.cli.saving.makers import EXAM_KINDS, MAKERS, WHY_NONE
 from bacctl.cli.spool import Spool
 from bacctl.outputs.document import analysis_csv, document_text, exams_csv, vessels_csv
 from bacctl.outputs.exam_files import Choices, ExamFile
@@ -34,7 +34,7 @@ class Saver:
         The folder they go to; made when it is needed.
     kinds : tuple of str
         Of "json", "csv", "mask", "overlay", "tables",
-        "parquet", "omop", and of `bacctl.cli.makers.EXAM_KINDS`.
+        "parquet", "omop", and of `bacctl.cli.saving.makers.EXAM_KINDS`.
     choices : Choices
         What is wanted of all files.
 
