@@ -202,7 +202,7 @@ class Batch:
         try:
             with deferred():
                 self._put_together()
-            self._save_exams()
+            self.images = self._saver.save_exams(self.exams, self.images)
         except KeyboardInterrupt as stop:
             self.stop = stop
         try:
@@ -222,24 +222,6 @@ class Batch:
         self.images = with_repeated_uids(self.images)
         self.exams = build_exams(self.images, per_folder=self._per_folder)
         self._tell_strays()
-
-    def _save_exams(self) -> None:
-        """Write what is made of whole exams, one by one, so that a run can be stopped between them."""
-        if not self._saver.makes_exams:
-            return
-        if len(self.exams) > 1:
-            self._saver.refuse_prior(len(self.exams))
-        files: dict[Path | None, Mapping[str, str]] = {}
-        for number, exam in enumerate(self.exams):
-            with deferred():
-                saved = self.exams[number] = self._saver.save_exam(exam)
-                files.update({image.path: image.files for image in saved.images})
-        self._saver.without_exam(
-            [image for image in self.images if image.status == "ok" and image.path not in files]
-        )
-        self.images = [
-            replace(image, files=files[image.path]) if image.path in files else image for image in self.images
-        ]
 
     def _write_down(self) -> None:
         self._saver.close()

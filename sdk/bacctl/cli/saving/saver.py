@@ -17,6 +17,7 @@ from bac_terms.errors import BacctlError
 from bacctl.cli.guard import CommandError, complain, describe_os_error
 from bacctl.cli.saving.makers import EXAM_KINDS, MAKERS, WHY_NONE
 from bacctl.cli.spool import Spool
+from bacctl.cli.stopping import deferred
 from bacctl.outputs.document import analysis_csv, document_text, exams_csv, vessels_csv
 from bacctl.outputs.exam_files import Choices, ExamFile
 from bacctl.outputs.files import NameTable
@@ -104,10 +105,22 @@ class Saver:
                 files[kind] = str(path)
         return replace(result, files=files)
 
-    @property
-    def makes_exams(self) -> bool:
-        """Whether files of whole exams were asked for, and there is a place for them."""
-        return self._spool is not None and self._open
+    def save_exams(self, exams: list[ExamResult], images: Sequence[ImageResult]) -> list[ImageResult]:
+        """Write the files of all exams, one by one, so that a run can be stopped between them.
+
+        The exams get theirs in place; gives back the images with their own.
+        """
+        if self._spool is None or not self._open:
+            return list(images)
+        if len(exams) > 1:
+            self._refuse_prior(len(exams))
+        files: dict[Path | None, Mapping[str, str]] = {}
+        for number, exam in enumerate(exams):
+            with deferred():
+                exams[number] = self.save_exam(exam)
+                files.update({image.path: image.files for image in exams[number].images})
+        self._without_exam([image for image in images if image.status == "ok" and image.path not in files])
+        return [replace(image, files=files[image.path]) if image.path in files else image for image in images]
 
     def save_exam(self, exam: ExamResult) -> ExamResult:
         """Write the files of one exam and return it, and its images, with their paths.
@@ -135,9 +148,9 @@ class Saver:
                 self._none.update(kind for kind in wanted if kind in WHY_NONE and kind not in kinds_written)
         return exam
 
-    def without_exam(self, images: Sequence[ImageResult]) -> None:
+    def _without_exam(self, images: Sequence[ImageResult]) -> None:
         """Say that nothing is made of images that belong to no exam."""
-        if self.makes_exams and images:
+        if images:
             kinds = ", ".join(kind for kind in self._kinds if kind in EXAM_KINDS)
             of = count_of(len(images), "image")
             complain(f"no {kinds} of {of} that no exam was put together of, such as {images[0].path}")
@@ -150,7 +163,7 @@ class Saver:
         for kind, count in self._none.items():
             complain(f"no {kind} of {count_of(count, 'exam')}: {WHY_NONE[kind]}")
 
-    def refuse_prior(self, exams: int) -> None:
+    def _refuse_prior(self, exams: int) -> None:
         """Leave out the prior exam, where several exams were put together and it is of one woman."""
         if self._choices.prior is not None:
             complain(f"--prior is of one woman, and {exams} exams were found; analyse them one by one")

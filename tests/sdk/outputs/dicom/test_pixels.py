@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -154,15 +155,25 @@ def test_outlines_enclose_the_mask(side: str, header: dict[str, object], tmp_pat
 
 
 def test_long_outlines_are_thinned_and_read_back_as_numbers(tmp_path: Path) -> None:
-    comb = np.zeros((400, 400), bool)
-    comb[10, :] = True
-    comb[10:390, ::2] = True
+    # Twenty bars on a spine, each with two hundred bumps of four corners.
+    comb = np.zeros((60, 400), bool)
+    comb[:, 0] = True
+    comb[1::3, :] = True
+    comb[0::3, ::2] = True
+    (whole,) = outlines(comb, 10**6)
+    assert len(whole) > 15_000
     (line,) = outlines(comb)
-    assert len(outlines(comb, 10**6)[0]) > 600
-    (thin,) = outlines(comb, 100)
-    assert len(thin) == 100
-    assert np.array_equal(thin[0], thin[-1])
-    assert len(line) < 8192
+    assert 7_000 < len(line) < 8192
+    assert np.array_equal(line[0], line[-1])
+    data = mammogram()
+    given = exam(tmp_path, data)
+    mask = np.zeros((ROWS, COLUMNS), bool)
+    mask[:60, :] = comb[:, :COLUMNS]
+    jagged = replace(given.images[0], mask=mask, vessels=())
+    dataset = only(make_objects(replace(given, images=(jagged,)), ("pr",)), "pr")
+    (graphic,) = dataset.GraphicAnnotationSequence[0].GraphicObjectSequence
+    assert graphic["GraphicData"].VR == "FL"
+    assert len(graphic.GraphicData) == 2 * graphic.NumberOfGraphicPoints
 
 
 def test_two_windows_and_a_lookup_table_make_no_fault(tmp_path: Path) -> None:
