@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.sdk.cli.analyze.conftest import FakeClient, Run, film
 
-from bacctl.cli import saver
+from bacctl.cli.saving import saver
 from bacctl.cli.saving.beside import Beside
 from bacctl.results import ImageResult
 

@@ -16,8 +16,9 @@ from tests.sdk.cli.analyze.conftest import FakeClient, Run, film
 
 from bac_terms.errors import ClientUsageError, ServerUnavailableError
 from bac_terms.measured import Laterality
-from bacctl.cli import main, saver
+from bacctl.cli import main
 from bacctl.cli.options import ServerOptions
+from bacctl.cli.saving import saver
 from bacctl.results import ImageResult
 
 
