@@ -80,7 +80,8 @@ def evidence_of(
     pixel_mm2 = spacing_mm[0] * spacing_mm[1]
     points = np.argwhere(segmentation.core)
     owner = segmentation.zones[points[:, 0], points[:, 1]]
-    deep = from_skin_mm((points + 0.5) * spacing_mm, breast, spacing_mm) > BANDS_MM[0]
+    rim_mm = BANDS_MM[0]
+    deep = from_skin_mm((points + 0.5) * spacing_mm, breast, spacing_mm, within_mm=rim_mm) > rim_mm
     vessels = []
     values = probability[points[:, 0], points[:, 1]]
     for number, length in enumerate(segmentation.lengths_mm, start=1):
