@@ -18,12 +18,13 @@ from scipy import sparse
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+Weights = npt.NDArray[np.float64]
 
 _BLOCK = 16  # target cells: more make a block wider, mostly with zeros, fewer make more calls
 _STRIP = 256  # rows at a time: so many of an image, and what is made of them, fit the cache
 _SMALL = 2**18
-"""Multiplications of one product up to which OpenBLAS keeps it in one thread: more threads would wait for each
-other longer than they work, and take cores away from the network."""
+"""Multiplications of one product up to which OpenBLAS keeps it in one thread: more threads would wait for
+each other longer than they work, and take cores away from the network."""
 
 
 @dataclass(frozen=True)
@@ -38,27 +39,30 @@ class Kind:
         From the same sizes and numbers of target cells to the first and last source cell with a weight.
     """
 
-    weights: Callable[[int, int, IntArray, IntArray], npt.NDArray[np.float64]]
+    weights: Callable[[int, int, IntArray, IntArray], Weights]
     reach: Callable[[int, int, IntArray], tuple[IntArray, IntArray]]
 
 
-def _overlap(source: int, target: int, into: IntArray, out_of: IntArray) -> npt.NDArray[np.float64]:
+def _overlap(source: int, target: int, into: IntArray, out_of: IntArray) -> Weights:
     end = np.minimum((into + 1) * source, (out_of + 1) * target)
     start = np.maximum(into * source, out_of * target)
-    return np.maximum(end - start, 0) / source  # whole numbers up to here
+    weights: Weights = np.maximum(end - start, 0) / source  # whole numbers up to here
+    return weights
 
 
 def _overlapping(source: int, target: int, into: IntArray) -> tuple[IntArray, IntArray]:
     return into * source // target, ((into + 1) * source - 1) // target
 
 
-def _position(source: int, target: int, into: IntArray) -> npt.NDArray[np.float64]:
+def _position(source: int, target: int, into: IntArray) -> Weights:
     """Place of target centres among the centres of source cells; beyond the outermost, theirs."""
-    return np.clip((into + 0.5) * source / target - 0.5, 0.0, source - 1.0)
+    position: Weights = np.clip((into + 0.5) * source / target - 0.5, 0.0, source - 1.0)
+    return position
 
 
-def _linear(source: int, target: int, into: IntArray, out_of: IntArray) -> npt.NDArray[np.float64]:
-    return np.maximum(1.0 - np.abs(_position(source, target, into) - out_of), 0.0)
+def _linear(source: int, target: int, into: IntArray, out_of: IntArray) -> Weights:
+    weights: Weights = np.maximum(1.0 - np.abs(_position(source, target, into) - out_of), 0.0)
+    return weights
 
 
 def _beside(source: int, target: int, into: IntArray) -> tuple[IntArray, IntArray]:

@@ -35,7 +35,7 @@ _FLOOR = 0.4  # of the median SD: flat fat is not blown up into noise
 class _Coarse:
     """A grid that is coarser by a factor over the whole image, but computed only under a box of it."""
 
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     box: Window
     factor: int
 

@@ -260,12 +260,12 @@ def window_of(mask: BoolArray, margin: int, out_shape: tuple[int, ...] | None = 
         Rows and columns that hold the mask; None when it is empty.
     """
     slices = []
-    for axis, size in enumerate(mask.shape):
-        hit = np.flatnonzero(mask.any(axis=1 - axis))
+    for along, size in enumerate(mask.shape):
+        hit = np.flatnonzero(mask.any(axis=1 - along))
         if hit.size == 0:
             return None
         first, last = max(0, int(hit[0]) - margin), min(size, int(hit[-1]) + 1 + margin)
-        target = size if out_shape is None else out_shape[axis]
+        target = size if out_shape is None else out_shape[along]
         slices.append(slice(first * target // size, -(-last * target // size)))
     return slices[0], slices[1]
 
