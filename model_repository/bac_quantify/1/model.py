@@ -7,7 +7,7 @@ from pathlib import Path
 import triton_python_backend_utils as pb_utils
 
 from bac_imaging.mask_bits import pack_mask
-from bac_imaging.pipeline import quantify
+from bac_imaging.quantify import quantify
 from bacctl._version import __version__
 from bacctl.results import SCHEMA
 from bacctl.service.binding import Trust, sealed
