@@ -38,7 +38,7 @@ class Quantified:
         BAC on the stored matrix.
     density : ndarray of float32, shape (rows, columns) or (0, 0)
         Calcium in mg/mm2 in the object's plane, on the stored matrix; its sum times the pixel's area in the
-        object's plane is the mass. Shape (0, 0) when there is no mass.
+        object's plane is the mass. Shape (0, 0) when there is no mass, or it was not asked for.
     labels : ndarray of int32, shape (rows, columns)
         Number of the vessel (from 1) of each stored pixel, 0 for none.
     evidence : Evidence
@@ -105,6 +105,8 @@ def report(
     parameters: PostProcessing,
     fitted: ProbabilityMap | None = None,
     weights_sha256: str | None = None,
+    *,
+    with_density: bool = True,
 ) -> Quantified:
     """Say how sure the vessels are, leave out those below the operating point, and write the report.
 
@@ -124,6 +126,8 @@ def report(
         What makes probabilities of the network's scores.
     weights_sha256 : str, optional
         Digest of the network, without which there is no estimate from the area.
+    with_density : bool, optional
+        As of `weigh`, for what is weighed anew without some vessels.
 
     Returns
     -------
@@ -135,25 +139,33 @@ def report(
     certainty = replace(probabilities(evidence, parameters, fitted), point=point)
     below = [number for number, value in enumerate(certainty.vessels, start=1) if value < point]
     if below:
-        weighed = _leave_out_below(weighed, below, probability, signal, context)
+        weighed = _leave_out_below(weighed, below, probability, signal, context, with_density)
         kept = evidence_of(weighed.segmentation, probability, context.breast_mask, spacing)
         # That the image shows BAC, the vessels that were left out speak for too.
         certainty = replace(certainty, vessels=probabilities(kept, parameters, fitted).vessels)
     segmentation = weighed.segmentation
-    labels = number_stored(segmentation, probability, parameters.outline, context.shape)
-    written = make_report(context, labels, segmentation.lengths_mm, certainty, weighed.mass, weights_sha256)
-    return Quantified(written, labels > 0, weighed.density, labels, evidence)
+    stored = number_stored(segmentation, probability, parameters.outline, context.shape)
+    written = make_report(context, stored, segmentation.lengths_mm, certainty, weighed.mass, weights_sha256)
+    mask = np.zeros(context.shape, dtype=bool)
+    mask[stored.window] = stored.labels > 0
+    return Quantified(written, mask, weighed.density, stored.whole(context.shape), evidence)
 
 
 def _leave_out_below(
-    weighed: Weighed, below: list[int], probability: FloatArray, signal: FloatArray, context: Context
+    weighed: Weighed,
+    below: list[int],
+    probability: FloatArray,
+    signal: FloatArray,
+    context: Context,
+    with_density: bool,
 ) -> Weighed:
     """Weigh without the vessels of these numbers, and say so."""
     count = len(below)
     finds = "a find has" if count == 1 else f"{count} finds have"
     below_point = f"a probability below {context.min_probability:g}, the one asked for"
     metal = [notice for notice in weighed.mass.notices if notice.code == "BAC-W-METAL"]
-    again = weigh(leave_out(weighed.segmentation, below, probability), probability, signal, context)
+    left = leave_out(weighed.segmentation, below, probability)
+    again = weigh(left, probability, signal, context, with_density=with_density)
     notices = (
         *metal,
         *again.mass.notices,
@@ -169,6 +181,8 @@ def quantify(
     parameters: PostProcessing | None = None,
     fitted: ProbabilityMap | None = None,
     weights_sha256: str | None = None,
+    *,
+    with_density: bool = True,
 ) -> Quantified:
     """Turn the network's answer into vessels, masses and the report.
 
@@ -182,7 +196,7 @@ def quantify(
         From `prepare`.
     parameters : PostProcessing, optional
         What counts as a vessel.
-    fitted, weights_sha256
+    fitted, weights_sha256, with_density
         As of `report`.
 
     Returns
@@ -200,5 +214,7 @@ def quantify(
     parameters = PostProcessing() if parameters is None else parameters
     probability = stitch(tiles, context)
     segmentation = find(probability, context, parameters)
-    weighed = weigh(segmentation, probability, signal, context)
-    return report(weighed, probability, signal, context, parameters, fitted, weights_sha256)
+    weighed = weigh(segmentation, probability, signal, context, with_density=with_density)
+    return report(
+        weighed, probability, signal, context, parameters, fitted, weights_sha256, with_density=with_density
+    )

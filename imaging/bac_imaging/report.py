@@ -7,18 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
 from bac_imaging.context import Context
 from bac_imaging.mass.area import estimate_of
 from bac_imaging.mass.weigh import VesselMass
 from bac_imaging.vessels.probability import Probabilities
+from bac_imaging.vessels.stored import StoredVessels
 from bac_terms.measured import MassBasis
 from bac_terms.notices import Notice
 from bac_terms.report import ImageReport, Vessel
-
-IntArray = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class MassResult:
 
 def make_report(
     context: Context,
-    labels: IntArray,
+    stored: StoredVessels,
     lengths_mm: Sequence[float],
     probability: Probabilities,
     mass: MassResult,
@@ -57,8 +55,8 @@ def make_report(
     ----------
     context : Context
         Of the image.
-    labels : ndarray of int32, shape (rows, columns)
-        Number of the vessel (from 1) of each stored pixel, 0 for none.
+    stored : StoredVessels
+        The vessels on the stored matrix.
     lengths_mm : sequence of float
         Length of each vessel in the detector's plane, in mm.
     probability : Probabilities
@@ -74,8 +72,9 @@ def make_report(
         Lengths, areas and masses in the plane of the artery.
     """
     magnification = context.magnification
-    counts = np.bincount(labels.ravel(), minlength=len(lengths_mm) + 1)[1:]
-    boxes = ndimage.find_objects(labels, max_label=len(lengths_mm))
+    counts = np.bincount(stored.labels.ravel(), minlength=len(lengths_mm) + 1)[1:]
+    boxes = ndimage.find_objects(stored.labels, max_label=len(lengths_mm)) if lengths_mm else []
+    first_row, first_column = (part.start for part in stored.window)
     vessels = []
     for index, (length, count, box) in enumerate(zip(lengths_mm, counts, boxes, strict=True)):
         if box is None:
@@ -88,7 +87,12 @@ def make_report(
                 area_mm2=round(area, 4),
                 mean_width_mm=round(area / in_object, 3),
                 calcium_mass_mg=round(mass.vessels[index].mass_mg, 5) if mass.vessels else None,
-                bbox_px=(box[0].start, box[1].start, box[0].stop, box[1].stop),
+                bbox_px=(
+                    first_row + box[0].start,
+                    first_column + box[1].start,
+                    first_row + box[0].stop,
+                    first_column + box[1].stop,
+                ),
                 probability=probability.vessels[index],
             )
         )
