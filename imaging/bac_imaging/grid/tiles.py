@@ -116,7 +116,7 @@ def _weights() -> FloatArray:
 def stitch_tiles(tiles: FloatArray, origins: IntArray, shape: tuple[int, int]) -> FloatArray:
     """Put tiles together, blending where they overlap.
 
-    The borders of all tiles cut the grid into pieces that the same tiles cover; most have one, and are copied.
+    The borders of all tiles cut the grid into pieces; most are covered by one tile, and are copied.
 
     Parameters
     ----------

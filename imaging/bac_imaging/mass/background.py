@@ -104,7 +104,7 @@ def _blocks(array: DoubleArray) -> DoubleArray:
 
 
 def _moments(array: DoubleArray, places: IntArray, order: int) -> dict[tuple[int, int], DoubleArray]:
-    """Gaussian-weighted moments about some places, (n, 2), up to an order; each (n,), by powers (row, column).
+    """Gaussian-weighted moments about places, (n, 2), up to an order; (n,) each, by powers (row, column).
 
     A vessel fills little of its box and the fit is read in it and beside it alone, so the columns are gone
     through in strips: the sums along a strip's rows are one matrix product over the rows that its places

@@ -70,8 +70,8 @@ def scattered(
 
     Notes
     -----
-    All but the last step runs on cells of 2 mm, where the spread along an axis is a matrix of some 100 rows: two
-    small matrix products an iteration.
+    All but the last step runs on cells of 2 mm, where the spread along an axis is a matrix of some 100 rows:
+    two small matrix products an iteration.
     """
     if shape is None or window is None:
         shape = (exposure.shape[0], exposure.shape[1])

@@ -53,7 +53,7 @@ def line_length_mm(vessel: BoolArray, spacing_mm: tuple[float, float]) -> float:
 
 
 def _links_mm(skeleton: BoolArray, places: IntArray, spacing_mm: tuple[float, float]) -> float:
-    """Add up the steps between neighbours of a skeleton whose pixels are moved to their neighbourhood's mean."""
+    """Add up the steps between a skeleton's neighbours, each moved to the mean of its neighbourhood."""
     moved = places + _towards_neighbours(skeleton, places)
     width = skeleton.shape[1]
     flat, at = skeleton.ravel(), places @ (width, 1)
@@ -72,8 +72,8 @@ def _links_mm(skeleton: BoolArray, places: IntArray, spacing_mm: tuple[float, fl
 def _to_outside(vessel: BoolArray, places: IntArray) -> DoubleArray:
     """Return the distance of each place in a vessel to the nearest pixel outside of it.
 
-    That pixel is beside, above or below one of the vessel, and there are few of these, as there are few places:
-    a distance transform would go through all pixels of the vessel's box.
+    That pixel is beside, above or below one of the vessel, and there are few of these, as there are few
+    places: a distance transform would go through all pixels of the vessel's box.
     """
     outside = np.zeros(vessel.shape, dtype=bool)
     outside[1:] |= vessel[:-1]
@@ -87,8 +87,8 @@ def _to_outside(vessel: BoolArray, places: IntArray) -> DoubleArray:
 def _towards_neighbours(skeleton: BoolArray, places: IntArray) -> DoubleArray:
     """Return the way (rows, columns) from each place to the Gaussian mean of the skeleton's pixels around it.
 
-    Only the skeleton's own pixels are asked for, so that their surroundings are cut out and the sums over them
-    are one matrix product.
+    Only the skeleton's own pixels are asked for, so that their surroundings are cut out and the sums over
+    them are one matrix product.
     """
     steps = np.arange(-_REACH_PX, _REACH_PX + 1)
     weight = np.exp(-0.5 * (steps / _SMOOTH_PX) ** 2)
@@ -99,7 +99,7 @@ def _towards_neighbours(skeleton: BoolArray, places: IntArray) -> DoubleArray:
 
 
 def _are_spurs(skeleton: BoolArray, places: IntArray, radii: DoubleArray) -> BoolArray:
-    """Tell which pixels belong to branches that thinning leaves from the centre line into bumps of the outline.
+    """Tell which pixels are of branches that thinning leaves from the centre line into bumps of the outline.
 
     A spur reaches from the centre to the outline, so it is about as long as the vessel is wide.
     """

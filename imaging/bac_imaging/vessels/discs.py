@@ -16,8 +16,8 @@ def dilate_cross(mask: BoolArray, steps: int) -> BoolArray:
 def dilate_octagon(mask: BoolArray, crosses: int, squares: int) -> BoolArray:
     """Grow a mask by a cross of 3 x 3 pixels, then by a full square, each several times.
 
-    Both together are an octagon, whose rows are taken one by one: the mask grown along its rows by half of the
-    octagon's width there, and shifted. Iterated growth visits every pixel of the border at every step.
+    Both together are an octagon, whose rows are taken one by one: the mask grown along its rows by half of
+    the octagon's width there, and shifted. Iterated growth visits every pixel of the border at every step.
     """
     reach = crosses + squares
     return _dilate(mask, [reach - max(0, abs(row) - squares) for row in range(-reach, reach + 1)])
@@ -31,7 +31,7 @@ def erode_octagon(mask: BoolArray, crosses: int, squares: int) -> BoolArray:
 
 
 def _dilate(mask: BoolArray, half_widths: list[int]) -> BoolArray:
-    """Grow a mask by a shape that is symmetric and widest in its middle row, given by half of each row's width."""
+    """Grow a mask by a symmetric shape, widest in its middle row, given by half of each row's width."""
     rows, columns = mask.shape
     reach = len(half_widths) // 2
     grown = np.zeros((rows + 2 * reach, columns), dtype=bool)

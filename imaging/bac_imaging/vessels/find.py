@@ -214,27 +214,24 @@ def leave_out(segmentation: Segmentation, numbers: Collection[int], probability:
     if not numbers:
         return segmentation
     kept = [number for number in range(1, len(segmentation.lengths_mm) + 1) if number not in numbers]
-    mask, core, zones = (
-        np.zeros_like(part) for part in (segmentation.mask, segmentation.core, segmentation.zones)
-    )
-    for new, box in enumerate((segmentation.boxes[number - 1] for number in kept), start=1):
-        zone = segmentation.zones[box] == kept[new - 1]
+    mask, core = np.zeros_like(segmentation.mask), np.zeros_like(segmentation.core)
+    zones = np.zeros_like(segmentation.zones)
+    lengths = tuple(segmentation.lengths_mm[number - 1] for number in kept)
+    boxes = tuple(segmentation.boxes[number - 1] for number in kept)
+    for new, (number, box) in enumerate(zip(kept, boxes, strict=True), start=1):
+        zone = segmentation.zones[box] == number
         mask[box] |= segmentation.mask[box] & zone
         core[box] |= segmentation.core[box] & zone
         zones[box][zone] = new
     evidence = probability[core] if kept else np.where(segmentation.zones > 0, np.float32(0), probability)
-    lengths, boxes = (
-        tuple(values[number - 1] for number in kept)
-        for values in (segmentation.lengths_mm, segmentation.boxes)
-    )
     return Segmentation(mask, core, zones, lengths, peak_of(evidence), boxes)
 
 
 def peak_of(values: FloatArray) -> float:
     """Return the mean of the 50 largest values, of all where there are fewer; 0 of none.
 
-    Of a whole image's, most need not be ordered: the 50 largest are no less than the 50th largest of the maxima
-    of its parts.
+    Of a whole image's, most need not be ordered: the 50 largest are no less than the 50th largest of the
+    maxima of its parts.
     """
     flat = values.ravel()
     if flat.size <= _EVIDENCE_PX:

@@ -35,8 +35,8 @@ def from_skin_mm(
     spacing_mm : tuple of float
         Of the working grid, (between rows, between columns).
     within_mm : float, optional
-        Longer ways need not be known: they may come out infinite. Most points lie deep in the breast, about as
-        far from much of its edge, and a search for the nearest of it visits all of that.
+        Longer ways need not be known: they may come out infinite. Most points lie deep in the breast, about
+        as far from much of its edge, and a search for the nearest of it visits all of that.
 
     Returns
     -------

@@ -41,7 +41,7 @@ class StoredVessels(NamedTuple):
 def number_stored(
     segmentation: Segmentation, probability: FloatArray, outline: float, out_shape: tuple[int, int]
 ) -> StoredVessels:
-    """Number the vessels on the stored matrix, of shape `out_shape`.
+    """Carry the vessels to the stored matrix, of shape `out_shape`, where each pixel has its number.
 
     The probability is interpolated before it is cut at `outline`, so that a finer stored matrix gets a smooth
     outline. Only the vessels' window is looked at, on either grid.

@@ -1,6 +1,7 @@
 """Third step of the ensemble: probability to report, mask and density in the stored matrix."""
 
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from bac_imaging.quantify import quantify
 from bacctl._version import __version__
 from bacctl.results import SCHEMA
 from bacctl.service.binding import Trust, sealed
-from bacctl.service.steps import answer_each, read_model_card, to_json
+from bacctl.service.steps import answer_each, read_model_card, to_json, wants_density
 
 
 class TritonPythonModel:
@@ -23,9 +24,13 @@ class TritonPythonModel:
         self._trust = Trust()
 
     def execute(self, requests):
-        return answer_each(pb_utils, requests, self._answer)
+        return [
+            response
+            for request in requests
+            for response in answer_each(pb_utils, [request], partial(self._answer, wants_density(request)))
+        ]
 
-    def _answer(self, inputs):
+    def _answer(self, with_density, inputs):
         started = time.monotonic_ns()
         envelope = self._trust.check(inputs)
         result = quantify(
@@ -35,6 +40,7 @@ class TritonPythonModel:
             self._parameters,
             self._fitted,
             self._card.sha256,
+            with_density=with_density,
         )
         mask = pack_mask(result.mask)
         marks = (envelope.started_ns, envelope.prepared_ns, started, time.monotonic_ns())

@@ -46,6 +46,9 @@ class Client:
     cache : path, optional
         File that results are kept in, so that no image is measured twice by the same weights. It holds
         results of patients: keep it where their images are.
+    density : bool, optional
+        False leaves the density out of results: it is larger than the image, and takes a server about as long
+        to make and send as all else that follows the network.
     allow_plain_token : bool, optional
         Send the token without TLS, to other machines too.
 
@@ -71,14 +74,15 @@ class Client:
         timeout: float = DEFAULT_TIMEOUT_S,
         max_retries: int = DEFAULT_MAX_RETRIES,
         cache: str | PathLike[str] | None = None,
+        density: bool = True,
         allow_plain_token: bool = False,
     ) -> None:
         from bacctl.client.transports.blocking import GrpcTransport
 
         addresses, scheme = parse_urls(url)
         security = make_security(addresses, scheme, tls, token, allow_plain_token)
-        self._core = Core(timeout, max_retries, cache)
-        self._transport: Transport = GrpcTransport(Endpoints(addresses), security)
+        self._core = Core(timeout, max_retries, cache, with_density=density)
+        self._transport: Transport = GrpcTransport(Endpoints(addresses), security, with_density=density)
         self._asking = threading.Lock()
         self._server: EmbeddedServer | None = None
 
@@ -91,6 +95,7 @@ class Client:
         timeout: float = DEFAULT_TIMEOUT_S,
         max_retries: int = DEFAULT_MAX_RETRIES,
         cache: str | PathLike[str] | None = None,
+        density: bool = True,
     ) -> Client:
         """Start a server on this machine and return its client; the server ends with it.
 
@@ -102,7 +107,7 @@ class Client:
             Model repository. Default: the one that belongs to this package.
         log : Path, optional
             File that the server's log is added to.
-        timeout, max_retries, cache : optional
+        timeout, max_retries, cache, density : optional
             As for the client itself.
 
         Returns
@@ -121,7 +126,10 @@ class Client:
         from bacctl.server.embedded import EmbeddedServer
 
         server = EmbeddedServer(repository, log=log)
-        client = cls._over(EmbeddedTransport(server), Core(timeout, max_retries, cache))
+        client = cls._over(
+            EmbeddedTransport(server, with_density=density),
+            Core(timeout, max_retries, cache, with_density=density),
+        )
         client._server = server
         try:
             server.start()
@@ -185,7 +193,8 @@ class Client:
         Returns
         -------
         ImageResult
-            With status "ok", mask and, where there is a mass, density.
+            With status "ok" and mask; and density, where there is a mass and the client does not leave it
+            out.
 
         Raises
         ------
