@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -72,6 +71,8 @@ def sharpen(exposure: FloatArray, blur: Blur, spacing_mm: tuple[float, float]) -
     """
     if blur == NO_BLUR:
         return exposure
+    from scipy import fft  # most images have no vessel to weigh, and a server starts sooner
+
     padded = np.pad(exposure, _PAD_PX, mode="reflect" if min(exposure.shape) > _PAD_PX else "edge")
     shape = tuple(fft.next_fast_len(n, real=True) for n in padded.shape)
     # What the transform wraps round at the far ends meets a copy of the border, not a step.

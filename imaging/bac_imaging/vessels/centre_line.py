@@ -6,8 +6,6 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
-from scipy.spatial import cKDTree
-from skimage.morphology import skeletonize
 
 BoolArray = npt.NDArray[np.bool_]
 DoubleArray = npt.NDArray[np.float64]
@@ -36,6 +34,8 @@ def line_length_mm(vessel: BoolArray, spacing_mm: tuple[float, float]) -> float:
     float
         Length in mm, in the plane of the spacing.
     """
+    from skimage.morphology import skeletonize  # most images have no vessel, and a server starts sooner
+
     vessel = np.pad(vessel, 1)
     skeleton = np.asarray(skeletonize(vessel))  # type: ignore[no-untyped-call]
     places = np.argwhere(skeleton)
@@ -75,6 +75,8 @@ def _to_outside(vessel: BoolArray, places: IntArray) -> DoubleArray:
     That pixel is beside, above or below one of the vessel, and there are few of these, as there are few
     places: a distance transform would go through all pixels of the vessel's box.
     """
+    from scipy.spatial import cKDTree  # as above
+
     outside = np.zeros(vessel.shape, dtype=bool)
     outside[1:] |= vessel[:-1]
     outside[:-1] |= vessel[1:]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from bac_imaging.grid.breast import EDGE_MARGIN_MM, SKIN_MARGIN_MM
 
@@ -60,6 +59,8 @@ def from_skin_mm(
         near &= ((middle >= points.min(axis=0) - reach) & (middle <= points.max(axis=0) + reach)).all(axis=1)
     if not near.any():
         return np.full(len(points), np.inf)
+    from scipy.spatial import cKDTree  # most images have no vessel, and a server starts sooner
+
     found = cKDTree(middle[near]).query(points, distance_upper_bound=np.nextafter(reach, np.inf))[0]
     return np.asarray(found + SKIN_MARGIN_MM, dtype=np.float64)
 

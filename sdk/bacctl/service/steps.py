@@ -167,8 +167,9 @@ def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensor
 def wants_density(request: Any) -> bool:
     """Tell whether the caller of the ensemble wants the density, which is larger than the image.
 
-    An ensemble asks its steps for all of their outputs, whichever were asked of itself, but hands its request's
-    parameters on. So who asks for fewer outputs says it in one too (`bacctl.client.transports.wire`).
+    An ensemble asks its steps for all of their outputs, whichever were asked of itself, but hands its
+    request's parameters on. So who asks for fewer outputs says it in one too
+    (`bacctl.client.transports.wire`).
 
     Parameters
     ----------
