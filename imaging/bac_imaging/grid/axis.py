@@ -21,7 +21,8 @@ IntArray = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.float64]
 
 _BLOCK = 16  # target cells: more make a block wider, mostly with zeros, fewer make more calls
-_STRIP = 256  # rows at a time: so many of an image, and what is made of them, fit the cache
+_STRIP = 256  # rows of an image that are resampled at a time: so many fit the cache
+_ROWS = 4 * _BLOCK  # of a strip of a result, which fits the cache beside what is made of it
 _SMALL = 2**18
 """Multiplications of one product up to which OpenBLAS keeps it in one thread: more threads would wait for
 each other longer than they work, and take cores away from the network."""
@@ -118,11 +119,13 @@ class Axis:
 
         Each strip is valid until the next: whoever uses it at once needs no array of the whole result.
         """
-        buffer = np.empty((_BLOCK, array.shape[1]), dtype=np.float32)
+        buffer = np.empty((_ROWS, array.shape[1]), dtype=np.float32)
         for target, source, weights in self._each():
-            strip = buffer[: target.stop - target.start]
-            self._product(weights, array[source], strip)
-            yield target, strip
+            first = target.start // _ROWS * _ROWS
+            rows = slice(target.start - first, target.stop - first)
+            self._product(weights, array[source], buffer[rows])
+            if rows.stop == _ROWS or target.stop == self.size:
+                yield slice(first, target.stop), buffer[: rows.stop]
 
     def along_rows(self, array: FloatArray) -> FloatArray:
         """Resample each column, (source, n) to (target, n)."""
