@@ -21,7 +21,8 @@ IntArray = npt.NDArray[np.int64]
 Weights = npt.NDArray[np.float64]
 
 _BLOCK = 16  # target cells: more make a block wider, mostly with zeros, fewer make more calls
-_STRIP = 256  # rows at a time: so many of an image, and what is made of them, fit the cache
+_STRIP = 256  # rows of an image that are resampled at a time: so many fit the cache
+_ROWS = 4 * _BLOCK  # of a strip of a result, which fits the cache beside what is made of it
 _SMALL = 2**18
 """Multiplications of one product up to which OpenBLAS keeps it in one thread: more threads would wait for
 each other longer than they work, and take cores away from the network."""
@@ -95,18 +96,20 @@ class Axis:
     starts: tuple[int, ...]
     blocks: FloatArray
 
-    def _each(self) -> Iterator[tuple[slice, slice, FloatArray]]:
+    @cached_property
+    def _each(self) -> tuple[tuple[slice, slice, FloatArray], ...]:
         """Target cells, source cells and weights of each block."""
-        width = self.blocks.shape[2]
-        for number, (first, weights) in enumerate(zip(self.starts, self.blocks, strict=True)):
-            target = slice(number * _BLOCK, min((number + 1) * _BLOCK, self.size))
-            yield target, slice(first, first + width), weights[: target.stop - target.start]
+        width, each = self.blocks.shape[2], []
+        for low, first, weights in zip(range(0, self.size, _BLOCK), self.starts, self.blocks, strict=True):
+            used = weights[: self.size - low]
+            each.append((slice(low, low + len(used)), slice(first, first + width), used))
+        return tuple(each)
 
     def along_columns(self, array: FloatArray) -> FloatArray:
         """Resample each row, (n, source) to (n, target), strip by strip."""
         out = np.empty((len(array), self.size), dtype=np.float32)
         step = max(1, min(_STRIP, _SMALL // self.blocks[0].size))
-        blocks = [(target, source, weights.T) for target, source, weights in self._each()]
+        blocks = [(target, source, weights.T) for target, source, weights in self._each]
         for first in range(0, len(array), step):
             strip, done = array[first : first + step], out[first : first + step]
             for target, source, weights in blocks:
@@ -118,11 +121,13 @@ class Axis:
 
         Each strip is valid until the next: whoever uses it at once needs no array of the whole result.
         """
-        buffer = np.empty((_BLOCK, array.shape[1]), dtype=np.float32)
-        for target, source, weights in self._each():
-            strip = buffer[: target.stop - target.start]
-            self._product(weights, array[source], strip)
-            yield target, strip
+        buffer = np.empty((_ROWS, array.shape[1]), dtype=np.float32)
+        for target, source, weights in self._each:
+            first = target.start // _ROWS * _ROWS
+            rows = slice(target.start - first, target.stop - first)
+            self._product(weights, array[source], buffer[rows])
+            if rows.stop == _ROWS or target.stop == self.size:
+                yield slice(first, target.stop), buffer[: rows.stop]
 
     def along_rows(self, array: FloatArray) -> FloatArray:
         """Resample each column, (source, n) to (target, n)."""
@@ -130,7 +135,7 @@ class Axis:
             added: FloatArray = self._matrix @ array
             return added
         out = np.empty((self.size, array.shape[1]), dtype=np.float32)
-        for target, source, weights in self._each():
+        for target, source, weights in self._each:
             self._product(weights, array[source], out[target])
         return out
 

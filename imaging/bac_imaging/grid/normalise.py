@@ -61,10 +61,13 @@ class _Coarse:
         return linear_strips(field, self._shape, self.shape, self.box, self._part)
 
 
-def _masked_mean(masked: FloatArray, weight: FloatArray, sigma: float) -> FloatArray:
-    """Gaussian mean of values that are already 0 outside the mask."""
-    total = ndimage.gaussian_filter(masked, sigma, mode="constant", truncate=3.0)
-    coverage = ndimage.gaussian_filter(weight, sigma, mode="constant", truncate=3.0)
+def _blurred(values: FloatArray, sigma: float) -> FloatArray:
+    blurred: FloatArray = ndimage.gaussian_filter(values, sigma, mode="constant", truncate=3.0)
+    return blurred
+
+
+def _mean(total: FloatArray, coverage: FloatArray) -> FloatArray:
+    """Gaussian mean of the values in a mask, of the blurred values, 0 outside it, and the blurred mask."""
     mean: FloatArray = np.divide(total, coverage, out=np.zeros_like(total), where=coverage > 1e-4)
     return mean
 
@@ -101,9 +104,9 @@ def normalise(signal: FloatArray, breast: BoolArray) -> FloatArray:
     residual *= inside
     coarse = grid.mean(residual)
     plain = _without_metal(coarse, weight)
-    weight *= plain
     sigma = MEAN_SIGMA_PX / _FACTOR
-    for rows, mean in grid.strips(_masked_mean(coarse * plain, weight, sigma)):
+    coverage = _blurred(weight * plain, sigma)
+    for rows, mean in grid.strips(_mean(_blurred(coarse * plain, sigma), coverage)):
         part = residual[rows]
         part -= mean
         part *= inside[rows]
@@ -114,15 +117,15 @@ def normalise(signal: FloatArray, breast: BoolArray) -> FloatArray:
     # Gaussian sees one side only. Bright objects are held down: they are no bias.
     limit = np.float32(_WINSOR * scale)
     clipped = np.minimum(residual, limit)
-    for rows, mean in grid.strips(_masked_mean(grid.mean(clipped) * plain, weight, sigma)):
+    for rows, mean in grid.strips(_mean(_blurred(grid.mean(clipped) * plain, sigma), coverage)):
         part, squared = residual[rows], clipped[rows]
         part -= mean
         part *= inside[rows]
         np.clip(part, -limit, limit, out=squared)
         np.square(squared, out=squared)
     grid = _Coarse(breast.shape, box, _FACTOR * _SD_FACTOR)
-    weight = grid.mean(inside)
-    variance = _masked_mean(grid.mean(clipped), weight, SD_SIGMA_PX / grid.factor)
+    weight, sigma = grid.mean(inside), SD_SIGMA_PX / grid.factor
+    variance = _mean(_blurred(grid.mean(clipped), sigma), _blurred(weight, sigma))
     field = np.sqrt(np.maximum(variance, 0))
     inside_sd = field[weight > 0.5]
     typical = float(np.median(inside_sd)) if inside_sd.size else scale

@@ -99,10 +99,12 @@ def cut_tiles(image: FloatArray, breast: BoolArray) -> tuple[FloatArray, IntArra
         As `plan_tiles`.
     """
     origins = plan_tiles(breast)
-    tiles = np.zeros((len(origins), 1, TILE_PX, TILE_PX), dtype=np.float32)
-    for tile, (row, column) in zip(tiles, origins, strict=True):
+    tiles = np.empty((len(origins), 1, TILE_PX, TILE_PX), dtype=np.float32)
+    for tile, (row, column) in zip(tiles[:, 0], origins, strict=True):
         part = image[row : row + TILE_PX, column : column + TILE_PX]
-        tile[0, : part.shape[0], : part.shape[1]] = part
+        height, width = part.shape
+        tile[:height, :width] = part
+        tile[height:], tile[:height, width:] = 0, 0
     return tiles, origins
 
 

@@ -227,13 +227,15 @@ def _stored_values(
     """
     stored = int(header.number("BitsStored") or header.number("BitsAllocated") or 16)
     high = header.number("HighBit")
+    shift = int(high) + 1 - stored if is_native and high is not None else 0
+    is_signed = header.number("PixelRepresentation") == 1
     words = array.astype(np.int32)
-    if is_native and high is not None and high > stored - 1:
-        words >>= int(high) + 1 - stored
-    if header.number("PixelRepresentation") != 1 and words.min() >= 0 and words.max() < 1 << stored:
+    if array.dtype.kind == "u" and not is_signed and shift <= 0 and array.max() < 1 << stored:
         return words  # no bit to take out
+    if shift > 0:
+        words >>= shift
     values = words & ((1 << stored) - 1)
-    if header.number("PixelRepresentation") == 1:
+    if is_signed:
         values -= (values & (1 << (stored - 1))) << 1
     _check_unused_bits(words, values, stored)
     return values
