@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-Window = tuple[slice, slice]
+from bac_imaging.grid.working_grid import Window
 
 
 def inside(part: Window, window: Window) -> Window:

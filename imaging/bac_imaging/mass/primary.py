@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.grid.window import Window, enclosing, inside
-from bac_imaging.grid.working_grid import window_of
+from bac_imaging.grid.window import enclosing, inside
+from bac_imaging.grid.working_grid import Window, window_of
 from bac_imaging.mass.blur import sharpen
 from bac_imaging.mass.calibration import Calibration
 from bac_imaging.mass.scatter import scattered, without_scatter

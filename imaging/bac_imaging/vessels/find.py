@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.grid.window import Window, outside, widened
-from bac_imaging.grid.working_grid import window_of
+from bac_imaging.grid.window import outside, widened
+from bac_imaging.grid.working_grid import Window, window_of
 from bac_imaging.vessels.centre_line import line_length_mm
 from bac_imaging.vessels.discs import dilate_octagon, erode_octagon
 

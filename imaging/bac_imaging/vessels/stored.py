@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.grid.axis import AREA, LINEAR
-from bac_imaging.grid.window import Window
-from bac_imaging.grid.working_grid import resample_part, window_of
+from bac_imaging.grid.working_grid import Window, resample_part, window_of
 from bac_imaging.vessels.discs import dilate_octagon
 from bac_imaging.vessels.find import Segmentation
 
