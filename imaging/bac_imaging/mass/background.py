@@ -98,9 +98,9 @@ def fit_background(signal: FloatArray, tissue: BoolArray, target: BoolArray) -> 
 
 
 def _blocks(array: DoubleArray) -> DoubleArray:
-    rows, columns = (n // _STEP for n in array.shape)
-    blocks: DoubleArray = array.reshape(rows, _STEP, columns, _STEP).mean(axis=(1, 3))
-    return blocks
+    """Return the means of blocks of `_STEP` x `_STEP` pixels."""
+    total = sum(array[row::_STEP, column::_STEP] for row in range(_STEP) for column in range(_STEP))
+    return np.asarray(total / _STEP**2)
 
 
 def _moments(array: DoubleArray, places: IntArray, order: int) -> dict[tuple[int, int], DoubleArray]:

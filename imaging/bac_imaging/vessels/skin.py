@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bac_imaging.grid.breast import EDGE_MARGIN_MM, SKIN_MARGIN_MM
+from bac_imaging.grid.working_grid import window_of
 
 BoolArray = npt.NDArray[np.bool_]
 DoubleArray = npt.NDArray[np.float64]
@@ -42,17 +43,20 @@ def from_skin_mm(
     ndarray of float64, shape (n,)
         In mm at the detector; infinite where no skin is in the image.
     """
-    filled = _without_holes(breast)
-    edge = _edge(filled)
+    play = max(1, round(_PLAY_MM / spacing_mm[1]))
+    window = window_of(breast, play + 1)
+    if window is None:
+        return np.full(len(points), np.inf)
+    filled = _without_holes(breast[window])
+    edge = _edge(filled) + [part.start for part in window]
     middle = (edge + 0.5) * spacing_mm
     size = np.array(breast.shape) * spacing_mm
     cut = (np.minimum(middle, size - middle) < EDGE_MARGIN_MM + _PLAY_MM).any(axis=1)
     # The chest wall's side is the one where the breast is tall.
-    if len(edge):
-        first, last = int(edge[:, 1].min()), int(edge[:, 1].max())
-        play = max(1, round(_PLAY_MM / spacing_mm[1]))
-        left, right = filled[:, first + play].sum(), filled[:, last - play].sum()
-        cut |= edge[:, 1] <= first + play if left >= right else edge[:, 1] >= last - play
+    columns = np.flatnonzero(filled.any(axis=0)) + window[1].start
+    first, last = int(columns[0]) + play, int(columns[-1]) - play
+    left, right = (np.count_nonzero(filled[:, column - window[1].start]) for column in (first, last))
+    cut |= edge[:, 1] <= first if left >= right else edge[:, 1] >= last
     reach = within_mm - SKIN_MARGIN_MM
     near = ~cut
     if np.isfinite(reach) and len(points):
