@@ -212,10 +212,12 @@ def resample_valid(
     """
     if valid.all():
         return resample_area(array, out_shape), np.ones(out_shape, dtype=bool)
+    masked = np.where(valid, array, np.float32(0))
+    if array.shape == out_shape:
+        return masked, valid.copy()
     coverage = resample_area(valid, out_shape)
-    total = resample_area(np.where(valid, array, np.float32(0)), out_shape)
-    signal = np.divide(total, coverage, out=np.zeros_like(total), where=coverage > 0)
-    return signal, coverage >= 0.5
+    total = resample_area(masked, out_shape)
+    return np.divide(total, coverage, out=total, where=coverage > 0), coverage >= 0.5
 
 
 def resample_linear(

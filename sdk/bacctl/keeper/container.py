@@ -23,7 +23,7 @@ from bac_terms.errors import BacctlError
 from bacctl.keeper.ask import ask, measured_text
 from bacctl.keeper.watch import Watch, WatchRules
 from bacctl.server.embedded import NEEDED_SHM_BYTES
-from bacctl.server.flags import listeners, settings
+from bacctl.server.flags import MALLOC, listeners, settings
 from bacctl.server.repository import link_repository, needed_backends
 from bacctl.server.supervisor import SHARED_MEMORY
 from bacctl.service.binding import MARK
@@ -162,7 +162,7 @@ def serve(
         empty.mkdir(parents=True)
         # Triton, with what the container's own start line gives it.
         call = command(mirror.absolute(), secrets.token_hex(16), extra)
-        environment = {**os.environ, MARK: str(mark.absolute())}
+        environment = {**MALLOC, **os.environ, MARK: str(mark.absolute())}
         server = subprocess.Popen(call, cwd=empty, env=environment)  # noqa: S603
     except (StartError, BacctlError, OSError) as error:
         say(str(error))

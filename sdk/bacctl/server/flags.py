@@ -6,6 +6,9 @@ import secrets
 
 from bacctl.server.shared_memory import GROWTH_BYTES
 
+MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""Environment of Triton and its stubs, where the user sets none: arrays of millions of pixels are made for
+each image, and huge pages spare it a thousand page faults."""
 _STUB_TIMEOUT_S = 90
 KEY_HEADER = "triton-grpc-protocol-bacctl"
 """The header that opens what is locked, in gRPC, to who knows the key."""

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from bac_terms.errors import unavailable
+from bacctl.server.flags import MALLOC
 
 BACKENDS = ("python", "ensemble")
 """What of Triton's backends the wheel has."""
@@ -89,7 +90,7 @@ def link_backend(wheel: TritonWheel, folder: Path) -> Path:
 
 def _environment() -> dict[str, str]:
     # The stub ignores PYTHONPATH and VIRTUAL_ENV; it takes the packages of the first python on PATH.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {**MALLOC, **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}}
     search = [str(Path(sys.prefix) / "bin"), environment.get("PATH", os.defpath)]
     environment["PATH"] = os.pathsep.join(search)
     # An interpreter that brings its own libpython (pyenv, uv, conda) must be met by that one.
