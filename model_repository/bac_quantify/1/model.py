@@ -1,7 +1,6 @@
 """Third step of the ensemble: probability to report, mask and density in the stored matrix."""
 
 import time
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,13 +23,13 @@ class TritonPythonModel:
         self._trust = Trust()
 
     def execute(self, requests):
-        return [
-            response
-            for request in requests
-            for response in answer_each(pb_utils, [request], partial(self._answer, wants_density(request)))
-        ]
+        responses = []
+        for request in requests:  # one at a time: each says for itself what it wants
+            self._with_density = wants_density(request)
+            responses += answer_each(pb_utils, [request], self._answer)
+        return responses
 
-    def _answer(self, with_density, inputs):
+    def _answer(self, inputs):
         started = time.monotonic_ns()
         envelope = self._trust.check(inputs)
         result = quantify(
@@ -40,7 +39,7 @@ class TritonPythonModel:
             self._parameters,
             self._fitted,
             self._card.sha256,
-            with_density=with_density,
+            with_density=self._with_density,
         )
         mask = pack_mask(result.mask)
         marks = (envelope.started_ns, envelope.prepared_ns, started, time.monotonic_ns())
