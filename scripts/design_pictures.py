@@ -22,7 +22,7 @@ ROOMS = {"packages": "packages", "bacctl": "sdk/bacctl", "imaging": "imaging/bac
 """Contracts of `.importlinter` that are drawn, with their titles."""
 
 WAY = {
-    "bac_preprocess: pipeline.prepare": (
+    "bac_preprocess: prepare.prepare": (
         ("read/reader.py", "which kind of file"),
         ("read/dicom_file.py", "parsed"),
         ("read/dicom_header.py", "measurable, or refused with a code"),
@@ -38,7 +38,7 @@ WAY = {
         ("openvino.py", "the U-Net on the CPU"),
         ("grid/checksum.py", "whose tiles"),
     ),
-    "bac_quantify: pipeline.quantify": (
+    "bac_quantify: quantify.quantify": (
         ("grid/tiles.py", "stitch"),
         ("vessels/find.py", "vessels of the probabilities"),
         ("weighing.py", "mass/: background, beam, scatter"),

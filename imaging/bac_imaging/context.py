@@ -6,20 +6,22 @@ import base64
 import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.grid.working_grid import working_spacing
 from bac_imaging.mask_bits import pack_mask, unpack_mask
-from bac_imaging.read.mammogram import Mammogram
 from bac_terms.beam import Beam
 from bac_terms.device import Device
 from bac_terms.fields import Count, Pixels, Share, Size
 from bac_terms.measured import Laterality
 from bac_terms.notices import Notice
 from bac_terms.record import LATER, Record
+
+if TYPE_CHECKING:  # the step that only reads a context loads no DICOM parser
+    from bac_imaging.read.mammogram import Mammogram
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]

@@ -16,6 +16,7 @@ from bac_imaging.mask_bits import pack_mask, unpack_mask
 from bac_imaging.report import make_report
 from bac_imaging.vessels.find import PostProcessing, Segmentation, find_vessels
 from bac_imaging.vessels.probability import Probabilities
+from bac_imaging.vessels.stored import StoredVessels
 from bac_imaging.weighing import Weighed, weigh
 from bac_terms.errors import RefusedError
 from bac_terms.notices import Notice
@@ -23,7 +24,6 @@ from bac_terms.report import ImageReport
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int32]
 
 _INSIDE = 0.5  # of the outline's area that lies in the breast, at the least
 _CUT = 0.02  # of it that lies outside and is worth a word
@@ -120,8 +120,13 @@ def take(mask: BoolArray, context: Context) -> Given:
 
 
 def weigh_given(
-    given: Given, probability: FloatArray, signal: FloatArray, context: Context
-) -> tuple[Weighed, IntArray]:
+    given: Given,
+    probability: FloatArray,
+    signal: FloatArray,
+    context: Context,
+    *,
+    with_density: bool = True,
+) -> tuple[Weighed, StoredVessels]:
     """Weigh an outline as it was given.
 
     Parameters
@@ -132,31 +137,34 @@ def weigh_given(
         Of the network, and from `prepare`: what else looks calcified is kept out of the background.
     context : Context
         Of the image.
+    with_density : bool, optional
+        As of `bac_imaging.weighing.weigh`.
 
     Returns
     -------
     Weighed
         As `bac_imaging.weighing.weigh` gives it.
-    ndarray of int32, shape (rows, columns)
+    StoredVessels
         Number of the piece, from 1, of each stored pixel.
     """
     marked = np.maximum(probability, given.segmentation.mask.astype(np.float32))
-    weighed = weigh(given.segmentation, marked, signal, context)
+    weighed = weigh(given.segmentation, marked, signal, context, with_density=with_density)
     rows, columns = (
         (np.arange(n) * m + m // 2) // n for n, m in zip(context.shape, context.grid, strict=True)
     )
     zones = weighed.segmentation.zones[np.ix_(rows, columns)]
-    return weighed, np.where(given.stored, zones, 0).astype(np.int32)
+    labels = np.where(given.stored, zones, 0).astype(np.int32)
+    return weighed, StoredVessels(labels, (slice(0, context.rows), slice(0, context.columns)))
 
 
 def report_given(
-    given: Given, weighed: Weighed, labels: IntArray, certainty: Probabilities, context: Context
+    given: Given, weighed: Weighed, stored: StoredVessels, certainty: Probabilities, context: Context
 ) -> ImageReport:
     """Write the report of an image whose outline was given, and say so in it.
 
     Parameters
     ----------
-    given, weighed, labels
+    given, weighed, stored
         From `take` and `weigh_given`.
     certainty : Probabilities
         What the network says of the image; its word on each vessel is not used.
@@ -171,6 +179,6 @@ def report_given(
     own = replace(certainty, vessels=(0.0,) * len(lengths), point=0.0)
     mass = replace(weighed.mass, notices=(*given.notices, *weighed.mass.notices))
     # An estimate from the area is fitted to areas as the network draws them.
-    written = make_report(context, labels, lengths, own, mass)
+    written = make_report(context, stored, lengths, own, mass)
     vessels = tuple(replace(vessel, probability=None) for vessel in written.vessels)
     return replace(written, vessels=vessels, outline_source="given")

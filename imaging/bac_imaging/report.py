@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
 from bac_imaging.context import Context
@@ -15,11 +14,10 @@ from bac_imaging.mass.area import estimate_of
 from bac_imaging.mass.weigh import VesselMass
 from bac_imaging.vessels.position import Nipple, find_nipple, locate
 from bac_imaging.vessels.probability import Probabilities
+from bac_imaging.vessels.stored import StoredVessels
 from bac_terms.measured import MassBasis
 from bac_terms.notices import Notice
 from bac_terms.report import ImageReport, Vessel
-
-IntArray = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class MassResult:
 
 def make_report(
     context: Context,
-    labels: IntArray,
+    stored: StoredVessels,
     lengths_mm: Sequence[float],
     probability: Probabilities,
     mass: MassResult,
@@ -58,8 +56,8 @@ def make_report(
     ----------
     context : Context
         Of the image.
-    labels : ndarray of int32, shape (rows, columns)
-        Number of the vessel (from 1) of each stored pixel, 0 for none.
+    stored : StoredVessels
+        The vessels on the stored matrix.
     lengths_mm : sequence of float
         Length of each vessel in the detector's plane, in mm.
     probability : Probabilities
@@ -75,8 +73,9 @@ def make_report(
         Lengths, areas and masses in the plane of the artery.
     """
     magnification = context.magnification
-    counts = np.bincount(labels.ravel(), minlength=len(lengths_mm) + 1)[1:]
-    boxes = ndimage.find_objects(labels, max_label=len(lengths_mm))
+    counts = np.bincount(stored.labels.ravel(), minlength=len(lengths_mm) + 1)[1:]
+    boxes = ndimage.find_objects(stored.labels, max_label=len(lengths_mm)) if lengths_mm else []
+    first_row, first_column = (part.start for part in stored.window)
     nipple = find_nipple(context)
     vessels = []
     for index, (length, count, box) in enumerate(zip(lengths_mm, counts, boxes, strict=True)):
@@ -84,15 +83,16 @@ def make_report(
             continue
         in_object = length / magnification
         area = float(count) * context.pixel_area_mm2
-        rows, columns = np.nonzero(labels[box] == index + 1)
-        position = locate((rows + box[0].start, columns + box[1].start), nipple, context)
+        first = first_row + box[0].start, first_column + box[1].start
+        rows, columns = np.nonzero(stored.labels[box] == index + 1)
+        position = locate((rows + first[0], columns + first[1]), nipple, context)
         vessels.append(
             Vessel(
                 length_mm=round(in_object, 3),
                 area_mm2=round(area, 4),
                 mean_width_mm=round(area / in_object, 3),
                 calcium_mass_mg=round(mass.vessels[index].mass_mg, 5) if mass.vessels else None,
-                bbox_px=(box[0].start, box[1].start, box[0].stop, box[1].stop),
+                bbox_px=(*first, first_row + box[0].stop, first_column + box[1].stop),
                 probability=probability.vessels[index],
                 side=position.side,
                 depth=position.depth,

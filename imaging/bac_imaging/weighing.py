@@ -6,15 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from bac_imaging.context import Context
-from bac_imaging.grid.working_grid import resample_area, window_of
+from bac_imaging.grid.axis import AREA
+from bac_imaging.grid.working_grid import resample_part, window_of
 from bac_imaging.mass.calibration import calibrate
 from bac_imaging.mass.interval import mass_interval
 from bac_imaging.mass.metal import find_metal, find_touched
 from bac_imaging.mass.weigh import MARGIN_PX, weigh_vessels
 from bac_imaging.report import MassResult
+from bac_imaging.vessels.discs import dilate_cross
 from bac_imaging.vessels.find import Segmentation, leave_out
 from bac_terms.beam import Beam
 from bac_terms.measured import MassBasis
@@ -37,7 +38,7 @@ class Weighed(NamedTuple):
     mass : MassResult
         Masses with their basis, or the reason why there are none.
     density : ndarray of float32, shape (rows, columns) or (0, 0)
-        Density in mg/mm2 on the stored matrix; (0, 0) without a mass.
+        Density in mg/mm2 on the stored matrix; (0, 0) without a mass, or where it was not asked for.
     segmentation : Segmentation
         The vessels, without what its weight shows to be metal.
     """
@@ -48,7 +49,12 @@ class Weighed(NamedTuple):
 
 
 def weigh(
-    segmentation: Segmentation, probability: FloatArray, signal: FloatArray, context: Context
+    segmentation: Segmentation,
+    probability: FloatArray,
+    signal: FloatArray,
+    context: Context,
+    *,
+    with_density: bool = True,
 ) -> Weighed:
     """Weigh the vessels where the image allows it; third step after the network.
 
@@ -63,6 +69,8 @@ def weigh(
         Probability and signal on the working grid.
     context : Context
         Of the image.
+    with_density : bool, optional
+        False leaves the density out: few want it, and it is larger than the image.
 
     Returns
     -------
@@ -83,16 +91,20 @@ def weigh(
         signal, context.breast_mask, avoid, segmentation, calibration, spacing_mm, magnification
     )
     metal = find_metal(segmentation, weighed.vessels, spacing_mm, magnification, scale_known=scale_known)
-    working = np.where(np.isin(segmentation.zones, metal), np.float32(0), weighed.density)
+    working = weighed.density
+    for number in metal:
+        box = segmentation.boxes[number - 1]
+        working[box][segmentation.zones[box] == number] = 0.0
     vessels = tuple(v for number, v in enumerate(weighed.vessels, start=1) if number not in metal)
     segmentation = leave_out(segmentation, metal, probability)
     touched = find_touched(segmentation, working, spacing_mm, scale_known=scale_known)
+    near = window_of(segmentation.mask, MARGIN_PX + 2) or _NOTHING
     # A linear signal of known scale is minus the logarithm of the stored value.
-    level = float(np.exp(-np.median(signal[segmentation.mask]))) if scale_known and vessels else None
+    under = signal[near][segmentation.mask[near]]
+    level = float(np.exp(-np.median(under))) if scale_known and vessels else None
     is_certain = scale_known and not context.mass_in_doubt
     interval = mass_interval(vessels, calibration, scale_known=is_certain, level_dn=level)
-    window = window_of(segmentation.mask, MARGIN_PX + 2, context.shape) or _NOTHING
-    density = resample_area(working, context.shape, window)
+    density = _to_stored(working, segmentation, context) if with_density else nothing
     notices = []
     if not is_certain:
         notices.append(Notice.of("BAC-W-MASS-ESTIMATED", _IN_DOUBT if scale_known else None))
@@ -114,6 +126,16 @@ def weigh(
     return Weighed(MassResult(basis, vessels, interval, tuple(notices)), density, segmentation)
 
 
+def _to_stored(density: FloatArray, segmentation: Segmentation, context: Context) -> FloatArray:
+    """Carry the density, which is 0 away from the vessels, to the stored matrix."""
+    stored = np.zeros(context.shape, dtype=np.float32)
+    near = window_of(segmentation.mask, MARGIN_PX + 2)
+    window = window_of(segmentation.mask, MARGIN_PX + 2, context.shape)
+    if near is not None and window is not None:
+        stored[window] = resample_part(AREA, density[near], density.shape, context.shape, window, near)
+    return stored
+
+
 def _is_clipped(signal: FloatArray, mask: BoolArray) -> bool:
     """Tell whether pixels where calcium is summed lie at an end of the signal.
 
@@ -122,8 +144,11 @@ def _is_clipped(signal: FloatArray, mask: BoolArray) -> bool:
     window = window_of(mask, MARGIN_PX + 1)
     if window is None:
         return False
-    under = signal[window][ndimage.binary_dilation(mask[window], iterations=MARGIN_PX)]
+    under = signal[window][dilate_cross(mask[window], MARGIN_PX)]
     tolerance = np.float32(1e-4)
+    at_ends = max((under <= under.min() + tolerance).sum(), (under >= under.max() - tolerance).sum())
+    if at_ends < _CLIPPED_PX:
+        return False  # whatever the ends of the whole signal are
     ends = (under <= signal.min() + tolerance).sum(), (under >= signal.max() - tolerance).sum()
     return bool(max(ends) >= _CLIPPED_PX)
 

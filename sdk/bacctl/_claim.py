@@ -22,6 +22,8 @@ MARK = "BACCTL_MIX_UP_FILE"
 TAG, DIGEST = "tag", "sha256"
 BINDING = "binding"
 """Where the report has them, beside check sums of the other two outputs."""
+DENSITY = "density"
+"""Parameter of a request that is false where its caller does not want that output."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Claim:
         report : mapping
             REPORT.
         raw : mapping of str to bytes
-            All outputs.
+            All outputs that were asked for. A server may have made more than it was asked to send.
 
         Raises
         ------
@@ -76,7 +78,10 @@ class Claim:
             self.sha256,
         ):
             raise from_catalogue(MIXED_UP)
-        if binding.get("crc32") != {name: zlib.crc32(raw[name]) for name in raw if name != "REPORT"}:
+        sums = binding.get("crc32")
+        if not isinstance(sums, dict) or any(
+            sums.get(name) != zlib.crc32(content) for name, content in raw.items() if name != "REPORT"
+        ):
             raise from_catalogue(MIXED_UP, "the server sent mask or density of another image with a report")
 
 

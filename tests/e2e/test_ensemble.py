@@ -10,6 +10,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +67,26 @@ def test_path_bytes_and_dataset_give_the_same(client: Client, raw_mammogram: byt
     assert all(other == first for other in others)
     assert first["status"] == "ok"
     assert first["mass_basis"] == "calibrated"
+
+
+def test_a_density_that_nobody_asked_for_is_neither_made_nor_sent(
+    client: Client, raw_mammogram: bytes
+) -> None:
+    full = client.analyze(raw_mammogram)
+    with Client(client.url, density=False) as lean:
+        result = lean.analyze(raw_mammogram)
+    assert result.density is None
+    assert np.array_equal(result.mask, full.mask)
+    assert {**result.to_dict(), "timings_ms": {}} == {**full.to_dict(), "timings_ms": {}}
+    sent = grpc.InferInput("DICOM", [len(raw_mammogram)], "UINT8")
+    sent.set_data_from_numpy(np.frombuffer(raw_mammogram, np.uint8))
+    asked = [grpc.InferRequestedOutput(name) for name in ("REPORT", "MASK")]
+    with grpc.InferenceServerClient(client.url) as triton:
+        answer = triton.infer("bac", [sent], outputs=asked, parameters={"density": False})
+    assert answer.as_numpy("DENSITY") is None
+    # The last step says what it made: an empty density, so that it was not only dropped on the way.
+    binding = json.loads(answer.as_numpy("REPORT").tobytes())["binding"]
+    assert binding["crc32"] == {"MASK": zlib.crc32(answer.as_numpy("MASK").tobytes()), "DENSITY": 0}
 
 
 def test_density_sums_to_the_mass(client: Client, raw_mammogram: bytes) -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from bac_imaging.grid.axis import LINEAR
 from bac_imaging.grid.film_edges import film_edges, trim_frame
 from bac_imaging.grid.levels import air_and_tissue, hull_area
-from bac_imaging.grid.working_grid import WORKING_SPACING_MM, resample_linear, resample_valid
+from bac_imaging.grid.working_grid import (
+    WORKING_SPACING_MM,
+    linear_strips,
+    resample_part,
+    resample_valid,
+    window_of,
+)
 from bac_terms.errors import RefusedError
 
 FloatArray = npt.NDArray[np.float32]
@@ -93,8 +102,9 @@ def find_breast(signal: FloatArray, valid: BoolArray, *, is_digital: bool = Fals
     inner = _draw_in(breast, usable)
     if inner.sum() * _COARSE_MM**2 < _MIN_AREA_MM2 / 2:
         raise _not_found()
-    fine = resample_linear(ndimage.gaussian_filter(inner.astype(np.float32), 1.0), signal.shape) > 0.5
-    return np.asarray(fine & valid)
+    breast = _at_full_resolution(inner, signal.shape)
+    breast &= valid
+    return breast
 
 
 def _not_found() -> RefusedError:
@@ -107,8 +117,8 @@ def _has_structure(
     """Tell an image from a constant and from noise alone."""
     if usable.sum() < 64:
         return False
-    both = valid[1:, ::4] & valid[:-1, ::4]
-    steps = np.diff(signal[:, ::4], axis=0)[both]
+    both = valid[1::4, ::4] & valid[:-1:4, ::4]
+    steps = (signal[1::4, ::4] - signal[:-1:4, ::4])[both]
     fine_sd = 1.4826 * float(np.median(np.abs(steps))) / np.sqrt(2.0) if steps.size else 0.0
     coarse_sd = float(coarse[usable].std())
     return coarse_sd > max(_NOISE_FACTOR * fine_sd / scale, 1e-6)
@@ -132,20 +142,26 @@ def _smooth(coarse: FloatArray, usable: BoolArray) -> FloatArray:
     return smooth
 
 
+def _near(mask: BoolArray, radius: float) -> BoolArray:
+    """Mark what is nearer than `radius` pixels to a mask: whole rows, shifted over the rows of a disc."""
+    near, wide, width = np.zeros_like(mask), mask.copy(), 0
+    for down in range(min(math.ceil(radius), len(mask)) - 1, -1, -1):
+        while (width + 1) ** 2 + down**2 < radius**2:
+            width += 1
+            wide[:, width:] |= mask[:, :-width]
+            wide[:, :-width] |= mask[:, width:]
+        near[down:] |= wide[: len(wide) - down]
+        near[: len(near) - down] |= wide[down:]
+    return near
+
+
 def _disc(mask: BoolArray, radius_mm: float, *, grow: bool) -> BoolArray:
     """Grow or shrink a mask by a disc; the image's border neither adds nor takes away."""
     radius = radius_mm / _COARSE_MM
-    pad = int(np.ceil(radius)) + 1
+    pad = math.ceil(radius)
     padded = np.pad(mask, pad, mode="edge")
-    if grow:
-        if not padded.any():
-            return mask
-        result = ndimage.distance_transform_edt(~padded) <= radius
-    else:
-        if padded.all():
-            return mask
-        result = ndimage.distance_transform_edt(padded) > radius
-    return np.asarray(result[pad:-pad, pad:-pad])
+    result = _near(padded, radius) if grow else ~_near(~padded, radius)
+    return result[pad:-pad, pad:-pad]
 
 
 def _open(mask: BoolArray, usable: BoolArray, radius_mm: float) -> BoolArray:
@@ -169,11 +185,10 @@ def _largest(mask: BoolArray) -> BoolArray:
 
 def _cut_ribbons(breast: BoolArray) -> BoolArray:
     """Cut off narrow ribbons along the border: haze of a film's edge, the belly below the breast."""
-    depth = ndimage.distance_transform_edt(np.pad(breast, 1))[1:-1, 1:-1] * _COARSE_MM
-    core = _largest(depth > _RIBBON_RADIUS_MM)
+    radius = _RIBBON_RADIUS_MM / _COARSE_MM
+    core = _largest(~_near(np.pad(~breast, 1, constant_values=True), radius)[1:-1, 1:-1])
     # Far enough to get back into the corners between skin and border, where the disc did not fit.
-    reach = ndimage.distance_transform_edt(~core) * _COARSE_MM <= 1.5 * _RIBBON_RADIUS_MM
-    return _largest(breast & reach)
+    return _largest(breast & _near(core, 1.5 * radius))
 
 
 def _check(breast: BoolArray, usable: BoolArray, *, is_digital: bool) -> None:
@@ -194,18 +209,31 @@ def _check(breast: BoolArray, usable: BoolArray, *, is_digital: bool) -> None:
 
 def _check_filled(signal: FloatArray, inner: BoolArray, air: float) -> None:
     """Refuse what is full of holes at full resolution, such as a page of text."""
-    inside = resample_linear(inner, signal.shape)[::2, ::2] > 0.99
-    if inside.any() and (signal[::2, ::2][inside] <= air).mean() > _MAX_HOLES:
+    window = window_of(inner, 0, signal.shape)
+    if window is None:
+        return
+    rows, columns = (slice(part.start // 2 * 2, part.stop) for part in window)
+    inside = resample_part(LINEAR, inner, inner.shape, signal.shape, (rows, columns))[::2, ::2] > 0.99
+    if inside.any() and (signal[rows, columns][::2, ::2][inside] <= air).mean() > _MAX_HOLES:
         raise _not_found()
 
 
 def _draw_in(breast: BoolArray, usable: BoolArray) -> BoolArray:
     """Draw the mask in at the skin and at the border of the field."""
-    from_skin = ndimage.distance_transform_edt(np.pad(breast | ~usable, 1, constant_values=True))[1:-1, 1:-1]
-    from_edge = ndimage.distance_transform_edt(np.pad(usable, 1))[1:-1, 1:-1]
-    half = 0.5 * _COARSE_MM  # a pixel's centre lies half a pixel inside its border
-    return np.asarray(
-        breast
-        & (from_skin * _COARSE_MM - half > SKIN_MARGIN_MM)
-        & (from_edge * _COARSE_MM - half > EDGE_MARGIN_MM)
-    )
+    # A pixel's centre lies half a pixel inside its border.
+    skin, edge = (margin / _COARSE_MM + 0.5 for margin in (SKIN_MARGIN_MM, EDGE_MARGIN_MM))
+    beyond_edge = _near(np.pad(~usable, 1, constant_values=True), edge)[1:-1, 1:-1]
+    return breast & ~_near(~breast & usable, skin) & ~beyond_edge
+
+
+def _at_full_resolution(inner: BoolArray, shape: tuple[int, ...]) -> BoolArray:
+    """Carry the mask to the working grid with a smooth outline, only where it is and strip by strip."""
+    breast = np.zeros(shape, dtype=bool)
+    reach = 2  # pixels of the coarse mask: more than the Gaussian adds to it
+    box, given = window_of(inner, reach, shape), window_of(inner, reach + 1)
+    if box is None or given is None:
+        return breast
+    smooth = ndimage.gaussian_filter(inner.astype(np.float32), 1.0)
+    for rows, strip in linear_strips(smooth[given], inner.shape, shape, box, given):
+        np.greater(strip, 0.5, out=breast[box][rows])
+    return breast

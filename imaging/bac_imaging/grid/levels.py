@@ -15,10 +15,17 @@ _MAX_AIR_SPREAD = 0.15  # of the step from air to tissue
 
 def otsu(values: FloatArray) -> tuple[float, float]:
     """Otsu's threshold and the share of the variance that it explains."""
-    low, high = np.percentile(values, [0.2, 99.0])
+    return _otsu(np.sort(values))
+
+
+def _otsu(ordered: FloatArray) -> tuple[float, float]:
+    """Do as `otsu` with values in order, of which the counts of bins are places of their edges."""
+    low, high = (np.float32(_percentile(ordered, percent)) for percent in (0.2, 99.0))
     if high <= low:
         return float(low), 0.0
-    counts, edges = np.histogram(np.clip(values, low, high), bins=256)
+    edges = np.linspace(low, high, 257, dtype=np.float32)
+    # What lies beyond the outer edges counts with the outer bins.
+    counts = np.diff(np.searchsorted(ordered, edges[1:-1]), prepend=0, append=ordered.size)
     centres = (edges[:-1] + edges[1:]) / 2
     frequency = counts / counts.sum()
     below = np.cumsum(frequency)[:-1]
@@ -31,22 +38,29 @@ def otsu(values: FloatArray) -> tuple[float, float]:
     return float(edges[1 + int(best.mean())]), float(between.max()) / max(variance, 1e-20)
 
 
+def _percentile(ordered: FloatArray, percent: float) -> float:
+    place = percent / 100 * (ordered.size - 1)
+    below = int(place)
+    first, second = float(ordered[below]), float(ordered[min(below + 1, ordered.size - 1)])
+    return first + (second - first) * (place - below)
+
+
 def air_and_tissue(values: FloatArray) -> tuple[float, float, float] | None:
     """Levels of air and tissue and the noise of the air; None when there is no air in the field.
 
     Otsu may have split the tissue, or set lead and collimator blades apart from everything else, so the
-    lower class is split again while that gives a better air: darker, flat and far below the rest.
+    lower class is split again while that gives a better air: darker, flat and far below the rest. The values
+    are put in order once: then a class is a part of them, and its median its middle.
     """
-    lower = values
+    lower = np.sort(values)
     found: tuple[float, float, float] | None = None
     for _ in range(3):
-        threshold, _ = otsu(lower)
-        air = lower[lower <= threshold]
-        tissue = lower[lower > threshold]
+        threshold, _ = _otsu(lower)
+        air, tissue = np.split(lower, [np.searchsorted(lower, np.float32(threshold), side="right")])
         if air.size < _MIN_AIR_FRACTION * values.size or tissue.size < 0.02 * values.size:
             break
-        level, above = float(np.median(air)), float(np.median(tissue))
-        noise = 1.4826 * float(np.median(np.abs(air - level)))
+        level, above = _percentile(air, 50.0), _percentile(tissue, 50.0)
+        noise = 1.4826 * float(np.median(np.abs(air - np.float32(level))))
         if above > level and noise <= _MAX_AIR_SPREAD * (above - level):
             if found is not None and (above - level) < 0.5 * (found[1] - found[0]):
                 break

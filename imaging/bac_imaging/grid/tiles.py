@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise, product
 
 import numpy as np
 import numpy.typing as npt
@@ -98,10 +99,12 @@ def cut_tiles(image: FloatArray, breast: BoolArray) -> tuple[FloatArray, IntArra
         As `plan_tiles`.
     """
     origins = plan_tiles(breast)
-    tiles = np.zeros((len(origins), 1, TILE_PX, TILE_PX), dtype=np.float32)
-    for tile, (row, column) in zip(tiles, origins, strict=True):
+    tiles = np.empty((len(origins), 1, TILE_PX, TILE_PX), dtype=np.float32)
+    for tile, (row, column) in zip(tiles[:, 0], origins, strict=True):
         part = image[row : row + TILE_PX, column : column + TILE_PX]
-        tile[0, : part.shape[0], : part.shape[1]] = part
+        height, width = part.shape
+        tile[:height, :width] = part
+        tile[height:], tile[:height, width:] = 0, 0
     return tiles, origins
 
 
@@ -114,6 +117,8 @@ def _weights() -> FloatArray:
 
 def stitch_tiles(tiles: FloatArray, origins: IntArray, shape: tuple[int, int]) -> FloatArray:
     """Put tiles together, blending where they overlap.
+
+    The borders of all tiles cut the grid into pieces; most are covered by one tile, and are copied.
 
     Parameters
     ----------
@@ -138,11 +143,19 @@ def stitch_tiles(tiles: FloatArray, origins: IntArray, shape: tuple[int, int]) -
         raise ValueError(f"tiles of shape {tiles.shape} do not fit {len(origins)} origins")
     weights = _weights()
     total = np.zeros(shape, dtype=np.float32)
-    weight = np.zeros(shape, dtype=np.float32)
-    for tile, (row, column) in zip(tiles, origins, strict=True):
-        target = (slice(row, row + TILE_PX), slice(column, column + TILE_PX))
-        height, width = total[target].shape
-        part = weights[:height, :width]
-        total[target] += part * tile[0, :height, :width]
-        weight[target] += part
-    return np.divide(total, weight, out=total, where=weight > 0)
+    ends = np.minimum(origins + TILE_PX, shape)
+    bounds = (np.unique([origins[:, axis], ends[:, axis]]).tolist() for axis in (0, 1))
+    for (top, bottom), (left, right) in product(*(pairwise(bound) for bound in bounds)):
+        over = ((origins <= (top, left)) & (ends >= (bottom, right))).all(axis=1)
+        parts = [
+            (slice(top - row, bottom - row), slice(left - column, right - column))
+            for row, column in origins[over].tolist()
+        ]
+        answers = [tiles[n, 0][part] for n, part in zip(np.flatnonzero(over), parts, strict=True)]
+        if len(parts) == 1:
+            total[top:bottom, left:right] = answers[0]
+        elif parts:
+            shares = [weights[part] for part in parts]
+            blended = sum(share * answer for share, answer in zip(shares, answers, strict=True))
+            total[top:bottom, left:right] = blended / sum(shares)
+    return total

@@ -7,10 +7,12 @@ the mean, hence signal times area, so a mass measured on either grid is the same
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+
+from bac_imaging.grid.axis import AREA, LINEAR, Axis, Kind, axis, reach
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -67,48 +69,96 @@ def working_spacing(
     return spacing_mm[0] * shape[0] / grid[0], spacing_mm[1] * shape[1] / grid[1]
 
 
-def _overlap_weights(source: int, target: int) -> sparse.csr_matrix:
-    """Return the (target, source) matrix that averages source cells over each target cell."""
-    edges = np.union1d(np.arange(source + 1) * target, np.arange(target + 1) * source)
-    lengths = np.diff(edges)
-    middle2 = edges[:-1] + edges[1:]  # twice the middle, to stay in integers
-    into = middle2 // (2 * source)
-    out_of = middle2 // (2 * target)
-    values = (lengths / source).astype(np.float32)
-    return sparse.csr_matrix((values, (into, out_of)), shape=(target, source))
-
-
-def _linear_weights(source: int, target: int) -> sparse.csr_matrix:
-    """Return the (target, source) matrix of linear interpolation between cell centres."""
-    position = (np.arange(target) + 0.5) * source / target - 0.5
-    position = np.clip(position, 0.0, source - 1.0)
-    below = np.minimum(position.astype(np.int64), max(source - 2, 0))
-    above = np.minimum(below + 1, source - 1)
-    part = (position - below).astype(np.float32)
-    index = np.tile(np.arange(target), 2)
-    values = np.concatenate([1.0 - part, part])
-    places = (index, np.concatenate([below, above]))
-    return sparse.csr_matrix((values, places), shape=(target, source), dtype=np.float32)
-
-
 Window = tuple[slice, slice]
 """Rows and columns of a result that are wanted, the rest being 0."""
 
 
 def _apply(
-    rows: sparse.csr_matrix,
-    columns: sparse.csr_matrix,
-    array: npt.NDArray[np.generic],
-    window: Window | None,
+    kind: Kind, array: npt.NDArray[np.generic], out_shape: tuple[int, ...], window: Window | None
 ) -> FloatArray:
-    """Apply one matrix along each axis."""
+    """Resample along both axes, the one that leaves less to do first."""
     if window is not None:
-        result = np.zeros((rows.shape[0], columns.shape[0]), dtype=np.float32)
-        result[window] = _apply(rows[window[0]], columns[window[1]], array, None)
+        result = np.zeros(out_shape, dtype=np.float32)
+        if all(part.stop > part.start for part in window):
+            result[window] = resample_part(kind, array, array.shape, out_shape, window)
         return result
-    half = rows @ np.ascontiguousarray(array, dtype=np.float32)
-    full = columns @ np.ascontiguousarray(half.T)
-    return np.ascontiguousarray(full.T, dtype=np.float32)
+    return resample_part(kind, array, array.shape, out_shape, whole(out_shape))
+
+
+def resample_part(
+    kind: Kind,
+    array: npt.NDArray[np.generic],
+    shape: tuple[int, ...],
+    out_shape: tuple[int, ...],
+    wanted: Window,
+    given: Window | None = None,
+) -> FloatArray:
+    """Resample a part of one grid to a part of another over the same field.
+
+    Parameters
+    ----------
+    kind : Kind
+        `bac_imaging.grid.axis.AREA` or `LINEAR`.
+    array : ndarray of shape (n, m)
+        The part of the source that is not 0.
+    shape, out_shape : tuple of int
+        Shapes of the whole grids.
+    wanted : tuple of slice
+        Part of the result.
+    given : tuple of slice, optional
+        Where `array` lies in its grid. Default: it is the whole.
+
+    Returns
+    -------
+    ndarray of float32, of the shape of `wanted`
+        Resampled part.
+    """
+    (rows, columns), read = _axes(kind, shape, out_shape, wanted, given)
+    values = np.asarray(array[read], dtype=np.float32)
+    if rows.size < len(values):
+        return columns.along_columns(rows.along_rows(values))
+    return rows.along_rows(columns.along_columns(values))
+
+
+def linear_strips(
+    array: FloatArray, shape: tuple[int, ...], out_shape: tuple[int, ...], wanted: Window, given: Window
+) -> Iterator[tuple[slice, FloatArray]]:
+    """Interpolate as `resample_part` does, and give the result in strips of a few rows.
+
+    Whoever uses each strip at once needs no array of the whole result. A strip is valid until the next.
+
+    Yields
+    ------
+    slice
+        Rows of `wanted`, from 0.
+    ndarray of float32, shape (rows, columns of `wanted`)
+        Their values.
+    """
+    (rows, columns), read = _axes(LINEAR, shape, out_shape, wanted, given)
+    yield from rows.strips(columns.along_columns(array[read]))
+
+
+def _axes(
+    kind: Kind,
+    shape: tuple[int, ...],
+    out_shape: tuple[int, ...],
+    wanted: Window,
+    given: Window | None,
+) -> tuple[list[Axis], Window]:
+    """Make both axes, and tell which part of what is given they read."""
+    axes, read = [], []
+    for size, out_size, part, there in zip(shape, out_shape, wanted, given or whole(shape), strict=True):
+        ends = (part.start, part.stop)
+        first, stop = reach(kind, size, out_size, ends)
+        first, stop = max(first, there.start), min(stop, there.stop)
+        axes.append(axis(kind, size, out_size, ends, (first, stop)))
+        read.append(slice(first - there.start, stop - there.start))
+    return axes, (read[0], read[1])
+
+
+def whole(shape: tuple[int, ...]) -> Window:
+    """Return the window that is all of a grid."""
+    return slice(0, shape[0]), slice(0, shape[1])
 
 
 def resample_area(
@@ -136,9 +186,7 @@ def resample_area(
     """
     if array.shape == out_shape:
         return np.array(array, dtype=np.float32)
-    rows = _overlap_weights(array.shape[0], out_shape[0])
-    columns = _overlap_weights(array.shape[1], out_shape[1])
-    return _apply(rows, columns, array, window)
+    return _apply(AREA, array, out_shape, window)
 
 
 def resample_valid(
@@ -164,10 +212,12 @@ def resample_valid(
     """
     if valid.all():
         return resample_area(array, out_shape), np.ones(out_shape, dtype=bool)
+    masked = np.where(valid, array, np.float32(0))
+    if array.shape == out_shape:
+        return masked, valid.copy()
     coverage = resample_area(valid, out_shape)
-    total = resample_area(np.where(valid, array, np.float32(0)), out_shape)
-    signal = np.divide(total, coverage, out=np.zeros_like(total), where=coverage > 0)
-    return signal, coverage >= 0.5
+    total = resample_area(masked, out_shape)
+    return np.divide(total, coverage, out=total, where=coverage > 0), coverage >= 0.5
 
 
 def resample_linear(
@@ -191,9 +241,7 @@ def resample_linear(
     """
     if array.shape == out_shape:
         return np.array(array, dtype=np.float32)
-    rows = _linear_weights(array.shape[0], out_shape[0])
-    columns = _linear_weights(array.shape[1], out_shape[1])
-    return _apply(rows, columns, array, window)
+    return _apply(LINEAR, array, out_shape, window)
 
 
 def window_of(mask: BoolArray, margin: int, out_shape: tuple[int, ...] | None = None) -> Window | None:
@@ -214,12 +262,12 @@ def window_of(mask: BoolArray, margin: int, out_shape: tuple[int, ...] | None = 
         Rows and columns that hold the mask; None when it is empty.
     """
     slices = []
-    for axis, size in enumerate(mask.shape):
-        hit = np.flatnonzero(mask.any(axis=1 - axis))
+    for along, size in enumerate(mask.shape):
+        hit = np.flatnonzero(mask.any(axis=1 - along))
         if hit.size == 0:
             return None
         first, last = max(0, int(hit[0]) - margin), min(size, int(hit[-1]) + 1 + margin)
-        target = size if out_shape is None else out_shape[axis]
+        target = size if out_shape is None else out_shape[along]
         slices.append(slice(first * target // size, -(-last * target // size)))
     return slices[0], slices[1]
 

@@ -9,11 +9,11 @@ scaled to leave uniform areas as they are.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -41,10 +41,15 @@ class Blur:
     tail_mm: float = 0.0
     tail_share: float = 0.0
 
-    def transfer(self, squared_per_mm2: DoubleArray) -> DoubleArray:
-        """Return the transfer function, 1 at frequency 0, at squared frequencies in 1/mm2."""
+    def transfer(self, *squared_per_mm2: DoubleArray) -> DoubleArray:
+        """Return the transfer function, 1 at frequency 0, at squared frequencies in 1/mm2.
+
+        Those of several axes are given one by one, as they broadcast, and count by their sum: a Gaussian of
+        it is the product of theirs, which takes few exponentials.
+        """
         core, tail = (
-            np.exp(-2.0 * np.pi**2 * sigma**2 * squared_per_mm2) for sigma in (self.core_mm, self.tail_mm)
+            math.prod(np.exp(-2.0 * np.pi**2 * sigma**2 * squared) for squared in squared_per_mm2)
+            for sigma in (self.core_mm, self.tail_mm)
         )
         return np.asarray((1.0 - self.tail_share) * core + self.tail_share * tail)
 
@@ -72,13 +77,15 @@ def sharpen(exposure: FloatArray, blur: Blur, spacing_mm: tuple[float, float]) -
     """
     if blur == NO_BLUR:
         return exposure
+    from scipy import fft  # most images have no vessel to weigh, and a server starts sooner
+
     padded = np.pad(exposure, _PAD_PX, mode="reflect" if min(exposure.shape) > _PAD_PX else "edge")
     shape = tuple(fft.next_fast_len(n, real=True) for n in padded.shape)
     # What the transform wraps round at the far ends meets a copy of the border, not a step.
     grown = np.pad(padded, [(0, n - m) for n, m in zip(shape, padded.shape, strict=True)], mode="edge")
     by_row = np.fft.fftfreq(shape[0], spacing_mm[0])[:, None]
     by_column = np.fft.rfftfreq(shape[1], spacing_mm[1])[None, :]
-    transfer = blur.transfer(by_row**2 + by_column**2).astype(np.float32)
+    transfer = blur.transfer(by_row**2, by_column**2).astype(np.float32)
     gain = (1.0 + _NOISE_TO_SIGNAL) * transfer / (transfer**2 + _NOISE_TO_SIGNAL)
     sharp = fft.irfft2(fft.rfft2(grown) * gain.astype(np.float32), s=shape)
     core = sharp[_PAD_PX : _PAD_PX + exposure.shape[0], _PAD_PX : _PAD_PX + exposure.shape[1]]

@@ -64,8 +64,9 @@ def find_metal(
     """
     pixel_area = spacing_mm[0] * spacing_mm[1] / magnification**2
     # Of the cores: a halo of doubt around a wire must not make room for calcium.
-    counts = np.bincount(segmentation.zones[segmentation.core], minlength=len(segmentation.lengths_mm) + 1)[
-        1:
+    counts = [
+        np.count_nonzero(segmentation.core[box] & (segmentation.zones[box] == number))
+        for number, box in enumerate(segmentation.boxes, start=1)
     ]
     slack = 1.0 if scale_known else _ASSUMED_SCALE
     metal = []
@@ -107,12 +108,13 @@ def find_touched(
     most = (1.0 if scale_known else _ASSUMED_SCALE) * _DENSEST_PLACE_MG_PER_MM2
     size = [max(1, round(_PLACE_MM / spacing)) for spacing in spacing_mm]
     numbers = []
-    for number, box in enumerate(ndimage.find_objects(segmentation.zones), start=1):
-        if box is not None:
-            own = np.where(segmentation.zones[box] == number, density[box], np.float32(0))
-            # Behind dense plaques little is left of the beam, and noise makes single pixels of it far too
-            # dense: half of the place has to be. The mean only says where to look, as medians take long.
-            near = window_of(ndimage.uniform_filter(own, size, mode="constant") > most, max(size))
-            if near is not None and ndimage.median_filter(own[near], size, mode="constant").max() > most:
-                numbers.append(number)
+    for number, box in enumerate(segmentation.boxes, start=1):
+        own = np.where(segmentation.zones[box] == number, density[box], np.float32(0))
+        if own.max() <= most:
+            continue
+        # Behind dense plaques little is left of the beam, and noise makes single pixels of it far too dense:
+        # half of the place has to be. The mean only says where to look, as medians take long.
+        near = window_of(ndimage.uniform_filter(own, size, mode="constant") > most, max(size))
+        if near is not None and ndimage.median_filter(own[near], size, mode="constant").max() > most:
+            numbers.append(number)
     return tuple(numbers)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.grid.working_grid import Window
+from bac_imaging.grid.window import enclosing, inside
+from bac_imaging.grid.working_grid import Window, window_of
 from bac_imaging.mass.blur import sharpen
 from bac_imaging.mass.calibration import Calibration
 from bac_imaging.mass.scatter import scattered, without_scatter
@@ -16,12 +17,25 @@ from bac_imaging.mass.soft_tissue import FAT_IN_AIR
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 
+_SAMPLE = 8  # every so many rows and columns
+
 
 class Primary(NamedTuple):
-    """Signal of primary radiation, and what undoing the blur added to it; float32, (h, w)."""
+    """Signal of primary radiation, and what undoing the blur added to it.
+
+    Attributes
+    ----------
+    signal : ndarray of float32
+        In `region`, which holds the breast and the window.
+    sharpened_by : ndarray of float32
+        In the window that was sharpened.
+    region : tuple of slice
+        Of the working grid.
+    """
 
     signal: FloatArray
     sharpened_by: FloatArray
+    region: Window
 
 
 def primary_signal(
@@ -34,17 +48,28 @@ def primary_signal(
     """Return minus the logarithm of the primary exposure, as a detector without blur would have seen it.
 
     It is sharpened in `window` alone, which holds the vessels and their surroundings. `spacing_mm` is that of
-    the working grid at the detector.
+    the working grid at the detector. Nothing is worked out beyond breast and window.
     """
-    inside = signal[breast] if breast.any() else np.zeros(1, dtype=np.float32)
-    # About 1 within the breast, whatever the zero. Air counts as no brighter than the thinnest tissue is:
-    # what undoes the blur reaches some millimetres, and would carry the noise of bright air into the breast.
-    level = np.float32(np.median(inside))
-    exposure = np.exp(level - np.maximum(signal, inside.min()))
+    box = window_of(breast, 0) or window
+    region = enclosing([box, window])
+    part, within = signal[region], breast[region]
+    # About 1 within the breast, whatever the zero: a sample will do.
+    sample = part[::_SAMPLE, ::_SAMPLE][within[::_SAMPLE, ::_SAMPLE]]
+    level = np.float32(np.median(sample)) if sample.size else np.float32(0)
+    # Air counts as no brighter than the thinnest tissue is: what undoes the blur reaches some millimetres,
+    # and would carry the noise of bright air into the breast.
+    least = part.min(where=within, initial=np.float32(np.inf))
+    exposure = np.maximum(part, least if within.any() else np.float32(0))
+    np.subtract(level, exposure, out=exposure)
+    np.exp(exposure, out=exposure)
     fat = FAT_IN_AIR * calibration.k_cm2_per_g * calibration.thickness_mm
-    scatter = scattered(exposure, breast, calibration.scatter_to_primary, spacing_mm, fat)
+    ratio, shape = calibration.scatter_to_primary, (signal.shape[0], signal.shape[1])
+    scatter = scattered(exposure, within, ratio, spacing_mm, fat, shape=shape, window=region)
     primary = without_scatter(exposure, scatter)
     # Scatter is smooth, so that the primary radiation is blurred as the whole exposure is.
-    sharpened_by = np.zeros_like(primary)
-    sharpened_by[window] = np.log(primary[window] / sharpen(primary[window], calibration.blur, spacing_mm))
-    return Primary(level - np.log(primary) + sharpened_by, sharpened_by)
+    near = inside(window, region)
+    sharpened_by = np.log(primary[near] / sharpen(primary[near], calibration.blur, spacing_mm))
+    np.log(primary, out=primary)
+    np.subtract(level, primary, out=primary)
+    primary[near] += sharpened_by
+    return Primary(primary, sharpened_by, region)

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.grid.working_grid import resample_area, resample_linear
+from bac_imaging.grid.axis import AREA, LINEAR
+from bac_imaging.grid.working_grid import Window, resample_part, whole
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -39,6 +40,9 @@ def scattered(
     ratio: float,
     spacing_mm: tuple[float, float],
     full_signal: float = np.inf,
+    *,
+    shape: tuple[int, int] | None = None,
+    window: Window | None = None,
 ) -> FloatArray:
     """Estimate the scattered part of an exposure.
 
@@ -55,20 +59,33 @@ def scattered(
     full_signal : float
         Log signal of the breast's full thickness of fat, by which a thinner place is told. Infinite: the
         breast is as thick everywhere.
+    shape, window : tuple of int, tuple of slice
+        Shape of the image that the above is a part of, which holds all of the breast, and where it lies in
+        it. Default: it is the image.
 
     Returns
     -------
     ndarray of float32, shape (h, w)
         Scattered exposure; 0 far outside the breast.
+
+    Notes
+    -----
+    All but the last step runs on cells of 2 mm, where the spread along an axis is a matrix of some 100 rows:
+    two small matrix products an iteration.
     """
+    if shape is None or window is None:
+        shape = (exposure.shape[0], exposure.shape[1])
+        window = whole(shape)
     if ratio <= 0.0 or not breast.any():
         return np.zeros_like(exposure)
-    shape = (
-        max(1, round(exposure.shape[0] * spacing_mm[0] / _CELL_MM)),
-        max(1, round(exposure.shape[1] * spacing_mm[1] / _CELL_MM)),
+    cells_shape = (
+        max(1, round(shape[0] * spacing_mm[0] / _CELL_MM)),
+        max(1, round(shape[1] * spacing_mm[1] / _CELL_MM)),
     )
-    total = resample_area(np.where(breast, exposure, np.float32(0)), shape).astype(np.float64)
-    coverage = resample_area(breast, shape).astype(np.float64)
+    total, coverage = (
+        resample_part(AREA, part, shape, cells_shape, whole(cells_shape), window).astype(np.float64)
+        for part in (exposure * breast, breast)
+    )
     rows, columns = (np.flatnonzero((coverage > 0.5).any(axis=axis)) for axis in (1, 0))
     if rows.size == 0:
         return np.zeros_like(exposure)
@@ -76,20 +93,23 @@ def scattered(
     border = round(_BORDER_MM / _CELL_MM)
     reach = int(4 * SPREAD_MM / _CELL_MM)
     sides = [
-        (part.start <= border, part.stop >= size - border) for part, size in zip(box, shape, strict=True)
+        (part.start <= border, part.stop >= size - border)
+        for part, size in zip(box, cells_shape, strict=True)
     ]
     cells, inside = total[box], coverage[box]
     deep = _deep(inside > 0.5, sides)
+    to_rows, to_columns = (_spread(n, ends, reach) for n, ends in zip(cells.shape, sides, strict=True))
+    back_to_rows, back_to_columns = to_rows[reach:-reach], to_columns[reach:-reach]
     primary = cells / (1.0 + ratio)
     for _ in range(_STEPS):
         source = primary * _thickness_fraction(primary, inside, deep, full_signal)
-        haze = ratio * inside * _spread(source, sides, reach)[reach:-reach, reach:-reach]
+        haze = ratio * inside * (back_to_rows @ source @ back_to_columns.T)
         primary = np.divide(cells * primary, primary + haze, out=np.zeros_like(cells), where=cells > 0)
     source = primary * _thickness_fraction(primary, inside, deep, full_signal)
-    haze = ratio * _spread(source, sides, reach)
-    whole = np.pad(haze, [(part.start, size - part.stop) for part, size in zip(box, shape, strict=True)])
-    middle = whole[reach:-reach, reach:-reach]
-    return resample_linear(middle.astype(np.float32), exposure.shape)
+    haze = ratio * (to_rows @ source @ to_columns.T)
+    beside = [(part.start, size - part.stop) for part, size in zip(box, cells_shape, strict=True)]
+    middle = np.pad(haze, beside)[reach:-reach, reach:-reach]
+    return resample_part(LINEAR, middle.astype(np.float32), cells_shape, shape, window)
 
 
 def _deep(within: BoolArray, sides: list[tuple[bool, bool]]) -> BoolArray:
@@ -117,15 +137,16 @@ def _thickness_fraction(
     return fraction
 
 
-def _spread(primary: DoubleArray, sides: list[tuple[bool, bool]], reach: int) -> DoubleArray:
-    """Spread the primary radiation, `reach` cells beyond its borders too: there is air, or more breast."""
-    grown = primary
-    for axis, goes_on in enumerate(sides):
-        for end, more in enumerate(goes_on):
-            width = [(0, 0), (0, 0)]
-            width[axis] = (reach, 0) if end == 0 else (0, reach)
-            grown = np.pad(grown, width, mode="edge" if more else "constant")
-    spread: DoubleArray = ndimage.gaussian_filter(grown, SPREAD_MM / _CELL_MM, mode="nearest", truncate=4.0)
+def _spread(cells: int, goes_on: tuple[bool, bool], reach: int) -> DoubleArray:
+    """Return what spreads a row of cells over itself and `reach` cells beyond its ends, as a matrix.
+
+    Where the breast goes on beyond an end it does so as the last cell, elsewhere there is air.
+    """
+    grown = np.pad(np.eye(cells), [(reach, reach), (0, 0)])
+    grown[:reach, 0], grown[-reach:, -1] = goes_on
+    spread: DoubleArray = ndimage.gaussian_filter1d(
+        grown, SPREAD_MM / _CELL_MM, axis=0, mode="nearest", truncate=4.0
+    )
     return spread
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.grid.working_grid import resample_area
+from bac_imaging.grid.axis import AREA
+from bac_imaging.grid.working_grid import Window, resample_part, whole
 from bac_imaging.mass.calibration import Calibration
 
 FloatArray = npt.NDArray[np.float32]
@@ -81,6 +82,7 @@ def tissue_scale(
     calibration: Calibration,
     spacing_mm: tuple[float, float],
     magnification: float,
+    region: Window | None = None,
 ) -> TissueScale:
     """Find what fat alone would read like where the breast has its full thickness.
 
@@ -89,8 +91,8 @@ def tissue_scale(
 
     Parameters
     ----------
-    signal : ndarray of float32, shape (h, w)
-        Minus the logarithm of primary exposure, on the working grid.
+    signal : ndarray of float32
+        Minus the logarithm of primary exposure, on the working grid or in `region`.
     breast : ndarray of bool, shape (h, w)
         Breast mask.
     calibration : Calibration
@@ -99,6 +101,8 @@ def tissue_scale(
         Working spacing at the detector, (between rows, between columns), in mm.
     magnification : float
         Size at the detector over size in the object.
+    region : tuple of slice, optional
+        Part of the working grid that `signal` is; holds all of the breast. Default: it is the whole.
 
     Returns
     -------
@@ -109,12 +113,13 @@ def tissue_scale(
     usual = float(np.interp(thickness_mm, *GLANDULARITY))
     inner_mm = max(thickness_mm - _SKIN_MM, 1.0)
     full_signal = calibration.k_cm2_per_g * GLAND_IN_FAT * inner_mm
-    shape = (max(1, signal.shape[0] // _CELL_PX), max(1, signal.shape[1] // _CELL_PX))
+    shape = (max(1, breast.shape[0] // _CELL_PX), max(1, breast.shape[1] // _CELL_PX))
     cell_mm = (
-        signal.shape[0] / shape[0] * spacing_mm[0] / magnification,
-        signal.shape[1] / shape[1] * spacing_mm[1] / magnification,
+        breast.shape[0] / shape[0] * spacing_mm[0] / magnification,
+        breast.shape[1] / shape[1] * spacing_mm[1] / magnification,
     )
-    inside = resample_area(breast, shape) > 0.999
+    region = whole(breast.shape) if region is None else region
+    inside = resample_part(AREA, breast[region], breast.shape, shape, whole(shape), region) > 0.999
     # The breast's edge is round: it has its full thickness from about half of it on.
     skin = ~inside
     skin[:_BORDER_CELLS] = skin[-_BORDER_CELLS:] = False
@@ -123,7 +128,8 @@ def tissue_scale(
     full = inside & (depth > thickness_mm / 2.0)
     if full.sum() * cell_mm[0] * cell_mm[1] < _LEAST_MM2:
         return TissueScale(None, full_signal, usual)
-    values = resample_area(signal, shape)[full].astype(np.float64)
+    means = resample_part(AREA, signal, breast.shape, shape, whole(shape), region)
+    values = means[full].astype(np.float64)
     fat = float(np.percentile(values, _FATTEST_PERCENT))
     found = TissueScale(fat, full_signal, usual)
     lacking = usual - float(found.glandularity(values).mean())

@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
+from bac_imaging.grid.window import enclosing, inside, widened
 from bac_imaging.grid.working_grid import window_of
 from bac_imaging.mass.background import REACH_PX, fit_background
 from bac_imaging.mass.calibration import Calibration
 from bac_imaging.mass.primary import primary_signal
 from bac_imaging.mass.soft_tissue import TissueScale, tissue_scale, vessel_soft_tissue
+from bac_imaging.vessels.discs import dilate_cross
 from bac_imaging.vessels.find import Segmentation
 
 FloatArray = npt.NDArray[np.float32]
@@ -120,24 +121,23 @@ def weigh_vessels(
     """
     density = np.zeros(signal.shape, dtype=np.float32)
     pixel_area = spacing_mm[0] * spacing_mm[1] / magnification**2
-    window = window_of(segmentation.mask, 2 * REACH_PX)
-    if window is None:
+    around = window_of(segmentation.mask, 2 * REACH_PX)
+    if around is None:
         return MassMap(density, ())
-    tissue = np.zeros(breast.shape, dtype=bool)
-    near = ndimage.binary_dilation((segmentation.mask | avoid)[window], iterations=_BLUR_PX)
-    tissue[window] = breast[window] & ~near
+    crops = [widened(box, REACH_PX, breast.shape) for box in segmentation.boxes]
+    window = enclosing([around, *crops])
+    tissue = breast[window] & ~dilate_cross(segmentation.mask[window] | avoid[window], _BLUR_PX)
     primary = primary_signal(signal, breast, calibration, spacing_mm, window)
-    scale = tissue_scale(primary.signal, breast, calibration, spacing_mm, magnification)
+    scale = tissue_scale(primary.signal, breast, calibration, spacing_mm, magnification, primary.region)
     vessels = []
-    for number, box in enumerate(ndimage.find_objects(segmentation.zones), start=1):
-        crop = tuple(slice(max(0, s.start - REACH_PX), s.stop + REACH_PX) for s in box)
+    for number, crop in enumerate(crops, start=1):
         zone = segmentation.zones[crop] == number
         outline = segmentation.mask[crop] & zone
-        target = ndimage.binary_dilation(outline, iterations=MARGIN_PX) & zone & breast[crop]
+        target = dilate_cross(outline, MARGIN_PX) & zone & breast[crop]
         length = segmentation.lengths_mm[number - 1] / magnification
         vessel, values = _weigh_vessel(
-            primary.signal[crop],
-            tissue[crop],
+            primary.signal[inside(crop, primary.region)],
+            tissue[inside(crop, window)],
             target,
             outline[target],
             calibration,
@@ -145,7 +145,8 @@ def weigh_vessels(
             pixel_area,
             length,
         )
-        hidden = float(primary.sharpened_by[crop][target].sum()) / calibration.k_cm2_per_g
+        blurred = primary.sharpened_by[inside(crop, window)][target]
+        hidden = float(blurred.sum()) / calibration.k_cm2_per_g
         vessel = replace(vessel, blur_mg=_MG_PER_MM2 * hidden * pixel_area)
         vessels.append(vessel)
         density[crop][target] = values

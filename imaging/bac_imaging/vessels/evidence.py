@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bac_imaging.grid.window import enclosing
 from bac_imaging.vessels.find import Segmentation, peak_of
 from bac_imaging.vessels.skin import BANDS_MM, from_skin_mm
 
@@ -78,9 +79,11 @@ def evidence_of(
     if not segmentation.lengths_mm:
         return Evidence(segmentation.peak)
     pixel_mm2 = spacing_mm[0] * spacing_mm[1]
-    points = np.argwhere(segmentation.core)
+    window = enclosing(segmentation.boxes)
+    points = np.argwhere(segmentation.core[window]) + [part.start for part in window]
     owner = segmentation.zones[points[:, 0], points[:, 1]]
-    deep = from_skin_mm((points + 0.5) * spacing_mm, breast, spacing_mm) > BANDS_MM[0]
+    rim_mm = BANDS_MM[0]
+    deep = from_skin_mm((points + 0.5) * spacing_mm, breast, spacing_mm, within_mm=rim_mm) > rim_mm
     vessels = []
     values = probability[points[:, 0], points[:, 1]]
     for number, length in enumerate(segmentation.lengths_mm, start=1):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bac_imaging.grid.working_grid import window_of
+from bac_imaging.grid.window import outside, widened
+from bac_imaging.grid.working_grid import Window, window_of
 from bac_imaging.vessels.centre_line import line_length_mm
+from bac_imaging.vessels.discs import dilate_octagon, erode_octagon
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -95,6 +97,8 @@ class Segmentation:
         Length of each vessel in the detector's plane.
     peak : float
         Strongest evidence: the largest, over pieces, of the mean of a piece's 50 most probable pixels.
+    boxes : tuple of (slice, slice)
+        Rows and columns of each vessel's zone.
     """
 
     mask: BoolArray
@@ -102,9 +106,11 @@ class Segmentation:
     zones: IntArray
     lengths_mm: tuple[float, ...]
     peak: float
+    boxes: tuple[Window, ...]
 
 
 _EVIDENCE_PX = 50  # 0.5 mm2: less than any vessel, more than a speck
+_PART_PX = 4096  # of which the largest value is looked at first
 _BEYOND_MM = 0.2  # the farthest that an outline runs from its core: the blur of an edge
 
 
@@ -132,32 +138,52 @@ def find_vessels(
     zones = np.zeros(shape, dtype=np.int32)
     pixel_mm = float(np.sqrt(spacing_mm[0] * spacing_mm[1]))
     steps = max(1, round(parameters.bridge_mm / 2 / pixel_mm))
-    window = window_of(probability >= parameters.core, steps + 1)
+    everywhere = probability >= parameters.core
+    window = window_of(everywhere, steps + 1)
     if window is None:
-        return Segmentation(mask, cores, zones, (), peak_of(probability))
-    inside = probability[window]
-    core = inside >= parameters.core
+        return Segmentation(mask, cores, zones, (), peak_of(probability), ())
+    inside, core = probability[window], everywhere[window]
     outlined = outline_of(core, inside, spacing_mm, parameters.outline)
-    groups, _ = ndimage.label(_grow(core, steps), structure=np.ones((3, 3)))
+    groups, _ = ndimage.label(dilate_octagon(core, *_steps(steps)), structure=np.ones((3, 3)))
+    boxes: list[Window] = []
     lengths: list[float] = []
     pixel_area = spacing_mm[0] * spacing_mm[1]
-    for number, box in enumerate(ndimage.find_objects(groups), start=1):
+    for number, extent in _large(groups, core, inside, parameters, pixel_area):
+        box = widened(extent, steps, inside.shape)
         zone = groups[box] == number
         piece = core[box] & zone
-        if inside[box][piece].max() < parameters.seed or piece.sum() * pixel_area < parameters.min_area_mm2:
-            continue
-        length = line_length_mm(_shrink(zone, steps) | piece, spacing_mm)
+        bridged = erode_octagon(zone, *_steps(steps))
+        length = line_length_mm(bridged | piece, spacing_mm)
         width = piece.sum() * pixel_area / max(length, pixel_mm)
         if length < parameters.min_length_mm or length < parameters.min_elongation * width:
             continue
         whole = outlined[box] & zone
-        widened = whole.sum() > piece.sum()
-        lengths.append(line_length_mm(_shrink(zone, steps) | whole, spacing_mm) if widened else length)
-        mask[window][box] |= whole
-        cores[window][box] |= piece
-        zones[window][box][zone] = len(lengths)
+        if whole.sum() > piece.sum():
+            length = line_length_mm(bridged | whole, spacing_mm)
+        lengths.append(length)
+        boxes.append(outside(box, window))
+        mask[boxes[-1]] |= whole
+        cores[boxes[-1]] |= piece
+        zones[boxes[-1]][zone] = len(lengths)
     peak = peak_of(probability[cores] if lengths else probability)
-    return Segmentation(mask, cores, zones, tuple(lengths), peak)
+    return Segmentation(mask, cores, zones, tuple(lengths), peak, tuple(boxes))
+
+
+def _large(
+    groups: IntArray, core: BoolArray, probability: FloatArray, parameters: PostProcessing, pixel_area: float
+) -> Iterator[tuple[int, Window]]:
+    """Give number and extent of the groups of cores with the area of a vessel that reach its seed somewhere.
+
+    They are counted at the cores' own pixels: most groups are specks, and a look at each takes longer.
+    """
+    points = np.argwhere(core)
+    owner = groups[core]
+    area = np.bincount(owner) * pixel_area
+    reached = np.bincount(owner[probability[core] >= parameters.seed], minlength=len(area)) > 0
+    for number in np.flatnonzero(reached & (area >= parameters.min_area_mm2)):
+        own = points[owner == number]
+        (first, left), (last, right) = own.min(axis=0), own.max(axis=0)
+        yield int(number), (slice(int(first), int(last) + 1), slice(int(left), int(right) + 1))
 
 
 def outline_of(
@@ -165,7 +191,7 @@ def outline_of(
 ) -> BoolArray:
     """Return cores, bool (h, w), with the pixels within 0.2 mm of them from the probability `outline` on."""
     steps = round(_BEYOND_MM / float(np.sqrt(spacing_mm[0] * spacing_mm[1])))
-    return core | (_grow(core, steps) & (probability >= outline))
+    return core | (dilate_octagon(core, *_steps(steps)) & (probability >= outline))
 
 
 def leave_out(segmentation: Segmentation, numbers: Collection[int], probability: FloatArray) -> Segmentation:
@@ -187,23 +213,33 @@ def leave_out(segmentation: Segmentation, numbers: Collection[int], probability:
     """
     if not numbers:
         return segmentation
-    out = np.isin(segmentation.zones, list(numbers))
     kept = [number for number in range(1, len(segmentation.lengths_mm) + 1) if number not in numbers]
-    renumbered = np.zeros(len(segmentation.lengths_mm) + 1, dtype=np.int32)
-    renumbered[kept] = np.arange(1, len(kept) + 1)
-    core = segmentation.core & ~out
-    evidence = probability[core] if kept else np.where(out, np.float32(0), probability)
+    mask, core = np.zeros_like(segmentation.mask), np.zeros_like(segmentation.core)
+    zones = np.zeros_like(segmentation.zones)
     lengths = tuple(segmentation.lengths_mm[number - 1] for number in kept)
-    return Segmentation(
-        segmentation.mask & ~out, core, renumbered[segmentation.zones], lengths, peak_of(evidence)
-    )
+    boxes = tuple(segmentation.boxes[number - 1] for number in kept)
+    for new, (number, box) in enumerate(zip(kept, boxes, strict=True), start=1):
+        zone = segmentation.zones[box] == number
+        mask[box] |= segmentation.mask[box] & zone
+        core[box] |= segmentation.core[box] & zone
+        zones[box][zone] = new
+    evidence = probability[core] if kept else np.where(segmentation.zones > 0, np.float32(0), probability)
+    return Segmentation(mask, core, zones, lengths, peak_of(evidence), boxes)
 
 
 def peak_of(values: FloatArray) -> float:
-    """Return the mean of the 50 largest values, of all where there are fewer; 0 of none."""
+    """Return the mean of the 50 largest values, of all where there are fewer; 0 of none.
+
+    Of a whole image's, most need not be ordered: the 50 largest are no less than the 50th largest of the
+    maxima of its parts.
+    """
     flat = values.ravel()
     if flat.size <= _EVIDENCE_PX:
         return float(flat.mean()) if flat.size else 0.0
+    if flat.size > 2 * _EVIDENCE_PX * _PART_PX:
+        maxima = np.maximum.reduceat(flat, np.arange(0, flat.size, _PART_PX))
+        least = np.partition(maxima, maxima.size - _EVIDENCE_PX)[-_EVIDENCE_PX]
+        flat = flat[~(flat < least)]  # no number counts as large
     return float(np.partition(flat, flat.size - _EVIDENCE_PX)[-_EVIDENCE_PX:].mean())
 
 
@@ -211,22 +247,3 @@ def _steps(radius: int) -> tuple[int, int]:
     """Return how many steps of a cross and of a square make an octagon of this radius, close to a disc."""
     square = round(0.3 * radius)
     return radius - square, square
-
-
-def _grow(mask: BoolArray, radius: int) -> BoolArray:
-    crosses, squares = _steps(radius)
-    if crosses:
-        mask = ndimage.binary_dilation(mask, iterations=crosses)
-    if squares:
-        mask = ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=squares)
-    return mask
-
-
-def _shrink(mask: BoolArray, radius: int) -> BoolArray:
-    crosses, squares = _steps(radius)
-    padded = np.pad(mask, 1)
-    if squares:
-        padded = ndimage.binary_erosion(padded, np.ones((3, 3)), iterations=squares)
-    if crosses:
-        padded = ndimage.binary_erosion(padded, iterations=crosses)
-    return np.asarray(padded[1:-1, 1:-1])

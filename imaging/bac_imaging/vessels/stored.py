@@ -2,46 +2,65 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from bac_imaging.grid.working_grid import resample_area, resample_linear, window_of
+from bac_imaging.grid.axis import AREA, LINEAR
+from bac_imaging.grid.working_grid import Window, resample_part, window_of
+from bac_imaging.vessels.discs import dilate_octagon
 from bac_imaging.vessels.find import Segmentation
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
 
 
+class StoredVessels(NamedTuple):
+    """Vessels on the stored matrix.
+
+    Attributes
+    ----------
+    labels : ndarray of int32
+        Number of the vessel, from 1, of each pixel in `window`, 0 for none.
+    window : tuple of slice
+        Rows and columns of the stored matrix that hold all vessels.
+    """
+
+    labels: IntArray
+    window: Window
+
+    def whole(self, shape: tuple[int, int]) -> IntArray:
+        """Return the labels of all of the stored matrix, int32, of this shape."""
+        labels = np.zeros(shape, dtype=np.int32)
+        labels[self.window] = self.labels
+        return labels
+
+
 def number_stored(
     segmentation: Segmentation, probability: FloatArray, outline: float, out_shape: tuple[int, int]
-) -> IntArray:
-    """Return the number of the vessel, from 1, of each pixel of the stored matrix; int32, 0 for none.
+) -> StoredVessels:
+    """Carry the vessels to the stored matrix, of shape `out_shape`, where each pixel has its number.
 
     The probability is interpolated before it is cut at `outline`, so that a finer stored matrix gets a smooth
-    outline.
+    outline. Only the vessels' window is looked at, on either grid.
     """
-    labels = np.zeros(out_shape, dtype=np.int32)
     near, window = window_of(segmentation.mask, 2), window_of(segmentation.mask, 1, out_shape)
     if near is None or window is None:
-        return labels
-    kept = np.zeros(probability.shape, dtype=np.float32)
-    beside = ndimage.binary_dilation(segmentation.mask[near], np.ones((3, 3))) & (
-        segmentation.zones[near] > 0
-    )
-    kept[near] = np.where(beside, probability[near], np.float32(0))
-    coarser = out_shape[0] < probability.shape[0] or out_shape[1] < probability.shape[1]
-    resample = resample_area if coarser else resample_linear
-    inside = resample(kept, out_shape, window)[window] >= outline
-    too_far = (kept[near] >= outline) & ~segmentation.mask[near]
+        return StoredVessels(np.zeros((0, 0), dtype=np.int32), (slice(0, 0), slice(0, 0)))
+    shape, mask = probability.shape, segmentation.mask[near]
+    coarser = out_shape[0] < shape[0] or out_shape[1] < shape[1]
+    kind = AREA if coarser else LINEAR
+    beside = dilate_octagon(mask, 0, 1) & (segmentation.zones[near] > 0)
+    kept = np.where(beside, probability[near], np.float32(0))
+    is_vessel = resample_part(kind, kept, shape, out_shape, window, near) >= outline
+    too_far = (kept >= outline) & ~mask
     if too_far.any():
         # What is too far from a core is outside, however probable.
-        near_core = np.ones(probability.shape, dtype=np.float32)
-        near_core[near] = ~too_far
-        inside &= resample(near_core, out_shape, window)[window] >= 0.5
+        is_vessel &= resample_part(kind, too_far, shape, out_shape, window, near) <= 0.5
     rows, columns = (
-        (np.arange(n)[part] * m + m // 2) // n
-        for n, m, part in zip(out_shape, probability.shape, window, strict=True)
+        (np.arange(part.start, part.stop) * m + m // 2) // n
+        for n, m, part in zip(out_shape, shape, window, strict=True)
     )
-    labels[window] = np.where(inside, segmentation.zones[np.ix_(rows, columns)], 0)
-    return labels
+    numbers = segmentation.zones[np.ix_(rows, columns)]
+    return StoredVessels(np.where(is_vessel, numbers, np.int32(0)), window)

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from bac_imaging.pipeline import prepare
+from bac_imaging.prepare import prepare
 from bacctl.service.binding import Envelope, bind, take_claim
 from bacctl.service.steps import answer_each, from_json, to_json
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import triton_python_backend_utils as pb_utils
 
 from bac_imaging.mask_bits import pack_mask
-from bac_imaging.pipeline import quantify
+from bac_imaging.quantify import quantify
 from bacctl._version import __version__
 from bacctl.results import SCHEMA
 from bacctl.service.binding import Trust, sealed
-from bacctl.service.steps import answer_each, read_model_card, to_json
+from bacctl.service.steps import answer_each, read_model_card, to_json, wants_density
 
 
 class TritonPythonModel:
@@ -23,7 +23,11 @@ class TritonPythonModel:
         self._trust = Trust()
 
     def execute(self, requests):
-        return answer_each(pb_utils, requests, self._answer)
+        responses = []
+        for request in requests:  # one at a time: each says for itself what it wants
+            self._with_density = wants_density(request)
+            responses += answer_each(pb_utils, [request], self._answer)
+        return responses
 
     def _answer(self, inputs):
         started = time.monotonic_ns()
@@ -35,6 +39,7 @@ class TritonPythonModel:
             self._parameters,
             self._fitted,
             self._card.sha256,
+            with_density=self._with_density,
         )
         mask = pack_mask(result.mask)
         marks = (envelope.started_ns, envelope.prepared_ns, started, time.monotonic_ns())

@@ -40,6 +40,7 @@ def connect(server: ServerOptions) -> Client:
         for name in ("timeout", "max_retries", "cache")
         if (value := getattr(server, name)) is not None
     }
+    given["density"] = False  # no command writes it
     if server.url and any(
         value is not None for value in (server.tls_ca, server.tls_cert, server.tls_server_name)
     ):

@@ -39,7 +39,7 @@ class AsyncClient:
 
     Parameters
     ----------
-    url, tls, token, timeout, max_retries, cache, allow_plain_token : optional but for url
+    url, tls, token, timeout, max_retries, cache, density, allow_plain_token : optional but for url
         As for `bacctl.Client`.
 
     Raises
@@ -66,14 +66,17 @@ class AsyncClient:
         timeout: float = DEFAULT_TIMEOUT_S,
         max_retries: int = DEFAULT_MAX_RETRIES,
         cache: str | PathLike[str] | None = None,
+        density: bool = True,
         allow_plain_token: bool = False,
     ) -> None:
         from bacctl.client.transports.asynchronous import AsyncGrpcTransport
 
         addresses, scheme = parse_urls(url)
         security = make_security(addresses, scheme, tls, token, allow_plain_token)
-        self._core = Core(timeout, max_retries, cache)
-        self._transport: AsyncTransport = AsyncGrpcTransport(Endpoints(addresses), security)
+        self._core = Core(timeout, max_retries, cache, with_density=density)
+        self._transport: AsyncTransport = AsyncGrpcTransport(
+            Endpoints(addresses), security, with_density=density
+        )
         self._asking = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._own: AsyncEmbeddedTransport | None = None
@@ -87,12 +90,13 @@ class AsyncClient:
         timeout: float = DEFAULT_TIMEOUT_S,
         max_retries: int = DEFAULT_MAX_RETRIES,
         cache: str | PathLike[str] | None = None,
+        density: bool = True,
     ) -> AsyncClient:
         """Return a client of a server of its own, which ``async with`` or the first call starts.
 
         Parameters
         ----------
-        repository, log, timeout, max_retries, cache : optional
+        repository, log, timeout, max_retries, cache, density : optional
             As for `bacctl.Client.embedded`.
 
         Returns
@@ -103,8 +107,8 @@ class AsyncClient:
         from bacctl.client.transports.embedded import AsyncEmbeddedTransport
         from bacctl.server.embedded import EmbeddedServer
 
-        transport = AsyncEmbeddedTransport(EmbeddedServer(repository, log=log))
-        client = cls._over(transport, Core(timeout, max_retries, cache))
+        transport = AsyncEmbeddedTransport(EmbeddedServer(repository, log=log), with_density=density)
+        client = cls._over(transport, Core(timeout, max_retries, cache, with_density=density))
         client._own = transport
         return client
 

@@ -58,6 +58,9 @@ class Client:
     cache : path, optional
         File that results are kept in, so that no image is measured twice by the same weights. It holds
         results of patients: keep it where their images are.
+    density : bool, optional
+        False leaves the density out of results: it is larger than the image, and takes a server about as long
+        to make and send as all else that follows the network.
     allow_plain_token : bool, optional
         Send the token without TLS, to other machines too.
 
@@ -83,14 +86,15 @@ class Client:
         timeout: float = DEFAULT_TIMEOUT_S,
         max_retries: int = DEFAULT_MAX_RETRIES,
         cache: str | PathLike[str] | None = None,
+        density: bool = True,
         allow_plain_token: bool = False,
     ) -> None:
         from bacctl.client.transports.blocking import GrpcTransport
 
         addresses, scheme = parse_urls(url)
         security = make_security(addresses, scheme, tls, token, allow_plain_token)
-        self._core = Core(timeout, max_retries, cache)
-        self._transport: Transport = GrpcTransport(Endpoints(addresses), security)
+        self._core = Core(timeout, max_retries, cache, with_density=density)
+        self._transport: Transport = GrpcTransport(Endpoints(addresses), security, with_density=density)
         self._asking = threading.Lock()
         self._server: EmbeddedServer | None = None
 
@@ -103,6 +107,7 @@ class Client:
         timeout: float = DEFAULT_TIMEOUT_S,
         max_retries: int = DEFAULT_MAX_RETRIES,
         cache: str | PathLike[str] | None = None,
+        density: bool = True,
     ) -> Client:
         """Start a server on this machine and return its client; the server ends with it.
 
@@ -114,7 +119,7 @@ class Client:
             Model repository. Default: the one that belongs to this package.
         log : Path, optional
             File that the server's log is added to.
-        timeout, max_retries, cache : optional
+        timeout, max_retries, cache, density : optional
             As for the client itself.
 
         Returns
@@ -131,7 +136,7 @@ class Client:
         """
         from bacctl.server.embedded import EmbeddedServer
 
-        core = Core(timeout, max_retries, cache)
+        core = Core(timeout, max_retries, cache, with_density=density)
         server = EmbeddedServer(repository, log=log)
         try:
             with contextlib.suppress(ServerUnavailableError):  # start() says why
@@ -139,7 +144,7 @@ class Client:
                 import_for_calls()  # while the server loads its models
             from bacctl.client.transports.embedded import EmbeddedTransport
 
-            client = cls._over(EmbeddedTransport(server), core)
+            client = cls._over(EmbeddedTransport(server, with_density=density), core)
             client._server = server
         except BaseException:
             core.close()
@@ -207,7 +212,8 @@ class Client:
         Returns
         -------
         ImageResult
-            With status "ok", mask and, where there is a mass, density.
+            With status "ok" and mask; and density, where there is a mass and the client does not leave it
+            out.
 
         Raises
         ------

@@ -165,6 +165,8 @@ class Core:
         File that results are kept in.
     judges_headers : bool
         Whether what a header alone can refuse is refused here. A server made for tests answers anything.
+    with_density : bool
+        Whether results are to have the density.
 
     Raises
     ------
@@ -179,10 +181,12 @@ class Core:
         cache: str | os.PathLike[str] | None,
         *,
         judges_headers: bool = True,
+        with_density: bool = True,
     ) -> None:
         Retry(timeout, max_retries)  # refuses what cannot work, before the first call
         self.cache: ResultCache | None = None
         self.judges_headers = judges_headers
+        self._with_density = with_density
         self._info: dict[str, Any] | None = None
         self._timeout = timeout
         self._max_retries = max_retries
@@ -245,8 +249,13 @@ class Core:
         """Return the result of an image that was measured before by what now answers."""
         if self.cache is None or self._info is None:
             return None
-        answer = self.cache.get(call.data, call.options, *self._measured_by(self._info))
-        return None if answer is None else call.result(answer)
+        measured_by = self._measured_by(self._info)
+        answer = self.cache.get(call.data, call.options, *measured_by)
+        if self._with_density:
+            return None if answer is None else call.result(answer)
+        if answer is None:
+            answer = self.cache.get(call.data, _without_density(call.options), *measured_by)
+        return None if answer is None else call.result(replace(answer, density=None))
 
     def remember(self, call: Call, answer: Answer) -> None:
         """Keep an answer under what it says of the server, which may have changed since it was asked."""
@@ -258,7 +267,9 @@ class Core:
             "bacctl": report.get("bacctl"),
             "probability_map": report.get("map_sha256"),
         }
-        self.cache.put(call.data, call.options, *self._measured_by(told), answer)
+        # An answer without density is no answer to who wants it.
+        options = call.options if self._with_density else _without_density(call.options)
+        self.cache.put(call.data, options, *self._measured_by(told), answer)
         if self._info is not None:
             self._info = {**self._info, **told}
 
@@ -279,6 +290,11 @@ def import_for_calls() -> None:
     ):
         with contextlib.suppress(ImportError):  # whatever needs it says so better
             import_module(name)
+
+
+def _without_density(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the options that an answer without density is remembered by."""
+    return {**(options or {}), "density": False}
 
 
 def failed(error: Exception, source: Source) -> ImageResult:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from bac_imaging.openvino import load_openvino
 from bac_terms.errors import BacctlError, RefusedError, internal
+from bacctl._claim import DENSITY
 from bacctl._error_text import to_text
 
 if TYPE_CHECKING:
@@ -160,6 +161,26 @@ def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensor
             fault = pb_utils.TritonError(str(internal(error)), pb_utils.TritonError.INTERNAL)
             responses.append(pb_utils.InferenceResponse(error=fault))
     return responses
+
+
+def wants_density(request: Any) -> bool:
+    """Tell whether the caller of the ensemble wants the density, which is larger than the image.
+
+    An ensemble asks its steps for all of their outputs, whichever were asked of itself, but hands its
+    request's parameters on. So who asks for fewer outputs says it in one too
+    (`bacctl.client.transports.wire`).
+
+    Parameters
+    ----------
+    request : InferenceRequest
+        As ``execute`` gets it.
+
+    Returns
+    -------
+    bool
+        False only where the parameter ``density`` is false.
+    """
+    return json.loads(request.parameters() or "{}").get(DENSITY, True) is not False
 
 
 def to_json(value: Mapping[str, Any]) -> npt.NDArray[np.uint8]:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from bac_imaging.grid.breast import find_breast
+from bac_imaging.grid.breast import _near, find_breast
 from bac_terms.errors import RefusedError
 
 SHAPE = (1600, 1200)
@@ -166,3 +166,12 @@ def test_real_films(name: str) -> None:
     assert 60e2 < breast.sum() * 0.01 < 250e2  # mm2
     assert ndimage.label(breast)[1] == 1
     assert image[breast].mean() > 2 * image[~breast].mean()
+
+
+@pytest.mark.parametrize("radius", [2.375, 3.0, 3.125, 6.25, 9.375])
+@pytest.mark.parametrize("shape", [(8, 9), (9, 8), (60, 71)])
+def test_a_disc_reaches_what_is_nearer_than_its_radius(radius: float, shape: tuple[int, int]) -> None:
+    mask = np.random.default_rng(7).random(shape) > 0.97
+    mask[shape[0] // 2, 1] = True
+    assert np.array_equal(_near(mask, radius), ndimage.distance_transform_edt(~mask) < radius)
+    assert not _near(np.zeros(shape, dtype=bool), radius).any()

@@ -72,3 +72,17 @@ def test_no_breast_is_refused() -> None:
 def test_stitch_checks_what_it_is_given() -> None:
     with pytest.raises(ValueError, match="origins"):
         stitch_tiles(np.zeros((2, 1, TILE_PX, TILE_PX), np.float32), np.zeros((1, 2), np.int32), (600, 600))
+
+
+def test_overlapping_answers_are_blended_by_how_much_each_tile_sees() -> None:
+    origins = np.array([[0, 0], [0, 448], [300, 100]], dtype=np.int32)
+    tiles = np.random.default_rng(6).random((3, 1, TILE_PX, TILE_PX)).astype(np.float32)
+    found = stitch_tiles(tiles, origins, (700, 900))
+    ramp = np.maximum(np.sin(np.pi * (np.arange(TILE_PX) + 0.5) / TILE_PX) ** 2, 1e-3)
+    total, weight = np.zeros((900, 1000)), np.zeros((900, 1000))
+    for tile, (row, column) in zip(tiles, origins, strict=True):
+        place = np.s_[row : row + TILE_PX, column : column + TILE_PX]
+        total[place] += np.outer(ramp, ramp) * tile[0]
+        weight[place] += np.outer(ramp, ramp)
+    expected = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)[:700, :900]
+    np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -160,3 +160,14 @@ def test_grains_sharper_than_the_blur_do_not_become_masses_of_calcium() -> None:
         found = primary_signal(signal, breast, calibration, (0.1, 0.1), whole)
         assert found.sharpened_by.max() <= 0.6932
         assert found.sharpened_by.sum() < 0.2 * grains.sum()
+
+
+def test_scatter_is_the_same_where_only_the_breast_is_looked_at() -> None:
+    y, x = np.ogrid[: SHAPE[0], : SHAPE[1]]
+    exposure = (1.0 + 0.3 * np.sin(x / 9.0) * np.cos(y / 7.0)).astype(np.float32)
+    breast = _breast()
+    breast[:20] = False
+    window = (slice(15, 155), slice(0, 75))
+    whole = scattered(exposure, breast, 0.4, SPACING, 2.0)
+    part = scattered(exposure[window], breast[window], 0.4, SPACING, 2.0, shape=SHAPE, window=window)
+    np.testing.assert_allclose(part, whole[window], rtol=1e-5)

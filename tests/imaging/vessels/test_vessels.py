@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bac_imaging.vessels.evidence import evidence_of
-from bac_imaging.vessels.find import PostProcessing, find_vessels
+from bac_imaging.vessels.find import PostProcessing, find_vessels, leave_out, peak_of
 from bac_imaging.vessels.probability import probabilities
 
 SPACING = (0.1, 0.1)
@@ -140,3 +140,28 @@ def test_empty_and_full_maps() -> None:
     full = find_vessels(np.ones((60, 50), dtype=np.float32), SPACING, ANYTHING)
     assert full.mask.all()
     assert np.isfinite(full.lengths_mm).all()
+
+
+def test_the_strongest_pixels_of_a_whole_image_are_those_of_all_of_it() -> None:
+    values = np.random.default_rng(9).random((900, 1000)).astype(np.float32) ** 20
+    for image in (values, np.where(values > 0.5, np.float32(0), values), values * 0, values[:9, :7]):
+        expected = np.sort(image, axis=None)[-50:].mean(dtype=np.float64)
+        assert peak_of(image) == pytest.approx(expected, rel=1e-6)
+
+
+def test_what_is_left_when_vessels_are_left_out_keeps_its_order() -> None:
+    image = np.zeros((400, 300), dtype=np.float32)
+    for number, value in enumerate((0.7, 0.8, 0.9)):
+        image[40 + 120 * number : 48 + 120 * number, 30:270] = value
+    found = find_vessels(image, SPACING, PostProcessing())
+    left = leave_out(found, [2], image)
+    assert left.lengths_mm == (found.lengths_mm[0], found.lengths_mm[2])
+    assert left.boxes == (found.boxes[0], found.boxes[2])
+    assert np.array_equal(left.mask, found.mask & (found.zones != 2))
+    assert np.array_equal(left.zones, np.choose(found.zones, [0, 1, 0, 2]))
+    for number, box in enumerate(left.boxes, start=1):
+        assert np.argwhere(left.zones == number).min(axis=0).tolist() == [part.start for part in box]
+        assert np.argwhere(left.zones == number).max(axis=0).tolist() == [part.stop - 1 for part in box]
+    nothing = leave_out(found, [1, 2, 3], image)
+    assert not nothing.mask.any()
+    assert nothing.peak == 0.0

@@ -10,10 +10,11 @@ import warnings
 import numpy as np
 import pytest
 
-from bacctl import RefusedError
+from bacctl import Client, RefusedError
 from bacctl.client._cache import ResultCache
+from bacctl.client.core import Core
 from bacctl.client.transports.transport import Answer
-from bacctl.testing import FakeServer, make_report, refusal
+from bacctl.testing import FakeServer, _FakeTransport, make_report, refusal
 
 MODEL, OTHER = "ab" * 32, "cd" * 32
 MASK = np.random.default_rng(1).random((7, 5)) > 0.5
@@ -45,6 +46,20 @@ def test_the_same_result_without_the_server(path):
     assert again.mask.dtype == bool
     assert np.array_equal(again.density, DENSITY)
     assert again.density.dtype == np.float32
+
+
+def test_an_answer_without_density_is_none_to_who_wants_it(path):
+    fake = FakeServer(measure)
+
+    def seen(with_density):
+        core = Core(10.0, 0, path, judges_headers=False, with_density=with_density)
+        with Client._over(_FakeTransport(fake), core) as client:
+            client.analyze(b"a")
+            return client.analyze(b"a").density is not None, len(fake.requests)
+
+    assert seen(False) == (False, 1)
+    assert seen(True) == (True, 2)  # measured anew, with the density
+    assert seen(False) == (False, 2)
 
 
 def test_the_path_is_that_of_the_file_at_hand(path, tmp_path):

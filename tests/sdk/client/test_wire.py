@@ -24,6 +24,13 @@ def test_request():
     assert [t.name for t in infer_request(b"abc", None).inputs] == ["DICOM"]
 
 
+def test_a_request_without_density_names_the_other_outputs():
+    request = infer_request(b"abc", None, with_density=False)
+    assert [t.name for t in request.outputs] == ["REPORT", "MASK"]
+    assert request.parameters["density"].bool_param is False
+    assert [t.name for t in infer_request(b"abc", None).outputs] == ["REPORT", "MASK", "DENSITY"]
+
+
 def response(report, mask, density, names=("REPORT", "MASK", "DENSITY")):
     message = service_pb2.ModelInferResponse()
     arrays = (
@@ -45,6 +52,15 @@ def test_first_pixel_is_in_the_high_bit():
     assert np.argwhere(answer.mask).tolist() == [[0, 0], [1, 2], [1, 4]]
     assert answer.mask.dtype == bool
     assert answer.density[1].tolist() == [5, 6, 7, 8, 9]
+
+
+def test_an_answer_without_density_is_read_where_none_was_asked_for():
+    sent = response({"rows": 3, "columns": 5}, [0, 0], np.arange(15).reshape(3, 5))
+    assert read_answer(sent, with_density=False).density is None  # a server that sends it all the same
+    del sent.outputs[2], sent.raw_output_contents[2]
+    assert read_answer(sent, with_density=False).density is None
+    with pytest.raises(errors.IncompatibleServerError):
+        read_answer(sent)
 
 
 def test_no_mass_no_density():

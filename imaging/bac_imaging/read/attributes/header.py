@@ -49,12 +49,15 @@ class Header:
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
         self.decimal_commas: set[str] = set()
+        self._read: dict[str, Any] = {}  # several rules look at most values
 
     def _value(self, keyword: str) -> Any:
-        try:
-            return self._dataset[keyword].value if keyword in self._dataset else None
-        except Exception:  # whatever pydicom makes of a malformed value
-            return math.nan
+        if keyword not in self._read:
+            try:
+                self._read[keyword] = self._dataset[keyword].value if keyword in self._dataset else None
+            except Exception:  # whatever pydicom makes of a malformed value
+                self._read[keyword] = math.nan
+        return self._read[keyword]
 
     def _values(self, keyword: str) -> Iterable[Any]:
         value = self._value(keyword)

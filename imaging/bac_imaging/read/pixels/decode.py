@@ -57,6 +57,8 @@ _END_OF_STREAM = b"\xff\xd9"  # of JPEG, JPEG-LS and JPEG 2000
 _SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"  # PS3.5 A.4
 _ROUGHER = 4.0
 """How much more neighbours differ in words with swapped bytes than in those they were, at least."""
+_ROWS_SEEN = 256
+"""Most rows that this is looked for in: so many tell it of any image."""
 _METHOD = "LossyImageCompressionMethod"
 
 _STDERR_LOCK = threading.Lock()
@@ -225,11 +227,15 @@ def _stored_values(
     """
     stored = int(header.number("BitsStored") or header.number("BitsAllocated") or 16)
     high = header.number("HighBit")
+    shift = int(high) + 1 - stored if is_native and high is not None else 0
+    is_signed = header.number("PixelRepresentation") == 1
     words = array.astype(np.int32)
-    if is_native and high is not None and high > stored - 1:
-        words >>= int(high) + 1 - stored
+    if array.dtype.kind == "u" and not is_signed and shift <= 0 and array.max() < 1 << stored:
+        return words  # no bit to take out
+    if shift > 0:
+        words >>= shift
     values = words & ((1 << stored) - 1)
-    if header.number("PixelRepresentation") == 1:
+    if is_signed:
         values -= (values & (1 << (stored - 1))) << 1
     _check_unused_bits(words, values, stored)
     return values
@@ -242,7 +248,8 @@ def _check_byte_order(array: npt.NDArray[np.generic]) -> None:
     """
     if array.dtype.itemsize != 2 or array.ndim != 2:
         return
-    rough, smooth = (_roughness(each.astype(np.float32)) for each in (array, array.byteswap()))
+    rows = array[:: -(-len(array) // _ROWS_SEEN)]
+    rough, smooth = (_roughness(each.astype(np.float32)) for each in (rows, rows.byteswap()))
     if rough > _ROUGHER * smooth:
         raise RefusedError("BAC-DIMENSIONS", "the bytes of the pixel values are in the wrong order")
 

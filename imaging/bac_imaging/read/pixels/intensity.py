@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.pixels.lut import apply_modality_lut, display_scale
 from bac_imaging.read.pixels.polarity import find_polarity
 from bac_imaging.read.pixels.requantised import is_requantised
+from bac_imaging.read.pixels.stored_levels import StoredLevels
 from bac_terms.errors import RefusedError
 from bac_terms.notices import Notice
 
@@ -78,24 +79,25 @@ def log_exposure(stored: IntArray, padding: BoolArray, header: Header) -> Intens
     RefusedError
         ``BAC-PIXELS-CONSTANT``.
     """
-    values, falls = apply_modality_lut(stored, header)
+    levels = StoredLevels.of(stored, padding)
+    values, falls = apply_modality_lut(levels.values, header)
     relationship = header.text("PixelIntensityRelationship")
     sign = header.number("PixelIntensityRelationshipSign")
     is_told = relationship in ("LIN", "LOG")
     is_stored = is_told and not (sign == -1 and _is_turned_round(values, header))
     if is_stored:
-        values = stored.astype(np.float32)
+        values = levels.values.astype(np.float32)
     notices: list[Notice] = []
     # The sign is that of the stored values, which the modality LUT may turn round.
     rises = (sign == 1) != (falls and not is_stored)
     if sign not in (1, -1):
         # High values of MONOCHROME1, after the modality LUT, are dark, which is where the exposure is high.
         rises = (header.text("PhotometricInterpretation") == "MONOCHROME1") != (falls and is_stored)
-    full_scale = _full_scale(stored, header)
+    full_scale = _full_scale(int(levels.values[-1]), header)
     if not rises:
         values = full_scale - values
     is_sure = is_told and sign in (1, -1) and _is_raw(header)
-    if is_sure and relationship == "LIN" and is_requantised(stored[~padding]):
+    if is_sure and relationship == "LIN" and is_requantised(levels.counts):
         notices.append(Notice.of("BAC-W-INTENSITY-ASSUMED", _REQUANTISED))
     if relationship == "LOG":
         notices.append(Notice.of("BAC-W-LOG-SLOPE-ASSUMED"))
@@ -108,9 +110,11 @@ def log_exposure(stored: IntArray, padding: BoolArray, header: Header) -> Intens
             notices.append(Notice.of("BAC-W-INTENSITY-ASSUMED"))
         lit = values > 0
         signal = -np.log(np.where(lit, values, np.float32(1.0)))
-    if find_polarity(signal.astype(np.float32), ~padding & lit, is_film=False) == "inverted":
+    image = levels.image(signal.astype(np.float32), stored)
+    valid = ~padding if lit[levels.seen].all() else ~padding & levels.image(lit, stored)
+    if find_polarity(image, valid, is_film=False) == "inverted":
         notices.append(Notice.of("BAC-W-POLARITY-CONFLICT", _RAW_INVERTED))
-    return _finish(signal, ~padding & lit, not notices, notices)
+    return _finish(image, valid, not notices, notices)
 
 
 def display(stored: IntArray, padding: BoolArray, header: Header, *, is_film: bool) -> Intensity:
@@ -137,8 +141,9 @@ def display(stored: IntArray, padding: BoolArray, header: Header, *, is_film: bo
     RefusedError
         ``BAC-PIXELS-CONSTANT``.
     """
-    values, _ = apply_modality_lut(stored, header)
-    signal = display_scale(values, ~padding, header)
+    levels = StoredLevels.of(stored, padding)
+    values, _ = apply_modality_lut(levels.values, header)
+    signal = levels.image(display_scale(values, levels.seen, header), stored)
     notices: list[Notice] = []
     shape = header.text("PresentationLUTShape")
     dark_high = header.text("PhotometricInterpretation") == "MONOCHROME1"
@@ -184,9 +189,9 @@ def with_clipping(intensity: Intensity) -> Intensity:
         The same, possibly with ``BAC-W-CLIPPED``.
     """
     signal, valid, scale_known, notices = intensity
-    brightest = valid & (signal >= signal[valid].max())
+    brightest = valid & (signal >= (signal.max() if valid.all() else signal[valid].max()))
     enough = _CLIPPED_FRACTION * signal.size
-    if brightest.sum() > enough:
+    if np.count_nonzero(brightest) > enough:
         parts, count = ndimage.label(brightest)
         border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
         inside = np.bincount(parts.ravel(), minlength=count + 1)
@@ -197,16 +202,14 @@ def with_clipping(intensity: Intensity) -> Intensity:
     return Intensity(signal, valid, scale_known, notices)
 
 
-def _finish(
-    signal: npt.NDArray[np.floating[Any]], valid: BoolArray, scale_known: bool, notices: list[Notice]
-) -> Intensity:
-    seen = signal[valid]
+def _finish(signal: FloatArray, valid: BoolArray, scale_known: bool, notices: list[Notice]) -> Intensity:
+    is_whole = bool(valid.all())
+    seen = signal if is_whole else signal[valid]
     if seen.size == 0 or seen.min() == seen.max():
         raise RefusedError("BAC-PIXELS-CONSTANT")
     # Padding takes the value of air, so that nothing bright or infinite leaks from it when resampled.
-    return Intensity(
-        np.where(valid, signal, seen.min()).astype(np.float32), valid, scale_known, tuple(notices)
-    )
+    filled = signal if is_whole else np.where(valid, signal, seen.min())
+    return Intensity(filled, valid, scale_known, tuple(notices))
 
 
 def _has_bright_air(signal: FloatArray, padding: BoolArray) -> bool:
@@ -214,10 +217,9 @@ def _has_bright_air(signal: FloatArray, padding: BoolArray) -> bool:
 
     A breast may fill more than half of the border, but not evenly.
     """
-    seen = signal[~padding][::_EVERY]
-    if padding.any() or not seen.size:
-        return False  # padding takes the place of air
-    low, high = np.percentile(seen, [1, 99])
+    if padding.any():
+        return False  # it takes the place of air
+    low, high = np.percentile(signal.reshape(-1)[::_EVERY], [1, 99])
     span = high - low
     ends = [np.percentile(side, [10, 90]) for side in (signal[:, 0], signal[:, -1])]
     even = [dark for dark, bright in ends if bright - dark < _EVEN * span]
@@ -251,8 +253,8 @@ def _is_raw(header: Header) -> bool:
     )
 
 
-def _full_scale(stored: IntArray, header: Header) -> np.float32:
+def _full_scale(highest: int, header: Header) -> np.float32:
     """Give the largest value that can be stored; of the bits in use where most of the range never is."""
     bits = int(header.number("BitsStored") or header.number("BitsAllocated") or 16)
-    used = int(stored.max()).bit_length()
+    used = highest.bit_length()
     return np.float32(2.0 ** (used if 0 < used <= bits - _IDLE_BITS else bits) - 1.0)

@@ -25,14 +25,14 @@ def apply_modality_lut(stored: npt.NDArray[np.int32], header: Header) -> tuple[F
     Parameters
     ----------
     stored : numpy.ndarray
-        int32, (rows, columns), stored values.
+        int32, stored values, of any shape.
     header : Header
         Header of the image. Values that cannot be used (a slope of 0, NaN) count as absent.
 
     Returns
     -------
     numpy.ndarray
-        float32, (rows, columns).
+        float32, of the same shape.
     bool
         True if the output falls where stored values rise.
     """
@@ -57,16 +57,16 @@ def display_scale(values: FloatArray, valid: BoolArray, header: Header) -> Float
     Parameters
     ----------
     values : numpy.ndarray
-        float32, (rows, columns), output of the modality LUT.
+        float32, output of the modality LUT, of any shape.
     valid : numpy.ndarray
-        bool, (rows, columns), False on padding.
+        bool, of the same shape, False where no pixel or only padding has the value.
     header : Header
         Header of the image.
 
     Returns
     -------
     numpy.ndarray
-        float32, (rows, columns).
+        float32, of the same shape.
     """
     window = _window(header)
     if window is not None:

@@ -73,10 +73,9 @@ def find_polarity(signal: FloatArray, valid: BoolArray, *, is_film: bool = True)
     """
     step = max(1, max(signal.shape) // _COARSE_PX)
     rows, columns = (size // step for size in signal.shape)
-    if min(rows, columns) < _SMALLEST_PX or 1 - valid.mean() > _MOST_INVALID:
+    if min(rows, columns) < _SMALLEST_PX or np.count_nonzero(~valid) > _MOST_INVALID * valid.size:
         return "upright"
-    cells = signal[: rows * step, : columns * step].reshape(rows, step, columns, step)
-    picture = cells.mean(axis=(1, 3))
+    picture = _averaged(signal, rows, columns, step)
     low, high = (float(end) for end in np.percentile(picture, (0.5, 99.5)))
     if high <= low:
         return "upright"
@@ -95,6 +94,15 @@ def find_polarity(signal: FloatArray, valid: BoolArray, *, is_film: bool = True)
         return "inverted"
     is_bright = max(_bright_border(picture), _bright_border(within)) > _BRIGHT_SIDES
     return "open" if likeness > (-_OPEN if is_bright else _RATHER) else "upright"
+
+
+def _averaged(signal: FloatArray, rows: int, columns: int, step: int) -> FloatArray:
+    """Average squares of pixels. Whole rows are added first, which are long and lie in order in memory."""
+    added = signal[: rows * step : step, : columns * step].copy()
+    for first in range(1, step):
+        added += signal[first : rows * step : step, : columns * step]
+    averaged: FloatArray = added.reshape(rows, columns, step).sum(axis=2) / np.float32(step * step)
+    return averaged
 
 
 def _is_inverted_inside(picture: FloatArray) -> bool:

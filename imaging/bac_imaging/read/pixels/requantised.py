@@ -15,13 +15,13 @@ _LEAST_PAIRS = 64
 _UNEVEN = 0.03  # of the distances between levels
 
 
-def is_requantised(values: npt.NDArray[np.int32]) -> bool:
+def is_requantised(counts: npt.NDArray[np.int64]) -> bool:
     """Tell whether values have the traces of a change of scale that may have moved their zero.
 
     Parameters
     ----------
-    values : numpy.ndarray
-        int32, (n,): stored values of a FOR PROCESSING image, without padding.
+    counts : numpy.ndarray
+        int64, (n,): pixels of each stored value of a FOR PROCESSING image, in order, without padding.
 
     Returns
     -------
@@ -29,11 +29,8 @@ def is_requantised(values: npt.NDArray[np.int32]) -> bool:
         True where there are no more levels than a byte has, though their range is larger, or where levels are
         missing at uneven distances. Values in even steps were shifted by whole bits, which leaves 0 in place.
     """
-    if not values.size:
-        return False
-    counts = np.bincount(values - int(values.min()))
     used = np.flatnonzero(counts)
-    if 2 < used.size <= _FEW_LEVELS < counts.size:
+    if 2 < used.size <= _FEW_LEVELS < used[-1] - used[0] + 1:
         return True
     full = counts[used] >= _PIXELS_A_LEVEL
     distances = np.diff(used)[full[1:] & full[:-1]]

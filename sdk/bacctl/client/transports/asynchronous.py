@@ -24,9 +24,12 @@ class AsyncGrpcTransport:
         The servers.
     security : Security
         How to speak to them.
+    with_density : bool, optional
+        Whether answers are to have the density.
     """
 
-    def __init__(self, endpoints: Endpoints, security: Security) -> None:
+    def __init__(self, endpoints: Endpoints, security: Security, *, with_density: bool = True) -> None:
+        self._with_density = with_density
         self._connections: Connections[Any] = Connections(endpoints, security)
 
     @property
@@ -41,10 +44,10 @@ class AsyncGrpcTransport:
         # The digest of a full-size image and its answer take some tens of milliseconds, in which the loop has
         # other things to do.
         claim = await asyncio.to_thread(Claim.of, data)
-        request = infer_request(data, options, claim)
+        request = infer_request(data, options, claim, with_density=self._with_density)
         response, address = await self._call("ModelInfer", request, timeout, claim)
         with self._connections.judging(address):
-            return await asyncio.to_thread(read_answer, response, claim)
+            return await asyncio.to_thread(read_answer, response, claim, with_density=self._with_density)
 
     async def metadata(self, timeout: float = DEFAULT_TIMEOUT_S) -> tuple[str, str]:
         """Return the server's name and version."""

@@ -24,9 +24,12 @@ class GrpcTransport:
         The servers.
     security : Security
         How to speak to them.
+    with_density : bool, optional
+        Whether answers are to have the density.
     """
 
-    def __init__(self, endpoints: Endpoints, security: Security) -> None:
+    def __init__(self, endpoints: Endpoints, security: Security, *, with_density: bool = True) -> None:
+        self._with_density = with_density
         self._connections: Connections[Any] = Connections(endpoints, security)
         self._making = threading.Lock()
 
@@ -40,10 +43,10 @@ class GrpcTransport:
     ) -> Answer:
         """Have one image measured."""
         claim = Claim.of(data)
-        request = infer_request(data, options, claim)
+        request = infer_request(data, options, claim, with_density=self._with_density)
         response, address = self._call("ModelInfer", request, timeout, claim)
         with self._connections.judging(address):
-            return read_answer(response, claim)
+            return read_answer(response, claim, with_density=self._with_density)
 
     def metadata(self, timeout: float = DEFAULT_TIMEOUT_S) -> tuple[str, str]:
         """Return the server's name and version."""

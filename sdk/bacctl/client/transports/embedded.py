@@ -36,10 +36,13 @@ class EmbeddedTransport:
     ----------
     server : EmbeddedServer
         It is stopped with this transport.
+    with_density : bool, optional
+        Whether answers are to have the density.
     """
 
-    def __init__(self, server: EmbeddedServer) -> None:
+    def __init__(self, server: EmbeddedServer, *, with_density: bool = True) -> None:
         self._server = server
+        self._with_density = with_density
         self._inner: GrpcTransport | None = None
         self._closed = False
         self._changing = threading.Lock()
@@ -84,7 +87,9 @@ class EmbeddedTransport:
             if self._inner is None:
                 if not self._server.running:
                     self._server.start()
-                self._inner = GrpcTransport(Endpoints([self._server.url]), Security(tls=False))
+                self._inner = GrpcTransport(
+                    Endpoints([self._server.url]), Security(tls=False), with_density=self._with_density
+                )
             return self._inner
 
     def _let_go(self, inner: GrpcTransport, error: BacctlError) -> None:
@@ -105,10 +110,13 @@ class AsyncEmbeddedTransport:
     ----------
     server : EmbeddedServer
         Not started yet. It is stopped with this transport.
+    with_density : bool, optional
+        Whether answers are to have the density.
     """
 
-    def __init__(self, server: EmbeddedServer) -> None:
+    def __init__(self, server: EmbeddedServer, *, with_density: bool = True) -> None:
         self._server = server
+        self._with_density = with_density
         self._inner: AsyncGrpcTransport | None = None
         self._closed = False
         self._changing = asyncio.Lock()
@@ -157,7 +165,9 @@ class AsyncEmbeddedTransport:
             if self._inner is None:
                 if not self._server.running:
                     await self._start()
-                self._inner = AsyncGrpcTransport(Endpoints([self._server.url]), Security(tls=False))
+                self._inner = AsyncGrpcTransport(
+                    Endpoints([self._server.url]), Security(tls=False), with_density=self._with_density
+                )
             return self._inner
 
     async def _start(self) -> None:
