@@ -241,6 +241,7 @@ def _settings(
         raise UsageError("nobody may send; name who may with --allow AE or --allow AE@HOST, one for each")
     try:
         callers, own = [Caller.parse(text) for text in allow], ae_title(title)
+        reporters = _reporters(to)
     except ValueError as error:
         raise UsageError(str(error)) from None
     return Settings(
@@ -252,7 +253,7 @@ def _settings(
         keep_h * 3600,
         most_associations,
         point,
-        _reporters(to),
+        reporters,
     )
 
 
