@@ -106,7 +106,7 @@ def listen(
     signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.set())
     with Sink(form_of(as_json)) as sink:
         with sink.waiting("starting the server"):
-            client = connect(server)
+            client = connect(server, density="pm" in kinds)
         with client:
             try:
                 node = Node(settings, client, lambda exam: objects_of(exam, kinds), destinations, _tell)
@@ -261,7 +261,10 @@ def _reporters(to: list[str] | None) -> list[Caller]:
     """Return the archives that may call back with what they have committed themselves to."""
     from bacctl.pacs.peers import Caller, Peer
 
-    peers = [Peer.parse(place) for place in to or [] if "://" not in place]
+    try:
+        peers = [Peer.parse(place) for place in to or [] if "://" not in place]
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     return [Caller(peer.title, peer.host) for peer in peers]
 
 

@@ -25,6 +25,9 @@ from bacctl.outputs.mask import mask_png
 from bacctl.results import ExamResult, ImageResult
 from bacctl.wording import count_of
 
+_AS_THEY_ARE = ("json", "mask", "overlay")
+"""What is not de-identified."""
+
 
 class Saver:
     """The files of one run.
@@ -67,6 +70,11 @@ class Saver:
         """Make the folder now, so that one that cannot be written is told before the work begins."""
         if not self._kinds:
             return
+        left = [kind for kind in _AS_THEY_ARE if kind in self._kinds]
+        if self._choices.deidentify and left:
+            complain(
+                f"--deidentify leaves {', '.join(left)} as without it: UIDs and paths are those of the images"
+            )
         try:
             self._out.mkdir(parents=True, exist_ok=True)
             probe = self._out / ".bacctl-probe"
@@ -177,10 +185,13 @@ class Saver:
         if "json" in self._kinds:
             self._write(self._out / "analysis.json", document_text(document).encode())
         if "csv" in self._kinds:
-            text = analysis_csv(images)
+            text = analysis_csv(images, self._choices)
             self._write(self._out / "analysis.csv", text.encode("utf-8", "backslashreplace"))
         if "tables" in self._kinds:
-            for name, rows in (("vessels", vessels_csv(images)), ("exams", exams_csv(exams))):
+            for name, rows in (
+                ("vessels", vessels_csv(images, self._choices)),
+                ("exams", exams_csv(exams, self._choices)),
+            ):
                 self._write(self._out / f"analysis-{name}.csv", rows.encode("utf-8", "backslashreplace"))
         for kind, maker in (("parquet", _parquet), ("omop", _omop)):
             if kind not in self._kinds:
@@ -243,6 +254,8 @@ class Saver:
 
     def _stem_of(self, subject: ImageResult | ExamResult, wanted: str | None = None) -> str:
         """Name what all files of one image, or of one exam, begin with."""
+        own = subject.study_instance_uid if isinstance(subject, ExamResult) else None
+        wanted = None if wanted == own else wanted  # one name, whether it is asked for or not
         if isinstance(subject, ImageResult):
             key: object = ("image", subject.path or subject.sop_instance_uid, wanted)
         else:
@@ -251,7 +264,6 @@ class Saver:
             if wanted is None and isinstance(subject, ImageResult):
                 self._stems[key] = self._names.stem(subject)
             else:
-                own = None if isinstance(subject, ImageResult) else subject.study_instance_uid
                 self._stems[key] = self._names.take(wanted or own or "exam")
         return self._stems[key]
 
