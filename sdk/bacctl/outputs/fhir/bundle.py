@@ -162,8 +162,6 @@ class _Maker:
 
     def _woman(self) -> str:
         exam = self._exam
-        found = [breast.bac_detected for breast in exam.breasts.values()]
-        detected = True if True in found else None if None in found else False
         components = []
         if exam.mass_category is not None:
             components.append(_told("mass category, mg", exam.mass_category))
@@ -177,7 +175,7 @@ class _Maker:
         if exam.area_class is not None:
             components.append(_told("area class, mm2", exam.area_class))
         members = [self._amount("woman", exam, amount, None) for amount in _AMOUNTS[:2]]
-        return self._group("woman", detected, members, components, exam.alarms, side=None)
+        return self._group("woman", exam.bac_detected, members, components, exam.alarms, side=None)
 
     def _breast(self, breast: BreastResult) -> str:
         name = f"breast/{breast.laterality}"

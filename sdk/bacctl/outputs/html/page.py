@@ -111,11 +111,9 @@ def _numbers(exam: ExamResult) -> list[str]:
 
 
 def _woman(exam: ExamResult) -> list[tuple[str, str]]:
-    found = [breast.bac_detected for breast in exam.breasts.values()]
-    detected = True if True in found else None if None in found else False
     words = {True: "found", False: "none found", None: "not known: a breast has no accepted image"}
     rows = [
-        ("Breast arterial calcification", words[detected]),
+        ("Breast arterial calcification", words[exam.bac_detected]),
         ("Calcium mass, both breasts", _mass(exam.calcium_mass_mg, exam.calcium_mass_interval_mg)),
         ("Mass category, mg", exam.mass_category or "not assessed"),
         ("Area, both breasts", _unit(exam.area_mm2, "mm²")),
