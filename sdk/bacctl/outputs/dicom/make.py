@@ -25,7 +25,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 # The report comes last, since it names the others.
 _ORDER: tuple[Kind, ...] = ("seg", "pm", "sc", "pr", "sr")
 
-
+# What highdicom reads of a segmentation that a report names as evidence, and refers to.
 _EVIDENCE = (
     "SOPClassUID",
     "SOPInstanceUID",

@@ -46,6 +46,7 @@ _AMOUNTS: Sequence[Amount] = (
     (AREA, "area_mm2", "mm2"),
     (LENGTH, "length_mm", "mm"),
 )
+# Drawn at random, once: the namespace (RFC 9562, 5.5) that URLs of the same exam follow from every time.
 _SPACE = uuid.UUID("5b1f1f5e-7c2b-5d0e-9a55-6f0f6c1f2b11")
 
 
