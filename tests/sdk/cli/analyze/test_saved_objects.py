@@ -19,6 +19,7 @@ from bacctl.cli.saving.makers import EXAM_KINDS, MAKERS, RUN_MAKERS
 from bacctl.outputs.dicom import KINDS
 from bacctl.outputs.exam_files import ExamFile
 from bacctl.results import ImageResult
+from bacctl.sources import _OWN_SUFFIXES
 
 pytest.importorskip("highdicom", reason="the extra dicom is not installed, or has no highdicom here")
 
@@ -189,6 +190,7 @@ def test_the_command_imports_no_library_before_it_is_needed() -> None:
 def test_all_places_know_the_same_kinds() -> None:
     assert {*SAVE_KINDS} == {"json", "csv", "tables", "mask", "overlay", *RUN_MAKERS, *EXAM_KINDS}
     assert DICOM_KINDS == KINDS == MAKERS[0][0]
+    assert {f".{kind}.dcm" for kind in KINDS} <= {*_OWN_SUFFIXES}
 
 
 def test_a_maker_without_room_of_its_own_costs_no_other_file(
