@@ -6,6 +6,7 @@ import base64
 import binascii
 import zlib
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from bac_terms.report import ImageReport
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 _INSIDE = 0.5  # of the outline's area that lies in the breast, at the least
 _CUT = 0.02  # of it that lies outside and is worth a word
@@ -101,10 +103,7 @@ def take(mask: BoolArray, context: Context) -> Given:
         raise RefusedError("BAC-MASK-SIZE", f"{found}{context.columns}")
     if not mask.any():
         raise RefusedError("BAC-MASK-EMPTY")
-    rows, columns = (
-        (np.arange(n) * m + m // 2) // n for n, m in zip(context.shape, context.grid, strict=True)
-    )
-    inside = context.breast_mask[np.ix_(rows, columns)]
+    inside = _at_stored(context.breast_mask, context)
     stored = mask & inside
     share = float(stored.sum()) / float(mask.sum())
     if share < _INSIDE:
@@ -117,6 +116,15 @@ def take(mask: BoolArray, context: Context) -> Given:
     lengths = tuple(max(length, pixel) for length in found_vessels.lengths_mm)
     notices = (Notice.of("BAC-W-MASK-CUT"),) if share < 1.0 - _CUT else ()
     return Given(stored, replace(found_vessels, lengths_mm=lengths), notices)
+
+
+def _at_stored(working: npt.NDArray[_Scalar], context: Context) -> npt.NDArray[_Scalar]:
+    """Look up, for each pixel of the stored matrix, the working pixel that it lies in."""
+    rows, columns = (
+        (np.arange(n) * m + m // 2) // n for n, m in zip(context.shape, context.grid, strict=True)
+    )
+    stored: npt.NDArray[_Scalar] = working[np.ix_(rows, columns)]
+    return stored
 
 
 def weigh_given(
@@ -149,10 +157,7 @@ def weigh_given(
     """
     marked = np.maximum(probability, given.segmentation.mask.astype(np.float32))
     weighed = weigh(given.segmentation, marked, signal, context, with_density=with_density)
-    rows, columns = (
-        (np.arange(n) * m + m // 2) // n for n, m in zip(context.shape, context.grid, strict=True)
-    )
-    zones = weighed.segmentation.zones[np.ix_(rows, columns)]
+    zones = _at_stored(weighed.segmentation.zones, context)
     labels = np.where(given.stored, zones, 0).astype(np.int32)
     return weighed, StoredVessels(labels, (slice(0, context.rows), slice(0, context.columns)))
 

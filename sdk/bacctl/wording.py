@@ -14,6 +14,11 @@ def milligrams(mass_mg: float | None, interval_mg: tuple[float, float] | None = 
     return f"{mass_mg:.1f} [{interval_mg[0]:.1f}, {interval_mg[1]:.1f}]"
 
 
+def mass_text(mass_mg: float | None, interval_mg: tuple[float, float] | None = None) -> str:
+    """Write a mass with its unit, such as ``"12.3 [10.1, 14.5] mg"``, or that there is none: never zero."""
+    return "not measured" if mass_mg is None else f"{milligrams(mass_mg, interval_mg)} mg"
+
+
 def number(value: float | None, digits: int = 1) -> str:
     """Write a number, or a dash where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Outline = str | PathLike[str] | bytes | npt.NDArray[np.bool_]
 
+# Segmentation Storage and Label Map Segmentation Storage, by number: pydicom is not imported yet.
 _SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 _GREY = ("1", "L", "I", "I;16")
 

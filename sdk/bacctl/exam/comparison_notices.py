@@ -47,7 +47,7 @@ def _codes(prior: ExamResult, current: ExamResult, mass: Change) -> Iterator[str
         mass.reason == "no_mass" and _bases(prior) != _bases(current)
     ):
         yield "BAC-W-COMPARE-BASIS"
-    if {_detected(exam) for exam in exams} == {True, False} and mass.verdict in (
+    if {exam.bac_detected for exam in exams} == {True, False} and mass.verdict in (
         "within_limit",
         "not_comparable",
     ):
@@ -88,8 +88,3 @@ def _took_place(exam: ExamResult) -> str:
 
 def _bases(exam: ExamResult) -> set[str]:
     return {result.mass_basis for breast in exam.breasts.values() for result in breast.by_view.values()}
-
-
-def _detected(exam: ExamResult) -> bool | None:
-    found = [breast.bac_detected for breast in exam.breasts.values()]
-    return True if True in found else None if None in found else False

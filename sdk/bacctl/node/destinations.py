@@ -166,12 +166,11 @@ def courier(
             stored = [] if owed else outbox.owed(destination.name, "stored")
             if stored:
                 destination.confirm(stored, outbox, tell)
-            idle = not owed and not stored
+            pause = 0.0 if owed or stored else LOOK_EVERY_S
         except Exception as error:  # the queue's disk, most likely
             tell(f"{destination.name}: {type(error).__name__} while results were carried; trying again")
-            idle = True
-        if idle:
-            ended.wait(LOOK_EVERY_S)
+            pause = _FIRST_DELAY_S
+        ended.wait(pause)
 
 
 def _note_failure(

@@ -31,7 +31,8 @@ class Store:
     Parameters
     ----------
     folder : Path
-        Made where it is missing. Holds what belongs to patients: only its owner may read it.
+        Made where it is missing, for its owner alone. Images and results belong to patients: nobody else may
+        read their folders, whatever `folder` was before.
     limits : Limits
         What it may take.
     now : callable, optional
@@ -51,7 +52,7 @@ class Store:
     BlockingIOError
         Another process has it open.
     FailedError
-        It is of another release.
+        It is of another release, or damaged.
     OSError
         The folder cannot be written.
     """
@@ -68,17 +69,25 @@ class Store:
             raise
         self.limits, self.now = limits, now
         self.turn = threading.RLock()
-        self._open(folder / "queue.sqlite")
+        self.rows = sqlite3.connect(folder / "queue.sqlite", isolation_level=None, check_same_thread=False)
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            self.close()
+            if isinstance(error, sqlite3.OperationalError):  # of the disk, not of what is written there
+                raise OSError(f"{folder}: the queue cannot be opened ({error})") from None
+            raise FailedError("BAC-NODE-QUEUE", "the queue's table is damaged") from None
+        except BaseException:
+            self.close()
+            raise
 
-    def _open(self, path: Path) -> None:
-        self.rows = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    def _open(self) -> None:
         self.rows.row_factory = sqlite3.Row
         self.rows.execute("PRAGMA journal_mode=WAL")
         self.rows.execute("PRAGMA synchronous=FULL")
         self.rows.execute("PRAGMA foreign_keys=ON")
         version = self.rows.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, VERSION):
-            self.close()
             raise FailedError("BAC-NODE-QUEUE")
         self.rows.executescript(SCHEMA)
         self.rows.execute(f"PRAGMA user_version={VERSION}")

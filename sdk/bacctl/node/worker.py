@@ -67,17 +67,27 @@ class Worker:
     def run(self, ended: threading.Event) -> None:
         """Measure until `ended`; the exam that is being measured then is finished first."""
         while not ended.is_set():
-            exam = self._queue.due(self._rules)
-            if exam is None:
-                ended.wait(LOOK_EVERY_S)
-                continue
             try:
-                self._measure(exam)
-            except Exception as error:
-                delay = backoff(exam.attempts, _FIRST_DELAY_S, _LONGEST_DELAY_S)
-                why = error.reason if isinstance(error, FailedError) else type(error).__name__
-                self._tell(f"{exam.study_instance_uid}: not measured ({why}); again in {delay:.0f} s")
-                self._queue.postpone(exam, delay)
+                exam = self._queue.due(self._rules)
+                if exam is not None:
+                    self._try(exam)
+                    continue
+                pause = LOOK_EVERY_S
+            except (
+                Exception
+            ) as error:  # not even this can be written on a full disk, and no exam may wait for ever
+                self._tell(f"the queue cannot be read or written ({type(error).__name__}); trying again")
+                pause = _FIRST_DELAY_S
+            ended.wait(pause)
+
+    def _try(self, exam: Exam) -> None:
+        try:
+            self._measure(exam)
+        except Exception as error:
+            delay = backoff(exam.attempts, _FIRST_DELAY_S, _LONGEST_DELAY_S)
+            why = error.reason if isinstance(error, FailedError) else type(error).__name__
+            self._tell(f"{exam.study_instance_uid}: not measured ({why}); again in {delay:.0f} s")
+            self._queue.postpone(exam, delay)
 
     def _measure(self, exam: Exam) -> None:
         images = list(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 import stamina
@@ -51,8 +51,9 @@ def split_study(url: str) -> tuple[str, str]:
     Raises
     ------
     ValueError
-        It is no such address.
+        It is no such address, or holds a password.
     """
+    _without_password(url)
     found = _STUDY.fullmatch(url)
     if found is None or not is_uid(found["study"]):
         raise ValueError(f"{url}: is no study; write https://HOST/dicom-web/studies/UID")
@@ -67,20 +68,36 @@ def check_service(url: str) -> str:
     ValueError
         It is none, or holds a password.
     """
-    parts = urlsplit(url)
+    parts = _without_password(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(f"{url}: is no DICOMweb service; write https://HOST/dicom-web")
+    return url.rstrip("/")
+
+
+def _without_password(url: str) -> SplitResult:
+    parts = urlsplit(url)
     if parts.username or parts.password:
         raise ValueError(
             "an address shows in lists of processes and logs; give its token by file or environment"
         )
-    return url.rstrip("/")
+    return parts
 
 
 def is_private(url: str) -> bool:
     """Tell whether what is sent to an address can be read by nobody on the way: TLS, or this machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
+
+
+class _Authorization(requests.auth.AuthBase):
+    """Puts a token into requests; not into those that another host redirects them to."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._value
+        return request
 
 
 class WebArchive:
@@ -109,9 +126,12 @@ class WebArchive:
                 f"{self.url}: a token is not sent without TLS, where anybody on the way can read it"
             )
         session = requests.Session()
-        session.trust_env = authorization is None  # a .netrc would take the token's place
         if authorization is not None:
-            session.headers["Authorization"] = authorization
+            # Not a header of the session, in whose place a .netrc would put its own; the environment still
+            # tells proxies and certificates (REQUESTS_CA_BUNDLE).
+            session.auth = _Authorization(authorization)
+            # On this machine and without TLS, it must not go by a proxy that is another one.
+            session.trust_env = self.url.startswith("https:")
         self._client = DICOMwebClient(
             self.url, session=session, timeout=(10.0, ANSWER_S), permissive_uid=True
         )

@@ -199,6 +199,12 @@ class ExamResult(Record):
     category_basis: CategoryBasis | None = field(default=None, metadata={**LATER, **as_columns()})
     area_estimate: AreaEstimate | None = field(default=None, metadata=LATER)
 
+    @property
+    def bac_detected(self) -> bool | None:
+        """Whether BAC was found in either breast; None where none was and a breast was not assessed."""
+        found = [breast.bac_detected for breast in self.breasts.values()]
+        return True if True in found else None if None in found else False
+
     @classmethod
     def from_dict(cls, value: Any, software: Mapping[str, str | None] | None = None) -> ExamResult:
         """Read an exam object of ``schema/analysis-1.json``, as `to_dict` wrote it.

@@ -126,6 +126,7 @@ def test_nobody_there(tmp_path: Path) -> None:
         (["listen", "--allow", "A", "--out", "x", "--ae-title", "MORE-THAN-SIXTEEN-"], "is no AE title"),
         (["listen", "--allow", "A", "--out", "x", "--objects", "sr,xx"], "--objects xx: unknown"),
         (["listen", "--allow", "A", "--to", "http://u:p@h/dicom-web"], "by file or environment"),
+        (["listen", "--allow", "A", "--to", "http://u:p@h/dicom-web?x"], "by file or environment"),
         (["send", "nowhere.dcm", "--to", "A@h:1"], "there is no such file"),
         (["echo", "A@h"], "is no destination"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 from pynetdicom import AE, build_context, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
-from bac_terms.errors import RefusedError
+from bac_terms.errors import FailedError, RefusedError
 from bacctl.node import destinations
 from bacctl.node.destinations import ArchiveDestination
 from bacctl.node.outbox import Outbox
@@ -321,3 +322,46 @@ def test_what_was_never_acknowledged_is_gone_after_a_start(tmp_path: Path) -> No
     with pytest.raises(RefusedError, match="BAC-NODE-UID-REPEATED"):
         Queue(store).add(b"file", "other", Arrival("2.25.11", "2.25.1", "LCC"))
     store.close()
+
+
+def test_a_disk_that_is_full_for_a_while_ends_no_worker(
+    running: Running, exam: Exam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bacctl.node.worker._FIRST_DELAY_S", 0.01)
+    left = [3]
+
+    def full(*_: object) -> None:
+        left[0] -= 1
+        raise sqlite3.OperationalError("database or disk is full")  # as SQLite says it
+
+    def finish(queue: Queue, *arguments: Any) -> None:
+        if left[0] > 0:
+            full()
+        kept(queue, *arguments)
+
+    def postpone(queue: Queue, *arguments: Any) -> None:
+        if left[0] > 0:
+            full()
+        later(queue, *arguments)
+
+    kept, later = Queue.finish, Queue.postpone
+    monkeypatch.setattr(Queue, "finish", finish)
+    monkeypatch.setattr(Queue, "postpone", postpone)
+    running.start()
+    node = Peer("BACCTL", "127.0.0.1", running.port)
+    send([read_item(path) for path in exam(1)], node, "SENDER")
+    assert len(until(running.documents)) == 1
+    assert any("cannot be read or written" in line for line in running.said)
+
+
+def test_a_queue_that_is_damaged_is_told_and_left_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "queue"
+    Store(folder, Limits(10**9, 0)).close()
+    for name in ("queue.sqlite-wal", "queue.sqlite-shm"):
+        (folder / name).unlink(missing_ok=True)
+    damaged = b"this was no table" * 500
+    (folder / "queue.sqlite").write_bytes(damaged)
+    for _ in range(2):  # the lock is free again
+        with pytest.raises(FailedError, match="BAC-NODE-QUEUE"):
+            Store(folder, Limits(10**9, 0))
+    assert (folder / "queue.sqlite").read_bytes() == damaged

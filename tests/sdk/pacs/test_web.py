@@ -137,6 +137,30 @@ def test_a_token_is_sent_as_it_was_given(service: Service) -> None:
     assert {headers["Authorization"] for headers in service.headers} == {"Bearer secret"}
 
 
+def test_an_authority_of_ones_own_is_trusted_and_no_netrc_read(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ssl
+
+    import trustme
+
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    service.server.socket = context.wrap_socket(service.server.socket, server_side=True)
+    service.answer = lists(0, None)
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password other\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    archive = WebArchive(service.url.replace("http:", "https:"), "Bearer secret", attempts=1)
+    with pytest.raises(FailedError, match="certificate is not trusted"):
+        archive.images(STUDY)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    archive.images(STUDY)
+    assert {headers["Authorization"] for headers in service.headers} == {"Bearer secret"}
+
+
 def test_a_token_does_not_go_in_the_clear() -> None:
     with pytest.raises(ValueError, match="without TLS"):
         WebArchive("http://archive.example/dicom-web", "Bearer secret")

@@ -6,21 +6,15 @@ import signal
 import threading
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from bacctl.cli.archives import EXTRA, TOKEN_VARIABLE, DicomwebToken
+from bacctl.cli.archives import EXTRA, DicomwebToken
 from bacctl.cli.extras import needs
 from bacctl.cli.guard import EXIT_SOME_FAILED, CommandError, UsageError, complain, guarded
 from bacctl.cli.options import AsJson, MinProbability, ServerOptions, calls_server, point_of
 from bacctl.cli.sink import Sink, form_of
-
-if TYPE_CHECKING:
-    from bacctl.node.destinations import Destination
-    from bacctl.node.service import Settings
-    from bacctl.outputs.dicom.make import Kind
-    from bacctl.pacs.peers import Caller
 
 dicom_app = typer.Typer(
     help="Receive mammograms and send results over the network. Research use only.", no_args_is_help=True
@@ -90,18 +84,34 @@ def listen(
     point = point_of(min_probability)
     with needs(EXTRA):
         from bacctl.cli.connect import connect
+        from bacctl.cli.listening import (
+            callers_of,
+            destinations_of,
+            facts_of,
+            how_to_call,
+            kinds_of,
+            own_title,
+            reporters_of,
+        )
         from bacctl.keeper.notify import notify
         from bacctl.node.objects import objects_of
-        from bacctl.node.service import Node
+        from bacctl.node.records import Limits, Rules
+        from bacctl.node.service import Node, Settings
         from bacctl.pacs.sending import own_process
     own_process()
-    kinds = _kinds(objects)
-    settings = _settings(
-        allow, to, queue, ae_title, max_disk, settle, quiet_time, keep, max_associations, point
+    kinds = kinds_of(objects)
+    settings = Settings(
+        folder=queue,
+        title=own_title(ae_title),
+        callers=callers_of(allow or []),
+        reporters=reporters_of(to or []),
+        limits=Limits(int(max_disk * 1e9)),
+        rules=Rules(settle, max(quiet_time, settle)),
+        keep_s=keep * 3600,
+        most_associations=max_associations,
+        min_probability=point,
     )
-    destinations = _destinations(to, out, ae_title, commitment, dicomweb_token_file)
-    if not destinations:
-        raise UsageError("results would go nowhere; give --to AE@HOST:PORT, or --out DIR, or both")
+    destinations = destinations_of(to or [], out, settings.title, commitment, dicomweb_token_file)
     asked_to_stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.set())
     with Sink(form_of(as_json)) as sink:
@@ -114,9 +124,9 @@ def listen(
                 raise CommandError(f"{queue}: another node has this queue; give another --queue") from None
             try:
                 port = node.start(host, port)
-                facts = _facts(settings, host, port, destinations)
+                facts = facts_of(settings, host, port, destinations)
                 sink.document(facts)
-                sink.text(_how_to_call(facts))
+                sink.text(how_to_call(facts))
                 notify("READY=1")
                 asked_to_stop.wait()
             finally:
@@ -210,110 +220,6 @@ def _files(paths: list[Path]) -> list[Path]:
         inside = sorted(one for one in path.rglob("[!.]*") if one.is_file()) if path.is_dir() else [path]
         found.update(dict.fromkeys(inside))
     return list(found)
-
-
-def _kinds(objects: str) -> list[Kind]:
-    from bacctl.outputs.dicom.make import KINDS
-
-    wanted = {kind.strip().lower() for kind in objects.split(",") if kind.strip()}
-    for kind in sorted(wanted - set(KINDS)):
-        raise UsageError(f"--objects {kind}: unknown; choose from {', '.join(KINDS)}")
-    return [kind for kind in KINDS if kind in wanted]
-
-
-def _settings(
-    allow: list[str] | None,
-    to: list[str] | None,
-    queue: Path,
-    title: str,
-    max_disk_gb: float,
-    settle_s: float,
-    quiet_s: float,
-    keep_h: float,
-    most_associations: int,
-    point: float | None,
-) -> Settings:
-    from bacctl.node.records import Limits, Rules
-    from bacctl.node.service import Settings
-    from bacctl.pacs.peers import Caller, ae_title
-
-    if not allow:
-        raise UsageError("nobody may send; name who may with --allow AE or --allow AE@HOST, one for each")
-    try:
-        callers, own = [Caller.parse(text) for text in allow], ae_title(title)
-        reporters = _reporters(to)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    return Settings(
-        queue,
-        own,
-        callers,
-        Limits(int(max_disk_gb * 1e9)),
-        Rules(settle_s, max(quiet_s, settle_s)),
-        keep_h * 3600,
-        most_associations,
-        point,
-        reporters,
-    )
-
-
-def _reporters(to: list[str] | None) -> list[Caller]:
-    """Return the archives that may call back with what they have committed themselves to."""
-    from bacctl.pacs.peers import Caller, Peer
-
-    try:
-        peers = [Peer.parse(place) for place in to or [] if "://" not in place]
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    return [Caller(peer.title, peer.host) for peer in peers]
-
-
-def _destinations(
-    to: list[str] | None, out: Path | None, title: str, commitment: bool, token_file: Path | None
-) -> list[Destination]:
-    from bacctl.node.destinations import ArchiveDestination, FolderDestination, WebDestination
-    from bacctl.pacs.peers import Peer
-    from bacctl.pacs.web import WebArchive, read_authorization
-
-    found: list[Destination] = [] if out is None else [FolderDestination(out)]
-    try:
-        for place in dict.fromkeys(to or []):
-            if "://" in place:
-                archive = WebArchive(place, read_authorization(token_file, TOKEN_VARIABLE), attempts=1)
-                found.append(WebDestination(archive))
-            else:
-                found.append(ArchiveDestination(Peer.parse(place), title, commit=commitment))
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    return found
-
-
-def _facts(settings: Settings, host: str, port: int, destinations: list[Destination]) -> dict[str, Any]:
-    from bacctl import __version__
-    from bacctl.results import INTENDED_USE
-
-    return {
-        "intended_use": INTENDED_USE,
-        "software": {"bacctl": __version__},
-        "ae_title": settings.title,
-        "host": host,
-        "port": port,
-        "queue": str(settings.folder),
-        "callers": [str(caller) for caller in settings.callers],
-        "destinations": [destination.name for destination in destinations],
-    }
-
-
-def _how_to_call(facts: dict[str, Any]) -> str:
-    return "\n".join(
-        [
-            f"{facts['ae_title']} listens on {facts['host']}:{facts['port']}; {facts['intended_use']}",
-            f"  from     {', '.join(facts['callers'])}",
-            f"  to       {', '.join(facts['destinations'])}",
-            f"  queue    {facts['queue']}",
-            "SIGTERM or Ctrl-C stops it",
-        ]
-    )
 
 
 def _tell(text: str) -> None:

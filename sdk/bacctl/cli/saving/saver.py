@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -15,8 +13,9 @@ from typing import Any
 from bac_imaging.files import write_whole
 from bac_terms.errors import BacctlError
 from bacctl.cli.guard import CommandError, complain, describe_os_error
-from bacctl.cli.saving.makers import EXAM_KINDS, MAKERS, WHY_NONE
-from bacctl.cli.spool import Spool
+from bacctl.cli.saving.makers import EXAM_KINDS, MAKERS, RUN_MAKERS, WHY_NONE
+from bacctl.cli.saving.spool import Spool
+from bacctl.cli.saving.together import Together
 from bacctl.cli.stopping import deferred
 from bacctl.outputs.document import analysis_csv, document_text, exams_csv, vessels_csv
 from bacctl.outputs.exam_files import Choices, ExamFile
@@ -37,8 +36,8 @@ class Saver:
     out : Path
         The folder they go to; made when it is needed.
     kinds : tuple of str
-        Of "json", "csv", "mask", "overlay", "tables",
-        "parquet", "omop", and of `bacctl.cli.saving.makers.EXAM_KINDS`.
+        Of "json", "csv", "mask", "overlay", "tables", "parquet", "omop", and of
+        `bacctl.cli.saving.makers.EXAM_KINDS`.
     choices : Choices
         What is wanted of all files.
 
@@ -193,7 +192,7 @@ class Saver:
                 ("exams", exams_csv(exams, self._choices)),
             ):
                 self._write(self._out / f"analysis-{name}.csv", rows.encode("utf-8", "backslashreplace"))
-        for kind, maker in (("parquet", _parquet), ("omop", _omop)):
+        for kind, maker in RUN_MAKERS.items():
             if kind not in self._kinds:
                 continue
             try:
@@ -224,47 +223,41 @@ class Saver:
         """Write all files or, after an error, none; gives back which kinds there are."""
         kinds = set()
         images, own = list(exam.images), dict(exam.files)
-        waiting: list[tuple[Path, Path]] = []
-        try:
-            for file in files:
+        with Together() as waiting:
+            for file in files:  # what its maker raises is none of the folder's faults
                 image = None if file.image is None else exam.images[file.image]
                 path = self._out / f"{self._stem_of(image or exam, file.stem)}{file.suffix}"
-                partial = self._out / f".bacctl-{secrets.token_hex(8)}.part"
-                waiting.append((partial, path))
+                try:
+                    waiting.add(path, file.data)
+                except OSError as error:
+                    self._give_up(error)
+                    return exam, set(WHY_NONE)
                 kinds.add(file.kind)
-                partial.write_bytes(file.data)
                 if file.image is None:
                     own[file.kind] = str(path)
                 else:
                     files_so_far = {**images[file.image].files, file.kind: str(path)}
                     images[file.image] = replace(images[file.image], files=files_so_far)
-            for partial, path in waiting:
-                replaces = os.path.lexists(path)
-                os.replace(partial, path)
-                self.written += 1
-                self.replaced += replaces
-        except OSError as error:
-            self._give_up(error)
-            return exam, set(WHY_NONE)
-        finally:
-            for partial, _ in waiting:
-                with contextlib.suppress(OSError):
-                    partial.unlink(missing_ok=True)
+            try:
+                self.replaced += waiting.take_their_places()
+            except OSError as error:
+                self._give_up(error)
+                return exam, set(WHY_NONE)
+        self.written += waiting.count
         return replace(exam, images=tuple(images), files=own), kinds
 
     def _stem_of(self, subject: ImageResult | ExamResult, wanted: str | None = None) -> str:
         """Name what all files of one image, or of one exam, begin with."""
-        own = subject.study_instance_uid if isinstance(subject, ExamResult) else None
-        wanted = None if wanted == own else wanted  # one name, whether it is asked for or not
         if isinstance(subject, ImageResult):
             key: object = ("image", subject.path or subject.sop_instance_uid, wanted)
         else:
+            wanted = wanted or subject.study_instance_uid or "exam"  # all makers that give none mean this one
             key = ("exam", subject.folder or subject.study_instance_uid, wanted)
         if key not in self._stems:
             if wanted is None and isinstance(subject, ImageResult):
                 self._stems[key] = self._names.stem(subject)
             else:
-                self._stems[key] = self._names.take(wanted or own or "exam")
+                self._stems[key] = self._names.take(wanted or "image")
         return self._stems[key]
 
     def _give_up(self, error: OSError) -> None:
@@ -291,22 +284,6 @@ class Saver:
             raise CommandError("the file is not what it was when it was measured")
         raw = image.signal_kind == "log_exposure"
         return overlay_png(image.signal, image.valid, result.mask, result, flatten=raw)
-
-
-def _parquet(
-    images: Sequence[ImageResult], exams: Sequence[ExamResult], choices: Choices
-) -> Mapping[str, bytes]:
-    from bacctl.outputs.tables import parquet_tables
-
-    return parquet_tables(images, exams, choices)
-
-
-def _omop(
-    images: Sequence[ImageResult], exams: Sequence[ExamResult], choices: Choices
-) -> Mapping[str, bytes]:
-    from bacctl.outputs.tables import omop_tables
-
-    return omop_tables(images, choices)
 
 
 def _why_not(error: Exception) -> str:

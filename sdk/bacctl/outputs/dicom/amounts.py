@@ -13,15 +13,13 @@ Interval = tuple[float, float]
 _PLACEHOLDER = 0.0
 
 
-def amounts(result: ExamResult | BreastResult | ImageResult, *, detected: bool | None) -> list[Measurement]:
+def amounts(result: ExamResult | BreastResult | ImageResult) -> list[Measurement]:
     """Return mass, its interval, area, and what the area says of the mass.
 
     Parameters
     ----------
     result : ExamResult, BreastResult or ImageResult
         What was measured.
-    detected : bool or None
-        Whether anything was found; None where it is not known.
 
     Returns
     -------

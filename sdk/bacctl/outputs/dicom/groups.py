@@ -68,10 +68,8 @@ class Groups:
 
     def _woman(self) -> Group:
         exam = self._run.exam
-        found = [breast.bac_detected for breast in exam.breasts.values()]
-        detected = True if True in found else False if exam.complete and None not in found else None
         measured = [
-            *amounts(exam, detected=detected),
+            *amounts(exam),
             *(
                 amount(codes.CATEGORY_PROBABILITY[name], share, codes.NO_UNITS)
                 for name, share in (exam.category_probabilities or {}).items()
@@ -79,7 +77,7 @@ class Groups:
         ]
         said = [
             (codes.LEVEL, codes.LEVELS["woman"]),
-            (codes.DETECTED, _presence(detected)),
+            (codes.DETECTED, _presence(exam.bac_detected)),
             (codes.CATEGORY, codes.CATEGORIES.get(exam.mass_category or "")),
             (codes.CATEGORY_BASIS, codes.CATEGORY_BASES.get(exam.category_basis or "")),
             (codes.AREA_CLASS, codes.AREA_CLASSES.get(exam.area_class or "")),
@@ -99,7 +97,7 @@ class Groups:
         return self._group("exam", ("exam",), site, measured, said, texts, self._sources)
 
     def _breast(self, breast: BreastResult, shown: Sequence[Source]) -> Group:
-        measured = amounts(breast, detected=breast.bac_detected)
+        measured = amounts(breast)
         if breast.vessel_count is not None:
             measured.append(amount(codes.VESSEL_COUNT, breast.vessel_count, codes.NO_UNITS))
         said = [
@@ -112,7 +110,7 @@ class Groups:
 
     def _view(self, source: Source) -> Group:
         image = source.image
-        measured = amounts(image, detected=image.bac_detected)
+        measured = amounts(image)
         measured.append(amount(codes.LENGTH, image.length_mm, codes.MM))
         if image.bac_probability is not None:
             measured.append(amount(codes.PROBABILITY, image.bac_probability, codes.NO_UNITS))

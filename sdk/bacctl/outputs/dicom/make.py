@@ -27,7 +27,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 _ORDER: tuple[Kind, ...] = ("seg", "pm", "sc", "pr", "sr")
 _SHOW_PRIOR: tuple[Kind, ...] = ("sc", "pr")
 
-
+# What highdicom reads of a segmentation that a report names as evidence, and refers to.
 _EVIDENCE = (
     "SOPClassUID",
     "SOPInstanceUID",

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from bacctl.results import INTENDED_USE, ExamComparison, ExamResult, ImageResult
-from bacctl.wording import count_of, milligrams, number
+from bacctl.wording import count_of, mass_text, number
 
 _OUTLINE = (255, 196, 0)
 _TEXT = (235, 235, 235)
@@ -152,7 +152,7 @@ def legend(image: ImageResult, exam: ExamResult, comparison: ExamComparison | No
     lines.append(_exam_line(exam))
     if comparison is not None:
         prior = comparison.prior
-        lines.append(f"prior exam: {_mass(prior.calcium_mass_mg, prior.calcium_mass_interval_mg)}")
+        lines.append(f"prior exam: {mass_text(prior.calcium_mass_mg, prior.calcium_mass_interval_mg)}")
         if any(notice.code == "BAC-W-COMPARE-UNCHECKED" for notice in comparison.notices):
             lines.append("whether it is of the same woman was not checked")
     if exam.alarms or image.warnings:
@@ -165,25 +165,22 @@ def _found(image: ImageResult) -> str:
     if not image.bac_detected:
         return "no arterial calcification found"
     if image.calcium_mass_mg is not None:
-        mass = _mass(image.calcium_mass_mg, image.calcium_mass_interval_mg)
+        mass = mass_text(image.calcium_mass_mg, image.calcium_mass_interval_mg)
         return f"calcium {mass}, {image.mass_basis}"
     guess = image.area_estimate
     if guess is None:
         return "arterial calcification, mass not measured"
-    estimate = _mass(guess.central_mg, guess.interval_mg)
+    estimate = mass_text(guess.central_mg, guess.interval_mg)
     return f"mass not measured; guessed from the area: {estimate}"
-
-
-def _mass(mass_mg: float | None, interval_mg: tuple[float, float] | None) -> str:
-    return "not measured" if mass_mg is None else f"{milligrams(mass_mg, interval_mg)} mg"
 
 
 def _exam_line(exam: ExamResult) -> str:
     if exam.calcium_mass_mg is not None:
-        mass = f"exam: calcium {_mass(exam.calcium_mass_mg, exam.calcium_mass_interval_mg)}"
+        mass = f"exam: calcium {mass_text(exam.calcium_mass_mg, exam.calcium_mass_interval_mg)}"
     elif exam.area_estimate is not None:
         guess = exam.area_estimate
-        mass = f"exam: mass not measured; guessed from the area: {_mass(guess.central_mg, guess.interval_mg)}"
+        estimate = mass_text(guess.central_mg, guess.interval_mg)
+        mass = f"exam: mass not measured; guessed from the area: {estimate}"
     else:
         mass = "exam: mass not measured"
     category = "not known" if exam.mass_category is None else f"{exam.mass_category} mg"

@@ -13,6 +13,8 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import UID
 
+from bac_imaging.read.attributes.header import Header
+from bac_imaging.read.attributes.orientation import read_orientation
 from bac_imaging.read.dataset import parse_header
 from bac_imaging.read.reader import is_dicom
 from bac_terms.errors import FailedError, RefusedError
@@ -51,7 +53,6 @@ _ALWAYS_THERE = (
     "AccessionNumber",
     "ReferringPhysicianName",
 )
-_ORIENTATIONS = re.compile(r"(?!.*(?:AP|PA|LR|RL|HF|FH))[APLRHF]{1,3}")
 _PIXELS = (
     "SamplesPerPixel",
     "PhotometricInterpretation",
@@ -234,9 +235,9 @@ def clean_header(header: Dataset) -> tuple[Dataset, dict[str, str]]:
     side = _text(header, "ImageLaterality") or _text(header, "Laterality")
     if side in ("L", "R"):
         clean.ImageLaterality = side
-    ways = str(_text(header, "PatientOrientation")).split("\\")
-    if len(ways) == 2 and all(_ORIENTATIONS.fullmatch(way) for way in ways):
-        clean.PatientOrientation = ways
+    ways = read_orientation(Header(header))
+    if ways is not None:
+        clean.PatientOrientation = list(ways)
     return clean, words
 
 

@@ -46,6 +46,7 @@ _AMOUNTS: Sequence[Amount] = (
     (AREA, "area_mm2", "mm2"),
     (LENGTH, "length_mm", "mm"),
 )
+# Drawn at random, once: the namespace (RFC 9562, 5.5) that URLs of the same exam follow from every time.
 _SPACE = uuid.UUID("5b1f1f5e-7c2b-5d0e-9a55-6f0f6c1f2b11")
 
 
@@ -162,8 +163,6 @@ class _Maker:
 
     def _woman(self) -> str:
         exam = self._exam
-        found = [breast.bac_detected for breast in exam.breasts.values()]
-        detected = True if True in found else None if None in found else False
         components = []
         if exam.mass_category is not None:
             components.append(_told("mass category, mg", exam.mass_category))
@@ -177,7 +176,7 @@ class _Maker:
         if exam.area_class is not None:
             components.append(_told("area class, mm2", exam.area_class))
         members = [self._amount("woman", exam, amount, None) for amount in _AMOUNTS[:2]]
-        return self._group("woman", detected, members, components, exam.alarms, side=None)
+        return self._group("woman", exam.bac_detected, members, components, exam.alarms, side=None)
 
     def _breast(self, breast: BreastResult) -> str:
         name = f"breast/{breast.laterality}"

@@ -13,7 +13,7 @@ from bacctl.outputs.html.pictures import Picture
 from bacctl.results import INTENDED_USE, ExamComparison, ExamResult, ImageResult
 from bacctl.results.comparison import Change
 from bacctl.results.exam import SIDES, VIEWS
-from bacctl.wording import milligrams, number
+from bacctl.wording import mass_text, milligrams, number
 
 HUNG = ("RCC", "LCC", "RMLO", "LMLO")
 """Row by row, as a reader hangs them: right breast on the left, CC above MLO."""
@@ -111,12 +111,10 @@ def _numbers(exam: ExamResult) -> list[str]:
 
 
 def _woman(exam: ExamResult) -> list[tuple[str, str]]:
-    found = [breast.bac_detected for breast in exam.breasts.values()]
-    detected = True if True in found else None if None in found else False
     words = {True: "found", False: "none found", None: "not known: a breast has no accepted image"}
     rows = [
-        ("Breast arterial calcification", words[detected]),
-        ("Calcium mass, both breasts", _mass(exam.calcium_mass_mg, exam.calcium_mass_interval_mg)),
+        ("Breast arterial calcification", words[exam.bac_detected]),
+        ("Calcium mass, both breasts", mass_text(exam.calcium_mass_mg, exam.calcium_mass_interval_mg)),
         ("Mass category, mg", exam.mass_category or "not assessed"),
         ("Area, both breasts", _unit(exam.area_mm2, "mm²")),
         ("Area class, mm²", exam.area_class or "not assessed"),
@@ -200,7 +198,7 @@ def _finding(image: ImageResult) -> str:
     area = f"Area {_unit(image.area_mm2, 'mm²')}, length {_unit(image.length_mm, 'mm')}."
     if image.calcium_mass_mg is None:
         return f"Arterial calcification found; its mass cannot be measured on this image. {area}"
-    mass = _mass(image.calcium_mass_mg, image.calcium_mass_interval_mg)
+    mass = mass_text(image.calcium_mass_mg, image.calcium_mass_interval_mg)
     return f"Calcium {mass} ({image.mass_basis}). {area}"
 
 
@@ -211,7 +209,7 @@ def _breast(exam: ExamResult, side: Laterality) -> dict[str, Any]:
         {
             "name": view,
             "bac": found[result.bac_detected],
-            "mass": _mass(result.calcium_mass_mg, result.calcium_mass_interval_mg),
+            "mass": mass_text(result.calcium_mass_mg, result.calcium_mass_interval_mg),
             "basis": result.mass_basis,
             "area": _unit(result.area_mm2, "mm²"),
             "vessels": "not listed" if result.vessel_count is None else str(result.vessel_count),
@@ -222,7 +220,7 @@ def _breast(exam: ExamResult, side: Laterality) -> dict[str, Any]:
     whole = {
         "name": "both views" if len(breast.views) > 1 else "breast",
         "bac": found[breast.bac_detected],
-        "mass": _mass(breast.calcium_mass_mg, breast.calcium_mass_interval_mg),
+        "mass": mass_text(breast.calcium_mass_mg, breast.calcium_mass_interval_mg),
         "basis": breast.mass_basis,
         "area": _unit(breast.area_mm2, "mm²"),
         "vessels": "not listed" if breast.vessel_count is None else str(breast.vessel_count),
@@ -300,10 +298,6 @@ def _change(name: str, change: Change) -> dict[str, str]:
         "limit": number(change.limit),
         "verdict": verdict,
     }
-
-
-def _mass(mass: float | None, interval: tuple[float, float] | None) -> str:
-    return "not measured" if mass is None else f"{milligrams(mass, interval)} mg"
 
 
 def _estimate(found: AreaEstimate) -> str:

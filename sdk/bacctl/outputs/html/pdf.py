@@ -54,7 +54,8 @@ def print_pdf(html: bytes) -> bytes:
     browser = find_browser()
     if browser is None:
         raise FailedError("BAC-OUTPUT-NO-BROWSER")
-    with tempfile.TemporaryDirectory(prefix="bacctl-print-") as folder:
+    # Helpers of a browser may still write into its profile when it has ended.
+    with tempfile.TemporaryDirectory(prefix="bacctl-print-", ignore_cleanup_errors=True) as folder:
         page, printed = Path(folder, "report.html"), Path(folder, "report.pdf")
         page.write_bytes(html)
         command = [

@@ -53,8 +53,8 @@ class Turn:
     down: bool = False
     known: bool = False
 
-    def of(self, field: NDArray[np.generic]) -> NDArray[np.generic]:
-        """Turn an array of shape (rows, columns)."""
+    def of(self, field: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Turn an array of shape (rows, columns) or (rows, columns, channels)."""
         return field[:: -1 if self.down else 1, :: -1 if self.across else 1]
 
 
@@ -117,15 +117,11 @@ def draw(mammogram: Mammogram, result: ImageResult) -> Picture:
     layer = _layer(mask, result.nipple_px, (width, height))
     return Picture(
         _uri(Image.fromarray(np.ascontiguousarray(turn.of(grey))), "jpeg"),
-        _uri(Image.fromarray(np.ascontiguousarray(_turned(turn, layer))), "png"),
+        _uri(Image.fromarray(np.ascontiguousarray(turn.of(layer))), "png"),
         width,
         height,
         turn.known,
     )
-
-
-def _turned(turn: Turn, layer: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return layer[:: -1 if turn.down else 1, :: -1 if turn.across else 1]
 
 
 def _layer(

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,13 @@ from tests.sdk.cli.analyze.conftest import FakeClient, Run, film
 
 from bac_imaging.read.attributes.header import Header
 from bacctl._origin import read_origin
+from bacctl.cli.archives import DICOM_KINDS
+from bacctl.cli.commands.analyze import SAVE_KINDS
+from bacctl.cli.saving.makers import EXAM_KINDS, MAKERS, RUN_MAKERS
+from bacctl.outputs.dicom import KINDS
+from bacctl.outputs.exam_files import ExamFile
 from bacctl.results import ImageResult
+from bacctl.sources import _OWN_SUFFIXES
 
 pytest.importorskip("highdicom", reason="the extra dicom is not installed, or has no highdicom here")
 
@@ -112,7 +119,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(
     if full == "write":
         monkeypatch.setattr(Path, "write_bytes", fill_up)
     else:
-        monkeypatch.setattr("bacctl.cli.saving.saver.os.replace", no_replace)
+        monkeypatch.setattr("bacctl.cli.saving.together.os.replace", no_replace)
     code, out, err = run("analyze", folder, "--save", ALL, "--out", "res", "--json")
     assert code == 1
     assert [image["status"] for image in json.loads(out)["images"]] == ["ok", "ok"]
@@ -212,12 +219,6 @@ def test_without_a_density_there_is_no_word_that_nothing_was_weighed(
     assert "nothing was weighed" not in err
 
 
-def test_files_of_an_exam_have_one_name(client: FakeClient, run: Run, tmp_path: Path) -> None:
-    code, _, err = run("analyze", folder_of(tmp_path / "in", "L"), "--save", "fhir,sr,html", "--out", "res")
-    assert code == 0, err
-    assert sorted(os.listdir("res")) == [f"{STUDY}.{end}" for end in ("fhir.json", "html", "sr.dcm")]
-
-
 def test_a_prior_of_another_woman_is_in_no_picture(client: FakeClient, run: Run, tmp_path: Path) -> None:
     before = {"StudyInstanceUID": "1.2.826.0.1.7.77", "StudyDate": "20200101"}
     other = folder_of(tmp_path / "other", "L", PatientID="WOMAN-2", PatientBirthDate="", **before)
@@ -254,3 +255,32 @@ def test_deidentified_tables_hold_no_uid_or_path(client: FakeClient, run: Run, t
         assert "ANNA" not in text, name
         assert "2.25." in text or "vessels" in name
     assert report.name.removesuffix(".sr.dcm") in tables["analysis.csv"]
+
+
+def test_all_places_know_the_same_kinds() -> None:
+    assert {*SAVE_KINDS} == {"json", "csv", "tables", "mask", "overlay", *RUN_MAKERS, *EXAM_KINDS}
+    assert DICOM_KINDS == KINDS == MAKERS[0][0]
+    assert {f".{kind}.dcm" for kind in KINDS} <= {*_OWN_SUFFIXES}
+
+
+def test_a_maker_without_room_of_its_own_costs_no_other_file(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Iterator[ExamFile]:
+        yield ExamFile("html", ".html", b"begun")
+        raise OSError(28, "No space left on device", "/tmp/of-a-browser")
+
+    makers = ((("html",), full), *(pair for pair in MAKERS if "html" not in pair[0]))
+    monkeypatch.setattr("bacctl.cli.saving.saver.MAKERS", makers)
+    folder = folder_of(tmp_path / "in", "L")
+    code, _, err = run("analyze", folder, "--save", "html,fhir,json", "--out", "res")
+    assert code == 1
+    assert "no html: /tmp/of-a-browser: No space left on device" in err
+    assert "cannot be written" not in err
+    assert sorted(os.listdir("res")) == [f"{STUDY}.fhir.json", "analysis.json"]
+
+
+def test_all_files_of_an_exam_have_one_name(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "in", "L")
+    assert run("analyze", folder, "--save", "sr,html,fhir", "--out", "res")[0] == 0
+    assert sorted(os.listdir("res")) == [f"{STUDY}.{ending}" for ending in ("fhir.json", "html", "sr.dcm")]
