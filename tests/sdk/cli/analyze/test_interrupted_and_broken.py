@@ -131,9 +131,9 @@ def test_a_signal_while_files_are_written_leaves_whole_ones(
     film(tmp_path / "in", "a")
     make = getattr(saver, when)
 
-    def interrupted(given: Any) -> Any:
+    def interrupted(*given: Any) -> Any:
         os.kill(os.getpid(), number)
-        return make(given)
+        return make(*given)
 
     monkeypatch.setattr(saver, when, interrupted)
     code, out, _ = run("analyze", tmp_path / "in", "--json", "--out", "res", "--save", "json,csv,mask")
