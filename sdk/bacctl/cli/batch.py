@@ -94,6 +94,7 @@ class Batch:
         self._sink = sink
         self._spacing = pixel_spacing_mm
         self._point = min_probability
+        self._density = out is not None and "pm" in kinds
         self._per_folder = exam_per_folder
         self._server: dict[str, Any] | None = None
         choices = Choices(pixel_spacing_mm, labelmap=labelmap, deidentify=deidentify, prior=prior)
@@ -263,7 +264,7 @@ class Batch:
         from bacctl.cli.connect import connect
 
         with self._sink.waiting("calling the server" if server.url else "starting the server"):
-            client = connect(server)
+            client = connect(server, density=self._density)
         with client:
             self._server = dict(client.server_info())
             start = time.monotonic()

@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from bacctl.client.blocking import Client
 
 
-def connect(server: ServerOptions) -> Client:
+def connect(server: ServerOptions, *, density: bool = False) -> Client:
     """Return a client of the server that is asked for, or of a new embedded one that ends with the client.
 
     Parameters
     ----------
     server : ServerOptions
         Where it is and how to reach it.
+    density : bool, optional
+        Whether answers are to have the density, which is larger than the image and goes into `pm` alone.
 
     Returns
     -------
@@ -40,7 +42,7 @@ def connect(server: ServerOptions) -> Client:
         for name in ("timeout", "max_retries", "cache")
         if (value := getattr(server, name)) is not None
     }
-    given["density"] = False  # no command writes it
+    given["density"] = density
     if server.url and any(
         value is not None for value in (server.tls_ca, server.tls_cert, server.tls_server_name)
     ):

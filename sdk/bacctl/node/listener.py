@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -121,9 +122,18 @@ class Listener:
 
     def _requested(self, event: Any) -> None:
         peer = event.assoc.requestor
+        called = str(peer.primitive.called_ae_title).strip()
         if not _is_one_of([*self._callers, *self._reporters], event):
-            self._tell(f"{peer.address}: not listed as a caller; turned away")
+            caller = _shown(peer.primitive.calling_ae_title)
+            self._tell(
+                f"{caller}@{peer.address}: not listed as a caller; turned away; --allow lists who may send"
+            )
             self._reject(event, _NOT_RECOGNISED)
+        elif called != self._entity.ae_title.strip():  # which the library turns away by itself, in silence
+            caller = _shown(peer.primitive.calling_ae_title)
+            self._tell(
+                f"{caller}@{peer.address}: calls {_shown(called)}, which is not our AE title; turned away"
+            )
         elif self._guests >= self._most:
             self._reject(event, _BUSY)
 
@@ -247,6 +257,11 @@ def _view(dataset: Dataset) -> str | None:
 def _is_one_of(callers: Sequence[Caller], event: Any) -> bool:
     peer = event.assoc.requestor
     return may_call(callers, str(peer.primitive.calling_ae_title), peer.address)
+
+
+def _shown(title: object) -> str:
+    """Show an AE title that a stranger chose: printable ASCII, at most its 16 characters."""
+    return re.sub(r"[^!-~]", "?", str(title).strip()[:16])
 
 
 def _caller(event: Any) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bacctl._version import __version__
+from bacctl.outputs.exam_files import Choices
+from bacctl.outputs.uids import shown_rows
 from bacctl.results import COMPARISON_SCHEMA, INTENDED_USE, SCHEMA, ExamComparison, ExamResult, ImageResult
 from bacctl.results.columns import (
     EXAM_COLUMNS,
@@ -23,6 +25,7 @@ from bacctl.results.columns import (
 # What the rows have called otherwise from the first on.
 _NAMES = {"vessel_count": "vessels"}
 CSV_COLUMNS = tuple(_NAMES.get(name, name) for name in IMAGE_COLUMNS)
+_AS_IT_IS = Choices()
 
 
 def analysis_document(
@@ -93,19 +96,19 @@ def document_text(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
-def analysis_csv(images: Sequence[ImageResult]) -> str:
+def analysis_csv(images: Sequence[ImageResult], choices: Choices = _AS_IT_IS) -> str:
     """Write a header and one row an image; masses in mg of calcium, empty where not assessed."""
-    return _csv(CSV_COLUMNS, map(image_row, images))
+    return _csv(CSV_COLUMNS, shown_rows(map(image_row, images), choices))
 
 
-def vessels_csv(images: Sequence[ImageResult]) -> str:
+def vessels_csv(images: Sequence[ImageResult], choices: Choices = _AS_IT_IS) -> str:
     """Write a header and one row a calcified stretch of artery."""
-    return _csv(VESSEL_COLUMNS, (row for image in images for row in vessel_rows(image)))
+    return _csv(VESSEL_COLUMNS, shown_rows((row for image in images for row in vessel_rows(image)), choices))
 
 
-def exams_csv(exams: Sequence[ExamResult]) -> str:
+def exams_csv(exams: Sequence[ExamResult], choices: Choices = _AS_IT_IS) -> str:
     """Write a header and one row an exam; empty where not assessed."""
-    return _csv(EXAM_COLUMNS, map(exam_row, exams))
+    return _csv(EXAM_COLUMNS, shown_rows(map(exam_row, exams), choices))
 
 
 def _csv(columns: Iterable[str], rows: Iterable[Row]) -> str:

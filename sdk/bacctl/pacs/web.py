@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -34,6 +35,9 @@ _MODALITIES = frozenset({"MG", "CR", "DX", "RG"})
 _STUDY = re.compile(r"(?P<base>https?://[^?#]+?)/studies/(?P<study>[0-9.]+)/?")
 _CLASS, _INSTANCE, _SERIES, _MODALITY = "00080016", "00080018", "0020000E", "00080060"
 _RELATED_INSTANCES = "00201208"
+
+# As in the client: retries are for whoever sets up logging, and no lines of Python's handler of last resort.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 
 def split_study(url: str) -> tuple[str, str]:

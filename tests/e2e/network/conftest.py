@@ -107,6 +107,12 @@ class Orthanc:
         ).json()
         return {row["00080018"]["Value"][0]: row["00080016"]["Value"][0] for row in rows}
 
+    def dataset(self, uid: str) -> pydicom.Dataset:
+        """Return an instance as it is stored, without its pixels."""
+        (found,) = requests.post(f"{self.url}/tools/lookup", data=uid, timeout=60).json()
+        data = requests.get(f"{self.url}/instances/{found['ID']}/file", timeout=60).content
+        return pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
+
     def send(self, study: str) -> None:
         """Have it send a study to the node."""
         found = requests.post(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+
+from pydicom.uid import SecondaryCaptureImageStorage
 
 from bacctl.pacs.peers import Peer
 from bacctl.pacs.sending import read_item, send
@@ -12,6 +17,7 @@ from bacctl.pacs.sending import read_item, send
 from .conftest import VIEWS, NodeProcess, Orthanc, until
 
 EXAMS = 10
+QUIET_S = 3.0  # a node looks for what is due every half second
 
 
 def write_exams(folder: Path, mammogram: Callable[..., bytes]) -> dict[Path, tuple[str, str]]:
@@ -59,19 +65,39 @@ def test_kill_9(
 
     studies = {study for study, _ in files.values()}
 
-    def settled() -> bool:
-        documents = listening.documents()
-        done = {document["exams"][0]["study_instance_uid"] for document in documents}
-        return done == studies and all(len(orthanc.instances(study)) == 4 for study in studies)
+    def held() -> tuple[list[Path], dict[str, set[str]]]:
+        return sorted(listening.out.iterdir()), {study: set(orthanc.instances(study)) for study in studies}
 
-    until(settled)
+    def all_there() -> bool:
+        documents, results = held()
+        return len(documents) >= EXAMS and all(len(found) >= 4 for found in results.values())
+
+    until(all_there)
+    # What is doubled comes late: nothing may come in a quiet time, in order or after one more start.
+    time.sleep(QUIET_S)
+    before = held()
     assert listening.end() == 0
-    # Each exam once, each with its own four images.
+    listening.start()
+    time.sleep(QUIET_S)
+    assert listening.end() == 0
+    assert held() == before
+    # Each exam once, each with its own four images, all of them measured.
     documents = listening.documents()
     assert Counter(doc["exams"][0]["study_instance_uid"] for doc in documents) == dict.fromkeys(studies, 1)
     for document in documents:
         study = document["exams"][0]["study_instance_uid"]
-        images = [image["sop_instance_uid"] for image in document["images"]]
-        assert sorted(images) == sorted(image for one, image in files.values() if one == study)
-    # Four results of each in the archive, and no more: no result was made or sent twice.
-    assert {study: len(orthanc.instances(study)) for study in studies} == dict.fromkeys(studies, 4)
+        expected = {image for one, image in files.values() if one == study}
+        assert sorted(image["sop_instance_uid"] for image in document["images"]) == sorted(expected)
+        assert {image["status"] for image in document["images"]} == {"ok"}
+        # Exactly one result of each of its images in the archive: none was made or sent twice, or got lost.
+        results = [orthanc.dataset(uid) for uid in before[1][study]]
+        assert {result.SOPClassUID for result in results} == {SecondaryCaptureImageStorage}
+        shown = [result.SourceImageSequence[0].ReferencedSOPInstanceUID for result in results]
+        assert sorted(shown) == sorted(expected)
+    # Nothing is owed any more; what the archive has it may not have committed itself to yet.
+    with closing(sqlite3.connect(listening.folder / "queue" / "queue.sqlite")) as rows:
+        states = {state for (state,) in rows.execute("SELECT state FROM delivery")}
+        assert states <= {"done", "stored"}
+        assert rows.execute("SELECT count(*), sum(dirty), max(revision) FROM exam").fetchall() == [
+            (EXAMS, 0, 1)
+        ]

@@ -87,7 +87,7 @@ class FakeClient:
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
     fake = FakeClient()
-    monkeypatch.setattr("bacctl.cli.connect.connect", lambda server: fake)
+    monkeypatch.setattr("bacctl.cli.connect.connect", lambda server, **_: fake)
     return fake
 
 

@@ -46,7 +46,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[ServerOptions]:
     """What the commands would call; nobody answers."""
     calls: list[ServerOptions] = []
 
-    def connect(server: ServerOptions) -> None:
+    def connect(server: ServerOptions, **_: object) -> None:
         calls.append(server)
         raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "nobody", "start a server")
 

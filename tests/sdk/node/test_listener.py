@@ -156,6 +156,7 @@ class TestCallers:
         results = deliver(running, exam(1), title="STRANGER")
         assert {sent.outcome for sent in results} == {"failed"}
         assert "does not let STRANGER in" in results[0].reason
+        assert any(line.startswith("STRANGER@127.0.0.1: not listed as a caller") for line in running.said)
         assert running.counts["images"] == 0
 
     def test_the_address_counts_too(self, running: Running, exam: Exam) -> None:
@@ -173,6 +174,7 @@ class TestCallers:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode != 0
         assert "Called AE Title Not Recognized" in done.stderr
+        assert "SENDER@127.0.0.1: calls OTHER, which is not our AE title; turned away" in running.said
 
     @dcmtk
     def test_nothing_is_found_or_moved(self, running: Running) -> None:

@@ -86,8 +86,8 @@ def analyze(
         bool,
         typer.Option(
             "--deidentify",
-            help="Take what names a woman, a place or a day out of all files but json, csv, mask and "
-            "overlay, and change UIDs.",
+            help="Take what names a woman, a place or a day out of all files but json, mask and overlay, "
+            "and change UIDs.",
         ),
     ] = False,
     from_dicomweb: Annotated[
@@ -113,7 +113,7 @@ def analyze(
         typer.Option(
             metavar="DOCUMENT",
             help="Saved result (analysis.json) of an earlier exam of the same woman, to stand beside this "
-            "one in sc, html and pdf.",
+            "one in sc, pr, html and pdf.",
         ),
     ] = None,
     as_json: AsJson = False,

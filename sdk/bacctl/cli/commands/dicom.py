@@ -116,7 +116,7 @@ def listen(
     signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.set())
     with Sink(form_of(as_json)) as sink:
         with sink.waiting("starting the server"):
-            client = connect(server)
+            client = connect(server, density="pm" in kinds)
         with client:
             try:
                 node = Node(settings, client, lambda exam: objects_of(exam, kinds), destinations, _tell)

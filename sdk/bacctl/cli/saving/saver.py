@@ -24,6 +24,9 @@ from bacctl.outputs.mask import mask_png
 from bacctl.results import ExamResult, ImageResult
 from bacctl.wording import count_of
 
+_AS_THEY_ARE = ("json", "mask", "overlay")
+"""What is not de-identified."""
+
 
 class Saver:
     """The files of one run.
@@ -66,6 +69,11 @@ class Saver:
         """Make the folder now, so that one that cannot be written is told before the work begins."""
         if not self._kinds:
             return
+        left = [kind for kind in _AS_THEY_ARE if kind in self._kinds]
+        if self._choices.deidentify and left:
+            complain(
+                f"--deidentify leaves {', '.join(left)} as without it: UIDs and paths are those of the images"
+            )
         try:
             self._out.mkdir(parents=True, exist_ok=True)
             probe = self._out / ".bacctl-probe"
@@ -176,10 +184,13 @@ class Saver:
         if "json" in self._kinds:
             self._write(self._out / "analysis.json", document_text(document).encode())
         if "csv" in self._kinds:
-            text = analysis_csv(images)
+            text = analysis_csv(images, self._choices)
             self._write(self._out / "analysis.csv", text.encode("utf-8", "backslashreplace"))
         if "tables" in self._kinds:
-            for name, rows in (("vessels", vessels_csv(images)), ("exams", exams_csv(exams))):
+            for name, rows in (
+                ("vessels", vessels_csv(images, self._choices)),
+                ("exams", exams_csv(exams, self._choices)),
+            ):
                 self._write(self._out / f"analysis-{name}.csv", rows.encode("utf-8", "backslashreplace"))
         for kind, maker in RUN_MAKERS.items():
             if kind not in self._kinds:
@@ -240,7 +251,9 @@ class Saver:
         if isinstance(subject, ImageResult):
             key: object = ("image", subject.path or subject.sop_instance_uid, wanted)
         else:
-            wanted = wanted or subject.study_instance_uid or "exam"  # all makers that give none mean this one
+            wanted = (
+                wanted or subject.study_instance_uid or "exam"
+            )  # one name, whether it is asked for or not
             key = ("exam", subject.folder or subject.study_instance_uid, wanted)
         if key not in self._stems:
             if wanted is None and isinstance(subject, ImageResult):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from bacctl._discreet import discreet
 from bacctl.outputs.deidentify import this_run
 from bacctl.outputs.exam_files import Choices, ExamFile
+from bacctl.outputs.prior import compared
 from bacctl.results import ExamResult
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ Kind = Literal["sr", "seg", "pm", "sc", "pr"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 # The report comes last, since it names the others.
 _ORDER: tuple[Kind, ...] = ("seg", "pm", "sc", "pr", "sr")
+_SHOW_PRIOR: tuple[Kind, ...] = ("sc", "pr")
 
 # What highdicom reads of a segmentation that a report names as evidence, and refers to.
 _EVIDENCE = (
@@ -101,7 +103,7 @@ def make_objects(
     files : sequence of (bytes, Path or None), optional
         The files of the images in their order. Default: ``image.path`` of each.
     prior : ExamResult, optional
-        An earlier exam of the same woman, whose mass stands beside the current one on the ``sc``.
+        An earlier exam of the same woman, whose mass stands beside the current one on ``sc`` and ``pr``.
     pixel_spacing_mm : tuple of float, optional
         What the images were analysed with.
     labelmap : bool, optional
@@ -117,7 +119,8 @@ def make_objects(
     Raises
     ------
     RefusedError
-        ``BAC-OUTPUT-NOT-DICOM``, ``BAC-OUTPUT-HEADER``, ``BAC-OUTPUT-MIXED`` or ``BAC-OUTPUT-BURNED-IN``.
+        ``BAC-OUTPUT-NOT-DICOM``, ``BAC-OUTPUT-HEADER``, ``BAC-OUTPUT-MIXED`` or ``BAC-OUTPUT-BURNED-IN``;
+        ``BAC-COMPARE-*`` where the prior exam is not one of the same woman.
     FailedError
         ``BAC-FILE-UNREADABLE``, ``BAC-FILE-CHANGED``, ``BAC-OUTPUT-NO-MASK``.
     ModuleNotFoundError
@@ -144,7 +147,7 @@ def _objects(
     sources = read_sources(exam, files)
     if not sources:
         return
-    run = Run(exam, choices.prior)
+    run = Run(exam, compared(exam, choices.prior) if set(_SHOW_PRIOR) & set(kinds) else None)
     segmentations: dict[int, Dataset] = {}
     if choices.deidentify and "sc" in kinds:
         refuse_burned_in(sources)

@@ -10,6 +10,7 @@ from highdicom.enum import ContentQualificationValues
 from highdicom.pm import ParametricMap, RealWorldValueMapping
 from highdicom.uid import UID
 
+from bac_terms.errors import FailedError
 from bacctl.outputs.dicom.codes import MASS, MG_PER_MM2
 from bacctl.outputs.dicom.run import RESEARCH, Run
 from bacctl.outputs.dicom.source import Source, place_side
@@ -30,10 +31,17 @@ def parametric_map(run: Run, source: Source) -> ParametricMap | None:
     highdicom.pm.ParametricMap or None
         32-bit floats in the matrix of the image; their sum times the area of a pixel is the mass. None where
         nothing was found or weighed.
+
+    Raises
+    ------
+    FailedError
+        ``BAC-OUTPUT-NO-MASK``: something was weighed, and the result has no density.
     """
     density, spacing = source.image.density, source.spacing_mm
-    if density is None or spacing is None or source.image.calcium_mass_mg is None or not source.mask.any():
+    if spacing is None or source.image.calcium_mass_mg is None or not source.mask.any():
         return None
+    if density is None:  # of a client that asked for none: no word that nothing was weighed
+        raise FailedError("BAC-OUTPUT-NO-MASK", "the result has no density, which a map is made of")
     # The map's frames are ordered by their place in space, which a projection has none of: the plane of the
     # image itself stands for it, in a frame of reference of its own.
     placed = copy.deepcopy(source.header)

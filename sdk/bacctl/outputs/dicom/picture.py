@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from bacctl.results import INTENDED_USE, ExamResult, ImageResult
+from bacctl.results import INTENDED_USE, ExamComparison, ExamResult, ImageResult
 from bacctl.wording import count_of, mass_text, number
 
 _OUTLINE = (255, 196, 0)
@@ -126,7 +126,7 @@ def _corner(greys: NDArray[np.uint8], mask: NDArray[np.bool_], width: int, heigh
     return min(corners, key=covered)
 
 
-def legend(image: ImageResult, exam: ExamResult, prior: ExamResult | None) -> list[str]:
+def legend(image: ImageResult, exam: ExamResult, comparison: ExamComparison | None) -> list[str]:
     """Put the numbers of an image and of its exam into lines.
 
     Parameters
@@ -135,8 +135,8 @@ def legend(image: ImageResult, exam: ExamResult, prior: ExamResult | None) -> li
         The image that is drawn.
     exam : ExamResult
         Its exam.
-    prior : ExamResult or None
-        An earlier one.
+    comparison : ExamComparison or None
+        With an earlier one.
 
     Returns
     -------
@@ -150,8 +150,11 @@ def legend(image: ImageResult, exam: ExamResult, prior: ExamResult | None) -> li
         listed = "" if count is None else f", {count_of(count, 'vessel')}"
         lines.append(f"area {number(image.area_mm2)} mm2, length {number(image.length_mm)} mm{listed}")
     lines.append(_exam_line(exam))
-    if prior is not None:
+    if comparison is not None:
+        prior = comparison.prior
         lines.append(f"prior exam: {mass_text(prior.calcium_mass_mg, prior.calcium_mass_interval_mg)}")
+        if any(notice.code == "BAC-W-COMPARE-UNCHECKED" for notice in comparison.notices):
+            lines.append("whether it is of the same woman was not checked")
     if exam.alarms or image.warnings:
         lines.append(f"{count_of(len(exam.alarms) + len(image.warnings), 'warning')}: see the report")
     lines.append(f"bacctl: {INTENDED_USE.upper()}, NOT FOR DIAGNOSIS")

@@ -88,7 +88,7 @@ def _graphics(run: Run, source: Source) -> list[GraphicObject]:
 
 
 def _text(run: Run, source: Source) -> TextObject:
-    words = legend(source.image, run.exam, run.prior)
+    words = legend(source.image, run.exam, run.comparison)
     return TextObject(
         text_value="\r\n".join(words),
         units="DISPLAY",

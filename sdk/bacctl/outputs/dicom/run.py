@@ -9,7 +9,7 @@ from pydicom.uid import UID, generate_uid
 
 from bacctl._version import __version__
 from bacctl.outputs.dicom.source import Source
-from bacctl.results import INTENDED_USE, ExamResult
+from bacctl.results import INTENDED_USE, ExamComparison, ExamResult
 
 MANUFACTURER = "bacctl"
 MODEL = "bacctl breast arterial calcification"
@@ -43,12 +43,12 @@ class Run:
     ----------
     exam : ExamResult
         What was measured.
-    prior : ExamResult or None
-        An earlier exam of the same woman.
+    comparison : ExamComparison or None
+        With an earlier exam of the same woman.
     """
 
     exam: ExamResult
-    prior: ExamResult | None = None
+    comparison: ExamComparison | None = None
     _series: dict[str, str] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
     _tracking: dict[object, str] = field(default_factory=dict)

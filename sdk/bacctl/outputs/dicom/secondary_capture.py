@@ -42,7 +42,7 @@ def secondary_capture(run: Run, source: Source, pixel_spacing_mm: tuple[float, f
     if read.signal.shape != mask.shape:
         raise FailedError("BAC-FILE-CHANGED", "the file is not what it was when it was measured")
     greys = to_greys(read.signal, read.valid, flatten=read.signal_kind == "log_exposure")
-    pixels = draw_picture(greys, mask, legend(image, run.exam, run.prior), source.spacing_mm)
+    pixels = draw_picture(greys, mask, legend(image, run.exam, run.comparison), source.spacing_mm)
     header = source.header
     dataset = SCImage(
         pixels,

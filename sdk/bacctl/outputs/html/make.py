@@ -11,13 +11,13 @@ from markupsafe import Markup
 
 from bac_terms.errors import BacctlError
 from bacctl._discreet import discreet
-from bacctl.exam.comparison import compare_exams
 from bacctl.outputs.exam_files import Choices, ExamFile
 from bacctl.outputs.html.page import page
 from bacctl.outputs.html.pdf import print_pdf
 from bacctl.outputs.html.pictures import Picture, draw
+from bacctl.outputs.prior import compared
 from bacctl.outputs.uids import Shown, shown_uids
-from bacctl.results import ExamComparison, ExamResult, ImageResult
+from bacctl.results import ExamResult, ImageResult
 
 
 def html_files(exam: ExamResult, kinds: Sequence[str], choices: Choices) -> Iterator[ExamFile]:
@@ -75,7 +75,7 @@ def report_html(exam: ExamResult, choices: Choices, shown: Shown) -> bytes:
     """
     if choices.deidentify:
         exam = replace(exam, images=tuple(map(_without_detector, exam.images)))
-    comparison = _compared(exam, choices)
+    comparison = compared(exam, choices.prior)
     pictures: dict[int, Picture] = {}
     troubles = []
     for number, image in enumerate(exam.images):
@@ -95,14 +95,6 @@ def report_html(exam: ExamResult, choices: Choices, shown: Shown) -> bytes:
     css = (here / "report.css").read_text("utf-8")
     text = template.render(css=Markup(css), **contents)  # noqa: S704  # of this package, and no one else's
     return text.encode("utf-8", "replace")
-
-
-def _compared(exam: ExamResult, choices: Choices) -> ExamComparison | None:
-    if choices.prior is None:
-        return None
-    # What failed now is missing from the sums and told in the report; that is no reason to have none.
-    measured = tuple(image for image in exam.images if image.status != "failed")
-    return compare_exams(choices.prior, replace(exam, images=measured))
 
 
 def _without_detector(image: ImageResult) -> ImageResult:

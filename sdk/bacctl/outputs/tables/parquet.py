@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bacctl._version import __version__
 from bacctl.outputs.exam_files import Choices
-from bacctl.outputs.uids import shown_uids
+from bacctl.outputs.uids import shown_rows
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 from bacctl.results.columns import (
     EXAM_COLUMNS,
@@ -25,10 +25,6 @@ from bacctl.results.columns import (
 
 if TYPE_CHECKING:
     import pyarrow
-
-_UIDS = ("sop_instance_uid", "study_instance_uid")
-# What may name a person, a place or one machine.
-_NAMING = ("path", "folder", "detector_id_hash")
 
 
 def parquet_tables(
@@ -56,7 +52,7 @@ def parquet_tables(
         "exams": (EXAM_COLUMNS, map(exam_row, exams)),
     }
     return {
-        f"analysis-{name}.parquet": _parquet(name, columns, rows, choices)
+        f"analysis-{name}.parquet": _parquet(name, columns, shown_rows(rows, choices))
         for name, (columns, rows) in tables.items()
     }
 
@@ -83,17 +79,11 @@ def arrow_schema(name: str, columns: Mapping[str, type]) -> pyarrow.Schema:
     return pa.schema([pa.field(column, kinds[kind]) for column, kind in columns.items()], metadata=told)
 
 
-def _parquet(name: str, columns: Mapping[str, type], rows: Iterable[Row], choices: Choices) -> bytes:
+def _parquet(name: str, columns: Mapping[str, type], rows: Iterable[Row]) -> bytes:
     import pyarrow as pa
     from pyarrow import parquet
 
-    shown = shown_uids(choices)
-
-    def cell(column: str, value: Any) -> Any:
-        if choices.deidentify and column in _NAMING:
-            return None
-        if column in _UIDS:
-            return shown(value)
+    def cell(value: Any) -> Any:
         # Names of files may hold bytes that are no text.
         return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
@@ -101,7 +91,7 @@ def _parquet(name: str, columns: Mapping[str, type], rows: Iterable[Row], choice
     cells: dict[str, list[Any]] = {column: [] for column in columns}
     for row in rows:
         for column in columns:
-            cells[column].append(cell(column, row[column]))
+            cells[column].append(cell(row[column]))
     stream = io.BytesIO()
     parquet.write_table(pa.table(cells, schema=schema), stream, compression="zstd")
     return stream.getvalue()

@@ -40,7 +40,7 @@ class Views(FakeClient):
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Views:
     fake = Views("1.2.3")
-    monkeypatch.setattr("bacctl.cli.connect.connect", lambda server: fake)
+    monkeypatch.setattr("bacctl.cli.connect.connect", lambda server, **_: fake)
     return fake
 
 

@@ -131,9 +131,9 @@ def test_a_signal_while_files_are_written_leaves_whole_ones(
     film(tmp_path / "in", "a")
     make = getattr(saver, when)
 
-    def interrupted(given: Any) -> Any:
+    def interrupted(*given: Any) -> Any:
         os.kill(os.getpid(), number)
-        return make(given)
+        return make(*given)
 
     monkeypatch.setattr(saver, when, interrupted)
     code, out, _ = run("analyze", tmp_path / "in", "--json", "--out", "res", "--save", "json,csv,mask")
@@ -200,7 +200,7 @@ def test_ctrl_c_during_the_imports(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_server_out_of_reach_fails_every_image(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(server: ServerOptions) -> FakeClient:
+    def away(server: ServerOptions, **_: object) -> FakeClient:
         raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", f"{server.url} does not answer", "start it")
 
     monkeypatch.setattr("bacctl.cli.connect.connect", away)

@@ -151,16 +151,16 @@ def test_the_time_in_all_is_that_of_the_whole_run(
     clock = [100.0]
 
     def moving(seconds: float, work: Callable[..., Any]) -> Callable[..., Any]:
-        def moved(*given: Any) -> Any:
+        def moved(*given: Any, **named: Any) -> Any:
             clock[0] += seconds
-            return work(*given)
+            return work(*given, **named)
 
         return moved
 
     film(tmp_path / "in", "a")
     film(tmp_path / "in", "b")
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr("bacctl.cli.connect.connect", moving(4.0, lambda server: client))
+    monkeypatch.setattr("bacctl.cli.connect.connect", moving(4.0, lambda server, **_: client))
     monkeypatch.setattr(client, "result", moving(1.0, client.result))
     monkeypatch.setattr(FakeClient, "__exit__", moving(3.0, FakeClient.__exit__))
     assert "1 s an image, 9 s in all" in run("analyze", tmp_path / "in")[1]

@@ -7,12 +7,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
 import pytest
 from tests.sdk.cli.analyze.conftest import FakeClient, Run, film
 
+from bac_imaging.read.attributes.header import Header
+from bacctl._origin import read_origin
 from bacctl.cli.archives import DICOM_KINDS
 from bacctl.cli.commands.analyze import SAVE_KINDS
 from bacctl.cli.saving.makers import EXAM_KINDS, MAKERS, RUN_MAKERS
@@ -32,13 +35,15 @@ class DicomClient(FakeClient):
     """Finds the two vessels that the images of `women` have."""
 
     def result(self, path: Path) -> ImageResult:
-        return result(path) if path.suffix == ".dcm" else super().result(path)
+        if path.suffix != ".dcm":
+            return super().result(path)
+        return replace(result(path), origin=read_origin(Header(pydicom.dcmread(path))))
 
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
     fake = DicomClient()
-    monkeypatch.setattr("bacctl.cli.connect.connect", lambda server: fake)
+    monkeypatch.setattr("bacctl.cli.connect.connect", lambda server, **_: fake)
     return fake
 
 
@@ -210,7 +215,72 @@ def test_a_maker_without_room_of_its_own_costs_no_other_file(
     assert sorted(os.listdir("res")) == [f"{STUDY}.fhir.json", "analysis.json"]
 
 
-def test_all_files_of_an_exam_have_one_name(client: FakeClient, run: Run, tmp_path: Path) -> None:
-    folder = folder_of(tmp_path / "in", "L")
-    assert run("analyze", folder, "--save", "sr,html,fhir", "--out", "res")[0] == 0
-    assert sorted(os.listdir("res")) == [f"{STUDY}.{ending}" for ending in ("fhir.json", "html", "sr.dcm")]
+@pytest.mark.parametrize(("kinds", "asked"), [("sr,pm", True), ("sr,seg,sc,pr,mask", False)])
+def test_the_density_is_asked_for_where_a_map_is_wanted(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kinds: str, asked: bool
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(
+        "bacctl.cli.connect.connect",
+        lambda server, *, density=False: (told.append(density), DicomClient())[1],
+    )
+    run("analyze", folder_of(tmp_path / "in", "L"), "--save", kinds, "--out", "res")
+    assert told == [asked]
+
+
+def test_without_a_density_there_is_no_word_that_nothing_was_weighed(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Lean(DicomClient):
+        def result(self, path: Path) -> ImageResult:
+            return replace(super().result(path), density=None)
+
+    monkeypatch.setattr("bacctl.cli.connect.connect", lambda server, **_: Lean())
+    code, _, err = run("analyze", folder_of(tmp_path / "in", "L"), "--save", "pm", "--out", "res")
+    assert code == 1
+    assert "BAC-OUTPUT-NO-MASK: the result has no density" in err
+    assert "nothing was weighed" not in err
+
+
+def test_files_of_an_exam_have_one_name(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    code, _, err = run("analyze", folder_of(tmp_path / "in", "L"), "--save", "fhir,sr,html", "--out", "res")
+    assert code == 0, err
+    assert sorted(os.listdir("res")) == [f"{STUDY}.{end}" for end in ("fhir.json", "html", "sr.dcm")]
+
+
+def test_a_prior_of_another_woman_is_in_no_picture(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    before = {"StudyInstanceUID": "1.2.826.0.1.7.77", "StudyDate": "20200101"}
+    other = folder_of(tmp_path / "other", "L", PatientID="WOMAN-2", PatientBirthDate="", **before)
+    assert run("analyze", other, "--save", "json", "--out", "other")[0] == 0
+    args = ("--save", "sc,pr", "--prior", "other/analysis.json", "--out", "res")
+    current = folder_of(tmp_path / "in", "L")
+    code, _, err = run("analyze", current, *args)
+    assert code == 1
+    assert "BAC-COMPARE-PATIENT" in err
+    assert os.listdir("res") == []
+    # With its images gone nobody can check, and the picture says so.
+    for path in other.iterdir():
+        path.unlink()
+    code, _, err = run("analyze", current, *args)
+    assert code == 0, err
+    (state,) = (path for path in Path("res").iterdir() if path.name.endswith(".pr.dcm"))
+    words = pydicom.dcmread(state).GraphicAnnotationSequence[-1].TextObjectSequence[0].UnformattedTextValue
+    assert "prior exam: " in words
+    assert "whether it is of the same woman was not checked" in words
+
+
+def test_deidentified_tables_hold_no_uid_or_path(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "ANNA", "L")
+    code, _, err = run(
+        "analyze", folder, "--save", "csv,tables,sr,mask", "--deidentify", "--out", "res", "--exam-per-folder"
+    )
+    assert code == 0, err
+    assert "--deidentify leaves mask as without it" in err
+    tables = {path.name: path.read_text() for path in Path("res").glob("*.csv")}
+    assert set(tables) == {"analysis.csv", "analysis-vessels.csv", "analysis-exams.csv"}
+    (report,) = Path("res").glob("*.sr.dcm")
+    for name, text in tables.items():
+        assert STUDY not in text, name
+        assert "ANNA" not in text, name
+        assert "2.25." in text or "vessels" in name
+    assert report.name.removesuffix(".sr.dcm") in tables["analysis.csv"]
