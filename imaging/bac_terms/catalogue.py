@@ -150,7 +150,8 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "leave sc out of --save with --deidentify, or clean the pixels and set BurnedInAnnotation to NO",
         ),
         "BAC-OUTPUT-NO-MASK": _failed(
-            "the result has no mask to make objects of", "analyse the image again with this version"
+            "the result has no mask, or no density, to make objects of",
+            "analyse the image again with this version, for pm with a client that asks for the density",
         ),
         # The report that is printed
         "BAC-OUTPUT-NO-BROWSER": _failed(

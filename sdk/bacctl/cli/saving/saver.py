@@ -160,7 +160,10 @@ class Saver:
         if images:
             kinds = ", ".join(kind for kind in self._kinds if kind in EXAM_KINDS)
             of = count_of(len(images), "image")
-            complain(f"no {kinds} of {of} that no exam was put together of, such as {images[0].path}")
+            complain(
+                f"no {kinds} of {of} that no exam was put together of, such as {images[0].path}; give "
+                "--exam-per-folder where each exam lies in a folder of its own"
+            )
             self.failed = True
 
     def close(self) -> None:
