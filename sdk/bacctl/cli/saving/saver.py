@@ -254,7 +254,9 @@ class Saver:
         if isinstance(subject, ImageResult):
             key: object = ("image", subject.path or subject.sop_instance_uid, wanted)
         else:
-            wanted = wanted or subject.study_instance_uid or "exam"  # all makers that give none mean this one
+            wanted = (
+                wanted or subject.study_instance_uid or "exam"
+            )  # one name, whether it is asked for or not
             key = ("exam", subject.folder or subject.study_instance_uid, wanted)
         if key not in self._stems:
             if wanted is None and isinstance(subject, ImageResult):

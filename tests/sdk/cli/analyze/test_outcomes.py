@@ -151,9 +151,9 @@ def test_the_time_in_all_is_that_of_the_whole_run(
     clock = [100.0]
 
     def moving(seconds: float, work: Callable[..., Any]) -> Callable[..., Any]:
-        def moved(*given: Any, **options: Any) -> Any:
+        def moved(*given: Any, **named: Any) -> Any:
             clock[0] += seconds
-            return work(*given, **options)
+            return work(*given, **named)
 
         return moved
 

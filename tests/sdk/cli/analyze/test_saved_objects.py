@@ -192,6 +192,29 @@ def test_the_command_imports_no_library_before_it_is_needed() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_all_places_know_the_same_kinds() -> None:
+    assert {*SAVE_KINDS} == {"json", "csv", "tables", "mask", "overlay", *RUN_MAKERS, *EXAM_KINDS}
+    assert DICOM_KINDS == KINDS == MAKERS[0][0]
+    assert {f".{kind}.dcm" for kind in KINDS} <= {*_OWN_SUFFIXES}
+
+
+def test_a_maker_without_room_of_its_own_costs_no_other_file(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Iterator[ExamFile]:
+        yield ExamFile("html", ".html", b"begun")
+        raise OSError(28, "No space left on device", "/tmp/of-a-browser")
+
+    makers = ((("html",), full), *(pair for pair in MAKERS if "html" not in pair[0]))
+    monkeypatch.setattr("bacctl.cli.saving.saver.MAKERS", makers)
+    folder = folder_of(tmp_path / "in", "L")
+    code, _, err = run("analyze", folder, "--save", "html,fhir,json", "--out", "res")
+    assert code == 1
+    assert "no html: /tmp/of-a-browser: No space left on device" in err
+    assert "cannot be written" not in err
+    assert sorted(os.listdir("res")) == [f"{STUDY}.fhir.json", "analysis.json"]
+
+
 @pytest.mark.parametrize(("kinds", "asked"), [("sr,pm", True), ("sr,seg,sc,pr,mask", False)])
 def test_the_density_is_asked_for_where_a_map_is_wanted(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kinds: str, asked: bool
@@ -217,6 +240,12 @@ def test_without_a_density_there_is_no_word_that_nothing_was_weighed(
     assert code == 1
     assert "BAC-OUTPUT-NO-MASK: the result has no density" in err
     assert "nothing was weighed" not in err
+
+
+def test_files_of_an_exam_have_one_name(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    code, _, err = run("analyze", folder_of(tmp_path / "in", "L"), "--save", "fhir,sr,html", "--out", "res")
+    assert code == 0, err
+    assert sorted(os.listdir("res")) == [f"{STUDY}.{end}" for end in ("fhir.json", "html", "sr.dcm")]
 
 
 def test_a_prior_of_another_woman_is_in_no_picture(client: FakeClient, run: Run, tmp_path: Path) -> None:
@@ -255,32 +284,3 @@ def test_deidentified_tables_hold_no_uid_or_path(client: FakeClient, run: Run, t
         assert "ANNA" not in text, name
         assert "2.25." in text or "vessels" in name
     assert report.name.removesuffix(".sr.dcm") in tables["analysis.csv"]
-
-
-def test_all_places_know_the_same_kinds() -> None:
-    assert {*SAVE_KINDS} == {"json", "csv", "tables", "mask", "overlay", *RUN_MAKERS, *EXAM_KINDS}
-    assert DICOM_KINDS == KINDS == MAKERS[0][0]
-    assert {f".{kind}.dcm" for kind in KINDS} <= {*_OWN_SUFFIXES}
-
-
-def test_a_maker_without_room_of_its_own_costs_no_other_file(
-    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> Iterator[ExamFile]:
-        yield ExamFile("html", ".html", b"begun")
-        raise OSError(28, "No space left on device", "/tmp/of-a-browser")
-
-    makers = ((("html",), full), *(pair for pair in MAKERS if "html" not in pair[0]))
-    monkeypatch.setattr("bacctl.cli.saving.saver.MAKERS", makers)
-    folder = folder_of(tmp_path / "in", "L")
-    code, _, err = run("analyze", folder, "--save", "html,fhir,json", "--out", "res")
-    assert code == 1
-    assert "no html: /tmp/of-a-browser: No space left on device" in err
-    assert "cannot be written" not in err
-    assert sorted(os.listdir("res")) == [f"{STUDY}.fhir.json", "analysis.json"]
-
-
-def test_all_files_of_an_exam_have_one_name(client: FakeClient, run: Run, tmp_path: Path) -> None:
-    folder = folder_of(tmp_path / "in", "L")
-    assert run("analyze", folder, "--save", "sr,html,fhir", "--out", "res")[0] == 0
-    assert sorted(os.listdir("res")) == [f"{STUDY}.{ending}" for ending in ("fhir.json", "html", "sr.dcm")]
