@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import threading
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from bacctl.server.tls import ServerTls
 
 _LOOPBACK = ("127.0.0.1", "localhost")
-_LAST_CALLS_S = 10.0  # for calls under way when it is to end
 
 
 @guarded
@@ -71,7 +69,7 @@ def serve(
     if tls is not None and http_port is not None and host not in _LOOPBACK:
         raise UsageError("--http-port: Triton's HTTP has no TLS; leave it out, or put a gateway in front")
 
-    from bacctl.keeper.ask import ask, count_answered
+    from bacctl.keeper.ask import answer_first, ask, count_answered
     from bacctl.keeper.notify import notify
     from bacctl.keeper.restart import Restarts
     from bacctl.keeper.watch import Watch, WatchRules
@@ -115,23 +113,10 @@ def serve(
         finally:
             notify("STOPPING=1")
             try:
-                _answer_first(server, tls)
+                if server.running:
+                    answer_first(server.url, tls)
             finally:
                 server.stop(answer_first=True)
-
-
-def _answer_first(server: EmbeddedServer, tls: ServerTls | None) -> None:
-    """Wait until the calls under way are answered.
-
-    Told to end, Triton 2.51 refuses the next step of every call under way. A test image passes the steps
-    behind all that was sent before it.
-    """
-    from bac_terms.errors import BacctlError
-    from bacctl.keeper.ask import ask
-
-    if server.running:
-        with contextlib.suppress(BacctlError):
-            ask(server.url, tls, timeout=_LAST_CALLS_S)
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
