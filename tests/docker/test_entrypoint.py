@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from bac_terms.errors import ServerUnavailableError, from_catalogue
+from bacctl import Client
+from bacctl.client.canary import canary_image
 from bacctl.keeper import container as keeper
 from bacctl.keeper import watch
 from bacctl.keeper.watch import WatchRules
@@ -244,7 +247,11 @@ def test_serves_and_is_healthy_until_told_to_end(container: SimpleNamespace) -> 
     done = check(container.url)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("Triton 2.51.0 measured the test image; weights ")
-    container.process.send_signal(signal.SIGTERM)
+    with Client(container.url, max_retries=0) as client, ThreadPoolExecutor(4) as threads:
+        calls = [threads.submit(client.analyze, canary_image(), 0.2) for _ in range(4)]
+        wait(calls, return_when=FIRST_COMPLETED)
+        container.process.send_signal(signal.SIGTERM)
+        assert [call.result().status for call in calls] == ["ok"] * 4
     assert container.process.wait(30) == 0
     log = container.log.read_text()
     assert "starting Triton with configuration cpu" in log

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ import pytest
 import trustme
 
 from bac_terms.errors import PermissionDeniedError
+from bacctl import Client
 from bacctl.client.canary import canary_image
 from bacctl.keeper.ask import ask, count_answered
 from bacctl.server.embedded import EmbeddedServer
@@ -71,6 +73,18 @@ def analyze(film: Path, *args: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         list(map(str, command)), capture_output=True, text=True, timeout=120, cwd=film.parent
     )
+
+
+def test_calls_under_way_are_answered_before_it_ends(films: Path, tmp_path: Path) -> None:
+    with (
+        served(tmp_path / "talk") as (process, ready),
+        Client(str(ready["url"]), max_retries=0) as client,
+        ThreadPoolExecutor(4) as threads,
+    ):
+        calls = [threads.submit(client.analyze, film, 0.2) for film in sorted(films.iterdir())[:4]]
+        wait(calls, return_when=FIRST_COMPLETED)
+        process.terminate()
+        assert [call.result().status for call in calls] == ["ok"] * 4
 
 
 def test_a_dead_model_is_brought_back(films: Path, tmp_path: Path) -> None:

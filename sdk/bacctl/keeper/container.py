@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bac_terms.errors import BacctlError
 from bacctl._claim import MARK
-from bacctl.keeper.ask import ask, measured_text
+from bacctl.keeper.ask import LAST_CALLS_S, answer_first, ask, measured_text
 from bacctl.keeper.watch import Watch, WatchRules
 from bacctl.server.embedded import NEEDED_SHM_BYTES
 from bacctl.server.flags import ENVIRONMENT, listeners, settings
@@ -144,10 +144,10 @@ def serve(
     servers: list[subprocess.Popen[bytes]] = []
 
     def end(*_: object) -> None:
-        # At once: a test image may be under way, for longer than the container is given to end.
+        # Beside: a test image may be under way, for longer than the container is given to end.
         stop.set()
         for server in servers:
-            server.terminate()
+            threading.Thread(target=_end, args=(server, url), daemon=True).start()
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
@@ -169,9 +169,10 @@ def serve(
         return 1
     servers.append(server)
     wrong = attend(server, lambda: measured_text(ask(url, timeout=_PATIENCE_S)), stop, mark.exists)
-    server.terminate()
+    if not stop.is_set():
+        server.terminate()
     try:
-        server.wait(_EXIT_S + 5.0)
+        server.wait(LAST_CALLS_S + _EXIT_S + 5.0)
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
@@ -179,6 +180,11 @@ def serve(
         return 0
     say(f"{wrong}; the container ends, so that it is started again")
     return 1
+
+
+def _end(server: subprocess.Popen[bytes], url: str) -> None:
+    answer_first(url)
+    server.terminate()
 
 
 def say(text: str) -> None:

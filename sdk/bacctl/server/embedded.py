@@ -167,7 +167,8 @@ class EmbeddedServer:
         Parameters
         ----------
         answer_first : bool, optional
-            Give calls under way two seconds to be answered; no other call is taken meanwhile.
+            Give calls in their last step two seconds to be answered. Triton 2.51 refuses all others their
+            next step; to have those answered too, let a test image pass behind them first.
         """
         supervisor, self._supervisor = self._supervisor, None
         loading, self._loading = self._loading, None

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from bacctl.server import triton_wheel
+from bacctl.server.flags import ENVIRONMENT
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's tunables are Linux's")
@@ -17,7 +18,7 @@ def test_huge_pages_are_asked_for_unless_the_user_tunes_malloc(
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     if own:
         monkeypatch.setenv("GLIBC_TUNABLES", own)
-    environment = triton_wheel._environment()
+    environment = ENVIRONMENT | triton_wheel._environment()
     assert environment["GLIBC_TUNABLES"] == (own or "glibc.malloc.hugetlb=1")
     # A process takes it without a remark.
     done = subprocess.run(

@@ -69,7 +69,7 @@ def serve(
     if tls is not None and http_port is not None and host not in _LOOPBACK:
         raise UsageError("--http-port: Triton's HTTP has no TLS; leave it out, or put a gateway in front")
 
-    from bacctl.keeper.ask import ask, count_answered
+    from bacctl.keeper.ask import answer_first, ask, count_answered
     from bacctl.keeper.notify import notify
     from bacctl.keeper.restart import Restarts
     from bacctl.keeper.watch import Watch, WatchRules
@@ -112,7 +112,11 @@ def serve(
                 restarts.start_again(why)
         finally:
             notify("STOPPING=1")
-            server.stop(answer_first=True)
+            try:
+                if server.running:
+                    answer_first(server.url, tls)
+            finally:
+                server.stop(answer_first=True)
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:

@@ -8,8 +8,6 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from bacctl.results import ImageResult
 
 
@@ -36,6 +34,8 @@ class Spool:
         """
         if image.path is None or image.mask is None:
             return
+        import numpy as np  # not while a server is waited for
+
         self._home.mkdir(exist_ok=True)
         name = str(len(self._kept))
         content = [np.packbits(image.mask).tobytes()]
@@ -51,6 +51,8 @@ class Spool:
         name = None if image.path is None else self._kept.get(image.path)
         if name is None or image.rows is None or image.columns is None:
             return image
+        import numpy as np
+
         shape = image.rows, image.columns
         bits = np.frombuffer(zlib.decompress((self._home / f"{name}.0").read_bytes()), np.uint8)
         mask = np.unpackbits(bits, count=shape[0] * shape[1]).astype(bool).reshape(shape)
