@@ -73,18 +73,6 @@ Window = tuple[slice, slice]
 """Rows and columns of a result that are wanted, the rest being 0."""
 
 
-def _apply(
-    kind: Kind, array: npt.NDArray[np.generic], out_shape: tuple[int, ...], window: Window | None
-) -> FloatArray:
-    """Resample along both axes, the one that leaves less to do first."""
-    if window is not None:
-        result = np.zeros(out_shape, dtype=np.float32)
-        if all(part.stop > part.start for part in window):
-            result[window] = resample_part(kind, array, array.shape, out_shape, window)
-        return result
-    return resample_part(kind, array, array.shape, out_shape, whole(out_shape))
-
-
 def resample_part(
     kind: Kind,
     array: npt.NDArray[np.generic],
@@ -186,7 +174,12 @@ def resample_area(
     """
     if array.shape == out_shape:
         return np.array(array, dtype=np.float32)
-    return _apply(AREA, array, out_shape, window)
+    if window is None:
+        return resample_part(AREA, array, array.shape, out_shape, whole(out_shape))
+    result = np.zeros(out_shape, dtype=np.float32)
+    if all(part.stop > part.start for part in window):
+        result[window] = resample_part(AREA, array, array.shape, out_shape, window)
+    return result
 
 
 def resample_valid(
@@ -218,30 +211,6 @@ def resample_valid(
     coverage = resample_area(valid, out_shape)
     total = resample_area(masked, out_shape)
     return np.divide(total, coverage, out=total, where=coverage > 0), coverage >= 0.5
-
-
-def resample_linear(
-    array: npt.NDArray[np.generic], out_shape: tuple[int, ...], window: Window | None = None
-) -> FloatArray:
-    """Interpolate linearly between cell centres, for smooth maps such as probabilities.
-
-    Parameters
-    ----------
-    array : ndarray of shape (rows, columns)
-        Map to interpolate.
-    out_shape : tuple of int
-        Shape of the result, over the same field.
-    window : tuple of slice, optional
-        Part of the result to compute; the rest is 0.
-
-    Returns
-    -------
-    ndarray of float32, shape `out_shape`
-        Interpolated map. Sums are kept only approximately: use `resample_area` for masses.
-    """
-    if array.shape == out_shape:
-        return np.array(array, dtype=np.float32)
-    return _apply(LINEAR, array, out_shape, window)
 
 
 def window_of(mask: BoolArray, margin: int, out_shape: tuple[int, ...] | None = None) -> Window | None:

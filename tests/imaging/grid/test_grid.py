@@ -3,11 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bac_imaging.grid.axis import LINEAR
 from bac_imaging.grid.working_grid import (
     resample_area,
-    resample_linear,
+    resample_part,
     resample_valid,
     to_working,
+    whole,
     working_shape,
     working_spacing,
 )
@@ -54,9 +56,10 @@ def test_a_feature_stays_where_it_is_in_millimetres() -> None:
 
 def test_linear_resampling_follows_a_ramp() -> None:
     ramp = np.linspace(0.5, 49.5, 50, dtype=np.float32)[None, :].repeat(4, axis=0)
-    fine = resample_linear(ramp, (4, 100))
+    fine = resample_part(LINEAR, ramp, ramp.shape, (4, 100), whole((4, 100)))
     np.testing.assert_allclose(fine[0, 1:-1], (np.arange(100)[1:-1] + 0.5) / 2, atol=1e-4)
-    assert resample_linear(np.ones((1, 1)), (3, 4)).tolist() == np.ones((3, 4)).tolist()
+    one = resample_part(LINEAR, np.ones((1, 1)), (1, 1), (3, 4), whole((3, 4)))
+    assert one.tolist() == np.ones((3, 4)).tolist()
 
 
 def test_invalid_pixels_do_not_leak_into_their_neighbours() -> None:

@@ -16,7 +16,6 @@ _SYSTEMS = {
     "ABSENT": "http://terminology.hl7.org/CodeSystem/data-absent-reason",
     "CATEGORY": "http://terminology.hl7.org/CodeSystem/observation-category",
     "SECTION": "http://terminology.hl7.org/CodeSystem/v2-0074",
-    "IDENTIFIER": "http://hl7.org/fhir/uv/dicom-sr/CodeSystem/dicom-identifier-type",
 }
 _UCUM = "http://unitsofmeasure.org"
 
@@ -73,13 +72,10 @@ def category(scheme: str, code: str, meaning: str) -> Json:
     return concept((scheme, code, meaning))
 
 
-def uid_identifier(uid: str, kind: str | None = None) -> Json:
+def uid_identifier(uid: str) -> Json:
     """Return a DICOM UID as an Identifier, by the rules of FHIR for them."""
     # Files from the field have other things in place of a UID, which are no OID either.
-    made: Json = {"system": "urn:dicom:uid", "value": f"urn:oid:{uid}"} if is_uid(uid) else {"value": uid}
-    if kind is not None:
-        made["type"] = {"coding": [{"system": _SYSTEMS["IDENTIFIER"], "code": kind}]}
-    return made
+    return {"system": "urn:dicom:uid", "value": f"urn:oid:{uid}"} if is_uid(uid) else {"value": uid}
 
 
 def reference(url: str) -> Json:
