@@ -12,13 +12,15 @@ from typing import BinaryIO
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, *, synced: bool = False) -> Iterator[BinaryIO]:
     """Open a file for writing such that readers see the old one or the whole new one.
 
     Parameters
     ----------
     path : Path
         Where the file shall stand; its folder must exist.
+    synced : bool, optional
+        Whether it shall be on the disk when this ends, so that a crash of the machine does not lose it.
 
     Yields
     ------
@@ -35,14 +37,27 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with partial.open("xb") as file:
             yield file
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(partial, path)
+        if synced:
+            _sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def _sync_folder(folder: Path) -> None:
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
+
+
+def write_whole(path: Path, data: bytes, *, synced: bool = False) -> None:
     """Write a file as `whole_file` does."""
-    with whole_file(path) as file:
+    with whole_file(path, synced=synced) as file:
         file.write(data)
 
 

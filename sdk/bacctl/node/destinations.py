@@ -144,7 +144,7 @@ class FolderDestination:
             name = f"{delivery.study_instance_uid}.{delivery.revision}.json"
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                write_whole(self._folder / name, delivery.path.read_bytes())
+                write_whole(self._folder / name, delivery.path.read_bytes(), synced=True)
             except OSError as error:
                 _note_failure(delivery, outbox, tell, f"cannot be written ({error.strerror})", final=False)
             else:

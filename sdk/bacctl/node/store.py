@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import os
 import secrets
 import shutil
 import sqlite3
@@ -20,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bac_imaging.files import write_whole
 from bac_terms.errors import FailedError
 from bacctl.node.records import Limits
 from bacctl.node.schema import SCHEMA, VERSION
@@ -69,6 +69,8 @@ class Store:
             raise
         self.limits, self.now = limits, now
         self.turn = threading.RLock()
+        # SQLite gives its journal the permissions of the table: for nobody else, whatever the folder is.
+        (folder / "queue.sqlite").touch(mode=0o600)
         self.rows = sqlite3.connect(folder / "queue.sqlite", isolation_level=None, check_same_thread=False)
         try:
             self._open()
@@ -132,21 +134,7 @@ class Store:
     def write(self, folder: Path, data: bytes, suffix: str) -> Path:
         """Write a file, synced, under a name that nobody else chose."""
         path = folder / f"{secrets.token_hex(16)}{suffix}"
-        partial = path.with_suffix(".part")
-        try:
-            with partial.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        place = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(place)
-        finally:
-            os.close(place)
+        write_whole(path, data, synced=True)
         return path
 
     @contextmanager

@@ -14,7 +14,7 @@ import pydicom
 import pytest
 
 from bac_imaging.read.attributes import acceptance
-from bacctl.node import listener, store
+from bacctl.node import listener
 from bacctl.node.records import Limits, Rules
 from bacctl.pacs.peers import Caller, Peer
 from bacctl.pacs.sending import Sent, echo, read_item, send
@@ -203,7 +203,7 @@ class TestRoom:
 
         paths = exam(1)
         with monkeypatch.context() as patch:
-            patch.setattr(store.os, "fsync", full)
+            patch.setattr("os.fsync", full)
             assert [sent.status for sent in deliver(running, paths)] == [0xA700] * 4
         assert list((running.settings.folder / "images").iterdir()) == []
         assert [sent.status for sent in deliver(running, paths)] == [0] * 4

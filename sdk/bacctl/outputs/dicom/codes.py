@@ -8,10 +8,18 @@ from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
+from bacctl.outputs import codes
+from bacctl.outputs.codes import Concept
+
 SCHEME = "99BACCTL"
 
+
+def _code(concept: Concept) -> Code:
+    return Code(concept.value, concept.scheme, concept.meaning)
+
+
 # Finds
-VASCULAR_CALCIFICATION: Final = Code("129759000", "SCT", "Vascular calcification")  # CID 6010
+VASCULAR_CALCIFICATION: Final = _code(codes.VASCULAR_CALCIFICATION)
 ABNORMAL_STRUCTURE: Final = Code("49755003", "SCT", "Morphologically Abnormal Structure")  # CID 7150
 BREAST: Final = Code("76752008", "SCT", "Breast")
 SIDES: Final = {"L": Code("7771000", "SCT", "Left"), "R": Code("24028007", "SCT", "Right")}
@@ -20,23 +28,12 @@ MAMMOGRAPHY: Final = Code("71651007", "SCT", "Mammography")
 
 # Views, CID 4014
 IMAGE_VIEW: Final = Code("111031", "DCM", "Image View")
-VIEWS: Final = {
-    "CC": Code("399162004", "SCT", "cranio-caudal"),
-    "MLO": Code("399368009", "SCT", "medio-lateral oblique"),
-    "ML": Code("399260004", "SCT", "medial-lateral"),
-    "LM": Code("399352003", "SCT", "latero-medial"),
-    "LMO": Code("399099002", "SCT", "latero-medial oblique"),
-    "FB": Code("399196006", "SCT", "caudo-cranial"),
-    "SIO": Code("399188001", "SCT", "superolateral to inferomedial oblique"),
-    "ISO": Code("441555000", "SCT", "inferomedial to superolateral oblique"),
-    "XCCL": Code("399192008", "SCT", "cranio-caudal exaggerated laterally"),
-    "XCCM": Code("399101009", "SCT", "cranio-caudal exaggerated medially"),
-}
+VIEWS: Final = {view: _code(concept) for view, concept in codes.VIEWS.items()}
 
 # Amounts, CID 6142 and 218
-MASS: Final = Code("112199", "DCM", "Mass of Vascular Calcification")
-AREA: Final = Code("112196", "DCM", "Area of Vascular Calcification")
-LENGTH: Final = Code("410668003", "SCT", "Length")
+MASS: Final = _code(codes.MASS)
+AREA: Final = _code(codes.AREA)
+LENGTH: Final = _code(codes.LENGTH)
 MG: Final = Code("mg", "UCUM", "mg")
 MM2: Final = Code("mm2", "UCUM", "mm2")
 MM: Final = Code("mm", "UCUM", "mm")

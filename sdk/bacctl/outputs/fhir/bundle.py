@@ -14,17 +14,13 @@ from typing import Any
 
 from bac_terms.notices import Notice
 from bac_terms.report import ImageReport, Vessel
+from bacctl.outputs.codes import AREA, LENGTH, MASS, VASCULAR_CALCIFICATION, VIEWS
 from bacctl.outputs.exam_files import Choices, ExamFile
 from bacctl.outputs.fhir.parts import (
-    AREA,
     BREAST,
-    CALCIFICATION,
     FINDING,
     GROUP,
-    LENGTH,
-    MASS,
     REPORT,
-    VIEWS,
     Json,
     absent,
     category,
@@ -260,7 +256,7 @@ class _Maker:
         if detected is None:
             made["dataAbsentReason"] = absent("unknown", "Unknown")
         elif detected:
-            made["valueCodeableConcept"] = concept(CALCIFICATION)
+            made["valueCodeableConcept"] = concept(VASCULAR_CALCIFICATION)
         else:
             made["valueCodeableConcept"] = words("no vascular calcification found")
         if members:

@@ -22,18 +22,10 @@ _UCUM = "http://unitsofmeasure.org"
 REPORT = ("DCM", "126000", "Imaging Measurement Report")
 GROUP = ("DCM", "125007", "Measurement Group")
 FINDING = ("DCM", "121071", "Finding")
-CALCIFICATION = ("SCT", "129759000", "Vascular calcification")
-MASS = ("DCM", "112199", "Mass of Vascular Calcification")
-AREA = ("DCM", "112196", "Area of Vascular Calcification")
-LENGTH = ("SCT", "410668003", "Length")
 BREAST: Mapping[Laterality | None, tuple[str, str, str]] = {
     "L": ("SCT", "80248007", "Left breast structure"),
     "R": ("SCT", "73056007", "Right breast structure"),
     None: ("SCT", "76752008", "Breast structure"),
-}
-VIEWS = {
-    "CC": ("SCT", "399162004", "Cranio-caudal projection"),
-    "MLO": ("SCT", "399368009", "Medio-lateral oblique projection"),
 }
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bacctl._version import __version__
+from bacctl.outputs import codes
 from bacctl.outputs.exam_files import Choices
 from bacctl.outputs.uids import Shown, shown_uids
 from bacctl.results import ImageResult
@@ -60,9 +61,9 @@ MEASUREMENT = (
 )
 NO_CONCEPT = 0
 _AMOUNTS = (
-    ("calcium_mass_mg", "DCM:112199", "mg"),
-    ("area_mm2", "DCM:112196", "mm2"),
-    ("length_mm", "SCT:410668003", "mm"),
+    ("calcium_mass_mg", codes.MASS, "mg"),
+    ("area_mm2", codes.AREA, "mm2"),
+    ("length_mm", codes.LENGTH, "mm"),
 )
 
 
@@ -141,7 +142,7 @@ def _amounts(images: Sequence[ImageResult], shown: Shown) -> Iterator[tuple[int,
                         finding or None,
                         {
                             "value_as_number": value,
-                            "measurement_source_value": code,
+                            "measurement_source_value": f"{code.scheme}:{code.value}",
                             "unit_source_value": unit,
                             "value_source_value": source,
                         },
