@@ -81,7 +81,7 @@ def test_a_study_is_fetched_measured_and_its_results_stored(
 def test_what_the_archive_does_not_have(orthanc: Orthanc, server: EmbeddedServer) -> None:
     done = bacctl("analyze", "--from-dicomweb", f"{orthanc.web}/studies/2.25.404", "--url", server.url)
     assert done.returncode == 1
-    assert "BAC-PACS-REFUSED" in done.stderr or "BAC-PACS-ANSWER" in done.stderr
+    assert "BAC-PACS-INCOMPLETE: the study holds no mammogram" in done.stderr
     assert "Traceback" not in done.stderr
 
 
