@@ -22,7 +22,7 @@ from bacctl.outputs.dicom.outlines import outlines
 from bacctl.outputs.dicom.picture import legend
 from bacctl.outputs.dicom.run import RESEARCH, Run, find_name
 from bacctl.outputs.dicom.source import Source
-from bacctl.outputs.dicom.vessels import number_vessels
+from bacctl.outputs.dicom.vessels import number_vessels, places_of
 
 
 def presentation_state(run: Run, source: Source) -> GrayscaleSoftcopyPresentationState | None:
@@ -73,12 +73,13 @@ def presentation_state(run: Run, source: Source) -> GrayscaleSoftcopyPresentatio
 def _graphics(run: Run, source: Source) -> list[GraphicObject]:
     labels = number_vessels(source.image)
     objects = []
-    for number in (int(number) for number in np.unique(labels) if number):
-        for line in outlines(labels == number):
+    for number, place in places_of(labels).items():
+        corner = (place[1].start, place[0].start)
+        for line in outlines(labels[place] == number):
             objects.append(
                 GraphicObject(
                     "POLYLINE",
-                    line.astype(np.float64),
+                    line.astype(np.float64) + corner,
                     "PIXEL",
                     tracking_id=find_name(source, number),
                     tracking_uid=run.tracking_uid(source.number, number),

@@ -18,7 +18,7 @@ from bacctl.outputs.dicom.codes import (
 )
 from bacctl.outputs.dicom.run import ALGORITHM, RESEARCH, Run, find_name
 from bacctl.outputs.dicom.source import Source, place_side
-from bacctl.outputs.dicom.vessels import number_vessels
+from bacctl.outputs.dicom.vessels import number_vessels, places_of
 
 _COLOURS = tuple(
     CIELabColor.from_rgb(*rgb)
@@ -53,7 +53,7 @@ def segmentation(run: Run, source: Source, *, labelmap: bool) -> Segmentation | 
     if not source.mask.any():
         return None
     labels = number_vessels(source.image)
-    numbers = [int(number) for number in np.unique(labels) if number]
+    numbers = list(places_of(labels))
     algorithm = AlgorithmIdentificationSequence(
         name=ALGORITHM,
         family=ARTIFICIAL_INTELLIGENCE,

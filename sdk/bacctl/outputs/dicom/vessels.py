@@ -15,6 +15,12 @@ _EIGHT = np.ones((3, 3), dtype=bool)
 Box = tuple[int, int, int, int]
 
 
+def places_of(labels: Labels) -> dict[int, tuple[slice, slice]]:
+    """Return the numbers that pixels have, the lowest first, each with the rows and columns it lies in."""
+    found = ndimage.find_objects(labels.astype(np.int32))
+    return {number: place for number, place in enumerate(found, 1) if place is not None}
+
+
 def number_vessels(image: ImageResult) -> Labels:
     """Give each pixel of a mask the number of its vessel.
 
