@@ -19,6 +19,7 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from process_tree import command_line, descendants, is_alive
 
 from bac_phantom import PhantomConfig, Woman, make_woman
 from bacctl.client.canary import canary_image
@@ -137,13 +138,13 @@ def test_nothing_is_left_when_it_is_stopped_at_work(
         text=True,
     )
     _wait_for(lambda: any((tmp_path / "bacctl-out").glob("*.mask.png")), 120)
-    started = set(_descendants(process.pid))
-    assert any("tritonserver" in _command(pid) for pid in started)
+    started = descendants(process.pid)
+    assert any("tritonserver" in command_line(pid) for pid in started)
     process.send_signal(sent)
     out, talk = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in talk
-    _wait_for(lambda: not any(_is_alive(pid) for pid in started), 30)
+    _wait_for(lambda: not any(is_alive(pid) for pid in started), 30)
     assert not list(SHARED_MEMORY.glob(f"bacctl_{process.pid}_*"))
     if sent == signal.SIGKILL:
         return
@@ -197,14 +198,14 @@ def test_serve_is_called_and_stops_cleanly(
         url = first.split()[2]
         done = bacctl("analyze", films / "00.png", "--pixel-spacing", "0.2", "--url", url, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        started = set(_descendants(process.pid))
+        started = descendants(process.pid)
         process.send_signal(sent)
         _, talk = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == code
     assert "Traceback" not in talk
-    _wait_for(lambda: not any(_is_alive(pid) for pid in started), 30)
+    _wait_for(lambda: not any(is_alive(pid) for pid in started), 30)
     assert not list(SHARED_MEMORY.glob(f"bacctl_{process.pid}_*"))
 
 
@@ -228,25 +229,6 @@ def test_the_demo_compares_with_the_truth(tmp_path: Path) -> None:
     told = [line.split(maxsplit=1)[1] for line in done.stdout.splitlines() if " out/demo/" in line]
     assert len(told) == 5
     assert all(list(tmp_path.glob(place)) for place in told)
-
-
-def _descendants(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            yield child
-            yield from _descendants(child)
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _is_alive(pid: int) -> bool:
-    # A zombie has an empty command line: it is gone, only its parent has not looked yet.
-    return bool(_command(pid))
 
 
 def _wait_for(condition: object, seconds: float) -> None:

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from glob import glob
 from pathlib import Path
 
 import pytest
+from process_tree import command_line, descendants, is_alive
 
 from bac_terms.errors import BacctlError
 from bacctl import Client, ServerFaultError, ServerUnavailableError
@@ -75,16 +76,16 @@ def test_stop_leaves_nothing(folder_of_temporaries: Path, client: Client) -> Non
     own = Client.embedded()
     assert own._server is not None
     assert own._server._supervisor is not None
-    started = list(_descendants(own._server._supervisor.pid))
+    started = descendants(own._server._supervisor.pid)
     regions = set(_regions(os.getpid())) - set(others)
-    assert sum("triton_python_backend_stub" in _command(pid) for pid in started) == 3
+    assert sum("triton_python_backend_stub" in command_line(pid) for pid in started) == 3
     assert len(regions) == 3
     assert len(list(folder_of_temporaries.iterdir())) == 1
     assert own.analyze(canary_image(), FILM_MM).status == "ok"  # Triton ends otherwise after an answer
     own.close()
     own.close()
     assert not _folders_of_triton(before)
-    assert not any(map(_is_alive, started))
+    assert not any(map(is_alive, started))
     assert not [region for region in regions if region.exists()]
     assert not list(folder_of_temporaries.iterdir())
     assert client.analyze(canary_image(), FILM_MM).status == "ok"  # another server is none of its business
@@ -97,13 +98,13 @@ def test_nothing_outlives_its_program(sent: signal.Signals, folder_of_temporarie
     )
     assert program.stdout is not None
     assert program.stdout.readline() == "busy\n"
-    started = list(_descendants(program.pid))
-    assert any("tritonserver" in _command(pid) for pid in started)
+    started = descendants(program.pid)
+    assert any("tritonserver" in command_line(pid) for pid in started)
     assert _regions(program.pid)
     program.send_signal(sent)
     program.wait(30)
     program.stdout.close()
-    _wait_for(lambda: not any(map(_is_alive, started)))
+    _wait_for(lambda: not any(map(is_alive, started)))
     _wait_for(lambda: not list(folder_of_temporaries.iterdir()))
     assert not _regions(program.pid)
 
@@ -118,9 +119,9 @@ def test_a_program_that_fails_without_closing_leaves_nothing(folder_of_temporari
     )
     assert program.stdout is not None
     assert program.stdout.readline() == "busy\n"
-    started = list(_descendants(program.pid))
+    started = descendants(program.pid)
     program.communicate("\n")
-    _wait_for(lambda: not any(map(_is_alive, started)))
+    _wait_for(lambda: not any(map(is_alive, started)))
     _wait_for(lambda: not list(folder_of_temporaries.iterdir()))
     assert not _regions(program.pid)
 
@@ -128,9 +129,9 @@ def test_a_program_that_fails_without_closing_leaves_nothing(folder_of_temporari
 def test_killed_supervisor_takes_the_server_along(folder_of_temporaries: Path) -> None:
     server = EmbeddedServer().start()
     assert server._supervisor is not None
-    started = list(_descendants(server._supervisor.pid))
+    started = descendants(server._supervisor.pid)
     server._supervisor.kill()
-    _wait_for(lambda: not any(map(_is_alive, started)))
+    _wait_for(lambda: not any(map(is_alive, started)))
     assert not server.running
     server.stop()
 
@@ -141,7 +142,7 @@ def test_dead_model_is_told_and_not_waited_for() -> None:
         assert client._server is not None
         assert client._server._supervisor is not None
         stubs = [
-            pid for pid in _descendants(client._server._supervisor.pid) if "bac_segment" in _command(pid)
+            pid for pid in descendants(client._server._supervisor.pid) if "bac_segment" in command_line(pid)
         ]
         failures: list[BaseException] = []
 
@@ -262,7 +263,7 @@ def test_too_little_shared_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 def test_memory_stays_what_it_is_over_many_images(server: EmbeddedServer, client: Client) -> None:
     assert server._supervisor is not None
-    processes = list(_descendants(server._supervisor.pid))
+    processes = descendants(server._supervisor.pid)
 
     def kilobytes() -> int:
         for _ in range(25):
@@ -287,25 +288,6 @@ def _folders_of_triton(since: float) -> list[str]:
 
 def _regions(pid: int) -> list[Path]:
     return list(supervisor.SHARED_MEMORY.glob(f"bacctl_{pid}_*"))
-
-
-def _descendants(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            yield child
-            yield from _descendants(child)
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _is_alive(pid: int) -> bool:
-    # A zombie has an empty command line: it is gone, only its parent has not looked yet.
-    return bool(_command(pid))
 
 
 def _wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from process_tree import command_line, descendants
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
@@ -282,16 +283,9 @@ def test_real_step_that_stands_still(
 def _stubs(client: Client, step: str) -> Iterator[int]:
     assert client._server is not None
     assert client._server._supervisor is not None
-
-    def below(pid: int) -> Iterator[int]:
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
-            for child in map(int, task.read_text().split()):
-                yield child
-                yield from below(child)
-
-    for pid in below(client._server._supervisor.pid):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        if b"python_backend_stub" in command and step.encode() in command:
+    for pid in descendants(client._server._supervisor.pid):
+        command = command_line(pid)
+        if "python_backend_stub" in command and step in command:
             yield pid
 
 

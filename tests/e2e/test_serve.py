@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import trustme
+from process_tree import command_line, descendants, is_alive
 
 from bac_terms.errors import PermissionDeniedError
 from bacctl import Client
@@ -57,14 +58,14 @@ def served(log: Path, *args: object) -> Iterator[tuple[subprocess.Popen[str], di
             assert line, log.read_text()
             text += line
         yield process, json.loads(text)
-        started = set(_descendants(process.pid))
+        started = descendants(process.pid)
         process.terminate()
         assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait()
         process.stdout.close()
-    _wait_for(lambda: not any(_is_alive(pid) for pid in started), 30)
+    _wait_for(lambda: not any(is_alive(pid) for pid in started), 30)
     assert not list(SHARED_MEMORY.glob(f"bacctl_{process.pid}_*"))
 
 
@@ -91,8 +92,8 @@ def test_a_dead_model_is_brought_back(films: Path, tmp_path: Path) -> None:
     log = tmp_path / "talk"
     with served(log, "--check-every", "1") as (process, ready):
         assert ready["tls"] == "none"
-        for pid in _descendants(process.pid):
-            if "bac_segment" in _command(pid):
+        for pid in descendants(process.pid):
+            if "bac_segment" in command_line(pid):
                 os.kill(pid, signal.SIGKILL)
         _wait_for(lambda: "answers again" in log.read_text(), 120)
         lines = log.read_text().splitlines()
@@ -174,13 +175,13 @@ def test_a_reader_that_goes_away_takes_the_server_along(films: Path) -> None:
     assert process.stdout is not None
     assert process.stderr is not None
     assert json.loads(process.stdout.readline())["type"] == "image"
-    started = set(_descendants(process.pid))
-    assert any("tritonserver" in _command(pid) for pid in started)
+    started = descendants(process.pid)
+    assert any("tritonserver" in command_line(pid) for pid in started)
     process.stdout.close()
     assert process.wait(60) == 141
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert not any(_is_alive(pid) for pid in started)
+    assert not any(is_alive(pid) for pid in started)
     assert not list(SHARED_MEMORY.glob(f"bacctl_{process.pid}_*"))
 
 
@@ -206,25 +207,6 @@ def test_what_a_server_has_answered_is_counted_for_who_has_the_key(server: Embed
     stranger: Any = SimpleNamespace(url=server.url, key="guessed")
     with pytest.raises(PermissionDeniedError):
         count_answered(stranger, None)
-
-
-def _descendants(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            yield child
-            yield from _descendants(child)
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _is_alive(pid: int) -> bool:
-    # A zombie has an empty command line: it is gone, only its parent has not looked yet.
-    return bool(_command(pid))
 
 
 def _wait_for(condition: Callable[[], bool], seconds: float) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import os
-import signal
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import psutil
 import pytest
 
 from bacctl import AsyncClient, Client, ExamResult, ImageResult, RefusedError, ServerUnavailableError
@@ -166,9 +165,8 @@ def test_cache_gives_the_same_result(
 def kill(server: EmbeddedServer | None) -> None:
     assert server is not None
     assert server._supervisor is not None
-    supervisor = server._supervisor.pid
-    for child in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split():
-        os.kill(int(child), signal.SIGKILL)
+    for child in psutil.Process(server._supervisor.pid).children():
+        child.kill()
 
 
 def test_dead_server_of_ones_own_is_started_again(embedded: Client) -> None:
