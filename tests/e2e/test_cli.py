@@ -19,7 +19,7 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
-from process_tree import command_line, descendants, is_alive
+from tests.e2e.process_tree import command_line, descendants, is_alive
 
 from bac_phantom import PhantomConfig, Woman, make_woman
 from bacctl.client.canary import canary_image

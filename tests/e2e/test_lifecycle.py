@@ -15,7 +15,7 @@ from glob import glob
 from pathlib import Path
 
 import pytest
-from process_tree import command_line, descendants, is_alive
+from tests.e2e.process_tree import command_line, descendants, is_alive
 
 from bac_terms.errors import BacctlError
 from bacctl import Client, ServerFaultError, ServerUnavailableError

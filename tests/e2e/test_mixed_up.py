@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from process_tree import command_line, descendants
+from tests.e2e.process_tree import command_line, descendants
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import trustme
-from process_tree import command_line, descendants, is_alive
+from tests.e2e.process_tree import command_line, descendants, is_alive
 
 from bac_terms.errors import PermissionDeniedError
 from bacctl import Client
