@@ -6,7 +6,7 @@ A module of its own, so that the process of this step loads nothing of what find
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,13 @@ import numpy.typing as npt
 
 from bac_imaging.context import Context
 from bac_imaging.grid.breast import find_breast
+from bac_imaging.grid.lost import has_lost_pixels
 from bac_imaging.grid.normalise import normalise
 from bac_imaging.grid.tiles import cut_tiles
 from bac_imaging.grid.working_grid import resample_valid, to_working, working_shape
 from bac_imaging.options import read_options
 from bac_imaging.read.reader import read_mammogram
+from bac_terms.notices import Notice
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -79,6 +81,9 @@ def prepare(data: bytes, options: Mapping[str, Any] | None = None) -> Prepared:
     shape = working_shape(mammogram.signal.shape, mammogram.geometry.pixel_spacing_mm)
     signal, valid = resample_valid(mammogram.signal, mammogram.valid, shape)
     breast = find_breast(signal, valid, is_digital=mammogram.presentation_intent is not None)
+    if has_lost_pixels(mammogram.signal, breast, is_raw=mammogram.signal_kind == "log_exposure"):
+        lost = Notice.of("BAC-W-PIXELS-DOUBTFUL", "a part of the breast has one value all over, as if lost")
+        mammogram = replace(mammogram, warnings=(*mammogram.warnings, lost), mass_in_doubt=True)
     normalised = normalise(signal, breast)
     tiles, origins = cut_tiles(normalised, breast)
     context = Context.of(

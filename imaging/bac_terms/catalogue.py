@@ -489,6 +489,11 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "what the header declares as padding looks like a part of the image, and was left out",
             "compare the overlay with the image in another viewer; calcium there is not counted",
         ),
+        "BAC-W-PIXELS-DOUBTFUL": _warning(
+            "the pixels look damaged",
+            "look at the overlay, and export or copy the file again from its source; do not rely on the "
+            "numbers, of which no mass is called calibrated",
+        ),
         "BAC-W-FILE-MENDED": _warning(
             "the file breaks the DICOM standard, in a way that could be understood",
             "compare the overlay with the image in another viewer, and tell the maker of the file",

@@ -9,8 +9,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from bac_imaging.read.dataset import PIXEL_DATA_TAGS, inflated, parse
-from bac_imaging.read.pixels.pixel_element import are_items, bytes_needed, mend_pixels
+from bac_imaging.read.dataset import PIXEL_DATA_TAGS, bytes_needed, inflated, parse
+from bac_imaging.read.pixels.pixel_element import are_items, mend_pixels
 from bac_terms.errors import RefusedError
 
 _UNDEFINED_LENGTH = 0xFFFFFFFF
@@ -63,6 +63,8 @@ def _dataset(data: bytes) -> Dataset:
         dataset = parse(data)
         is_dicom = any(keyword in dataset for keyword in _KNOWN_KEYWORDS)
         ends_early = "PixelData" not in dataset and _ends_early(dataset, data)
+    except RefusedError:
+        raise
     except EOFError:
         raise RefusedError("BAC-FILE-TRUNCATED") from None
     except Exception:  # pydicom raises whatever its parser stumbles over

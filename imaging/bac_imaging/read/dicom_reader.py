@@ -53,7 +53,7 @@ def read_dicom(data: bytes, given: Spacing | None) -> Mammogram:
         rows, columns = judged.layout.rows, judged.layout.columns
         spacing, intent = judged.geometry.pixel_spacing_mm, judged.kind.intent
         is_raw, is_film = intent == "FOR PROCESSING", judged.kind.is_film
-        stored = decode(dataset, header, judged.layout)
+        stored, damage = decode(dataset, header, judged.layout)
         padding, padding_notices = read_padding(stored, header)
         if is_raw:
             intensity = log_exposure(stored, padding, header)
@@ -63,6 +63,7 @@ def read_dicom(data: bytes, given: Spacing | None) -> Mammogram:
             *(() if is_film else check_matrix(header, rows, columns, spacing)),
             *padding_notices,
             *(unlisted_values(header) if is_raw else ()),
+            *((Notice.of("BAC-W-PIXELS-DOUBTFUL", f"{', and '.join(damage)}") ,) if damage else ()),
         )
         notices = [*judged.notices, *intensity.notices, *doubts]
         if is_lossy(dataset, header):

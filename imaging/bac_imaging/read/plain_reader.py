@@ -14,6 +14,8 @@ from bac_imaging.read.attributes.geometry import given_geometry
 from bac_imaging.read.attributes.spacing import Spacing
 from bac_imaging.read.mammogram import Mammogram
 from bac_imaging.read.pixels.intensity import Intensity, upright, with_clipping
+from bac_imaging.read.pixels.check_sums import check_png, check_tiff
+from bac_imaging.read.pixels.jpeg import check_jpeg
 from bac_imaging.read.plain_header import PHOTOMETRIC, open_image
 from bac_terms.errors import FailedError, RefusedError
 from bac_terms.notices import Notice
@@ -104,8 +106,19 @@ def read_grey(data: bytes) -> tuple[FloatArray, BoolArray, bool]:
         warnings.simplefilter("ignore")
         image = open_image(data)
         check_dimensions(image.height, image.width)
+        _check(data, image)
         is_lossy = image.format == "JPEG" or "jpeg" in str(image.info.get("compression"))
         return *_pixels(image), is_lossy
+
+
+def _check(data: bytes, image: Image.Image) -> None:
+    """See whether a file is damaged in a way that Pillow passes over."""
+    if image.format == "PNG":
+        check_png(data)
+    elif image.format == "JPEG":
+        check_jpeg(data)
+    elif image.format == "TIFF":
+        check_tiff(data, image)
 
 
 def _turn(image: Image.Image) -> int:

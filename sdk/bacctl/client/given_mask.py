@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Segmentation Storage and Label Map Segmentation Storage, by number: pydicom is not imported yet.
 _SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+_MOST_PIXELS = 1 << 29  # of all frames of a segmentation
 _GREY = ("1", "L", "I", "I;16")
 
 
@@ -81,12 +82,13 @@ def _from_picture(data: bytes) -> npt.NDArray[np.bool_]:
 def _from_seg(data: bytes, image: bytes) -> npt.NDArray[np.bool_]:
     """Take the frames of a segmentation that name the image, all segments together."""
     import numpy as np
-    import pydicom
+
+    from bac_imaging.read.dataset import parse
 
     uid = _uid_of(image)
     with discreet():
         try:
-            seg = pydicom.dcmread(io.BytesIO(data), force=True)
+            seg = parse(data)
             known = str(seg.get("SOPClassUID", "")) in _SEGMENTATIONS
         except Exception:
             known = False
@@ -94,6 +96,8 @@ def _from_seg(data: bytes, image: bytes) -> npt.NDArray[np.bool_]:
             raise RefusedError("BAC-MASK-UNREADABLE", "the DICOM object is no segmentation")
         try:
             named = _named_by(seg)
+            if int(seg.Rows) * int(seg.Columns) * int(seg.get("NumberOfFrames", 1)) > _MOST_PIXELS:
+                raise ValueError("more pixels than frames of a mammogram have")
             frames = seg.pixel_array
             frames = frames[np.newaxis] if frames.ndim == 2 else frames
             of_frames = _of_frames(seg, len(frames), named)
@@ -111,13 +115,11 @@ def _from_seg(data: bytes, image: bytes) -> npt.NDArray[np.bool_]:
 
 
 def _uid_of(image: bytes) -> str | None:
-    import pydicom
+    from bac_imaging.read.dataset import parse_header
 
     with discreet():
         try:
-            head = pydicom.dcmread(
-                io.BytesIO(image), force=True, stop_before_pixels=True, specific_tags=["SOPInstanceUID"]
-            )
+            head = parse_header(image, ["SOPInstanceUID"]).dataset
             return str(head.get("SOPInstanceUID", "")) or None
         except Exception:  # no DICOM file: no segmentation can be of it
             return None

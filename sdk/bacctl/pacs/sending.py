@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydicom import dcmread
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
 
+from bac_imaging.read.dataset import parse_meta
 from bac_terms.errors import FailedError
 from bacctl._discreet import discreet
 from bacctl.pacs.contexts import offers
@@ -21,6 +21,7 @@ from bacctl.pacs.peers import Peer
 Outcome = Literal["stored", "refused", "failed"]
 CONNECT_S = 10.0
 ANSWER_S = 60.0
+_HEAD_BYTES = 1 << 20  # where the file meta information stands
 _SUCCESS, _WARNINGS = 0x0000, range(0xB000, 0xC000)
 _OUT_OF_RESOURCES = range(0xA700, 0xA800)
 _NO_ANSWER = "the peer did not answer"
@@ -77,7 +78,11 @@ def read_item(path: Path) -> Item:
     """
     try:
         with discreet():
-            meta = dcmread(path, stop_before_pixels=True, specific_tags=["SOPInstanceUID"]).file_meta
+            with path.open("rb") as file:
+                head = file.read(_HEAD_BYTES)
+            if not head.startswith(b"DICM", 128):
+                raise ValueError("no preamble")
+            meta, _ = parse_meta(head)
             found = (meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID, meta.TransferSyntaxUID)
     except OSError as error:
         raise FailedError("BAC-FILE-UNREADABLE", f"the file cannot be read ({error.strerror})") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import os
@@ -15,8 +14,9 @@ from urllib.parse import SplitResult, urlsplit
 import requests
 import stamina
 from dicomweb_client import DICOMwebClient
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 
+from bac_imaging.read.dataset import parse
 from bac_terms.errors import FailedError
 from bac_terms.identifiers import is_uid
 from bacctl._discreet import discreet
@@ -228,7 +228,7 @@ class WebArchive:
         """
         with discreet():
             # From a file, so that it has a preamble: the client writes none of its own.
-            dataset = dcmread(io.BytesIO(data))
+            dataset = parse(data)
             answer = self._ask(lambda: self._client.store_instances([dataset]))
         failures = [
             f"{int(item.get('FailureReason', 0)):04X}H" for item in answer.get("FailedSOPSequence", [])

@@ -22,6 +22,11 @@ from pydicom.valuerep import PersonName
 
 from bac_terms.identifiers import is_shown, names_nothing
 
+# Far above what mammograms have; a sequence may hold several tables.
+_VALUE_BYTES, _TABLE_BYTES, _SEQUENCE_BYTES = 1 << 16, 1 << 18, 1 << 21
+_MOST_ITEMS = 4096
+_ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # both byte orders
+_FIRST_OVERLAY, _OVERLAY_BITS, _OVERLAY_DATA = 0x6000, 0x0100, 0x3000
 _DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d+)")
 
 
@@ -54,10 +59,25 @@ class Header:
     def _value(self, keyword: str) -> Any:
         if keyword not in self._read:
             try:
-                self._read[keyword] = self._dataset[keyword].value if keyword in self._dataset else None
+                if keyword not in self._dataset:
+                    self._read[keyword] = None
+                elif self._is_endless(keyword):
+                    self._read[keyword] = math.nan
+                else:
+                    self._read[keyword] = self._dataset[keyword].value
             except Exception:  # whatever pydicom makes of a malformed value
                 self._read[keyword] = math.nan
         return self._read[keyword]
+
+    def _is_endless(self, keyword: str) -> bool:
+        """Tell whether a value would take pydicom seconds, since it is parsed only when it is looked at."""
+        element: object = self._dataset.get_item(keyword)
+        value = element.value if isinstance(element, RawDataElement) else None
+        if not isinstance(value, bytes):
+            return False
+        if keyword.endswith("Sequence"):
+            return len(value) > _SEQUENCE_BYTES or sum(map(value.count, _ITEMS)) > _MOST_ITEMS
+        return len(value) > (_TABLE_BYTES if keyword == "LUTData" else _VALUE_BYTES)
 
     def _values(self, keyword: str) -> Iterable[Any]:
         value = self._value(keyword)
@@ -68,6 +88,14 @@ class Header:
     def has(self, keyword: str) -> bool:
         """Tell whether the attribute is there, with whatever value."""
         return keyword in self._dataset
+
+    def has_overlay_in_pixels(self) -> bool:
+        """Tell whether an overlay is kept in unused bits of the pixels, as it used to be (PS3.3 C.9.2)."""
+        groups = range(_FIRST_OVERLAY, _FIRST_OVERLAY + 0x20, 2)
+        return any(
+            (group, _OVERLAY_BITS) in self._dataset and (group, _OVERLAY_DATA) not in self._dataset
+            for group in groups
+        )
 
     def texts(self, keyword: str) -> tuple[str, ...]:
         """Give all values of an attribute as upper-case text without surrounding blanks."""

@@ -14,6 +14,7 @@ import struct
 from typing import Literal
 
 from bac_imaging.read.attributes.acceptance import Layout
+from bac_imaging.read.pixels.jpeg2000 import check_jpeg2000
 from bac_terms.errors import FailedError, RefusedError
 
 Family = Literal["jpeg", "jpeg-lossless", "jpeg-ls", "jpeg2000"]
@@ -38,11 +39,10 @@ _TABLES: dict[Family, frozenset[int]] = {
 _MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _LS_MARKER = re.compile(rb"\xff[\x80-\xcf\xd8-\xff]", re.DOTALL)
 _LARGEST_TABLE_INDEX = 3
-_MOST_TILES = 4096
 _BASELINE_BITS = 8  # of lossy JPEG, all that the decoder reads
 
 
-def check_codestream(stream: bytes, family: Family, expected: Layout) -> None:
+def check_codestream(stream: bytes, family: Family, expected: Layout) -> tuple[str, ...]:
     """Make sure that a compressed frame is complete and is the image that the header describes.
 
     Parameters
@@ -54,6 +54,11 @@ def check_codestream(stream: bytes, family: Family, expected: Layout) -> None:
     expected : Layout
         What the DICOM header says.
 
+    Returns
+    -------
+    tuple of str
+        What is allowed but more likely damage; empty for nearly all.
+
     Raises
     ------
     RefusedError
@@ -64,11 +69,11 @@ def check_codestream(stream: bytes, family: Family, expected: Layout) -> None:
     """
     try:
         if family == "jpeg2000":
-            _check_jpeg2000(stream, expected)
-        else:
-            _check_jpeg(stream, family, expected)
+            return check_jpeg2000(stream, expected)
+        _check_jpeg(stream, family, expected)
     except (struct.error, IndexError):
         raise RefusedError("BAC-FILE-TRUNCATED") from None
+    return ()
 
 
 def loses(stream: bytes, family: Family) -> bool:
@@ -204,25 +209,3 @@ def _check_huffman(body: bytes, family: Family) -> None:
             or (family == "jpeg-lossless" and max(values) > 16)
         ):
             raise _damaged("Huffman table")
-
-
-def _check_jpeg2000(stream: bytes, expected: Layout) -> None:
-    start = stream.find(b"\xff\x4f\xff\x51")
-    if start < 0:
-        raise _damaged("no start of codestream")
-    *sizes, components = struct.unpack_from(">8IH", stream, start + 8)
-    x1, y1, x0, y0, tile_x, tile_y, tile_x0, tile_y0 = sizes
-    if (y1 - y0, x1 - x0, components) != (expected.rows, expected.columns, expected.samples):
-        raise _damaged("another size than the header says")
-    if not (tile_x0 <= x0 < tile_x0 + tile_x and tile_y0 <= y0 < tile_y0 + tile_y):
-        raise _damaged("tile size")
-    tiles = -(-(x1 - tile_x0) // tile_x) * -(-(y1 - tile_y0) // tile_y)
-    if tiles > _MOST_TILES:
-        raise _damaged("number of tiles")
-    for component in range(components):
-        depth, step_x, step_y = struct.unpack_from(">3B", stream, start + 42 + 3 * component)
-        if (step_x, step_y) != (1, 1) or (depth & 0x7F) + 1 > expected.bits_allocated:
-            raise _damaged("another bit depth than the header says")
-    # The end marker may be followed by the byte that makes the fragment's length even, or by filling.
-    if not stream.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
-        raise RefusedError("BAC-FILE-TRUNCATED")

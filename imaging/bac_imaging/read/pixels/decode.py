@@ -7,7 +7,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ from pydicom.uid import UID
 from bac_imaging.read.attributes.acceptance import Layout
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.pixels.codestream import Family, check_codestream, loses
+from bac_imaging.read.pixels.jpeg import check_jpeg
+from bac_imaging.read.pixels.pixel_element import is_filling
+from bac_imaging.read.pixels.rle import check_segments
 from bac_terms.errors import FailedError, RefusedError
 
 _JPEG_LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})
@@ -64,7 +67,14 @@ _METHOD = "LossyImageCompressionMethod"
 _STDERR_LOCK = threading.Lock()
 
 
-def decode(dataset: Dataset, header: Header, expected: Layout) -> npt.NDArray[np.int32]:
+class Decoded(NamedTuple):
+    """Stored values, and in words what looks like damage though it can be decoded."""
+
+    stored: npt.NDArray[np.int32]
+    doubts: tuple[str, ...]
+
+
+def decode(dataset: Dataset, header: Header, expected: Layout) -> Decoded:
     """Decode the stored values of a single-frame image.
 
     Parameters
@@ -78,14 +88,15 @@ def decode(dataset: Dataset, header: Header, expected: Layout) -> npt.NDArray[np
 
     Returns
     -------
-    numpy.ndarray
+    Decoded
         int32, (rows, columns): stored values before any LUT, unused bits removed, sign extended. For
-        three samples a pixel, their common value.
+        three samples a pixel, their common value. And what leaves them in doubt.
 
     Raises
     ------
     RefusedError
-        ``BAC-FILE-TRUNCATED``, ``BAC-DICOM-NO-PIXELS`` or ``BAC-COLOUR``.
+        ``BAC-FILE-TRUNCATED``, ``BAC-DICOM-NO-PIXELS``, ``BAC-DIMENSIONS``, ``BAC-MULTIFRAME`` or
+        ``BAC-COLOUR``.
     FailedError
         ``BAC-CODEC-MISSING`` or ``BAC-DECODE-FAILED``.
     """
@@ -98,21 +109,29 @@ def decode(dataset: Dataset, header: Header, expected: Layout) -> npt.NDArray[np
         raise RefusedError("BAC-FILE-TRUNCATED") from None
     if not isinstance(data, bytes) or not data:
         raise RefusedError("BAC-DICOM-NO-PIXELS", "the pixel data are empty")
+    doubts: tuple[str, ...] = ()
     if syntax.is_encapsulated:
-        array = _decode_compressed(dataset, syntax, data, expected)
+        array, doubts = _decode_compressed(dataset, syntax, data, expected)
     else:
         needed = expected.rows * expected.columns * expected.samples * expected.bits_allocated // 8
         if len(data) < needed:
             raise RefusedError("BAC-FILE-TRUNCATED", "the file holds fewer pixels than its header says")
         if len(data) >= 2 * needed:
             raise RefusedError("BAC-MULTIFRAME", "the file holds more pixels than its header says")
+        if len(data) > needed + 1:  # one byte makes the length even (PS3.5 8.1.1)
+            if not is_filling(data[needed:]):
+                raise RefusedError("BAC-DIMENSIONS", "the file holds more pixels than its header says")
+            doubts = ("bytes follow its pixels",)
         array = _call_decoder(_for_decoder(dataset, expected), syntax, "")
     if array.shape[:2] != (expected.rows, expected.columns):
         raise FailedError("BAC-DECODE-FAILED", "the decoded image has another size than the header says")
     if array.ndim == 3:
         array = _grey(array, lossy=syntax in _JPEG_LOSSY)
     _check_byte_order(array)
-    return _stored_values(array, header, is_native=not syntax.is_encapsulated or syntax in _RLE)
+    stored, has_more = _stored_values(
+        array, header, is_native=not syntax.is_encapsulated or syntax in _RLE
+    )
+    return Decoded(stored, (*doubts, "pixels have bits that BitsStored leaves out") if has_more else doubts)
 
 
 def is_lossy(dataset: Dataset, header: Header) -> bool:
@@ -142,7 +161,7 @@ def is_lossy(dataset: Dataset, header: Header) -> bool:
 
 def _decode_compressed(
     dataset: Dataset, syntax: UID, data: bytes, expected: Layout
-) -> npt.NDArray[np.generic]:
+) -> tuple[npt.NDArray[np.generic], tuple[str, ...]]:
     family, plugin = next(((f, p) for uids, f, p in _DECODERS if syntax in uids), (None, ""))
     if not plugin:
         raise FailedError("BAC-CODEC-MISSING", "the compression of this file is not one for still images")
@@ -152,18 +171,23 @@ def _decode_compressed(
         frame = get_frame(data, 0, number_of_frames=1)
     except Exception:  # broken offset tables and fragments
         raise RefusedError("BAC-FILE-TRUNCATED") from None
-    if family is not None:
-        check_codestream(frame, family, expected)
+    doubts: tuple[str, ...] = ()
+    if family is None:
+        check_segments(frame, expected)
+    else:
+        doubts = check_codestream(frame, family, expected)
+    if family == "jpeg":
+        check_jpeg(frame)
     layout = _for_decoder(dataset, expected)
     if plugin != "gdcm":
-        return _call_decoder(layout, syntax, plugin)
+        return _call_decoder(layout, syntax, plugin), doubts
     with _native_stderr() as messages:
         array = _call_decoder(layout, syntax, plugin)
         messages.seek(0)
         # The library inside gdcm replaces damaged data by what came before and only prints a line.
         if b"Corrupt JPEG data" in messages.read():
             raise FailedError("BAC-DECODE-FAILED", "the compressed pixels are damaged")
-    return array
+    return array, doubts
 
 
 def _for_decoder(dataset: Dataset, expected: Layout) -> Dataset:
@@ -220,10 +244,11 @@ def _grey(array: npt.NDArray[np.generic], *, lossy: bool) -> npt.NDArray[np.gene
 
 def _stored_values(
     array: npt.NDArray[np.generic], header: Header, *, is_native: bool
-) -> npt.NDArray[np.int32]:
+) -> tuple[npt.NDArray[np.int32], bool]:
     """Take out the bits above HighBit and below it that hold no value (PS3.5 8.1.1).
 
-    Overlays used to be kept there; compressed streams of 16 bits may carry them along.
+    Overlays used to be kept there; compressed streams of 16 bits may carry them along. Tell whether there
+    were any that the header does not explain by an overlay.
     """
     stored = int(header.number("BitsStored") or header.number("BitsAllocated") or 16)
     high = header.number("HighBit")
@@ -231,14 +256,16 @@ def _stored_values(
     is_signed = header.number("PixelRepresentation") == 1
     words = array.astype(np.int32)
     if array.dtype.kind == "u" and not is_signed and shift <= 0 and array.max() < 1 << stored:
-        return words  # no bit to take out
+        return words, False  # no bit to take out
     if shift > 0:
         words >>= shift
     values = words & ((1 << stored) - 1)
     if is_signed:
         values -= (values & (1 << (stored - 1))) << 1
-    _check_unused_bits(words, values, stored)
-    return values
+    has_more = not np.array_equal(words, values)
+    if has_more:
+        _check_unused_bits(words, values, stored)
+    return values, has_more and not header.has_overlay_in_pixels()
 
 
 def _check_byte_order(array: npt.NDArray[np.generic]) -> None:
@@ -260,8 +287,6 @@ def _roughness(values: npt.NDArray[np.float32]) -> float:
 
 def _check_unused_bits(words: npt.NDArray[np.int32], values: npt.NDArray[np.int32], stored: int) -> None:
     """Refuse an image whose values need more bits than BitsStored: without them they jump, with them not."""
-    if np.array_equal(words, values):
-        return
     above = words >> stored
     jumps = above[:, 1:] != above[:, :-1]
     with_bits, without = (np.abs(np.diff(each, axis=1))[jumps] for each in (words, values))

@@ -6,17 +6,14 @@ follows for further elements and give up. Here the element is found in the bytes
 
 from __future__ import annotations
 
-import math
 import struct
 
-from pydicom.dataset import Dataset
-
-from bac_imaging.read.attributes.header import Header
-from bac_imaging.read.dataset import parse_header
+from bac_imaging.read.dataset import bytes_needed, parse_header
 
 _ITEM, _END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _UNDEFINED = 0xFFFFFFFF
 _HEAD = 8  # bytes of tag and length of an item
+_MOST_FRAGMENTS = 1 << 16  # the largest image in fragments of 2 KiB
 
 
 def mend_pixels(data: bytes) -> tuple[bytes, str] | None:
@@ -50,57 +47,48 @@ def mend_pixels(data: bytes) -> tuple[bytes, str] | None:
     needed = bytes_needed(head)
     if needed is None or len(data) - value < needed:
         return None
-    if declared < needed and _is_filling(data[value + needed :]):
+    if declared < needed and is_filling(data[value + needed :]):
         length = struct.pack(f"{order}I", needed)
         return data[:at] + length + data[
             value : value + needed
         ], "the declared length of the pixels is too short"
     end = value + declared
-    if needed <= declared and end < len(data) and _is_filling(data[end:]):
+    if needed <= declared and end < len(data) and is_filling(data[end:]):
         return data[:end], "the file goes on behind its pixels"
     return None
-
-
-def bytes_needed(dataset: Dataset) -> int | None:
-    """Give the length of uncompressed pixels by the header, None where it does not tell."""
-    header = Header(dataset)
-    sides = [header.number(keyword) for keyword in ("Rows", "Columns", "BitsAllocated")]
-    samples = header.number("SamplesPerPixel")
-    bits = 1.0 if samples is None else samples
-    for side in sides:
-        bits *= math.nan if side is None else side
-    if not 0 < bits < 2.0**36:  # false for NaN, too
-        return None
-    return int(bits) // 8
 
 
 def are_items(value: bytes) -> bool:
     """Tell whether encapsulated pixels are items that meet end to end (PS3.5 A.4)."""
     at = 0
-    while value[at : at + 4] == _ITEM and at + _HEAD <= len(value):
+    for _ in range(_MOST_FRAGMENTS):
+        if value[at : at + 4] != _ITEM or at + _HEAD > len(value):
+            return at == len(value) or value[at : at + 4] == _END
         at += _HEAD + int.from_bytes(value[at + 4 : at + _HEAD], "little")
-    return at == len(value) or value[at : at + 4] == _END
+    return False
 
 
 def _mend_fragments(data: bytes, at: int) -> tuple[bytes, str] | None:
     """Walk the items of encapsulated pixels (PS3.5 A.4); the last may be longer than it says."""
-    while data[at : at + 4] == _ITEM and at + _HEAD <= len(data):
+    for _ in range(_MOST_FRAGMENTS):
+        if data[at : at + 4] != _ITEM or at + _HEAD > len(data):
+            break
         (length,) = struct.unpack_from("<I", data, at + 4)
         after = at + _HEAD + length
         if data[after : after + 4] not in (_ITEM, _END):
             end = data.rfind(_END)
-            if end <= after or not _is_filling(data[end + _HEAD :]):
+            if end <= after or not is_filling(data[end + _HEAD :]):
                 return None
             length = struct.pack("<I", end - at - _HEAD)
             mended = data[: at + 4] + length + data[at + _HEAD : end + _HEAD]
             return mended, "the declared length of the compressed pixels is too short"
         at = after
     end = at + _HEAD
-    if data[at : at + 4] != _END or end >= len(data) or not _is_filling(data[end:]):
+    if data[at : at + 4] != _END or end >= len(data) or not is_filling(data[end:]):
         return None
     return data[:end], "the file goes on behind its pixels"
 
 
-def _is_filling(rest: bytes) -> bool:
+def is_filling(rest: bytes) -> bool:
     """Tell whether bytes hold nothing: one value throughout."""
     return not rest or rest.count(rest[:1]) == len(rest)
