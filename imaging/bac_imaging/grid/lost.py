@@ -58,7 +58,9 @@ def has_lost_pixels(signal: FloatArray, breast: BoolArray, *, is_raw: bool) -> b
         # What is saturated or without exposure has no noise either, but lies at an end.
         is_dead = is_raw and is_noisy and last - first >= _LEAST_ROWS and lowest < value < highest
         is_cut = min(float(np.median(np.abs(each))) for each in (above, below)) > level
-        if (is_cut or is_dead) and _lies_in(breast, signal.shape, (first, last), (columns.start, columns.stop)):
+        if (is_cut or is_dead) and _lies_in(
+            breast, signal.shape, (first, last), (columns.start, columns.stop)
+        ):
             return True
     return False
 
@@ -84,9 +86,7 @@ def _runs(alike: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
     return starts[inside], ends[inside], cells[inside]
 
 
-def _blocks(
-    starts: IntArray, ends: IntArray, cells: IntArray, least: int
-) -> list[tuple[int, int, int, int]]:
+def _blocks(starts: IntArray, ends: IntArray, cells: IntArray, least: int) -> list[tuple[int, int, int, int]]:
     """Put runs of the same rows in neighbouring cells together: first row, row behind, first cell, cell behind."""
     order = np.lexsort((cells, ends, starts))
     starts, ends, cells = starts[order], ends[order], cells[order]
@@ -119,8 +119,6 @@ def _lies_in(
     height, width = breast.shape
     first, last = (row * height // shape[0] for row in rows)
     left, right = (column * width // shape[1] for column in columns)
-    around = breast[
-        max(0, first - _BESIDE) : last + _BESIDE, max(0, left - _BESIDE) : right + _BESIDE
-    ]
+    around = breast[max(0, first - _BESIDE) : last + _BESIDE, max(0, left - _BESIDE) : right + _BESIDE]
     outer = around.size - (last - first) * (right - left)
     return bool(around.sum() > _BREAST_FRACTION * max(outer, 1))

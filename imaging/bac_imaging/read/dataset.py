@@ -180,7 +180,9 @@ def _pixel_bytes(data: bytes) -> int:
         return int(min((bytes_needed(header) or 0) * max(frames, 1), MAX_FILE_BYTES))
     except RefusedError:
         raise
-    except Exception:  # pydicom raises whatever its parser stumbles over, NaN is no whole number, and will do so again
+    except (
+        Exception
+    ):  # pydicom raises whatever its parser stumbles over, NaN is no whole number, and will do so again
         return 0
 
 

@@ -89,9 +89,7 @@ def check_tiff(data: bytes, image: Image.Image) -> None:
         ``BAC-DECODE-FAILED``.
     """
     tags = getattr(image, "tag_v2", {})
-    offsets, counts = (
-        next((tags[tag] for tag in kinds if tag in tags), ()) for kinds in (_OFFSETS, _COUNTS)
-    )
+    offsets, counts = (next((tags[tag] for tag in kinds if tag in tags), ()) for kinds in (_OFFSETS, _COUNTS))
     if not isinstance(offsets, tuple) or not isinstance(counts, tuple):
         raise _damaged("the table of strips")
     room = _MOST_BYTES_A_PIXEL * image.width * image.height + _AT_ONCE

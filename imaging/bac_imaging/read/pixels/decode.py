@@ -128,9 +128,7 @@ def decode(dataset: Dataset, header: Header, expected: Layout) -> Decoded:
     if array.ndim == 3:
         array = _grey(array, lossy=syntax in _JPEG_LOSSY)
     _check_byte_order(array)
-    stored, has_more = _stored_values(
-        array, header, is_native=not syntax.is_encapsulated or syntax in _RLE
-    )
+    stored, has_more = _stored_values(array, header, is_native=not syntax.is_encapsulated or syntax in _RLE)
     return Decoded(stored, (*doubts, "pixels have bits that BitsStored leaves out") if has_more else doubts)
 
 
@@ -257,6 +255,7 @@ def _stored_values(
     words = array.astype(np.int32)
     if array.dtype.kind == "u" and not is_signed and shift <= 0 and array.max() < 1 << stored:
         return words, False  # no bit to take out
+    has_lower = shift > 0 and bool((words & ((1 << shift) - 1)).any())
     if shift > 0:
         words >>= shift
     values = words & ((1 << stored) - 1)
@@ -265,7 +264,7 @@ def _stored_values(
     has_more = not np.array_equal(words, values)
     if has_more:
         _check_unused_bits(words, values, stored)
-    return values, has_more and not header.has_overlay_in_pixels()
+    return values, (has_more or has_lower) and not header.has_overlay_in_pixels()
 
 
 def _check_byte_order(array: npt.NDArray[np.generic]) -> None:

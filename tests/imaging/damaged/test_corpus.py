@@ -1,0 +1,84 @@
+"""A thousand damaged files: an error in one line, the numbers of the undamaged file, or a warning."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.imaging.damaged.corpus import COUNT, corpus
+
+CODE = re.compile(r"BAC(-[A-Z0-9]+)+")
+MOST_S = 10.0  # of processor time for one small file
+
+# What cannot be seen, and why, is listed in docs/reading.md: other values of pixels or of the header that an
+# undamaged file could have as well.
+UNSEEN = {
+    # Native pixels have no check sum; a file that is cut and filled again is one with other pixels.
+    "native": {"bit_in_pixels", "bits_anywhere", "bit_in_header", "zeroed_block", "block_of_another",
+               "bytes_missing", "bytes_added", "length_changed", "number_changed", "bomb", "nested"},
+    # Nor have these streams: another run of bits is another image.
+    "coded": {"bit_in_pixels", "bits_anywhere", "bit_in_header", "bit_in_codec_header", "zeroed_block",
+              "block_of_another", "bytes_missing", "bytes_added", "length_changed", "segment_lengths", "bomb"},
+    # The header of a deflated file is deflated with the pixels.
+    "deflated": {"bit_in_header"},
+    "sums": set(),
+}  # fmt: skip
+FAMILY = {
+    **dict.fromkeys(("explicit", "implicit", "big-endian", "presentation", "tiff"), "native"),
+    **dict.fromkeys(("png", "png-deep"), "sums"),
+    **dict.fromkeys(("deflated",), "deflated"),
+}
+
+
+def outcomes(every, tmp_path):
+    """Outcome of each file of the corpus, read in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / "run.py"), str(COUNT), str(every)],
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    # The last line names the file that ended the process.
+    assert done.returncode == 0, (lines[-1:], done.stderr[-2000:])
+    return list(zip(lines[::2], lines[1::2], strict=True))
+
+
+def judged(found, count):
+    assert len(found) == count
+    assert not [case for case, (outcome, _) in found if not is_known(outcome)]
+    assert not [case for case, (_, seconds) in found if seconds > MOST_S]
+    silent = [case for case, (outcome, _) in found if outcome == "silent"]
+    assert not [case for case in silent if case[2] not in UNSEEN[FAMILY.get(case[1], "coded")]]
+    # Most damage is seen.
+    assert len(silent) < 0.2 * count
+
+
+def is_known(outcome):
+    return outcome in ("same", "warned", "silent") or CODE.fullmatch(outcome) is not None
+
+
+@pytest.mark.slow
+def test_two_hundred(tmp_path):
+    judged(outcomes(5, tmp_path), 200)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1500)
+def test_all(tmp_path):
+    judged(outcomes(1, tmp_path), COUNT)
+
+
+def test_the_same_seed_makes_the_same_files():
+    one, other = ([case for case in corpus(12)] for _ in range(2))
+    assert one == other
+    assert len({case.data for case in one}) == 12
