@@ -1,8 +1,8 @@
 """Pixels of the breast that were lost: a rectangle of one value, as copying leaves where a block is missing.
 
-No X-ray image is without noise, but what was saturated, masked, collimated or burned in has one value too. What
-tells them apart: a lost block begins and ends with a jump, on the same two rows over many columns, and has breast
-beside it. Air, skin and calcium end in curves, collimated fields and backgrounds at the image's border.
+No X-ray image is without noise, but what was saturated, masked, collimated or burned in has one value, too.
+What tells them apart: a lost block begins and ends with a jump, on the same two rows over many columns, and
+has breast beside it. Air, skin and calcium end in curves, collimated fields and backgrounds at the border.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _runs(alike: BoolArray) -> tuple[IntArray, IntArray, IntArray]:
 
 
 def _blocks(starts: IntArray, ends: IntArray, cells: IntArray, least: int) -> list[tuple[int, int, int, int]]:
-    """Put runs of the same rows in neighbouring cells together: first row, row behind, first cell, cell behind."""
+    """Put runs of the same rows in neighbouring cells together: first row and cell, and those behind."""
     order = np.lexsort((cells, ends, starts))
     starts, ends, cells = starts[order], ends[order], cells[order]
     is_new = np.r_[True, (np.diff(starts) != 0) | (np.diff(ends) != 0) | (np.diff(cells) != 1)]
@@ -101,7 +101,7 @@ def _blocks(starts: IntArray, ends: IntArray, cells: IntArray, least: int) -> li
 
 
 def _jump(signal: FloatArray, breast: BoolArray) -> tuple[float, bool]:
-    """Give the step between two rows that no tissue makes, and tell whether neighbours hardly ever are equal."""
+    """Give the step between two rows that no tissue makes, and whether neighbours hardly ever are equal."""
     height, width = breast.shape
     rows, columns = np.nonzero(breast[::8, ::8])
     rows = np.minimum(rows * 8 * signal.shape[0] // height, signal.shape[0] - 2)

@@ -13,9 +13,10 @@ from bac_imaging.read.attributes.acceptance import check_dimensions
 from bac_imaging.read.attributes.geometry import given_geometry
 from bac_imaging.read.attributes.spacing import Spacing
 from bac_imaging.read.mammogram import Mammogram
-from bac_imaging.read.pixels.intensity import Intensity, upright, with_clipping
 from bac_imaging.read.pixels.check_sums import check_png, check_tiff
+from bac_imaging.read.pixels.intensity import Intensity, upright, with_clipping
 from bac_imaging.read.pixels.jpeg import check_jpeg
+from bac_imaging.read.pixels.native_stderr import native_stderr
 from bac_imaging.read.plain_header import PHOTOMETRIC, open_image
 from bac_terms.errors import FailedError, RefusedError
 from bac_terms.notices import Notice
@@ -135,7 +136,9 @@ def _pixels(image: Image.Image) -> tuple[FloatArray, BoolArray]:
     # Pillow inverts 8-bit images of this kind itself.
     inverted = image.mode.startswith(("I", "F")) and tags.get(PHOTOMETRIC) == _MIN_IS_WHITE
     try:
-        image.load()
+        _load(image)
+    except FailedError:
+        raise
     except OSError as error:
         if "truncated" in str(error) or "end of file" in str(error):
             raise RefusedError("BAC-FILE-TRUNCATED") from None
@@ -161,6 +164,18 @@ def _pixels(image: Image.Image) -> tuple[FloatArray, BoolArray]:
         array = array[..., array.shape[2] // 2]
     grey = _unturned(array, turn).astype(np.float32)
     return (-grey if inverted else grey), _unturned(opaque, turn)
+
+
+def _load(image: Image.Image) -> None:
+    if image.format != "TIFF":
+        image.load()
+        return
+    with native_stderr() as messages:
+        image.load()
+        messages.seek(0)
+        # libtiff fills up what a strip lacks and only prints a line.
+        if b"Decode" in messages.read():
+            raise FailedError("BAC-DECODE-FAILED", "the compressed pixels are damaged")
 
 
 def _unturned(array: npt.NDArray[_Scalar], turn: int) -> npt.NDArray[_Scalar]:

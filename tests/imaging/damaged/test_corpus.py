@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.imaging.damaged.corpus import COUNT, corpus
 
 CODE = re.compile(r"BAC(-[A-Z0-9]+)+")
@@ -24,7 +23,8 @@ UNSEEN = {
                "bytes_missing", "bytes_added", "length_changed", "number_changed", "bomb", "nested"},
     # Nor have these streams: another run of bits is another image.
     "coded": {"bit_in_pixels", "bits_anywhere", "bit_in_header", "bit_in_codec_header", "zeroed_block",
-              "block_of_another", "bytes_missing", "bytes_added", "length_changed", "segment_lengths", "bomb"},
+              "block_of_another", "bytes_missing", "bytes_added", "length_changed", "segment_lengths",
+              "bomb"},
     # The header of a deflated file is deflated with the pixels.
     "deflated": {"bit_in_header"},
     "sums": set(),
@@ -79,6 +79,6 @@ def test_all(tmp_path):
 
 
 def test_the_same_seed_makes_the_same_files():
-    one, other = ([case for case in corpus(12)] for _ in range(2))
+    one, other = (list(corpus(12)) for _ in range(2))
     assert one == other
     assert len({case.data for case in one}) == 12

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +15,7 @@ from bac_imaging.read.attributes.acceptance import Layout
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.pixels.codestream import Family, check_codestream, loses
 from bac_imaging.read.pixels.jpeg import check_jpeg
+from bac_imaging.read.pixels.native_stderr import native_stderr
 from bac_imaging.read.pixels.pixel_element import is_filling
 from bac_imaging.read.pixels.rle import check_segments
 from bac_terms.errors import FailedError, RefusedError
@@ -63,8 +59,6 @@ _ROUGHER = 4.0
 _ROWS_SEEN = 256
 """Most rows that this is looked for in: so many tell it of any image."""
 _METHOD = "LossyImageCompressionMethod"
-
-_STDERR_LOCK = threading.Lock()
 
 
 class Decoded(NamedTuple):
@@ -179,7 +173,7 @@ def _decode_compressed(
     layout = _for_decoder(dataset, expected)
     if plugin != "gdcm":
         return _call_decoder(layout, syntax, plugin), doubts
-    with _native_stderr() as messages:
+    with native_stderr() as messages:
         array = _call_decoder(layout, syntax, plugin)
         messages.seek(0)
         # The library inside gdcm replaces damaged data by what came before and only prints a line.
@@ -212,23 +206,6 @@ def _call_decoder(dataset: Dataset, syntax: UID, plugin: str) -> npt.NDArray[np.
     except Exception:  # each decoder raises its own kinds
         raise FailedError("BAC-DECODE-FAILED") from None
     return array
-
-
-@contextmanager
-def _native_stderr() -> Iterator[BinaryIO]:
-    """Keep what C libraries print to file descriptor 2, which Python's `sys.stderr` never sees."""
-    with _STDERR_LOCK, tempfile.TemporaryFile() as messages:
-        try:
-            saved = os.dup(2)
-        except OSError:  # a process without stderr
-            yield messages
-            return
-        os.dup2(messages.fileno(), 2)
-        try:
-            yield messages
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 def _grey(array: npt.NDArray[np.generic], *, lossy: bool) -> npt.NDArray[np.generic]:

@@ -1,7 +1,7 @@
 """The headers of a JPEG 2000 codestream, read strictly (ITU-T T.800 annex A).
 
-openjpeg decodes whatever a flipped bit of them makes of the stream, without a word. So what the standard fixes,
-and what one marker says of another, is held together here before it is decoded.
+openjpeg decodes whatever a flipped bit of them makes of the stream, without a word. So what the standard
+fixes, and what one marker says of another, is held together here before it is decoded.
 """
 
 from __future__ import annotations
