@@ -25,9 +25,10 @@ TRUE_MG = CALCIUM_MG_CM2 * 0.12 * 2.4 / MAGNIFICATION**2
 def drawn(seed: int) -> tuple[dict[str, float | bool], tuple[int, int]]:
     """Draw how the breast is stored, and the matrix that holds it."""
     rng = random.Random(seed)
+    row_mm = rng.uniform(0.05, 0.12)
     how = {
-        "row_mm": rng.uniform(0.05, 0.14),
-        "column_mm": rng.uniform(0.05, 0.14),
+        "row_mm": row_mm,
+        "column_mm": row_mm * rng.uniform(0.75, 1.3),
         "is_mirrored": rng.random() < 0.5,
         "is_upside_down": rng.random() < 0.5,
     }

@@ -83,7 +83,7 @@ def test_a_run_of_another_length(row, rle):
         place += control + 1 if control < 128 else 257 - control
         at += control + 2 if control < 128 else 2
     for step in (-1, 1):
-        damaged = rle[:at] + bytes([rle[at] + step]) + rle[at + 1 :]
+        damaged = rle[:at] + bytes([(rle[at] + step) % 256]) + rle[at + 1 :]
         assert code_of(damaged) in ("BAC-DECODE-FAILED", "BAC-FILE-TRUNCATED")
 
 
