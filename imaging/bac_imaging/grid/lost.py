@@ -69,7 +69,7 @@ def _alike(signal: FloatArray) -> BoolArray:
     sampled = signal[:, ::_EVERY]
     equal = sampled[:, 1:] == sampled[:, :-1]
     width = equal.shape[1] - _ALIKE + 2
-    alike = equal[:, :width].copy()
+    alike: BoolArray = equal[:, :width].copy()
     for step in range(1, _ALIKE - 1):
         alike &= equal[:, step : step + width]
     return alike

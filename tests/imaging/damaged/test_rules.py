@@ -29,7 +29,6 @@ from tests.imaging.damaged.corpus import (
 )
 
 from bac_imaging.prepare import prepare
-from bac_imaging.read.dataset import parse, parse_header
 from bac_imaging.read.reader import read_mammogram, refuse_header
 from bac_terms.errors import BacctlError
 
@@ -156,7 +155,8 @@ def test_what_has_one_value_and_was_not_lost(raw):
 # --- codecs -------------------------------------------------------------------------------------
 
 
-def test_headers_of_jpeg_2000(raw):
+@pytest.mark.slow
+def test_headers_of_jpeg_2000():
     """Each bit of the headers but those that only say who wrote it: refused, doubted, or the same image."""
     whole = dicom(exposure()[:80, :80].copy(), JPEG2000Lossless, is_raw=True)
     truth = read_mammogram(whole)
@@ -233,7 +233,7 @@ def sequence(many, *, is_defined):
 
 def seconds(data):
     before = time.process_time()
-    for read in (refuse_header, parse_header, parse, read_mammogram):
+    for read in (refuse_header, read_mammogram):
         try:
             read(data)
         except Exception:
