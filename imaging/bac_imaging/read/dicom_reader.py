@@ -63,7 +63,7 @@ def read_dicom(data: bytes, given: Spacing | None) -> Mammogram:
             *(() if is_film else check_matrix(header, rows, columns, spacing)),
             *padding_notices,
             *(unlisted_values(header) if is_raw else ()),
-            *((Notice.of("BAC-W-PIXELS-DOUBTFUL", f"{', and '.join(damage)}"),) if damage else ()),
+            *((Notice.of("BAC-W-PIXELS-DOUBTFUL", ", and ".join(damage)),) if damage else ()),
         )
         notices = [*judged.notices, *intensity.notices, *doubts]
         if is_lossy(dataset, header):

@@ -151,7 +151,8 @@ def _walk_tile_parts(stream: bytes, at: int, tiles: int) -> None:
         length, tile, size, part, parts = struct.unpack_from(">HHIBB", stream, at + 2)
         if (prefix, marker, length) != (0xFF, _SOT, 10):
             raise _damaged("no tile where one is due")
-        if tile >= tiles or part != seen.get(tile, 0) or (parts and part >= parts):
+        # Kakadu has counted one part more than it said.
+        if tile >= tiles or part < seen.get(tile, 0) or (parts and part > parts):
             raise _damaged("order of tiles")
         seen[tile] = part + 1
         _check_tile_header(stream, at + 12)
