@@ -157,14 +157,14 @@ def test_what_has_one_value_and_was_not_lost(raw):
 
 @pytest.mark.slow
 def test_headers_of_jpeg_2000():
-    """Each bit of the headers but those that only say who wrote it: refused, doubted, or the same image."""
+    """Two bits of each byte of the headers but those that only say who wrote it: refused, doubted, or the same image."""
     whole = dicom(exposure()[:80, :80].copy(), JPEG2000Lossless, is_raw=True)
     truth = read_mammogram(whole)
     start = whole.index(b"\xff\x4f\xff\x51")
     end = whole.index(b"\xff\x64", start)
     silent = set()
     for at in range(start, end):
-        for bit in range(8):
+        for bit in (at % 8, (at + 3) % 8):
             damaged = whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :]
             try:
                 image = read_mammogram(damaged)
