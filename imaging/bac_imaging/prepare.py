@@ -81,7 +81,8 @@ def prepare(data: bytes, options: Mapping[str, Any] | None = None) -> Prepared:
     shape = working_shape(mammogram.signal.shape, mammogram.geometry.pixel_spacing_mm)
     signal, valid = resample_valid(mammogram.signal, mammogram.valid, shape)
     breast = find_breast(signal, valid, is_digital=mammogram.presentation_intent is not None)
-    if has_lost_pixels(mammogram.signal, breast, is_raw=mammogram.signal_kind == "log_exposure"):
+    is_raw, is_film = mammogram.signal_kind == "log_exposure", mammogram.presentation_intent is None
+    if has_lost_pixels(mammogram.signal, breast, is_raw=is_raw, is_film=is_film):
         lost = Notice.of("BAC-W-PIXELS-DOUBTFUL", "a part of the breast has one value all over, as if lost")
         mammogram = replace(mammogram, warnings=(*mammogram.warnings, lost), mass_in_doubt=True)
     normalised = normalise(signal, breast)

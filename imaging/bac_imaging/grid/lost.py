@@ -19,13 +19,14 @@ _ALIKE = 4  # of those in a row that have one value
 _LEAST_RAW, _LEAST_SHOWN = 1, 6  # neighbours of these that begin and end on the same rows
 _JUMP_FRACTION = 0.05  # of the breast's range of signal
 _NOISES = 6.0  # of the differences between rows
+_FILM_ROWS = 2
 _LEAST_ROWS, _MOST_EQUAL = 4, 0.3  # of a block without a jump, in an image whose neighbours are rarely equal
 _BESIDE = 30  # working pixels about a block
 _BREAST_FRACTION = 0.2  # of those, that are breast
 _MOST_RUNS = 2_000_000  # of an image that is flat all over, such as a drawing
 
 
-def has_lost_pixels(signal: FloatArray, breast: BoolArray, *, is_raw: bool) -> bool:
+def has_lost_pixels(signal: FloatArray, breast: BoolArray, *, is_raw: bool, is_film: bool = False) -> bool:
     """Tell whether a part of the breast was lost.
 
     Parameters
@@ -36,6 +37,8 @@ def has_lost_pixels(signal: FloatArray, breast: BoolArray, *, is_raw: bool) -> b
         Breast on the working grid.
     is_raw : bool
         True for what a detector gave: nothing in it is flat. In other images only wide blocks count.
+    is_film : bool, optional
+        True for scans, some of which lack a single row all over.
 
     Returns
     -------
@@ -50,6 +53,8 @@ def has_lost_pixels(signal: FloatArray, breast: BoolArray, *, is_raw: bool) -> b
     least = _LEAST_RAW if is_raw else _LEAST_SHOWN
     for first, last, left, right in _blocks(starts, ends, cells, least):
         columns = slice(left * _EVERY, (right + _ALIKE - 2) * _EVERY + 1)
+        if is_film and last - first < _FILM_ROWS:
+            continue
         block = signal[first:last, columns]
         if block.min() != block.max():
             continue

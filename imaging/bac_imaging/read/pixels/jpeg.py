@@ -38,6 +38,6 @@ def check_jpeg(stream: bytes) -> None:
         _, _, colours, _ = simplejpeg.decode_jpeg_header(stream)
         simplejpeg.decode_jpeg(stream, "GRAY" if colours == "Gray" else "RGB")
     except ValueError as error:
-        if "remature end" in str(error):
+        if "Premature end of JPEG" in str(error):
             raise RefusedError("BAC-FILE-TRUNCATED") from None
         raise FailedError("BAC-DECODE-FAILED", "the compressed pixels are damaged") from None
