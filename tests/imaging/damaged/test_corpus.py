@@ -21,18 +21,15 @@ UNSEEN = {
     # Native pixels have no check sum; a file that is cut and filled again is one with other pixels.
     "native": {"bit_in_pixels", "bits_anywhere", "bit_in_header", "zeroed_block", "block_of_another",
                "bytes_missing", "bytes_added", "length_changed", "number_changed", "bomb", "nested"},
-    # Nor have these streams: another run of bits is another image.
+    # Nor have these streams, or what is deflated without a sum: another run of bits is another image.
     "coded": {"bit_in_pixels", "bits_anywhere", "bit_in_header", "bit_in_codec_header", "zeroed_block",
               "block_of_another", "bytes_missing", "bytes_added", "length_changed", "segment_lengths",
               "bomb"},
-    # The header of a deflated file is deflated with the pixels.
-    "deflated": {"bit_in_header"},
     "sums": set(),
 }  # fmt: skip
 FAMILY = {
     **dict.fromkeys(("explicit", "implicit", "big-endian", "presentation", "tiff"), "native"),
     **dict.fromkeys(("png", "png-deep"), "sums"),
-    **dict.fromkeys(("deflated",), "deflated"),
 }
 
 

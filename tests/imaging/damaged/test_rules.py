@@ -157,7 +157,7 @@ def test_what_has_one_value_and_was_not_lost(raw):
 
 @pytest.mark.slow
 def test_headers_of_jpeg_2000():
-    """Two bits of each byte, but for the comment: refused, doubted, or the same image, with few exceptions."""
+    """Two bits of each byte, but for the comment: refused, doubted, or the same image, but for a few."""
     whole = dicom(exposure()[:80, :80].copy(), JPEG2000Lossless, is_raw=True)
     truth = read_mammogram(whole)
     start = whole.index(b"\xff\x4f\xff\x51")
