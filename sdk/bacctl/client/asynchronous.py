@@ -107,7 +107,8 @@ class AsyncClient:
         from bacctl.client.transports.embedded import AsyncEmbeddedTransport
         from bacctl.server.embedded import EmbeddedServer
 
-        transport = AsyncEmbeddedTransport(EmbeddedServer(repository, log=log), with_density=density)
+        server = EmbeddedServer(repository, log=log, private=True)
+        transport = AsyncEmbeddedTransport(server, with_density=density)
         client = cls._over(transport, Core(timeout, max_retries, cache, with_density=density))
         client._own = transport
         return client

@@ -137,7 +137,7 @@ class Client:
         from bacctl.server.embedded import EmbeddedServer
 
         core = Core(timeout, max_retries, cache, with_density=density)
-        server = EmbeddedServer(repository, log=log)
+        server = EmbeddedServer(repository, log=log, private=True)
         try:
             with contextlib.suppress(ServerUnavailableError):  # start() says why
                 server.launch()

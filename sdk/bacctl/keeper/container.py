@@ -163,7 +163,8 @@ def serve(
         # Triton, with what the container's own start line gives it.
         call = command(mirror.absolute(), secrets.token_hex(16), extra)
         environment = {**ENVIRONMENT, **os.environ, MARK: str(mark.absolute())}
-        server = subprocess.Popen(call, cwd=empty, env=environment)  # noqa: S603
+        # Images in /dev/shm are for nobody else, where it is shared with others.
+        server = subprocess.Popen(call, cwd=empty, env=environment, umask=0o077)  # noqa: S603
     except (StartError, BacctlError, OSError) as error:
         say(str(error))
         return 1

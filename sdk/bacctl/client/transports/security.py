@@ -67,7 +67,9 @@ class Security:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether an address, ``host:port``, is on this machine itself."""
+    """Tell whether an address, ``host:port`` or ``unix:PATH``, is on this machine itself."""
+    if address.startswith("unix:"):
+        return True
     host = address.rpartition(":")[0].strip("[]")
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
