@@ -119,8 +119,8 @@ class ServerOptions:
         ),
     ] = None
 
-    def token(self) -> str | None:
-        """Read the token.
+    def token(self) -> str | Path | None:
+        """Return the token, or the file that holds it, which is read anew for each call.
 
         Raises
         ------
@@ -135,7 +135,7 @@ class ServerOptions:
             raise UsageError(f"{self.token_file}: the token cannot be read; check --token-file") from None
         if not token or not token.isprintable() or " " in token:
             raise UsageError(f"{self.token_file}: holds no token on a line of its own; check --token-file")
-        return token
+        return self.token_file
 
     def checked(self) -> ServerOptions:
         """Return these options, an empty address taken for none.

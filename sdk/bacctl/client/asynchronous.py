@@ -62,7 +62,7 @@ class AsyncClient:
         url: str | Sequence[str],
         *,
         tls: bool | Tls | None = None,
-        token: str | None = None,
+        token: str | PathLike[str] | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
         max_retries: int = DEFAULT_MAX_RETRIES,
         cache: str | PathLike[str] | None = None,
