@@ -22,6 +22,9 @@ AsJson = Annotated[
         "--json", allow_from_autoenv=False, help="Print one JSON document on stdout and nothing else."
     ),
 ]
+LogJson = Annotated[
+    bool, typer.Option("--log-json", help="Write the log as JSON, one object a line, with UIDs hashed.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk.")]
 _NO_ADDRESS = "{}: is for a server that runs already; give its address with --url"
 TOKEN_VARIABLE = "BACCTL_TOKEN"  # noqa: S105  # the name of the variable, not what is in it

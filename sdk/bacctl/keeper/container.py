@@ -21,6 +21,7 @@ from pathlib import Path
 
 from bac_terms.errors import BacctlError
 from bacctl._claim import MARK
+from bacctl._log_lines import log_lines
 from bacctl.keeper.ask import LAST_CALLS_S, answer_first, ask, measured_text
 from bacctl.keeper.watch import Watch, WatchRules
 from bacctl.server.embedded import NEEDED_SHM_BYTES
@@ -189,5 +190,8 @@ def _end(server: subprocess.Popen[bytes], url: str) -> None:
 
 
 def say(text: str) -> None:
-    """Write one line to the container's log, at once."""
-    print(text, file=sys.stderr, flush=True)
+    """Write one line to the container's log, at once; as JSON where BACCTL_SERVE_LOG_JSON is set."""
+    if os.environ.get("BACCTL_SERVE_LOG_JSON", "").lower() in ("1", "true", "yes", "on"):
+        log_lines("container", as_json=True)(text)
+    else:
+        print(text, file=sys.stderr, flush=True)
