@@ -28,6 +28,7 @@ from bacctl.server.embedded import NEEDED_SHM_BYTES
 from bacctl.server.flags import ENVIRONMENT, listeners, settings
 from bacctl.server.repository import link_repository, needed_backends
 from bacctl.server.supervisor import SHARED_MEMORY
+from bacctl.service.steps import read_model_card
 
 RULES = WatchRules(again_s=5.0, tolerated=3)
 # What the Python of the server needs for a configuration, where it is not in every image.
@@ -71,11 +72,17 @@ def prepare(name: str, repository: Path, scratch: Path, engine: Callable[[], Pat
     Raises
     ------
     StartError, BacctlError
-        The name is unknown or lacks a package, there is too little shared memory, or no engine could be had.
+        The name is unknown or lacks a package, the weights are not those of their card, there is too little
+        shared memory, or no engine could be had.
     """
     mirror = scratch / "models"
     shutil.rmtree(mirror, ignore_errors=True)  # a container that is started again
     link_repository(repository, mirror, name)
+    try:
+        # The steps in Python do so too, but Triton's own backends load what they find.
+        read_model_card(repository / "bac_segment" / "1")
+    except ValueError as error:
+        raise StartError(str(error)) from None
     package = _PACKAGES.get(name)
     if package is not None and find_spec(package) is None:
         raise StartError(

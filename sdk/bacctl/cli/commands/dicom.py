@@ -117,6 +117,11 @@ def listen(
         min_probability=point,
     )
     destinations = destinations_of(to or [], out, settings.title, commitment, dicomweb_token_file)
+    strangers = [caller.title for caller in settings.callers if caller.host is None]
+    if host not in ("127.0.0.1", "localhost") and strangers:
+        complain(
+            f"{host}: whoever knows the title {', '.join(strangers)} can send; name hosts, --allow AE@HOST"
+        )
     asked_to_stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.set())
     with Sink(form_of(as_json)) as sink:
