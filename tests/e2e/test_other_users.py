@@ -15,6 +15,7 @@ from tritonclient.utils import InferenceServerException
 
 from bacctl import Client
 from bacctl.client.transports.blocking import GrpcTransport
+from bacctl.server import admin
 from bacctl.server.embedded import EmbeddedServer
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -82,6 +83,21 @@ def test_a_client_has_its_server_for_itself() -> None:
         assert not list(Path(run).iterdir())  # nothing to be imported
         with Client(mine.url) as other:  # another program of the same user
             assert other.server_info() == mine.server_info()
+
+
+def test_the_way_in_of_whom_it_belongs_to() -> None:
+    with EmbeddedServer() as own:
+        assert own.admin is not None
+        assert others_may(own.admin.parent) == 0
+        before = admin.count_answered(own.admin, "bac", 60.0)
+        with Client(own.url) as caller:
+            caller.server_info()
+        after = admin.count_answered(own.admin, "bac", 60.0)
+        assert before is not None
+        assert after is not None
+        assert after > before
+        assert not admin.load_model(own.admin, "invented", 60.0)
+    assert admin.count_answered(own.admin, "bac", 5.0) is None
 
 
 def test_a_temporary_folder_of_a_long_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,9 @@ class EmbeddedServer:
         ``host:port``, or ``unix:PATH`` of a private one, to give to a client. Known once started.
     key : str
         What opens the call for statistics, and of a private server all that stay locked to clients.
+    admin : Path or None
+        Socket of a server at a port on which this user alone can make the calls that stay locked to clients
+        (`bacctl.server.admin`); None where there is none.
 
     Examples
     --------
@@ -108,6 +111,7 @@ class EmbeddedServer:
         self._loading: tuple[BinaryIO, int] | None = None
         self._mark: Path | None = None
         self.key = secrets.token_hex(16)
+        self.admin: Path | None = None
         self.ports: dict[str, int] = {}
         self.url = ""
 
@@ -217,10 +221,14 @@ class EmbeddedServer:
             self.ports = {
                 name: _free_port(self._host, port) for name, port in wanted.items() if port is not None
             }
+            self.admin = None
             if private:
                 where, self.url = private_listener(folder / "grpc")
             else:
-                where, self.url = listeners(self._host, self.ports), f"{self._local}:{self.ports['grpc']}"
+                if "http" not in self.ports and fits_socket(folder / "admin"):
+                    self.admin = folder / "admin"
+                where = listeners(self._host, self.ports, self.admin)
+                self.url = f"{self._local}:{self.ports['grpc']}"
             command = [
                 str(wheel.server),
                 f"--model-repository={link_repository(repository, folder / 'models', self._model_config)}",

@@ -62,8 +62,19 @@ def settings(key: str, exit_s: int, *, private: bool = False) -> list[str]:
     ]
 
 
-def listeners(host: str, ports: dict[str, int]) -> list[str]:
-    """Return the flags that say where Triton listens, for "grpc" and, as wanted, "http" and "metrics"."""
+def listeners(host: str, ports: dict[str, int], admin: Path | None = None) -> list[str]:
+    """Return the flags that say where Triton listens.
+
+    Parameters
+    ----------
+    host : str
+        Address.
+    ports : dict of str to int
+        Of "grpc" and, as wanted, "http" and "metrics".
+    admin : Path, optional
+        Socket in a folder that nobody else may enter, for `bacctl.server.admin`; not beside "http", of which
+        Triton has one.
+    """
     flags = [f"--grpc-address={host}", f"--grpc-port={ports['grpc']}"]
     for name in ("http", "metrics"):
         flags.append(f"--allow-{name}={str(name in ports).lower()}")
@@ -71,6 +82,9 @@ def listeners(host: str, ports: dict[str, int]) -> list[str]:
             flags += [f"--{name}-address={host}", f"--{name}-port={ports[name]}"]
     if "http" in ports:
         flags.append(f"--http-restricted-api={_CLOSED},statistics:{_NOBODY}")
+    elif admin is not None:
+        flags.remove("--allow-http=false")
+        flags += ["--allow-http=true", f"--http-address=unix:{admin}", "--http-port=1"]
     return flags
 
 
