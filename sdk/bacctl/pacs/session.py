@@ -56,9 +56,9 @@ class Session(requests.Session):
         """Send a request and read its answer, up to a bound: packed, a small one may become any size."""
         wanted_whole = not kwargs.get("stream")
         answer = super().send(request, **{**kwargs, "stream": True})
-        if wanted_whole and not answer._content_consumed:  # type: ignore[attr-defined]
-            answer._content = _bounded(answer)  # type: ignore[attr-defined]
-            answer._content_consumed = True  # type: ignore[attr-defined]
+        if wanted_whole and not answer._content_consumed:
+            answer._content = _bounded(answer)
+            answer._content_consumed = True
         return answer
 
 
