@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: help demo test quick quick-half quick-rest sdk bench work lint types unit format docs picture wheel pins clean
+.PHONY: sbom audit help demo test quick quick-half quick-rest sdk bench work lint types unit format docs picture wheel pins clean
 
 help:
 	@echo "make demo     analyse a phantom exam of known calcium mass on a real Triton server"
@@ -13,6 +13,7 @@ help:
 	@echo "make sdk      the tests of the SDK, on any Python from 3.10"
 	@echo "make bench    speed and memory beside the bare network and peers: ten minutes on two idle cores"
 	@echo "make work     instructions of one small image, written down anew for the test that counts them"
+	@echo "make sbom     what the environment is made of (CycloneDX); make audit asks what is known against the images' packages"
 	@echo "make docs     the documentation as a site in out/site"
 	@echo "make lint | types | unit | format | wheel | picture | pins | clean"
 
@@ -111,6 +112,23 @@ pins:
 	$(PIN) --python-version 3.11 pyproject.toml --extra server -o $(REQUIREMENTS)/cpu.txt
 	$(PIN) --python-version 3.11 pyproject.toml --extra dicom -o $(REQUIREMENTS)/sdk.txt
 	$(PIN) --python-version 3.12 pyproject.toml $(REQUIREMENTS)/server.in --extra dicom -o $(REQUIREMENTS)/server.txt
+
+# What the environment is made of, in CycloneDX, and what is known against what the images take. Tools of their
+# own: neither belongs to the environment that it describes.
+TOOLS := out/tools
+$(TOOLS)/.made: $(REQUIREMENTS)/build.txt
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --disable-pip-version-check --quiet -r $< pip-audit
+	@touch $@
+
+sbom: $(VENV)/.server $(TOOLS)/.made
+	@$(TOOLS)/bin/cyclonedx-py environment --of JSON --output-reproducible --pyproject pyproject.toml \
+		-o out/bacctl.cdx.json $(BIN)/python
+	@echo "out/bacctl.cdx.json"
+
+audit: $(TOOLS)/.made
+	@for name in build cpu sdk server; do echo "$$name"; \
+		$(TOOLS)/bin/pip-audit --no-deps --disable-pip -r $(REQUIREMENTS)/$$name.txt || exit 1; done
 
 clean:
 	rm -rf $(VENV) out build dist bacctl-out .mypy_cache .ruff_cache .pytest_cache

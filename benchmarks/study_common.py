@@ -144,7 +144,7 @@ def score(network: ProbabilityNet, prepared: Path) -> dict[str, Any]:
     network = network.eval().to(memory_format=torch.channels_last)
     images = []
     for path in sorted(prepared.glob("*.npz")):
-        with np.load(path) as stored:
+        with np.load(path, allow_pickle=False) as stored:
             tiles, signal, true = (stored[k] for k in ("tiles", "signal", "true"))
             about = json.loads(str(stored["about"]))
         with torch.autocast("cpu", torch.bfloat16):

@@ -33,7 +33,7 @@ _ABSORBERS = {
 @functools.lru_cache(maxsize=1)
 def _tables() -> dict[str, npt.NDArray[np.float64]]:
     path = resources.files("bac_phantom") / "data" / "spectra.npz"
-    with path.open("rb") as stream, np.load(stream) as archive:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
         return {key: archive[key] for key in archive.files if key != "provenance"}
 
 

@@ -72,6 +72,16 @@ def test_refuses_a_configuration_without_its_package(tmp_path: Path, monkeypatch
         keeper.prepare("cpu", REPOSITORY, tmp_path, no_engine)
 
 
+@pytest.mark.parametrize("name", ["gpu", "onnx", "cpu"])
+def test_weights_are_verified_before_anything_loads_them(name: str, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    shutil.copytree(REPOSITORY, repository, ignore=shutil.ignore_patterns("__pycache__"))
+    with (repository / "bac_segment" / "1" / "model.onnx").open("ab") as weights:
+        weights.write(b"\0")
+    with pytest.raises(keeper.StartError, match=r"does not match its model_card\.json"):
+        keeper.prepare(name, repository, tmp_path / "scratch", no_engine)
+
+
 def test_puts_the_kept_engine_into_the_mirror(
     entrypoint: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,7 +119,8 @@ def test_mutual_tls(films: Path, tmp_path: Path) -> None:
         issued.cert_chain_pems[0].write_to_path(str(files[name]))
         issued.private_key_pem.write_to_path(str(files[f"{name} key"]))
     server = ("--tls-cert", files["server"], "--tls-key", files["server key"], "--tls-ca", files["ca"])
-    with served(tmp_path / "talk", *server) as (_, ready):
+    log = tmp_path / "talk"
+    with served(log, *server) as (_, ready):
         assert ready["tls"] == "mutual"
         film = films / "0.png"
         url = f"localhost:{str(ready['url']).rpartition(':')[2]}"
@@ -140,6 +141,17 @@ def test_mutual_tls(films: Path, tmp_path: Path) -> None:
             assert done.returncode == 1
             assert "BAC-SERVER-" in done.stderr
             assert len(done.stderr.splitlines()) == 1
+        # Renewed while it runs: the certificate first, so that for a while it has no key.
+        renewed = authority.issue_cert("localhost", "renewed.example.org")
+        renewed.cert_chain_pems[0].write_to_path(str(files["server"]))
+        _wait_for(lambda: "are not used" in log.read_text(), 60)
+        assert str(files["server"]) in log.read_text()
+        renewed.private_key_pem.write_to_path(str(files["server key"]))
+        _wait_for(lambda: "answers again" in log.read_text(), 120)
+        assert "its certificate files have changed: starting it again" in log.read_text()
+        number = ("--url", url.replace("localhost", "127.0.0.1"), "--tls-ca", files["ca"], *own)
+        done = analyze(film, *number, "--tls-server-name", "renewed.example.org")
+        assert done.returncode == 0, done.stderr
 
 
 def test_a_certificate_that_the_server_cannot_show_itself(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def mine(
 
 
 def _mine_case(folder: Path, case: Case, segmenter: Segmenter) -> IntArray:
-    codes, labels = np.load(folder / f"{case.name}.npy")
+    codes, labels = np.load(folder / f"{case.name}.npy", allow_pickle=False)
     breast = (labels & BREAST) > 0
     tiles, origins = cut_tiles(decode_image(codes), breast)
     probability = stitch_tiles(segmenter.probability(tiles), origins, breast.shape)

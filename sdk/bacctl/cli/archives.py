@@ -64,9 +64,10 @@ class Archives:
                 raise UsageError("--dicomweb-token-file: is for --from-dicomweb and --to-dicomweb; give one")
             return cls([], None)
         with needs(EXTRA):
-            from bacctl.pacs.web import WebArchive, read_authorization, split_study
+            from bacctl.pacs.session import authorization_of
+            from bacctl.pacs.web import WebArchive, split_study
         try:
-            secret = read_authorization(token_file, TOKEN_VARIABLE)
+            secret = authorization_of(token_file, TOKEN_VARIABLE)
             split = [split_study(source) for source in sources]
             return cls(
                 [(WebArchive(base, secret), study) for base, study in split],

@@ -14,7 +14,8 @@ from bacctl.node.destinations import ArchiveDestination, Destination, FolderDest
 from bacctl.node.service import Settings
 from bacctl.outputs.dicom.make import KINDS, Kind
 from bacctl.pacs.peers import Caller, Peer, ae_title
-from bacctl.pacs.web import WebArchive, read_authorization
+from bacctl.pacs.session import authorization_of
+from bacctl.pacs.web import WebArchive
 from bacctl.results import INTENDED_USE
 
 
@@ -84,7 +85,7 @@ def destinations_of(
         for place in dict.fromkeys(to):
             if _is_url(place):
                 # Once: the queue tries again, and meanwhile sends what else it has.
-                archive = WebArchive(place, read_authorization(token_file, TOKEN_VARIABLE), attempts=1)
+                archive = WebArchive(place, authorization_of(token_file, TOKEN_VARIABLE), attempts=1)
                 found.append(WebDestination(archive))
             else:
                 found.append(ArchiveDestination(Peer.parse(place), title, commit=commitment))

@@ -22,6 +22,9 @@ AsJson = Annotated[
         "--json", allow_from_autoenv=False, help="Print one JSON document on stdout and nothing else."
     ),
 ]
+LogJson = Annotated[
+    bool, typer.Option("--log-json", help="Write the log as JSON, one object a line, with UIDs hashed.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no talk.")]
 _NO_ADDRESS = "{}: is for a server that runs already; give its address with --url"
 TOKEN_VARIABLE = "BACCTL_TOKEN"  # noqa: S105  # the name of the variable, not what is in it
@@ -119,8 +122,8 @@ class ServerOptions:
         ),
     ] = None
 
-    def token(self) -> str | None:
-        """Read the token.
+    def token(self) -> str | Path | None:
+        """Return the token, or the file that holds it, which is read anew for each call.
 
         Raises
         ------
@@ -135,7 +138,7 @@ class ServerOptions:
             raise UsageError(f"{self.token_file}: the token cannot be read; check --token-file") from None
         if not token or not token.isprintable() or " " in token:
             raise UsageError(f"{self.token_file}: holds no token on a line of its own; check --token-file")
-        return token
+        return self.token_file
 
     def checked(self) -> ServerOptions:
         """Return these options, an empty address taken for none.

@@ -62,7 +62,7 @@ class AsyncClient:
         url: str | Sequence[str],
         *,
         tls: bool | Tls | None = None,
-        token: str | None = None,
+        token: str | PathLike[str] | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
         max_retries: int = DEFAULT_MAX_RETRIES,
         cache: str | PathLike[str] | None = None,
@@ -107,7 +107,8 @@ class AsyncClient:
         from bacctl.client.transports.embedded import AsyncEmbeddedTransport
         from bacctl.server.embedded import EmbeddedServer
 
-        transport = AsyncEmbeddedTransport(EmbeddedServer(repository, log=log), with_density=density)
+        server = EmbeddedServer(repository, log=log, private=True)
+        transport = AsyncEmbeddedTransport(server, with_density=density)
         client = cls._over(transport, Core(timeout, max_retries, cache, with_density=density))
         client._own = transport
         return client

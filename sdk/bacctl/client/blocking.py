@@ -47,8 +47,9 @@ class Client:
     tls : bool or Tls, optional
         Speak TLS: True with public authorities, `Tls` with files of one's own. An address that begins with
         ``grpcs://`` asks for it too.
-    token : str, optional
-        Sent with every call as ``authorization: Bearer``; over TLS, or to this machine itself.
+    token : str or path, optional
+        Sent with every call as ``authorization: Bearer``; over TLS, or to this machine itself. A path is a
+        file that holds it, read anew for each call.
     timeout : float, optional
         How long one image may take, in seconds, retries included. Be generous: it includes the wait for
         images sent before.
@@ -82,7 +83,7 @@ class Client:
         url: str | Sequence[str],
         *,
         tls: bool | Tls | None = None,
-        token: str | None = None,
+        token: str | PathLike[str] | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
         max_retries: int = DEFAULT_MAX_RETRIES,
         cache: str | PathLike[str] | None = None,
@@ -137,7 +138,7 @@ class Client:
         from bacctl.server.embedded import EmbeddedServer
 
         core = Core(timeout, max_retries, cache, with_density=density)
-        server = EmbeddedServer(repository, log=log)
+        server = EmbeddedServer(repository, log=log, private=True)
         try:
             with contextlib.suppress(ServerUnavailableError):  # start() says why
                 server.launch()

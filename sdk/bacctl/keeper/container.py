@@ -21,12 +21,14 @@ from pathlib import Path
 
 from bac_terms.errors import BacctlError
 from bacctl._claim import MARK
+from bacctl._log_lines import log_lines
 from bacctl.keeper.ask import LAST_CALLS_S, answer_first, ask, measured_text
 from bacctl.keeper.watch import Watch, WatchRules
 from bacctl.server.embedded import NEEDED_SHM_BYTES
 from bacctl.server.flags import ENVIRONMENT, listeners, settings
 from bacctl.server.repository import link_repository, needed_backends
 from bacctl.server.supervisor import SHARED_MEMORY
+from bacctl.service.steps import read_model_card
 
 RULES = WatchRules(again_s=5.0, tolerated=3)
 # What the Python of the server needs for a configuration, where it is not in every image.
@@ -70,11 +72,17 @@ def prepare(name: str, repository: Path, scratch: Path, engine: Callable[[], Pat
     Raises
     ------
     StartError, BacctlError
-        The name is unknown or lacks a package, there is too little shared memory, or no engine could be had.
+        The name is unknown or lacks a package, the weights are not those of their card, there is too little
+        shared memory, or no engine could be had.
     """
     mirror = scratch / "models"
     shutil.rmtree(mirror, ignore_errors=True)  # a container that is started again
     link_repository(repository, mirror, name)
+    try:
+        # The steps in Python do so too, but Triton's own backends load what they find.
+        read_model_card(repository / "bac_segment" / "1")
+    except ValueError as error:
+        raise StartError(str(error)) from None
     package = _PACKAGES.get(name)
     if package is not None and find_spec(package) is None:
         raise StartError(
@@ -163,7 +171,8 @@ def serve(
         # Triton, with what the container's own start line gives it.
         call = command(mirror.absolute(), secrets.token_hex(16), extra)
         environment = {**ENVIRONMENT, **os.environ, MARK: str(mark.absolute())}
-        server = subprocess.Popen(call, cwd=empty, env=environment)  # noqa: S603
+        # Images in /dev/shm are for nobody else, where it is shared with others.
+        server = subprocess.Popen(call, cwd=empty, env=environment, umask=0o077)  # noqa: S603
     except (StartError, BacctlError, OSError) as error:
         say(str(error))
         return 1
@@ -188,5 +197,8 @@ def _end(server: subprocess.Popen[bytes], url: str) -> None:
 
 
 def say(text: str) -> None:
-    """Write one line to the container's log, at once."""
-    print(text, file=sys.stderr, flush=True)
+    """Write one line to the container's log, at once; as JSON where BACCTL_SERVE_LOG_JSON is set."""
+    if os.environ.get("BACCTL_SERVE_LOG_JSON", "").lower() in ("1", "true", "yes", "on"):
+        log_lines("container", as_json=True)(text)
+    else:
+        print(text, file=sys.stderr, flush=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from bac_terms.errors import FailedError
 from bac_terms.identifiers import is_uid
 from bacctl._discreet import discreet
 from bacctl.pacs.contexts import MEASURED
+from bacctl.pacs.session import Session, is_private
 
 T = TypeVar("T")
 
@@ -83,23 +83,6 @@ def _without_password(url: str) -> SplitResult:
     return parts
 
 
-def is_private(url: str) -> bool:
-    """Tell whether what is sent to an address can be read by nobody on the way: TLS, or this machine."""
-    parts = urlsplit(url)
-    return parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
-
-
-class _Authorization(requests.auth.AuthBase):
-    """Puts a token into requests; not into those that another host redirects them to."""
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._value
-        return request
-
-
 class WebArchive:
     """A DICOMweb service.
 
@@ -107,8 +90,8 @@ class WebArchive:
     ----------
     url : str
         Its address, such as ``https://HOST/dicom-web``.
-    authorization : str, optional
-        The header's whole value, such as ``"Bearer ..."``.
+    authorization : str or callable, optional
+        The header's whole value, such as ``"Bearer ..."``, or what returns it, anew for each request.
     attempts : int, optional
         How often a request is made; 408, 429, 500, 502, 503, 504 and broken connections are tried again, and
         nothing else is.
@@ -119,19 +102,18 @@ class WebArchive:
         The address is none, or a secret would go to it in the clear.
     """
 
-    def __init__(self, url: str, authorization: str | None = None, *, attempts: int = ATTEMPTS) -> None:
+    def __init__(
+        self, url: str, authorization: str | Callable[[], str] | None = None, *, attempts: int = ATTEMPTS
+    ) -> None:
         self.url = check_service(url)
         if authorization is not None and not is_private(self.url):
             raise ValueError(
                 f"{self.url}: a token is not sent without TLS, where anybody on the way can read it"
             )
-        session = requests.Session()
-        if authorization is not None:
-            # Not a header of the session, in whose place a .netrc would put its own; the environment still
-            # tells proxies and certificates (REQUESTS_CA_BUNDLE).
-            session.auth = _Authorization(authorization)
-            # On this machine and without TLS, it must not go by a proxy that is another one.
-            session.trust_env = self.url.startswith("https:")
+        current = (lambda: authorization) if isinstance(authorization, str) else authorization
+        # On this machine and without TLS, a token must not go by a proxy that is another one. Otherwise the
+        # environment tells proxies and certificates (REQUESTS_CA_BUNDLE).
+        session = Session(current, trust_env=authorization is None or self.url.startswith("https:"))
         self._client = DICOMwebClient(
             self.url, session=session, timeout=(10.0, ANSWER_S), permissive_uid=True
         )
@@ -269,6 +251,8 @@ def _fault(error: requests.RequestException) -> FailedError:
         return FailedError("BAC-PACS-ANSWER", "what it answers is no JSON")
     if isinstance(error, requests.exceptions.SSLError):
         return FailedError("BAC-PACS-REFUSED", "its certificate is not trusted")
+    if isinstance(error, requests.exceptions.TooManyRedirects):
+        return FailedError("BAC-PACS-REFUSED", "it sends us elsewhere, where nothing of this may go")
     if error.response is None:
         return FailedError("BAC-PACS-UNREACHABLE", f"it does not answer ({type(error).__name__})")
     status = error.response.status_code
@@ -292,32 +276,3 @@ def _value(row: Mapping[str, Any], tag: str) -> Any:
     element = row.get(tag)
     values = element.get("Value") if isinstance(element, Mapping) else None
     return values[0] if isinstance(values, list) and values else None
-
-
-def read_authorization(file: Path | None, variable: str) -> str | None:
-    """Return the value of the Authorization header.
-
-    Parameters
-    ----------
-    file : Path or None
-        Holds a token, or the whole value with its scheme, such as ``Basic dXNlcjpwYXNz``.
-    variable : str
-        The environment variable that holds the same, where no file is given.
-
-    Raises
-    ------
-    ValueError
-        It cannot be read or is no such thing.
-    """
-    if file is None:
-        text = os.environ.get(variable, "").strip()
-        if not text:
-            return None
-    else:
-        try:
-            text = file.read_text().strip()
-        except (OSError, ValueError):
-            raise ValueError(f"{file}: the token cannot be read") from None
-    if not re.fullmatch(r"([A-Za-z]+ )?[\x21-\x7e]+", text):
-        raise ValueError(f"{file or variable}: holds no token on a line of its own")
-    return text if " " in text else f"Bearer {text}"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from bac_terms.errors import ServerUnavailableError, unavailable
 from bacctl._claim import MARK
 from bacctl.server import supervisor as _supervisor
-from bacctl.server.flags import ENVIRONMENT, listeners, settings
+from bacctl.server.flags import ENVIRONMENT, fits_socket, listeners, private_listener, settings
 from bacctl.server.repository import DEFAULT_CONFIG, check_backends, default_repository, link_repository
 from bacctl.server.triton_wheel import BACKENDS, TritonWheel, find_triton, link_backend
 
@@ -59,6 +59,9 @@ class EmbeddedServer:
         The same for HTTP and for Prometheus metrics; None leaves them off.
     model_config : str, optional
         Which configuration of the models: "cpu", or one of the repository's ``configs/NAME.pbtxt``.
+    private : bool, optional
+        Listen on a Unix socket in a folder of this user's alone, so that no other user of the machine can
+        connect, and on no port; on loopback where the path of the temporary folder is too long for one.
     tls : ServerTls, optional
         Encrypt gRPC. Triton's HTTP and metrics have no TLS.
     log : Path, optional
@@ -69,9 +72,12 @@ class EmbeddedServer:
     Attributes
     ----------
     url : str
-        ``host:port`` to give to a client. Known once started.
+        ``host:port``, or ``unix:PATH`` of a private one, to give to a client. Known once started.
     key : str
-        What opens the calls that stay locked to clients, such as those for statistics.
+        What opens the call for statistics, and of a private server all that stay locked to clients.
+    admin : Path or None
+        Socket of a server at a port on which this user alone can make the calls that stay locked to clients
+        (`bacctl.server.admin`); None where there is none.
 
     Examples
     --------
@@ -88,12 +94,14 @@ class EmbeddedServer:
         http_port: int | None = None,
         metrics_port: int | None = None,
         model_config: str = DEFAULT_CONFIG,
+        private: bool = False,
         tls: ServerTls | None = None,
         log: Path | None = None,
         start_timeout_s: float = 120.0,
     ) -> None:
         self._repository = repository
         self._model_config = model_config
+        self._private = private
         self._tls = tls
         self._host = host
         self._wanted = {"grpc": port, "http": http_port, "metrics": metrics_port}
@@ -103,6 +111,7 @@ class EmbeddedServer:
         self._loading: tuple[BinaryIO, int] | None = None
         self._mark: Path | None = None
         self.key = secrets.token_hex(16)
+        self.admin: Path | None = None
         self.ports: dict[str, int] = {}
         self.url = ""
 
@@ -207,9 +216,19 @@ class EmbeddedServer:
             self._mark = folder / "mixed-up"
             prefix = f"bacctl_{os.getpid()}_{secrets.token_hex(4)}_"
             log = self._log or folder / "server.log"
+            private = self._private and fits_socket(folder / "grpc")
+            wanted = {} if private else self._wanted
             self.ports = {
-                name: _free_port(self._host, port) for name, port in self._wanted.items() if port is not None
+                name: _free_port(self._host, port) for name, port in wanted.items() if port is not None
             }
+            self.admin = None
+            if private:
+                where, self.url = private_listener(folder / "grpc")
+            else:
+                if "http" not in self.ports and fits_socket(folder / "admin"):
+                    self.admin = folder / "admin"
+                where = listeners(self._host, self.ports, self.admin)
+                self.url = f"{self._local}:{self.ports['grpc']}"
             command = [
                 str(wheel.server),
                 f"--model-repository={link_repository(repository, folder / 'models', self._model_config)}",
@@ -217,8 +236,8 @@ class EmbeddedServer:
                 f"--id={prefix.strip('_')}",
                 f"--backend-config=python,shm-region-prefix-name={prefix}",
                 "--pinned-memory-pool-byte-size=0",  # there is no GPU
-                *settings(self.key, _EXIT_S),
-                *listeners(self._host, self.ports),
+                *settings(self.key, _EXIT_S, private=private),
+                *where,
                 *(self._tls.flags() if self._tls is not None else ()),
             ]
             stream = open(log, "ab+")  # noqa: SIM115  # read until the server is loaded
@@ -238,7 +257,6 @@ class EmbeddedServer:
             self.stop()  # takes the folder along, if the supervisor is there
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        self.url = f"{self._local}:{self.ports['grpc']}"
 
     def _wait_until_loaded(self) -> None:
         loading, self._loading = self._loading, None
@@ -257,7 +275,7 @@ class EmbeddedServer:
 
     def _wait_until_listening(self, log: BinaryIO) -> None:
         # The log is asked and not the port, at which somebody else may answer.
-        awaited = {_STARTED[name] for name in self.ports}
+        awaited = {_STARTED[name] for name in ("grpc", *self.ports)}
         deadline = time.monotonic() + self._start_timeout_s
         line = b""
         while awaited:

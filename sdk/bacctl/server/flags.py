@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
+import os
+from pathlib import Path
 
 from bacctl.server.shared_memory import GROWTH_BYTES, MIB
 
@@ -21,21 +22,30 @@ come back as pages of zeros, one fault for 4 kB: a sixth of the processor time o
 that a process has ever needed stays with it; that most is the same. Huge pages spare faults in what is new.
 """
 KEY_HEADER = "triton-grpc-protocol-bacctl"
-"""The header that opens what is locked, in gRPC, to who knows the key."""
-# Whoever may send images need not change what the server is or look into its memory.
-_RESTRICTED = "shared-memory,model-repository,model-config,statistics,trace,logging"
+"""The header that opens statistics, in gRPC, to who knows the key."""
+# Whoever may send images need not change what the server is, write files with it or look into its memory.
+# Every user of the machine can read a key on a command line, so that at a port nobody has one: no header can
+# have such a name, in HTTP/2 for its capital and its spaces, in HTTP/1.1 for its colon.
+_CLOSED = "shared-memory,model-repository,model-config,trace,logging"
+_NOBODY = "Nobody: at all=-"
 
 
-def settings(key: str, exit_s: int) -> list[str]:
+def settings(key: str, exit_s: int, *, private: bool = False) -> list[str]:
     """Return the flags that say how the models are run and what stays locked.
 
     Parameters
     ----------
     key : str
-        What opens it over gRPC.
+        What opens statistics over gRPC: how many calls were answered, and how long they took.
     exit_s : int
         How long requests under way have when the server is told to end, in seconds.
+    private : bool, optional
+        Whether nobody else can connect; `key` then opens everything.
     """
+    if private:
+        locks = [f"{_CLOSED},statistics:bacctl={key}"]
+    else:
+        locks = [f"{_CLOSED}:{_NOBODY}", f"statistics:bacctl={key}"]
     return [
         "--model-control-mode=none",
         # The configurations are complete; completing them would start every model's stub twice.
@@ -48,17 +58,47 @@ def settings(key: str, exit_s: int) -> list[str]:
         # Otherwise the messages of eight requests are kept for others, with their images.
         "--grpc-infer-allocation-pool-size=0",
         "--log-format=ISO8601",
-        f"--grpc-restricted-protocol={_RESTRICTED}:bacctl={key}",
+        *(f"--grpc-restricted-protocol={lock}" for lock in locks),
     ]
 
 
-def listeners(host: str, ports: dict[str, int]) -> list[str]:
-    """Return the flags that say where Triton listens, for "grpc" and, as wanted, "http" and "metrics"."""
+def listeners(host: str, ports: dict[str, int], admin: Path | None = None) -> list[str]:
+    """Return the flags that say where Triton listens.
+
+    Parameters
+    ----------
+    host : str
+        Address.
+    ports : dict of str to int
+        Of "grpc" and, as wanted, "http" and "metrics".
+    admin : Path, optional
+        Socket in a folder that nobody else may enter, for `bacctl.server.admin`; not beside "http", of which
+        Triton has one.
+    """
     flags = [f"--grpc-address={host}", f"--grpc-port={ports['grpc']}"]
     for name in ("http", "metrics"):
         flags.append(f"--allow-{name}={str(name in ports).lower()}")
         if name in ports:
             flags += [f"--{name}-address={host}", f"--{name}-port={ports[name]}"]
     if "http" in ports:
-        flags.append(f"--http-restricted-api={_RESTRICTED}:bacctl={secrets.token_hex(16)}")
+        flags.append(f"--http-restricted-api={_CLOSED},statistics:{_NOBODY}")
+    elif admin is not None:
+        flags.remove("--allow-http=false")
+        flags += ["--allow-http=true", f"--http-address=unix:{admin}", "--http-port=1"]
     return flags
+
+
+def private_listener(path: Path) -> tuple[list[str], str]:
+    """Return the flags that have Triton listen on a Unix socket alone, and the address that clients call.
+
+    Whoever may not enter the socket's folder cannot connect. Triton hangs a port onto any address.
+    """
+    address = f"unix:{path}"
+    return [f"--grpc-address={address}", "--grpc-port=1", "--allow-http=false", "--allow-metrics=false"], (
+        f"{address}:1"
+    )
+
+
+def fits_socket(path: Path) -> bool:
+    """Tell whether a path is short enough for a Unix socket (sun_path of 108 bytes, a zero at its end)."""
+    return len(os.fsencode(f"{path}:1")) < 108

@@ -17,6 +17,7 @@ import os
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -38,6 +39,17 @@ _FOLDER_MADE_WITHIN_S = 10.0
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PARENT_CHECK_S = 1.0
+_PR_SET_NO_NEW_PRIVS = 38
+_SYS_SECCOMP, _SET_FILTER, _NO_SLOWER = 317, 1, 4
+# Classic BPF, (code, jump if true, jump if false, value): on x86-64, fchmod (91) does nothing and succeeds.
+_NO_FCHMOD = (
+    (0x20, 0, 0, 4),
+    (0x15, 0, 3, 0xC000003E),
+    (0x20, 0, 0, 0),
+    (0x15, 0, 1, 91),
+    (0x06, 0, 0, 0x00050000),
+    (0x06, 0, 0, 0x7FFF0000),
+)
 
 
 def main() -> int:
@@ -50,6 +62,7 @@ def main() -> int:
     """
     wake_up = _wake_up_on(signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     parent = os.getppid()
+    keep_private()
     # Stubs whose server has died become children of this process, which can then wait for their end.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     # Unbuffered: select() must see what comes after the first line.
@@ -70,6 +83,21 @@ def main() -> int:
             region.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
     return server.returncode
+
+
+def keep_private() -> None:
+    """Let no other user read what this process and its children make, not even if they mean to.
+
+    Triton's Python backend passes images through /dev/shm and opens each piece of it to every user of the
+    machine, with fchmod, whatever the umask says. A change of mode afterwards would come too late for who
+    has opened it by then, so that fchmod is made to do nothing. A kernel that has no such filters is let be.
+    """
+    os.umask(0o077)
+    libc = ctypes.CDLL(None)
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in _NO_FCHMOD))
+    program = ctypes.create_string_buffer(struct.pack("HP", len(_NO_FCHMOD), ctypes.addressof(code)))
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # without it, filters are for root
+    libc.syscall(_SYS_SECCOMP, _SET_FILTER, _NO_SLOWER, program)
 
 
 def _wake_up_on(*signals: signal.Signals) -> int:

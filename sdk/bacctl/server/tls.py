@@ -23,13 +23,13 @@ class ServerTls:
     def flags(self) -> list[str]:
         """Return Triton's flags."""
         paths = [
-            f"--grpc-server-cert={self.certificate.resolve()}",
-            f"--grpc-server-key={self.key.resolve()}",
+            f"--grpc-server-cert={self.certificate.absolute()}",
+            f"--grpc-server-key={self.key.absolute()}",
         ]
         if self.client_ca is None:
             return ["--grpc-use-ssl=true", *paths]
         # "Mutual" alone turns TLS on; the other flag would be taken back by it.
-        return ["--grpc-use-ssl-mutual=true", *paths, f"--grpc-root-cert={self.client_ca.resolve()}"]
+        return ["--grpc-use-ssl-mutual=true", *paths, f"--grpc-root-cert={self.client_ca.absolute()}"]
 
     def server_name(self) -> str:
         """Check the files against each other and say for whom the certificate is.

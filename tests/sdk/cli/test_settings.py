@@ -234,7 +234,7 @@ def test_the_token_is_in_a_file_or_the_environment(
     Path("token").write_text("from-the-file\n")
     run("analyze", "a.png", "--url", "h:1", "--token-file", "token")
     run("analyze", "a.png", "--url", "h:1")
-    assert [one.token() for one in asked] == ["from-the-file", "from the environment"]
+    assert [one.token() for one in asked] == [Path("token"), "from the environment"]
     code, _, err = run("analyze", "a.png", "--token", "x")
     assert code == 2
     assert "No such option: --token" in err

@@ -33,6 +33,15 @@ def test_a_long_text_of_the_server_is_quoted_up_to_its_advice():
     assert str(translated("INTERNAL", text * 2, "host:1")).count("…") == 1
 
 
+def test_paths_of_the_server_are_not_quoted():
+    text = (
+        "in ensemble 'bac', KeyError: x At: /srv/clinic/models/bac/1/model.py(12): execute /opt/t.so a/b 1/2"
+    )
+    said = str(translated("INTERNAL", text, "host:1"))
+    assert "At: …/model.py(12): execute …/t.so a/b 1/2" in said
+    assert "clinic" not in said
+
+
 @pytest.mark.parametrize(
     ("status", "message", "kind", "code", "again"),
     [

@@ -147,6 +147,36 @@ def test_token(analyze, serve, triton_response):
     assert caught.value.triton_status == "UNAUTHENTICATED"
 
 
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_token_of_a_file_that_changes(client, serve, triton_response, tmp_path):
+    sent = []
+
+    def infer(request, context):
+        sent.append(dict(context.invocation_metadata()).get("authorization"))
+        return triton_response()
+
+    url, file = serve(infer), tmp_path / "token"
+    with pytest.raises(errors.ClientUsageError, match="holds no token"):
+        client(url, token=file)
+    held = ("first", "second\n", "", "third")  # empty: being written
+
+    async def asynchronously():
+        async with AsyncClient(url, token=file) as one:
+            for text in held:
+                file.write_text(text)
+                await one.analyze(b"x")
+
+    file.write_text("first")
+    if client is AsyncClient:
+        asyncio.run(asynchronously())
+    else:
+        with Client(url, token=file) as one:
+            for text in held:
+                file.write_text(text)
+                one.analyze(b"x")
+    assert sent == ["Bearer first", "Bearer second", "Bearer second", "Bearer third"]
+
+
 def test_token_is_not_sent_in_the_clear():
     for make in (Client, AsyncClient):
         with pytest.raises(errors.ClientUsageError, match="not sent without TLS"):

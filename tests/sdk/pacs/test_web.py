@@ -14,7 +14,9 @@ import pytest
 pytest.importorskip("dicomweb_client", reason="needs bacctl[dicom-network]")
 
 from bac_terms.errors import FailedError
-from bacctl.pacs.web import WebArchive, check_service, read_authorization, split_study
+from bacctl.pacs import session
+from bacctl.pacs.session import authorization_of, read_authorization
+from bacctl.pacs.web import WebArchive, check_service, split_study
 
 STUDY = "2.25.1"
 Answer = tuple[int, Any]
@@ -36,10 +38,14 @@ class Service:
                 status, body = service.answer(self.path)
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
+                if status in (301, 307):
+                    self.send_header("Location", data.decode())
                 self.send_header("Content-Type", "application/dicom+json")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
+
+            do_POST = do_GET  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -189,3 +195,70 @@ def test_addresses_are_checked() -> None:
             split_study(wrong)
     with pytest.raises(ValueError, match="shows in lists"):
         check_service("https://user:secret@h/dicom-web")
+
+
+def test_a_token_that_changes_in_its_file(service: Service, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("first")
+    archive = WebArchive(service.url, authorization_of(file, "UNSET"))
+    sent = []
+    for held in ("first", "second", "", "third"):
+        file.write_text(held)  # empty: being written
+        service.answer = lists(0, 0)
+        archive.images(STUDY)
+        sent.append(service.headers[-1]["Authorization"])
+    assert sent == ["Bearer first", "Bearer second", "Bearer second", "Bearer third"]
+
+
+def test_a_token_does_not_follow_to_another_host(service: Service) -> None:
+    other = Service()
+    other.answer = lists(0, 0)
+    service.answer = lambda path: (
+        301,
+        other.url.replace("127.0.0.1", "localhost").encode() + path[10:].encode(),
+    )
+    assert WebArchive(service.url, "Bearer secret").images(STUDY) == []
+    assert "Authorization" in service.headers[0]
+    assert not any("Authorization" in headers for headers in other.headers)
+    assert other.asked
+    other.server.shutdown()
+    other.server.server_close()
+
+
+def test_nobody_leads_out_of_tls_or_takes_objects_elsewhere(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.answer = lambda path: (301, b"http://archive.example/dicom-web")
+    with pytest.raises(FailedError, match="sends us elsewhere") as caught:
+        WebArchive(service.url).images(STUDY)  # to this machine counts as private, as TLS does
+    assert caught.value.code == "BAC-PACS-REFUSED"
+    service.answer = lambda path: (307, b"https://elsewhere.example/dicom-web/studies")
+    with pytest.raises(FailedError, match="sends us elsewhere"):
+        WebArchive(service.url).store(_object())
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "MOST_BYTES", 4096)
+    service.answer = lambda path: (200, b"[" + b" " * 8192 + b"]")
+    with pytest.raises(FailedError) as caught:
+        WebArchive(service.url, attempts=1).images(STUDY)
+    assert caught.value.code == "BAC-PACS-ANSWER"
+
+
+def _object() -> bytes:
+    import io
+
+    from pydicom import Dataset
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID, dataset.SOPInstanceUID = SecondaryCaptureImageStorage, "2.25.7"
+    dataset.StudyInstanceUID = STUDY
+    stream = io.BytesIO()
+    dataset.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()

@@ -74,12 +74,16 @@ def test_a_port_that_is_announced_before_it_listens():
     server._supervisor = SimpleNamespace(poll=lambda: None)
     server.ports = {"metrics": port}
     with pytest.raises(ServerUnavailableError, match=f"does not accept connections at port {port}"):
-        server._wait_until_listening(Halves(b"Started Metrics Service at\n"))
+        server._wait_until_listening(
+            Halves(b"Started GRPCInferenceService at\n", b"Started Metrics Service at\n")
+        )
     server._start_timeout_s = 30.0
     late: list[socket.socket] = []
     timer = threading.Timer(0.2, lambda: late.append(socket.create_server(("127.0.0.1", port))))
     timer.start()
-    server._wait_until_listening(Halves(b"Started Metrics Service at\n"))
+    server._wait_until_listening(
+        Halves(b"Started GRPCInferenceService at\n", b"Started Metrics Service at\n")
+    )
     timer.join()
     (listener,) = late
     listener.close()

@@ -12,6 +12,7 @@ import trustme
 
 from bac_terms.errors import ServerUnavailableError
 from bacctl.keeper.notify import notify
+from bacctl.server.renewal import KeptTls
 from bacctl.server.tls import ServerTls
 
 
@@ -68,6 +69,28 @@ def test_a_certificate_of_the_past_is_refused(tmp_path: Path, authority: trustme
     )
     with pytest.raises(ServerUnavailableError, match="expired"):
         ServerTls(*written(tmp_path, issued)).server_name()
+
+
+def test_files_that_are_renewed(tmp_path: Path, authority: trustme.CA) -> None:
+    told: list[str] = []
+    certificate, key = written(tmp_path, authority.issue_cert("old.example.org"))
+    kept = KeptTls(ServerTls(certificate, key), told.append)
+    assert kept.due() is None
+    renewed = authority.issue_cert("new.example.org")
+    certificate.unlink()
+    assert kept.due() is None
+    renewed.cert_chain_pems[0].write_to_path(str(certificate))
+    assert (kept.due(), kept.due()) == (None, None)
+    assert len(told) == 1
+    assert str(certificate) in told[0]
+    assert kept.used.server_name() == "old.example.org"
+    renewed.private_key_pem.write_to_path(str(key))
+    assert kept.due() == "its certificate files have changed"
+    assert kept.used.server_name() == "old.example.org"  # until the server is started again
+    kept.take()
+    assert kept.due() is None
+    assert kept.used.server_name() == "new.example.org"
+    assert len(told) == 1
 
 
 def test_a_service_manager_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

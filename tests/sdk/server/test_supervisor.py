@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -169,3 +170,18 @@ time.sleep(60)
     assert not (tmp_path / "folder").exists()
     parent.wait()
     parent.stdout.close()
+
+
+def test_what_it_makes_stays_its_own(tmp_path: Path) -> None:
+    """As Triton makes shared memory: a mode for all, set once more after the making."""
+    program = (
+        "import os, runpy, sys\n"
+        f"runpy.run_path({supervisor.__file__!r})['keep_private']()\n"
+        "handle = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR, 0o644)\n"
+        "os.fchmod(handle, 0o644)\n"
+        "os.write(handle, b'x')\n"
+    )
+    made = tmp_path / "region"
+    subprocess.run([sys.executable, "-c", program, made], check=True, timeout=60)
+    assert made.read_bytes() == b"x"
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600

@@ -128,15 +128,15 @@ class PatchSampler:
     def _alarms(self, folder: Path, case: Case) -> npt.NDArray[np.int32]:
         path = mined_path(folder, case.name)
         if path not in self._mined and path.exists():
-            self._mined[path] = np.load(path)
+            self._mined[path] = np.load(path, allow_pickle=False)
         return self._mined.get(path, _NO_POINTS)
 
     def _load(self, folder: Path, case: Case) -> _Open:
         path = folder / case.name
         if path not in self._open:
             # Mapped, not read: a patch touches a hundredth of a case.
-            planes = np.load(folder / f"{case.name}.npy", mmap_mode="r")
-            with np.load(folder / f"{case.name}.npz") as points:
+            planes = np.load(folder / f"{case.name}.npy", mmap_mode="r", allow_pickle=False)
+            with np.load(folder / f"{case.name}.npz", allow_pickle=False) as points:
                 # A cache of schema 1 has no lines and takes long to make again.
                 lines = points["lines" if "lines" in points else "hard"]
                 self._open[path] = _Open(case.name, planes, points["positive"], points["hard"], lines)

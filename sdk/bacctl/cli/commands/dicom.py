@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,7 @@ import typer
 from bacctl.cli.archives import EXTRA, DicomwebToken
 from bacctl.cli.extras import needs
 from bacctl.cli.guard import EXIT_SOME_FAILED, CommandError, UsageError, complain, guarded
-from bacctl.cli.options import AsJson, MinProbability, ServerOptions, calls_server, point_of
+from bacctl.cli.options import AsJson, LogJson, MinProbability, ServerOptions, calls_server, point_of
 from bacctl.cli.sink import Sink, form_of
 
 dicom_app = typer.Typer(
@@ -73,6 +72,10 @@ def listen(
     ] = True,
     dicomweb_token_file: DicomwebToken = None,
     min_probability: MinProbability = None,
+    log_json: LogJson = False,
+    log_uids: Annotated[
+        bool, typer.Option("--log-uids", help="Leave UIDs as they are in a log as JSON.")
+    ] = False,
     as_json: AsJson = False,
     *,
     server: ServerOptions,
@@ -83,6 +86,7 @@ def listen(
     """
     point = point_of(min_probability)
     with needs(EXTRA):
+        from bacctl._log_lines import log_lines
         from bacctl.cli.connect import connect
         from bacctl.cli.listening import (
             callers_of,
@@ -99,6 +103,7 @@ def listen(
         from bacctl.node.service import Node, Settings
         from bacctl.pacs.sending import own_process
     own_process()
+    tell = log_lines("dicom listen", as_json=log_json, uids=log_uids)
     kinds = kinds_of(objects)
     settings = Settings(
         folder=queue,
@@ -112,6 +117,11 @@ def listen(
         min_probability=point,
     )
     destinations = destinations_of(to or [], out, settings.title, commitment, dicomweb_token_file)
+    strangers = [caller.title for caller in settings.callers if caller.host is None]
+    if host not in ("127.0.0.1", "localhost") and strangers:
+        complain(
+            f"{host}: whoever knows the title {', '.join(strangers)} can send; name hosts, --allow AE@HOST"
+        )
     asked_to_stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.set())
     with Sink(form_of(as_json)) as sink:
@@ -119,7 +129,7 @@ def listen(
             client = connect(server, density="pm" in kinds)
         with client:
             try:
-                node = Node(settings, client, lambda exam: objects_of(exam, kinds), destinations, _tell)
+                node = Node(settings, client, lambda exam: objects_of(exam, kinds), destinations, tell)
             except BlockingIOError:
                 raise CommandError(f"{queue}: another node has this queue; give another --queue") from None
             try:
@@ -220,7 +230,3 @@ def _files(paths: list[Path]) -> list[Path]:
         inside = sorted(one for one in path.rglob("[!.]*") if one.is_file()) if path.is_dir() else [path]
         found.update(dict.fromkeys(inside))
     return list(found)
-
-
-def _tell(text: str) -> None:
-    complain(f"{datetime.now().astimezone():%Y-%m-%dT%H:%M:%S%z} {text}")

@@ -6,18 +6,18 @@ import os
 import signal
 import threading
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bacctl.cli.guard import CommandError, UsageError, complain, guarded
-from bacctl.cli.options import AsJson
+from bacctl.cli.options import AsJson, LogJson
 from bacctl.cli.sink import Sink, form_of
 
 if TYPE_CHECKING:
     from bacctl.server.embedded import EmbeddedServer
+    from bacctl.server.renewal import KeptTls
     from bacctl.server.tls import ServerTls
 
 _LOOPBACK = ("127.0.0.1", "localhost")
@@ -58,6 +58,7 @@ def serve(
     log: Annotated[
         Path | None, typer.Option(metavar="FILE", dir_okay=False, help="File that Triton's log is added to.")
     ] = None,
+    log_json: LogJson = False,
     as_json: AsJson = False,
 ) -> None:
     """Serve the model on the embedded Triton until Ctrl-C or SIGTERM.
@@ -69,12 +70,20 @@ def serve(
     if tls is not None and http_port is not None and host not in _LOOPBACK:
         raise UsageError("--http-port: Triton's HTTP has no TLS; leave it out, or put a gateway in front")
 
+    from bacctl._log_lines import log_lines
     from bacctl.keeper.ask import answer_first, ask, count_answered
     from bacctl.keeper.notify import notify
     from bacctl.keeper.restart import Restarts
     from bacctl.keeper.watch import Watch, WatchRules
     from bacctl.server.embedded import EmbeddedServer
+    from bacctl.server.renewal import KeptTls
 
+    tell = log_lines("serve", as_json=log_json)
+    kept = None
+    if tls is not None:
+        tls.server_name()  # what is wrong with them is told of the files themselves
+        kept = KeptTls(tls, tell)
+        tls = kept.used
     if host not in _LOOPBACK and (tls is None or tls.client_ca is None):
         lacks = "neither login nor encryption" if tls is None else "no login"
         complain(f"{host}: whoever reaches it can send images; there is {lacks}")
@@ -98,17 +107,20 @@ def serve(
             sink.document(ready)
             sink.text(_how_to_call(ready))
             notify("READY=1\nSTATUS=measured the test image; watching")
-            restarts = Restarts(server, lambda: ask(server.url, tls), _tell)
+            restarts = Restarts(server, lambda: ask(server.url, tls), tell)
             watch = Watch(
                 "the server",
                 ask=lambda: ask(server.url, tls),
-                tell=_tell,
-                ended=lambda: None if server.running else "the server ended by itself",
+                tell=tell,
+                ended=lambda: _reason(server, kept),
                 mixed_up=lambda: server.mixed_up,
                 answered=lambda: count_answered(server, tls),
                 rules=WatchRules(every_s=check_every),
             )
             for why in watch.faults(asked_to_stop):
+                if kept is not None and kept.due():
+                    answer_first(server.url, tls)
+                    kept.take()
                 restarts.start_again(why)
         finally:
             notify("STOPPING=1")
@@ -117,6 +129,13 @@ def serve(
                     answer_first(server.url, tls)
             finally:
                 server.stop(answer_first=True)
+
+
+def _reason(server: EmbeddedServer, kept: KeptTls | None) -> str | None:
+    """Say why the server is to be started again; None where all is well."""
+    if not server.running:
+        return "the server ended by itself"
+    return None if kept is None else kept.due()
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
@@ -191,7 +210,3 @@ def _how_to_call(facts: dict[str, Any]) -> str:
     if facts["tls"] == "none":
         lines.append(f'  Python   bacctl.Client("{url}").analyze(PATH)')
     return "\n".join([*lines, "Ctrl-C stops it"])
-
-
-def _tell(text: str) -> None:
-    complain(f"{datetime.now().astimezone():%Y-%m-%dT%H:%M:%S%z} {text}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bac_terms.errors import BacctlError, ModelDiedError, ServerFaultError, from_catalogue
 from bacctl._claim import MIXED_UP
 from bacctl._error_text import from_text
@@ -23,6 +25,8 @@ _MISMATCHES = {
     (False, "tls"): "the server at {url} speaks TLS and this client does not",
 }
 _LONGEST_QUOTE = 350
+# Where a server keeps its files is nothing to its callers, and their documents.
+_PATH = re.compile(r"(?<![\w.:/])/(?:[\w.+@-]+/)+([\w.+@-]+)")
 # What Triton says of it comes at the end of a long text, and "try again" would not help.
 _NO_SHARED_MEMORY = (
     "the server has too little shared memory for this file",
@@ -126,7 +130,7 @@ def _judged(status: str, message: str, url: str, tls: bool) -> BacctlError:
         return _unreachable(message, url, tls)
     if status == "CANCELLED":
         return from_catalogue("BAC-SERVER-UNAVAILABLE", f"the call to {url} was cancelled")
-    quoted = " ".join(message.split())
+    quoted = _PATH.sub(r"…/\1", " ".join(message.split()))
     if len(quoted) > _LONGEST_QUOTE:
         quoted = f"{quoted[: _LONGEST_QUOTE - 1]}…"
     return from_catalogue("BAC-SERVER-FAULT", f"the server met an error of its own ({status}: {quoted})")

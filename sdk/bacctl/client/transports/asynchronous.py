@@ -70,7 +70,7 @@ class AsyncGrpcTransport:
         stub = connections.stub(address, self._channel)
         try:
             call = getattr(stub, method)
-            response = await call(request, timeout=timeout, metadata=connections.security.metadata)
+            response = await call(request, timeout=timeout, metadata=connections.security.sent_along())
         except aio.AioRpcError as fault:
             # Looks into the network where the fault leaves a question open.
             raise await asyncio.to_thread(connections.error, fault, address, claim) from None

@@ -70,7 +70,7 @@ class GrpcTransport:
             stub = connections.stub(address, self._channel)
         try:
             call = getattr(stub, method)
-            response = call(request, timeout=timeout, metadata=connections.security.metadata)
+            response = call(request, timeout=timeout, metadata=connections.security.sent_along())
         except grpc.RpcError as fault:
             raise connections.error(fault, address, claim) from None
         except ValueError:  # how gRPC says that the channel has been closed in between

@@ -23,7 +23,8 @@ def parse_urls(urls: str | Sequence[str]) -> tuple[list[str], bool | None]:
     Parameters
     ----------
     urls : str or sequence of str
-        ``host``, ``host:port``, ``grpc://host:port`` or, with TLS, ``grpcs://host:port``.
+        ``host``, ``host:port``, ``grpc://host:port`` or, with TLS, ``grpcs://host:port``; ``unix:PATH`` for
+        the socket of a server that another program of this user runs for itself.
 
     Returns
     -------
@@ -56,6 +57,8 @@ def parse_urls(urls: str | Sequence[str]) -> tuple[list[str], bool | None]:
 
 
 def _with_port(url: str, address: str) -> str:
+    if address.startswith("unix:/"):
+        return address
     parts = _ADDRESS.fullmatch(address)
     port = parts["port"] if parts else None
     if parts is None or (port is not None and not 1 <= int(port) <= _LAST_PORT):

@@ -35,6 +35,38 @@ class Tls:
     server_name: str | None = None
 
 
+class TokenFile:
+    """A file that holds a token, which whoever issues it may replace at any time.
+
+    Parameters
+    ----------
+    path : path
+        Of the file.
+
+    Raises
+    ------
+    ClientUsageError
+        It cannot be read, or holds none.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._last: str | None = None
+        self._last = self.read()
+
+    def read(self) -> str:
+        """Return the token; the last one while the file holds none, such as when it is being written."""
+        try:
+            token = self._path.read_text().strip()
+        except (OSError, ValueError):
+            token = ""
+        if _is_token(token):
+            self._last = token
+        elif self._last is None:
+            raise _wrong(f"{self._path}: holds no token on a line of its own, or cannot be read")
+        return self._last
+
+
 @dataclass(frozen=True)
 class Security:
     """What every connection of a client needs, checked.
@@ -49,6 +81,8 @@ class Security:
         As for `Tls`.
     metadata : tuple of (str, str)
         Sent with every call.
+    token_file : TokenFile or None
+        Holds the token that is sent as well.
     """
 
     tls: bool
@@ -56,6 +90,13 @@ class Security:
     pem: tuple[bytes | None, bytes | None, bytes | None] = field(default=(None, None, None), repr=False)
     server_name: str | None = None
     metadata: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    token_file: TokenFile | None = field(default=None, repr=False)
+
+    def sent_along(self) -> tuple[tuple[str, str], ...]:
+        """Return what is sent with the next call."""
+        if self.token_file is None:
+            return self.metadata
+        return (*self.metadata, _bearer(self.token_file.read()))
 
     def credentials(self) -> Any:
         """Return gRPC's credentials; None for a connection in the clear."""
@@ -67,7 +108,9 @@ class Security:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether an address, ``host:port``, is on this machine itself."""
+    """Tell whether an address, ``host:port`` or ``unix:PATH``, is on this machine itself."""
+    if address.startswith("unix:"):
+        return True
     host = address.rpartition(":")[0].strip("[]")
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -79,7 +122,7 @@ def make_security(
     addresses: Sequence[str],
     scheme: bool | None,
     tls: bool | Tls | None,
-    token: str | None,
+    token: str | os.PathLike[str] | None,
     allow_plain_token: bool,
 ) -> Security:
     """Check what a client was given, before anything is sent.
@@ -92,8 +135,8 @@ def make_security(
         Whether the addresses ask for TLS.
     tls : bool, Tls or None
         True: with public authorities. None: as the addresses ask.
-    token : str or None
-        Sent as ``authorization: Bearer``.
+    token : str, path or None
+        Sent as ``authorization: Bearer``; a path is a file that holds it.
     allow_plain_token : bool
         Send the token without TLS too, to other machines.
 
@@ -111,8 +154,9 @@ def make_security(
     encrypted = bool(scheme if tls is None else tls)
     settings = tls if isinstance(tls, Tls) else Tls()
     metadata: tuple[tuple[str, str], ...] = ()
+    token_file = None
     if token is not None:
-        if not (token.isascii() and token.isprintable() and token.strip() == token != ""):
+        if isinstance(token, str) and not _is_token(token):
             raise _wrong("the token is not one line of printable ASCII")
         if not (encrypted or allow_plain_token or all(map(is_loopback, addresses))):
             raise PlainTokenError(
@@ -120,9 +164,20 @@ def make_security(
                 "a token is not sent without TLS, where anybody on the way can read it",
                 "give tls= or, in a network that you trust, allow_plain_token=True",
             )
-        metadata = (("authorization", f"Bearer {token}"),)
+        if isinstance(token, str):
+            metadata = (_bearer(token),)
+        else:
+            token_file = TokenFile(token)
     pem = _checked_pem(settings) if encrypted else (None, None, None)
-    return Security(encrypted, pem, settings.server_name, metadata)
+    return Security(encrypted, pem, settings.server_name, metadata, token_file)
+
+
+def _is_token(text: str) -> bool:
+    return text.isascii() and text.isprintable() and text.strip() == text != ""
+
+
+def _bearer(token: str) -> tuple[str, str]:
+    return "authorization", f"Bearer {token}"
 
 
 def _checked_pem(tls: Tls) -> tuple[bytes | None, bytes | None, bytes | None]:
