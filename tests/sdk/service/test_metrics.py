@@ -30,7 +30,8 @@ class FakeFamily:
     all: dict
 
     def __init__(self, name, description, kind):
-        assert (name not in self.all) and description
+        assert name not in self.all
+        assert description
         assert (kind == self.COUNTER) is name.endswith("_total")  # as Prometheus wants it
         self.name = name
         self.all[name] = {}
