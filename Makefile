@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: help demo test test-full soak quick quick-half quick-rest sdk bench work lint types unit format docs picture wheel pins clean
+.PHONY: help demo test test-full soak soak quick quick-half quick-rest sdk bench work lint types unit format docs picture wheel pins clean
 
 help:
 	@echo "make demo     analyse a phantom exam of known calcium mass on a real Triton server"
 	@echo "make test     lint, types and all tests, the real server included"
 	@echo "make test-full  what takes too long for that: every fault, stall and damaged file"
+	@echo "make soak     a server at full load under faults for MINUTES=30; figures in out/soak"
 	@echo "make soak     a server at full load under faults for MINUTES=30; figures in out/soak"
 	@echo "make quick    lint and the tests that take no server: a good minute"
 	@echo "make sdk      the tests of the SDK, on any Python from 3.10"
@@ -54,6 +55,10 @@ test: lint types unit
 # On top of `make test`. FULL="tests/faults -k stall" takes a part of it.
 test-full: $(VENV)/.dev
 	$(BIN)/pytest -m full $(FULL)
+
+MINUTES ?= 30
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES)
 
 MINUTES ?= 30
 soak: $(VENV)/.dev

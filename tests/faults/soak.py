@@ -1,4 +1,4 @@
-"""Keeps a server at full load, throws faults at it, and writes down how it fares: python -m tests.faults.soak.
+"""A server at full load with faults thrown at it, and how it fares: python -m tests.faults.soak.
 
 Research use only. Every result is held against the undisturbed one; memory is measured while no fault is at
 work. Writes ``soak.json`` and ``soak.md``.
@@ -10,6 +10,7 @@ import argparse
 import itertools
 import json
 import random
+import signal
 import sys
 import tempfile
 import threading
@@ -90,7 +91,7 @@ class Soak:
             if kind == "connections cut" and self.stand.relay is not None:
                 self.stand.relay.cut()
             elif kind.startswith("kill"):
-                processes.send(pids, processes.signal.SIGKILL)
+                processes.send(pids, signal.SIGKILL)
             elif pids:
                 processes.stall(lambda pids=pids: pids, 3.0)
 
@@ -100,8 +101,8 @@ class Soak:
     def figures(self) -> dict[str, Any]:
         """Put together what was seen.
 
-        ``growth`` compares the median memory of the last tenth with that of the tenth after the warm-up, for
-        the whole of client and server.
+        ``growth`` compares the median memory of the last tenth with that of the tenth after the warm-up, of
+        client and server together.
         """
         totals = [(look["second"], sum(look["memory_bytes"].values())) for look in self.looks]
         tenth = self.seconds / 10
@@ -130,8 +131,8 @@ def markdown(figures: Mapping[str, Any]) -> str:
         "",
         f"{figures['minutes']} minutes, {len(figures['faults'])} faults. Research use only.",
         "",
-        f"- measured {figures['ok']}, {figures['images_per_minute']} a minute; wrong {figures['wrong']}, lost "
-        f"{figures['lost']}, doubled {figures['doubled']}; not measured: {codes}",
+        f"- measured {figures['ok']}, {figures['images_per_minute']} a minute; wrong {figures['wrong']}, "
+        f"lost {figures['lost']}, doubled {figures['doubled']}; not measured: {codes}",
         f"- memory after the warm-up: {growth}",
         "",
         "| second | measured | memory of client and server, MB | by process, MB |",

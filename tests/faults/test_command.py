@@ -1,4 +1,4 @@
-"""Faults of a whole run of ``bacctl analyze``: no room, no descriptors, told to end, killed; and taken up again."""
+"""Faults of a run of ``bacctl analyze``: no room, no descriptors, told to end, killed, taken up again."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def test_full_temporary_folder(images: Mapping[str, str], records: Mapping[str, 
     folder = tmp_path / "tmp"
     folder.mkdir()
     at = shlex.quote(str(folder))
-    setup = f"mount -t tmpfs -o size=1m none {at} && head -c 2m /dev/zero > {at}/fill 2>/dev/null; export TMPDIR={at}"
+    fill = f"head -c 2m /dev/zero > {at}/fill 2>/dev/null; export TMPDIR={at}"
+    setup = f"mount -t tmpfs -o size=1m none {at} && {{ {fill}; }}"
     done = subprocess.run(
         _in_rooms(_command(images, tmp_path / "out"), setup), capture_output=True, text=True, timeout=300
     )

@@ -1,4 +1,4 @@
-"""A hundred times a real step stands still while other images are on their way: no `ok` is another's result."""
+"""A hundred times a real step stands still while images are on their way: no `ok` is another's result."""
 
 from __future__ import annotations
 
