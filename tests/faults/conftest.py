@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from tests.faults.images import make_images, undisturbed
 
-FEW, ALL = 8, 200
+FEW = 8
+ALL = int(os.environ.get("BACCTL_FAULTS_IMAGES", "200"))
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,7 @@ WAYS = {"embedded": {**BOTH, **EMBEDDED}, "served": {**BOTH, **SERVED}}
 
 
 # One start of a server for each, so that few can be had in every run of the tests.
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("way", "fault"), [("embedded", "kill -9 of the server"), ("served", "connections cut")]
 )
