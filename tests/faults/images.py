@@ -19,7 +19,7 @@ from bacctl import Client, ImageResult
 # Of a breast with two calcified arteries: one tile of the network.
 _PART = np.s_[550:800, 490:1000]
 # What a fault may add to a result, or what differs from run to run.
-_NOT_MEASURED = {"path", "timings_ms"}
+_NOT_MEASURED = {"path", "timings_ms", "files"}
 _SAID_OF_A_FAULT = "BAC-W-MEASURED-AGAIN"
 
 

@@ -163,11 +163,12 @@ def main(arguments: list[str]) -> int:
     """Soak as the arguments say; 0 where nothing was wrong, lost or doubled."""
     parser = argparse.ArgumentParser(description="A server at full load under faults. Research use only.")
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--images", type=int, default=IMAGES, help="how many different ones")
     parser.add_argument("--fault-every", type=float, default=FAULT_EVERY_S, metavar="S")
     parser.add_argument("--out", type=Path, default=Path("out/soak"))
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bacctl-soak-") as scratch:
-        expected = undisturbed(make_images(Path(scratch, "images"), IMAGES))
+        expected = undisturbed(make_images(Path(scratch, "images"), options.images))
         with standing("served", Path(scratch)) as stand:
             soak = Soak(stand, expected, options.minutes * 60)
             beside = [
