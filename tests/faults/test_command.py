@@ -73,7 +73,7 @@ def _in_rooms(command: list[str], setup: str) -> list[str]:
 def test_full_disk_for_results(images: Mapping[str, str], records: Mapping[str, str], tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    command = _in_rooms(_command(images, out), f"mount -t tmpfs -o size=128k none {shlex.quote(str(out))}")
+    command = _in_rooms(_command(images, out), f"mount -t tmpfs -o size=24k none {shlex.quote(str(out))}")
     # What could not be written costs the exit status, not the results.
     _judged("full disk for --out", _run(command, 1), records).check_all_measured()
 
