@@ -4,11 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: sbom audit help demo test quick quick-half quick-rest sdk bench work lint types unit format docs picture wheel pins clean
+.PHONY: sbom audit help demo test test-full soak quick quick-half quick-rest sdk bench work lint types unit format docs picture wheel pins clean
 
 help:
 	@echo "make demo     analyse a phantom exam of known calcium mass on a real Triton server"
 	@echo "make test     lint, types and all tests, the real server included"
+	@echo "make test-full  what takes too long for that: every fault, stall and damaged file"
+	@echo "make soak     a server at full load under faults for MINUTES=30; figures in out/soak"
+	@echo "make soak     a server at full load under faults for MINUTES=30; figures in out/soak"
 	@echo "make quick    lint and the tests that take no server: a good minute"
 	@echo "make sdk      the tests of the SDK, on any Python from 3.10"
 	@echo "make bench    speed and memory beside the bare network and peers: ten minutes on two idle cores"
@@ -49,6 +52,18 @@ demo: $(VENV)/.server
 	@$(BIN)/bacctl demo --out out/demo
 
 test: lint types unit
+
+# On top of `make test`. FULL="tests/faults -k stall" takes a part of it.
+test-full: $(VENV)/.dev
+	$(BIN)/pytest -m full $(FULL)
+
+MINUTES ?= 30
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES)
+
+MINUTES ?= 30
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES)
 
 # While one works: no server, no phantom woman, no training. In two halves that take as long, on two cores.
 QUICK := $(BIN)/pytest --quiet -m "not e2e and not slow"

@@ -15,11 +15,18 @@ QUICK_S = 10.0
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs the real server: all of tests/e2e, and what asks for the fixture `server`."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what runs the real server: tests/e2e, tests/faults, and what asks for the fixture `server`.
+
+    What takes minutes is left out here and not by addopts, whose -m any other -m would take the place of.
+    """
     for item in items:
-        if "e2e" in item.path.parts or "server" in getattr(item, "fixturenames", ()):
+        if {"e2e", "faults"} & set(item.path.parts) or "server" in getattr(item, "fixturenames", ()):
             item.add_marker("e2e")
+    if "full" not in (config.option.markexpr or ""):
+        long = [item for item in items if item.get_closest_marker("full")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
 
 
 @pytest.hookimpl(wrapper=True)

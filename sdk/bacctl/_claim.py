@@ -22,6 +22,8 @@ MARK = "BACCTL_MIX_UP_FILE"
 TAG, DIGEST = "tag", "sha256"
 BINDING = "binding"
 """Where the report has them, beside check sums of the other two outputs."""
+TEST_IMAGE = "test_image"
+"""Option that is true for the test image of who looks after a server, counted apart from all others."""
 DENSITY = "density"
 """Parameter of a request that is false where its caller does not want that output."""
 

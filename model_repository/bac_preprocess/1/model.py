@@ -7,14 +7,18 @@ import triton_python_backend_utils as pb_utils
 
 from bac_imaging.prepare import prepare
 from bacctl.service.binding import Envelope, bind, take_claim
+from bacctl.service.metrics import Metrics
 from bacctl.service.steps import answer_each, from_json, to_json
 
 NO_OPTIONS = np.zeros(0, np.uint8)
 
 
 class TritonPythonModel:
+    def initialize(self, args):
+        self._metrics = Metrics(pb_utils, args["model_instance_name"])
+
     def execute(self, requests):
-        return answer_each(pb_utils, requests, self._answer)
+        return answer_each(pb_utils, requests, self._answer, self._metrics.not_measured)
 
     def _answer(self, inputs):
         started = time.monotonic_ns()

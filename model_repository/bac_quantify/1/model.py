@@ -11,6 +11,7 @@ from bac_imaging.quantify import quantify
 from bacctl._version import __version__
 from bacctl.results import SCHEMA
 from bacctl.service.binding import Trust, sealed
+from bacctl.service.metrics import Metrics
 from bacctl.service.steps import answer_each, read_model_card, to_json, wants_density
 
 
@@ -21,12 +22,15 @@ class TritonPythonModel:
         self._parameters = self._card.parameters()
         self._fitted = self._card.fitted()
         self._trust = Trust()
+        map_sha256 = None if self._fitted is None else self._fitted.sha256
+        self._metrics = Metrics(pb_utils, args["model_instance_name"])
+        self._metrics.weights(self._card.sha256, map_sha256, __version__)
 
     def execute(self, requests):
         responses = []
         for request in requests:  # one at a time: each says for itself what it wants
             self._with_density = wants_density(request)
-            responses += answer_each(pb_utils, [request], self._answer)
+            responses += answer_each(pb_utils, [request], self._answer, self._metrics.not_measured)
         return responses
 
     def _answer(self, inputs):
@@ -54,4 +58,5 @@ class TritonPythonModel:
         outputs = {"MASK": mask, "DENSITY": result.density}
         binding = {"binding": sealed(envelope.binding, outputs)}
         report = {**result.report.to_dict(), "timings_ms": timings, **origin, **binding}
+        self._metrics.measured(inputs, result.report, timings)
         return {"REPORT": to_json(report), **outputs}

@@ -6,6 +6,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from bac_imaging.grid.checksum import segment_checksum
+from bacctl.service.metrics import Metrics
 from bacctl.service.steps import answer_each, compile_segmenter, read_model_card
 
 
@@ -13,10 +14,11 @@ class TritonPythonModel:
     def initialize(self, args):
         folder = Path(args["model_repository"], args["model_version"])
         read_model_card(folder)
+        self._metrics = Metrics(pb_utils, args["model_instance_name"])
         self._network = compile_segmenter(folder / "model.onnx")
 
     def execute(self, requests):
-        return answer_each(pb_utils, requests, self._answer)
+        return answer_each(pb_utils, requests, self._answer, self._metrics.not_measured)
 
     def _answer(self, inputs):
         # A copy: Triton may take back the memory of a step that it has given up on.

@@ -7,6 +7,7 @@ import triton_python_backend_utils as pb_utils
 
 from bac_export.torch_engine import TorchSegmenter
 from bac_imaging.grid.checksum import segment_checksum
+from bacctl.service.metrics import Metrics
 from bacctl.service.steps import answer_each, read_model_card
 
 
@@ -14,13 +15,14 @@ class TritonPythonModel:
     def initialize(self, args):
         folder = Path(args["model_repository"], args["model_version"])
         read_model_card(folder)
+        self._metrics = Metrics(pb_utils, args["model_instance_name"])
         shape = json.loads((folder / "model_card.json").read_text())["network"]
         on_gpu = args["model_instance_kind"] == "GPU"
         device = f"cuda:{args['model_instance_device_id']}" if on_gpu else "auto"
         self._network = TorchSegmenter(folder / "model.onnx", shape, device)
 
     def execute(self, requests):
-        return answer_each(pb_utils, requests, self._answer)
+        return answer_each(pb_utils, requests, self._answer, self._metrics.not_measured)
 
     def _answer(self, inputs):
         # A copy: Triton may take back the memory of a step that it has given up on.

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bac_terms.errors import BacctlError, RefusedError, from_catalogue
+from bacctl._claim import TEST_IMAGE
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S
 
 if TYPE_CHECKING:
     from bacctl.client.transports.transport import Answer, AsyncTransport, Transport
 
 SHAPE = (480, 320)
-OPTIONS = {"pixel_spacing_mm": [0.2, 0.2]}
+OPTIONS = {"pixel_spacing_mm": [0.2, 0.2], TEST_IMAGE: True}
 
 
 def canary_image() -> bytes:

@@ -21,6 +21,8 @@ Every image takes arrays of tens of megabytes. By default they are given back to
 come back as pages of zeros, one fault for 4 kB: a sixth of the processor time of an image. Kept, the most
 that a process has ever needed stays with it; that most is the same. Huge pages spare faults in what is new.
 """
+TRACES = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+"""Environment variable: where spans are sent by OTLP over HTTP, such as ``http://127.0.0.1:4318/v1/traces``."""
 KEY_HEADER = "triton-grpc-protocol-bacctl"
 """The header that opens statistics, in gRPC, to who knows the key."""
 # Whoever may send images need not change what the server is, write files with it or look into its memory.
@@ -59,6 +61,24 @@ def settings(key: str, exit_s: int, *, private: bool = False) -> list[str]:
         "--grpc-infer-allocation-pool-size=0",
         "--log-format=ISO8601",
         *(f"--grpc-restricted-protocol={lock}" for lock in locks),
+        *_tracing(),
+    ]
+
+
+def _tracing() -> list[str]:
+    """Return the flags that send spans where OpenTelemetry's own variable says; none without it.
+
+    They say which step worked when, and nothing of the image. Those of a call with a ``traceparent`` join it.
+    """
+    endpoint = os.environ.get(TRACES)
+    if not endpoint:
+        return []
+    return [
+        "--trace-config=mode=opentelemetry",
+        "--trace-config=level=TIMESTAMPS",
+        "--trace-config=rate=1",
+        f"--trace-config=opentelemetry,url={endpoint}",
+        "--trace-config=opentelemetry,resource=service.name=bacctl",
     ]
 
 

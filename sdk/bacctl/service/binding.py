@@ -27,7 +27,7 @@ from bac_terms.errors import FailedError, RefusedError
 from bac_terms.fields import Digest
 from bac_terms.json_text import parse_json
 from bac_terms.record import Record
-from bacctl._claim import DIGEST, MARK, MIXED_UP, TAG, Claim
+from bacctl._claim import DIGEST, MARK, MIXED_UP, TAG, TEST_IMAGE, Claim
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -95,7 +95,7 @@ def take_claim(options: Mapping[str, Any] | None) -> tuple[Claim, dict[str, Any]
         raise RefusedError("BAC-OPTIONS-INVALID", "tag is not 1 to 64 letters, digits, - and _")
     if digest is not None and not (isinstance(digest, str) and _DIGEST.fullmatch(digest)):
         raise RefusedError("BAC-OPTIONS-INVALID", "sha256 is not 64 hexadecimal digits in lower case")
-    rest = {name: value for name, value in options.items() if name not in (TAG, DIGEST)}
+    rest = {name: value for name, value in options.items() if name not in (TAG, DIGEST, TEST_IMAGE)}
     return Claim(tag, digest), rest
 
 

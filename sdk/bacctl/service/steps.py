@@ -124,7 +124,12 @@ def read_model_card(folder: Path) -> ModelCard:
     return ModelCard(digest, float(card["threshold"]), chosen, card.get("probability_map"))
 
 
-def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensors], Tensors]) -> list[Any]:
+def answer_each(
+    pb_utils: Any,
+    requests: Iterable[Any],
+    answer: Callable[[Tensors], Tensors],
+    not_measured: Callable[[Tensors, BacctlError], None],
+) -> list[Any]:
     """Answer requests one by one, so that one bad image never spoils another's answer.
 
     Parameters
@@ -135,6 +140,8 @@ def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensor
         As ``execute`` gets them.
     answer : callable
         From input arrays by name to output arrays by name. May raise.
+    not_measured : callable
+        Gets the inputs and the error of each request that was refused or failed.
 
     Returns
     -------
@@ -151,6 +158,7 @@ def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensor
             outputs = [pb_utils.Tensor(name, np.ascontiguousarray(a)) for name, a in answer(inputs).items()]
             responses.append(pb_utils.InferenceResponse(output_tensors=outputs))
         except BacctlError as error:
+            not_measured(inputs, error)
             refusal = pb_utils.TritonError(to_text(error, _tag_of(inputs)), pb_utils.TritonError.INVALID_ARG)
             responses.append(pb_utils.InferenceResponse(error=refusal))
         except Exception as error:
@@ -158,6 +166,7 @@ def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensor
             frame = traceback.extract_tb(error.__traceback__)[-1]
             kind = type(error).__name__
             pb_utils.Logger.log_error(f"BAC-INTERNAL: {kind} at {frame.filename}:{frame.lineno}")
+            not_measured(inputs, internal(error))
             fault = pb_utils.TritonError(str(internal(error)), pb_utils.TritonError.INTERNAL)
             responses.append(pb_utils.InferenceResponse(error=fault))
     return responses

@@ -60,7 +60,14 @@ def test_each_request_gets_its_own_answer(triton, logged):
             raise KeyError("Doe^Jane")
         return {"TWICE": np.array([2 * number])}
 
-    ok, refused, failed, broken = answer_each(triton, [request(N=[n]) for n in (4, 1, 2, 3)], answer)
+    counted = []
+    ok, refused, failed, broken = answer_each(
+        triton,
+        [request(N=[n]) for n in (4, 1, 2, 3)],
+        answer,
+        lambda inputs, error: counted.append((int(inputs["N"][0]), error.code)),
+    )
+    assert counted == [(1, "BAC-VIEW-SPOT"), (2, "BAC-CODEC-MISSING"), (3, "BAC-INTERNAL")]
     assert ok.error is None
     assert ok.outputs["TWICE"].tolist() == [8]
     assert refused.error.args[0].startswith("BAC-VIEW-SPOT: ")
@@ -177,5 +184,7 @@ def test_refusal_names_the_request_where_it_has_a_tag(triton, options, end):
     def answer(inputs):
         raise RefusedError("BAC-VIEW-SPOT")
 
-    (refused,) = answer_each(triton, [request(OPTIONS=np.frombuffer(options, np.uint8))], answer)
+    (refused,) = answer_each(
+        triton, [request(OPTIONS=np.frombuffer(options, np.uint8))], answer, lambda *_: None
+    )
     assert refused.error.args[0].endswith(end)

@@ -11,6 +11,7 @@ from bacctl._claim import Claim
 from bacctl.client.transports._connections import Connections, load_grpc
 from bacctl.client.transports.endpoints import Endpoints
 from bacctl.client.transports.security import Security
+from bacctl.client.transports.tracing import traced
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer
 from bacctl.client.transports.wire import incompatible, infer_request, read_answer
 
@@ -70,7 +71,9 @@ class AsyncGrpcTransport:
         stub = connections.stub(address, self._channel)
         try:
             call = getattr(stub, method)
-            response = await call(request, timeout=timeout, metadata=connections.security.sent_along())
+            with traced(method) as place:
+                metadata = (*connections.security.sent_along(), *place)
+                response = await call(request, timeout=timeout, metadata=metadata)
         except aio.AioRpcError as fault:
             # Looks into the network where the fault leaves a question open.
             raise await asyncio.to_thread(connections.error, fault, address, claim) from None
