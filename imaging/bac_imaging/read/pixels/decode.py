@@ -19,6 +19,7 @@ from pydicom.uid import UID
 from bac_imaging.read.attributes.acceptance import Layout
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.pixels.codestream import Family, check_codestream, loses
+from bac_imaging.read.pixels.lossless_jpeg import decode_lossless_jpeg
 from bac_terms.errors import FailedError, RefusedError
 
 _JPEG_LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})
@@ -29,7 +30,7 @@ _RLE = frozenset({"1.2.840.10008.1.2.5"})
 _LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81"})
 
 # One decoder for each compression, and why: Pillow and pyjpegls survive damaged streams, openjpeg also reads
-# HTJ2K, gdcm is the only permissively licensed decoder of lossless JPEG.
+# HTJ2K, gdcm reads every lossless JPEG. The usual ones are taken from it where imagecodecs is installed.
 _DECODERS: tuple[tuple[frozenset[str], Family | None, str], ...] = (
     (_JPEG_LOSSY, "jpeg", "pillow"),
     (_JPEG_LOSSLESS, "jpeg-lossless", "gdcm"),
@@ -154,6 +155,8 @@ def _decode_compressed(
         raise RefusedError("BAC-FILE-TRUNCATED") from None
     if family is not None:
         check_codestream(frame, family, expected)
+    if family == "jpeg-lossless" and (words := decode_lossless_jpeg(frame, expected)) is not None:
+        return words
     layout = _for_decoder(dataset, expected)
     if plugin != "gdcm":
         return _call_decoder(layout, syntax, plugin)
