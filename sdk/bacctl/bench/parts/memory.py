@@ -15,7 +15,7 @@ _LOOKS = 10
 def measure_memory(bench: Bench) -> None:
     """Send images, four in flight, and look at all processes ten times on the way, between images.
 
-    All subjects get as many. When the time for it is over no more are sent, and the figures say how many were.
+    All get as many. When the time for it is over no more are sent, and the figures say how many were.
 
     What is looked at is the proportional set size, in which memory that processes share counts once. Growth
     is that of the server's processes from the second tenth of the images to the last, since the first ones
