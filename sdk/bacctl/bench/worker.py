@@ -39,7 +39,8 @@ class Worker:
 
         imported = time.perf_counter()
         can_choose = "density" in inspect.signature(bacctl.Client.embedded).parameters
-        self._client = bacctl.Client.embedded(**({"density": density} if can_choose else {}))
+        chosen: dict[str, Any] = {"density": density} if can_choose else {}
+        self._client = bacctl.Client.embedded(**chosen)
         started = time.perf_counter()
         return {
             "version": bacctl.__version__,
