@@ -22,7 +22,10 @@ _PLACE = re.compile(r"(<!-- bench: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTAL
 
 TARGETS: Mapping[tuple[str, str, str], str] = {
     ("processor", "steps beside the network", "4 in flight"): "a third of 7b66bbe",
+    ("processor", "steps beside the network", "4 in flight, density too"): "a third of 7b66bbe",
+    ("served", "throughput, of the bare network's", "3 in flight"): "0.55",
     ("served", "throughput, of the bare network's", "4 in flight"): "0.55",
+    ("served", "throughput, of the bare network's", "4 in flight, density too"): "0.55",
     ("served", "a view, in bare networks", "1 in flight"): "3.0",
     ("cold", "prompt back", "analyze, one file"): "3.3 s",
     ("cold", "close, nothing in flight", "SDK"): "0.3 s",

@@ -74,7 +74,8 @@ def stitch(tiles: FloatArray, context: Context) -> FloatArray:
         When tiles and context do not belong together.
     """
     probability = stitch_tiles(tiles, np.array(context.origins, dtype=np.int32).reshape(-1, 2), context.grid)
-    probability *= context.breast_mask
+    rows, columns = np.array(context.origins).reshape(-1, 2).min(axis=0, initial=max(context.grid)).tolist()
+    probability[rows:, columns:] *= context.breast_mask[rows:, columns:]  # before the first tiles it is 0
     return probability
 
 

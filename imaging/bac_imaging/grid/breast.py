@@ -81,7 +81,7 @@ def find_breast(signal: FloatArray, valid: BoolArray, *, is_digital: bool = Fals
         coarse = np.maximum(coarse, darkest)
     coarse, usable = np.where(usable, coarse, darkest), field
     smooth = _smooth(coarse, usable)
-    levels = air_and_tissue(smooth[usable])
+    levels = air_and_tissue(np.sort(smooth[usable]))
     if levels is None:
         if not is_digital:
             raise _not_found()

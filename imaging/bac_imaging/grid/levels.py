@@ -13,13 +13,8 @@ _MIN_AIR_FRACTION = 0.005
 _MAX_AIR_SPREAD = 0.15  # of the step from air to tissue
 
 
-def otsu(values: FloatArray) -> tuple[float, float]:
-    """Otsu's threshold and the share of the variance that it explains."""
-    return _otsu(np.sort(values))
-
-
-def _otsu(ordered: FloatArray) -> tuple[float, float]:
-    """Do as `otsu` with values in order, of which the counts of bins are places of their edges."""
+def otsu(ordered: FloatArray) -> tuple[float, float]:
+    """Otsu's threshold of values in ascending order, and the share of the variance that it explains."""
     low, high = (np.float32(_percentile(ordered, percent)) for percent in (0.2, 99.0))
     if high <= low:
         return float(low), 0.0
@@ -45,19 +40,19 @@ def _percentile(ordered: FloatArray, percent: float) -> float:
     return first + (second - first) * (place - below)
 
 
-def air_and_tissue(values: FloatArray) -> tuple[float, float, float] | None:
+def air_and_tissue(ordered: FloatArray) -> tuple[float, float, float] | None:
     """Levels of air and tissue and the noise of the air; None when there is no air in the field.
 
     Otsu may have split the tissue, or set lead and collimator blades apart from everything else, so the
-    lower class is split again while that gives a better air: darker, flat and far below the rest. The values
-    are put in order once: then a class is a part of them, and its median its middle.
+    lower class is split again while that gives a better air: darker, flat and far below the rest. Of values
+    in ascending order a class is a part, and its median its middle.
     """
-    lower = np.sort(values)
+    lower = ordered
     found: tuple[float, float, float] | None = None
     for _ in range(3):
-        threshold, _ = _otsu(lower)
+        threshold, _ = otsu(lower)
         air, tissue = np.split(lower, [np.searchsorted(lower, np.float32(threshold), side="right")])
-        if air.size < _MIN_AIR_FRACTION * values.size or tissue.size < 0.02 * values.size:
+        if air.size < _MIN_AIR_FRACTION * ordered.size or tissue.size < 0.02 * ordered.size:
             break
         level, above = _percentile(air, 50.0), _percentile(tissue, 50.0)
         noise = 1.4826 * float(np.median(np.abs(air - np.float32(level))))

@@ -27,6 +27,7 @@ _SD_FACTOR = 4  # and the SD field four times coarser again
 _WINSOR = 3.0  # residuals count up to this many SD, else a clip or a calcified artery dims its surroundings
 _METAL_CELLS = 9  # coarse cells: 3.6 mm, wider than clips and markers
 _METAL_FACTOR = 20.0  # times the median height above the opening; calcified arteries reach about 12
+_LEAST_HEIGHT = 1e-4  # of the range of levels, for that median; noise alone has a hundred times as much
 _SAMPLE = 8  # pixels from one to the next that a median is taken of
 _FLOOR = 0.4  # of the median SD: flat fat is not blown up into noise
 
@@ -161,7 +162,9 @@ def _without_metal(total: FloatArray, weight: FloatArray) -> BoolArray:
     eroded = ndimage.minimum_filter(np.where(inside, level, high), _METAL_CELLS)
     opened = ndimage.maximum_filter(np.where(inside, eroded, low), _METAL_CELLS)
     top = level - opened
-    metal = inside & (top > _METAL_FACTOR * float(np.median(top[inside])))
+    # On a flat image the median is a rounding error, or 0: what stands out from that is no metal yet.
+    typical = max(float(np.median(top[inside])), _LEAST_HEIGHT * (high - low))
+    metal = inside & (top > _METAL_FACTOR * typical)
     return np.asarray(~ndimage.binary_dilation(metal))
 
 

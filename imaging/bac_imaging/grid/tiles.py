@@ -155,7 +155,11 @@ def stitch_tiles(tiles: FloatArray, origins: IntArray, shape: tuple[int, int]) -
         if len(parts) == 1:
             total[top:bottom, left:right] = answers[0]
         elif parts:
-            shares = [weights[part] for part in parts]
-            blended = sum(share * answer for share, answer in zip(shares, answers, strict=True))
-            total[top:bottom, left:right] = blended / sum(shares)
+            blended, share = total[top:bottom, left:right], weights[parts[0]].copy()
+            np.multiply(share, answers[0], out=blended)
+            product_of = np.empty_like(share)
+            for part, answer in zip(parts[1:], answers[1:], strict=True):
+                blended += np.multiply(weights[part], answer, out=product_of)
+                share += weights[part]
+            blended /= share
     return total

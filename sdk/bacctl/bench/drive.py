@@ -58,14 +58,22 @@ class Driven:
                 start_new_session=True,
             )
         try:
-            began = self.ask("start")
+            self._start(density=False)
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise
+        return self
+
+    def _start(self, *, density: bool) -> None:
+        began = self.ask("start", density=density)
         self.version = began["version"]
         self.import_s, self.start_s = began["import_s"], began["start_s"]
         self.pids = family(self._process.pid)
-        return self
+
+    def restart(self, *, density: bool) -> None:
+        """Start its server anew, and ask for the density too or no more."""
+        self.ask("close")
+        self._start(density=density)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None

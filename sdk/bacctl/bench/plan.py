@@ -25,10 +25,16 @@ class Amount:
         How many images a round sends.
     in_flight : tuple of int
         How many callers there are, in turn.
+    with_density : int
+        How many there are where the density is asked for too.
     arrivals : int
         How many images are sent by the clock, at each load.
+    arrivals_s : float
+        For how long they come at most.
     memory_images : int
         After how many images memory is looked at for the last time.
+    memory_s : float
+        After how many seconds no more are sent for that.
     cold_rounds : int
         How often a command is started cold.
     sizes : tuple of float
@@ -39,16 +45,29 @@ class Amount:
 
     rounds: int = 5
     views: int = 8
-    in_flight: tuple[int, ...] = (1, 2, 4, 8)
-    arrivals: int = 40
+    in_flight: tuple[int, ...] = (1, 2, 3, 4, 8)
+    with_density: int = 4
+    arrivals: int = 200
+    arrivals_s: float = 90.0
     memory_images: int = 48
+    memory_s: float = 900.0
     cold_rounds: int = 3
     sizes: tuple[float, ...] = (1.0, 1.5, 2.0)
     counts: tuple[int, ...] = (4, 8, 16)
 
 
 USUAL = Amount()
-QUICK = Amount(1, 1, (1, 2), 2, 4, 1, (1.0, 2.0), (1, 2))
+QUICK = Amount(
+    rounds=1,
+    views=1,
+    in_flight=(1, 2),
+    with_density=2,
+    arrivals=2,
+    memory_images=4,
+    cold_rounds=1,
+    sizes=(1.0, 2.0),
+    counts=(1, 2),
+)
 """Enough to see that everything works; its figures mean nothing."""
 
 

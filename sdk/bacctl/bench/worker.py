@@ -8,6 +8,7 @@ by its path, and imports nothing of the package that it lies in.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import os
 import sys
@@ -27,13 +28,19 @@ class Worker:
         self._client: Any = None
         self._data: dict[str, bytes] = {}
 
-    def start(self) -> dict[str, Any]:
-        """Import the package and start its server; tell what both take."""
+    def start(self, *, density: bool = False) -> dict[str, Any]:
+        """Import the package and start its server; tell what both take.
+
+        Without `density` report and mask are asked for, as the commands do; releases before that could be
+        chosen always send the density.
+        """
         began = time.perf_counter()
         import bacctl
 
         imported = time.perf_counter()
-        self._client = bacctl.Client.embedded()
+        can_choose = "density" in inspect.signature(bacctl.Client.embedded).parameters
+        chosen: dict[str, Any] = {"density": density} if can_choose else {}
+        self._client = bacctl.Client.embedded(**chosen)
         started = time.perf_counter()
         return {
             "version": bacctl.__version__,

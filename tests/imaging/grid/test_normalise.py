@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bac_imaging.grid.normalise import CLIP, normalise
+from bac_imaging.grid.normalise import CLIP, _without_metal, normalise
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +63,14 @@ def test_flat_and_empty_images_give_zeros() -> None:
     flat = np.full((100, 90), 7.0, dtype=np.float32)
     assert not normalise(flat, np.ones((100, 90), dtype=bool)).any()
     assert not normalise(flat, np.zeros((100, 90), dtype=bool)).any()
+
+
+def test_rounding_on_a_flat_image_is_no_metal():
+    """Most cells are equal to the last bit, so that anything is many times as high as the median cell."""
+    weight = np.ones((80, 60), dtype=np.float32)
+    level = np.zeros_like(weight)
+    level[np.random.default_rng(2).random(level.shape) < 0.1] = 1e-7
+    level[40:43, 30:33] = 1.0
+    kept = _without_metal(level, weight)
+    assert not kept[40:43, 30:33].any()
+    assert np.count_nonzero(~kept) == 21  # the clip, and one cell around it

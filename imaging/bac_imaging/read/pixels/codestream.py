@@ -28,7 +28,7 @@ _FRAMES: dict[Family, frozenset[int]] = {
 _COD, _SOT = 0x52, 0x90
 _WAVELET = 9  # place of the transformation in a coding style: Scod, four of SGcod, four of SPcod before it
 _QUANTISATION, _LS_PARAMETERS, _COMMENT = 0xDB, 0xF8, 0xFE
-_ADOBE = 0xEE
+_ADOBE, _JFIF = 0xEE, 0xE0
 _APPLICATION = frozenset(range(0xE0, 0xF0))
 _TABLES: dict[Family, frozenset[int]] = {
     "jpeg": frozenset({_DHT, _DRI, _QUANTISATION, _COMMENT}) | _APPLICATION,
@@ -140,6 +140,9 @@ def _check_jpeg(stream: bytes, family: Family, expected: Layout) -> None:
         elif family == "jpeg-lossless" and marker == _ADOBE and body[:5] == b"Adobe" and body[11] != 0:
             # gdcm ends the process on colour transforms that lossless JPEG does not have.
             raise _damaged("colour transform")
+        elif family == "jpeg-lossless" and marker == _JFIF and body[:5] == b"JFIF\0" and body[5] != 1:
+            # And on a version of JFIF that there never was.
+            raise _damaged("version of JFIF")
     if not has_scan:
         raise _damaged("no scan")
     if stream[start:].strip(b"\0\xff"):

@@ -15,6 +15,7 @@ from bac_imaging.read.attributes.acceptance import Layout
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.pixels.codestream import Family, check_codestream, loses
 from bac_imaging.read.pixels.jpeg import check_jpeg
+from bac_imaging.read.pixels.lossless_jpeg import decode_lossless_jpeg
 from bac_imaging.read.pixels.native_stderr import native_stderr
 from bac_imaging.read.pixels.pixel_element import is_filling
 from bac_imaging.read.pixels.rle import check_segments
@@ -28,7 +29,7 @@ _RLE = frozenset({"1.2.840.10008.1.2.5"})
 _LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81"})
 
 # One decoder for each compression, and why: Pillow and pyjpegls survive damaged streams, openjpeg also reads
-# HTJ2K, gdcm is the only permissively licensed decoder of lossless JPEG.
+# HTJ2K, gdcm reads every lossless JPEG. The usual ones are taken from it where imagecodecs is installed.
 _DECODERS: tuple[tuple[frozenset[str], Family | None, str], ...] = (
     (_JPEG_LOSSY, "jpeg", "pillow"),
     (_JPEG_LOSSLESS, "jpeg-lossless", "gdcm"),
@@ -170,6 +171,8 @@ def _decode_compressed(
         doubts = check_codestream(frame, family, expected)
     if family == "jpeg":
         check_jpeg(frame)
+    if family == "jpeg-lossless" and (words := decode_lossless_jpeg(frame, expected)) is not None:
+        return words, doubts
     layout = _for_decoder(dataset, expected)
     if plugin != "gdcm":
         return _call_decoder(layout, syntax, plugin), doubts

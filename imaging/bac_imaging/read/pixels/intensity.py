@@ -11,7 +11,7 @@ from scipy import ndimage
 from bac_imaging.read.attributes.acceptance import MAMMOGRAPHY_RAW
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.pixels.lut import apply_modality_lut, display_scale
-from bac_imaging.read.pixels.polarity import find_polarity
+from bac_imaging.read.pixels.polarity import find_polarity, is_inverted
 from bac_imaging.read.pixels.requantised import is_requantised
 from bac_imaging.read.pixels.stored_levels import StoredLevels
 from bac_terms.errors import RefusedError
@@ -112,7 +112,7 @@ def log_exposure(stored: IntArray, padding: BoolArray, header: Header) -> Intens
         signal = -np.log(np.where(lit, values, np.float32(1.0)))
     image = levels.image(signal.astype(np.float32), stored)
     valid = ~padding if lit[levels.seen].all() else ~padding & levels.image(lit, stored)
-    if find_polarity(image, valid, is_film=False) == "inverted":
+    if is_inverted(image, valid):
         notices.append(Notice.of("BAC-W-POLARITY-CONFLICT", _RAW_INVERTED))
     return _finish(image, valid, not notices, notices)
 

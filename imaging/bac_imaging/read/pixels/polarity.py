@@ -54,7 +54,7 @@ class _Body(NamedTuple):
 _NOTHING = _Body(-1.5, 0.0)  # what is not told from air
 
 
-def find_polarity(signal: FloatArray, valid: BoolArray, *, is_film: bool = True) -> Polarity:
+def find_polarity(signal: FloatArray, valid: BoolArray) -> Polarity:
     """Tell an upright picture of a breast, bright on dark, from an inverted one.
 
     Parameters
@@ -63,37 +63,67 @@ def find_polarity(signal: FloatArray, valid: BoolArray, *, is_film: bool = True)
         float32, (rows, columns).
     valid : numpy.ndarray
         bool, (rows, columns), False on padding and transparent pixels.
-    is_film : bool
-        Whether it may have an uneven frame, as scanned films do.
 
     Returns
     -------
     {"upright", "inverted", "open"}
         ``open``: neither reading is clearly the better one.
     """
+    pictures = _pictures(signal, valid)
+    if pictures is None:
+        return "upright"
+    picture, within = pictures
+    has_frame = within.shape != picture.shape
+    within = ndimage.gaussian_filter(within, 1.0)  # only now: a frame would leave a bright edge
+    ordered = np.sort(within, axis=None)
+    inverted, upright = _breast(-within, -ordered[::-1]), _breast(within, ordered)
+    if inverted is None and upright is None:
+        return "upright"  # no air either way, which finding the breast refuses
+    if _is_turned(inverted or _NOTHING, upright or _NOTHING) and _is_inverted_inside(within):
+        return "inverted"
+    likeness = (inverted or _NOTHING).likeness - (upright or _NOTHING).likeness
+    brightest = _bright_border(within, ordered)
+    if has_frame:
+        picture = ndimage.gaussian_filter(picture, 1.0)
+        brightest = max(brightest, _bright_border(picture, np.sort(picture, axis=None)))
+    return "open" if likeness > (-_OPEN if brightest > _BRIGHT_SIDES else _RATHER) else "upright"
+
+
+def is_inverted(signal: FloatArray, valid: BoolArray) -> bool:
+    """Tell whether `find_polarity` finds an image that is no film inverted, and look no further than that.
+
+    Of nearly every image the surround is hollow, and the other reading need not be tried.
+    """
+    pictures = _pictures(signal, valid)
+    if pictures is None:
+        return False
+    within = ndimage.gaussian_filter(pictures[1], 1.0)
+    ordered = np.sort(within, axis=None)
+    inverted = _breast(-within, -ordered[::-1])
+    if inverted is None or inverted.solidity <= _SOLID:
+        return False
+    return _is_turned(inverted, _breast(within, ordered) or _NOTHING)
+
+
+def _is_turned(inverted: _Body, upright: _Body) -> bool:
+    is_body = inverted.solidity > max(_SOLID, upright.solidity + _MORE_SOLID)
+    return is_body and inverted.likeness - upright.likeness > _SURE
+
+
+def _pictures(signal: FloatArray, valid: BoolArray) -> tuple[FloatArray, FloatArray] | None:
+    """Make the small copy, whole and without frames; None of what tells nothing."""
     step = max(1, max(signal.shape) // _COARSE_PX)
     rows, columns = (size // step for size in signal.shape)
     if min(rows, columns) < _SMALLEST_PX or np.count_nonzero(~valid) > _MOST_INVALID * valid.size:
-        return "upright"
+        return None
     picture = _averaged(signal, rows, columns, step)
     low, high = (float(end) for end in np.percentile(picture, (0.5, 99.5)))
     if high <= low:
-        return "upright"
+        return None
     within = picture
     for level in (high, low, high):
         within = _without_frame(within, level, _FRAME_TOLERANCE * (high - low))
-    # Only now: a blurred frame would leave a bright edge.
-    picture, within = (ndimage.gaussian_filter(each, 1.0) for each in (picture, within))
-    inverted, upright = _breast(-within), _breast(within)
-    if inverted is None and upright is None:
-        return "upright"  # no air either way, which finding the breast refuses
-    inverted, upright = inverted or _NOTHING, upright or _NOTHING
-    likeness = inverted.likeness - upright.likeness
-    is_body = inverted.solidity > max(_SOLID, upright.solidity + _MORE_SOLID)
-    if likeness > _SURE and is_body and (not is_film or _is_inverted_inside(within)):
-        return "inverted"
-    is_bright = max(_bright_border(picture), _bright_border(within)) > _BRIGHT_SIDES
-    return "open" if likeness > (-_OPEN if is_bright else _RATHER) else "upright"
+    return picture, within
 
 
 def _averaged(signal: FloatArray, rows: int, columns: int, step: int) -> FloatArray:
@@ -111,7 +141,8 @@ def _is_inverted_inside(picture: FloatArray) -> bool:
     inner = picture[
         tuple(slice(margin, size - margin) for margin, size in zip(margins, picture.shape, strict=True))
     ]
-    inverted, upright = _breast(-inner) or _NOTHING, _breast(inner) or _NOTHING
+    ordered = np.sort(inner, axis=None)
+    inverted, upright = _breast(-inner, -ordered[::-1]) or _NOTHING, _breast(inner, ordered) or _NOTHING
     return inverted.likeness > upright.likeness
 
 
@@ -129,9 +160,9 @@ def _without_frame(picture: FloatArray, level: float, tolerance: float) -> Float
     return picture
 
 
-def _breast(picture: FloatArray) -> _Body | None:
+def _breast(picture: FloatArray, ordered: FloatArray) -> _Body | None:
     """Take the largest bright part for the breast; None where nothing is told from air."""
-    levels = air_and_tissue(picture.ravel())
+    levels = air_and_tissue(ordered)
     if levels is None:
         return None
     air, tissue, _ = levels
@@ -145,8 +176,8 @@ def _breast(picture: FloatArray) -> _Body | None:
     return _Body(2.0 * solidity - _sides(bright), solidity)
 
 
-def _bright_border(picture: FloatArray) -> float:
-    return _sides(picture > otsu(picture.ravel())[0])
+def _bright_border(picture: FloatArray, ordered: FloatArray) -> float:
+    return _sides(picture > otsu(ordered)[0])
 
 
 def _sides(bright: BoolArray) -> float:

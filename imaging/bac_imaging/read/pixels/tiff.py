@@ -12,6 +12,9 @@ from bac_imaging.read.attributes.acceptance import check_dimensions
 from bac_terms.errors import BacctlError, FailedError, RefusedError
 
 _DTYPES = frozenset({"uint8", "uint16", "float32"})
+# None, Deflate by its two numbers, PackBits. With imagecodecs, which reads lossless JPEG here, tifffile would
+# hand strangers' bytes to thirty more decoders.
+_COMPRESSIONS = frozenset({1, 8, 32946, 32773})
 
 
 def read_tiff(data: bytes) -> Image.Image:
@@ -46,6 +49,8 @@ def read_tiff(data: bytes) -> Image.Image:
                 raise RefusedError("BAC-MULTIFRAME")
             page = file.pages[0]
             check_dimensions(page.imagelength, page.imagewidth)
+            if page.compression not in _COMPRESSIONS:
+                raise FailedError("BAC-CODEC-MISSING", "this compression of TIFF is not read here")
             if page.ndim != 2 or page.photometric == tifffile.PHOTOMETRIC.PALETTE:
                 raise RefusedError("BAC-COLOUR")
             if page.dtype is None or page.dtype.name not in _DTYPES:

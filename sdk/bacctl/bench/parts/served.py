@@ -23,7 +23,10 @@ _COUNTED = {
 
 
 def measure_served(bench: Bench) -> None:
-    """Measure each number of callers in each round, the bare network between them."""
+    """Measure each number of callers in each round, the bare network between them.
+
+    Asked for are report and mask; at the end one number of callers once more, which want the density too.
+    """
     views = repeated(bench.images, bench.amount.views)
     engines = {one.subject.name: Engine(one.subject.model, views) for one in bench.driven}
     for number, driven in bench.in_turn(bench.amount.rounds, bench.driven):
@@ -32,25 +35,36 @@ def measure_served(bench: Bench) -> None:
         for in_flight in bench.amount.in_flight:
             for one in driven:
                 _measure(bench, one, bare[one.subject.name], in_flight)
+    for one in bench.driven:
+        one.restart(density=True)
+        one.closed(views, bench.amount.with_density)
+    for number, driven in bench.in_turn(bench.amount.rounds, bench.driven):
+        bench.progress(f"served with the density, round {number + 1} of {bench.amount.rounds}")
+        for one in driven:
+            bare_s = engines[one.subject.name].view_s()
+            _measure(bench, one, bare_s, bench.amount.with_density, ", density too")
+    for one in bench.driven:
+        one.restart(density=False)
+        one.closed(views, 1)
 
 
-def _measure(bench: Bench, one: Driven, bare_s: float, in_flight: int) -> None:
+def _measure(bench: Bench, one: Driven, bare_s: float, in_flight: int, asked: str = "") -> None:
     name = one.subject.name
     views = repeated(bench.images, bench.amount.views)
     counted, spent = one.ask("statistics"), processor_s(one.pids)
     answer = one.closed(views, in_flight)
     after = processor_s(one.pids)
-    at = f"{in_flight} in flight"
+    at = f"{in_flight} in flight{asked}"
     view_s = answer["s"] / len(views)
 
     def note(what: str, unit: str, value: float, part: str = "served", condition: str = at) -> None:
         bench.notes.note((part, what, condition), unit, name, value)
 
-    if in_flight == bench.amount.in_flight[0]:
+    if in_flight == bench.amount.in_flight[0] and not asked:
         note("bare network, a view", "s", bare_s, condition="")
     note("throughput", "views/s", 1.0 / view_s)
     note("throughput, of the bare network's", "", bare_s / view_s)
-    if in_flight == 1:
+    if in_flight == 1 and not asked:
         note("a view, in bare networks", "", view_s / bare_s)
         _note_steps(bench, one, answer, _difference(one.ask("statistics"), counted))
     cpu = {role: (total - spent.get(role, 0.0)) / len(views) for role, total in after.items()}
