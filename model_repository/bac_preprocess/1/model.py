@@ -7,12 +7,16 @@ import triton_python_backend_utils as pb_utils
 
 from bac_imaging.prepare import prepare
 from bacctl.service.binding import Envelope, bind, take_claim
+from bacctl.service.life import end_with_server
 from bacctl.service.steps import answer_each, from_json, to_json
 
 NO_OPTIONS = np.zeros(0, np.uint8)
 
 
 class TritonPythonModel:
+    def initialize(self, args):
+        end_with_server()
+
     def execute(self, requests):
         return answer_each(pb_utils, requests, self._answer)
 

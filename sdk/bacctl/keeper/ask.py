@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bac_terms.errors import BacctlError
 from bacctl.client.blocking import Client
-from bacctl.client.transports.security import Tls, make_security
-from bacctl.server.flags import KEY_HEADER
+from bacctl.client.transports.security import Security, Tls, make_security
 from bacctl.server.repository import ENSEMBLE
 
 if TYPE_CHECKING:
@@ -58,13 +56,9 @@ def count_answered(server: EmbeddedServer, tls: ServerTls | None) -> int:
     """
     from tritonclient.grpc.service_pb2 import ModelStatisticsRequest
 
-    from bacctl.client.transports.blocking import GrpcTransport
-    from bacctl.client.transports.endpoints import Endpoints
+    from bacctl.client.transports.revive import keyed_transport
 
-    security = make_security([server.url], None, _trust(tls), None, False)
-    transport = GrpcTransport(
-        Endpoints([server.url]), replace(security, metadata=((KEY_HEADER, server.key),))
-    )
+    transport = keyed_transport(server.url, server.key, _security(server, tls))
     try:
         answer, _ = transport._call("ModelStatistics", ModelStatisticsRequest(name=ENSEMBLE), _COUNT_S)
     finally:
@@ -73,6 +67,18 @@ def count_answered(server: EmbeddedServer, tls: ServerTls | None) -> int:
         int(entry.inference_stats.success.count + entry.inference_stats.fail.count)
         for entry in answer.model_stats
     )
+
+
+def revive(server: EmbeddedServer, tls: ServerTls | None) -> bool:
+    """Have a server load its dead steps again; return whether that came about."""
+    from bacctl.client.transports.revive import bring_back
+
+    steps = server.steps
+    return steps is not None and bring_back(steps, server.url, server.key, _security(server, tls))
+
+
+def _security(server: EmbeddedServer, tls: ServerTls | None) -> Security:
+    return make_security([server.url], None, _trust(tls), None, False)
 
 
 def _trust(tls: ServerTls | None) -> Tls | None:

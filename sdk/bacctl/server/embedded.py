@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +23,9 @@ from bac_terms.errors import ServerUnavailableError, unavailable
 from bacctl._claim import MARK
 from bacctl.server import supervisor as _supervisor
 from bacctl.server.flags import ENVIRONMENT, listeners, settings
+from bacctl.server.leftovers import clear_leftovers
 from bacctl.server.repository import DEFAULT_CONFIG, check_backends, default_repository, link_repository
+from bacctl.server.steps import Steps, children
 from bacctl.server.triton_wheel import BACKENDS, TritonWheel, find_triton, link_backend
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ NEEDED_SHM_BYTES = 512 * 2**20
 _EXIT_S = 2
 _GRACE_S = _EXIT_S + 1.0  # for a server that does not say that its calls are answered
 _PORT_ATTEMPTS = 3
+# For a port that is held by a server which is ending: whoever ran it, and one's own.
+_PORT_WAIT_S, _OWN_PORT_WAIT_S = 3.0, 20.0
 _STARTED = {
     "grpc": b"Started GRPCInferenceService",
     "http": b"Started HTTPService",
@@ -102,6 +107,9 @@ class EmbeddedServer:
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._loading: tuple[BinaryIO, int] | None = None
         self._mark: Path | None = None
+        self._steps: Steps | None = None
+        self._launched_at = 0.0
+        self._port_wait_s = _PORT_WAIT_S
         self.key = secrets.token_hex(16)
         self.ports: dict[str, int] = {}
         self.url = ""
@@ -126,6 +134,7 @@ class EmbeddedServer:
         if self._tls is not None:
             self._tls.server_name()
         wheel = find_triton()
+        clear_leftovers()
         _check_shared_memory()
         self._launch(wheel, repository)
 
@@ -151,6 +160,7 @@ class EmbeddedServer:
                 # Somebody took it between our look and Triton's. Look again.
                 address = str(taken)
             else:
+                self._look_for_steps()
                 return self
         raise _in_use(address)
 
@@ -159,6 +169,7 @@ class EmbeddedServer:
         self.stop()
         # Whoever was told where it listens must find it there again.
         self._wanted.update(self.ports)
+        self._port_wait_s = _OWN_PORT_WAIT_S
         self.start()
 
     def stop(self, *, answer_first: bool = False) -> None:
@@ -171,6 +182,7 @@ class EmbeddedServer:
             next step; to have those answered too, let a test image pass behind them first.
         """
         supervisor, self._supervisor = self._supervisor, None
+        self._steps = None
         loading, self._loading = self._loading, None
         if loading is not None:
             loading[0].close()
@@ -186,6 +198,8 @@ class EmbeddedServer:
         except subprocess.TimeoutExpired:
             supervisor.kill()
             supervisor.wait()
+        if supervisor.returncode == -signal.SIGKILL:  # it cleared up nothing
+            clear_leftovers()
 
     @property
     def running(self) -> bool:
@@ -198,17 +212,36 @@ class EmbeddedServer:
         return self._mark is not None and self._mark.exists()
 
     @property
+    def steps(self) -> Steps | None:
+        """The processes of the models; None where no server runs."""
+        return self._steps if self.running else None
+
+    def dead_steps(self) -> list[str]:
+        """Return the models whose process has died in a server that runs; no call gets past them."""
+        steps = self.steps
+        return [] if steps is None else steps.dead()
+
+    def _look_for_steps(self) -> None:
+        supervisor = self._supervisor
+        servers = [] if supervisor is None else children(supervisor.pid)
+        self._steps = Steps(servers[0]) if servers else None
+        _supervisor.remove_tritons_folder(self._launched_at)
+
+    @property
     def _local(self) -> str:
         return _LOOPBACK if self._host == "0.0.0.0" else self._host  # noqa: S104
 
     def _launch(self, wheel: TritonWheel, repository: Path) -> None:
+        self._launched_at = time.time()
         folder = Path(tempfile.mkdtemp(prefix="bacctl-"))
         try:
             self._mark = folder / "mixed-up"
             prefix = f"bacctl_{os.getpid()}_{secrets.token_hex(4)}_"
             log = self._log or folder / "server.log"
             self.ports = {
-                name: _free_port(self._host, port) for name, port in self._wanted.items() if port is not None
+                name: _free_port(self._host, port, self._port_wait_s)
+                for name, port in self._wanted.items()
+                if port is not None
             }
             command = [
                 str(wheel.server),
@@ -309,21 +342,26 @@ def _supervise(orders: dict[str, object], folder: Path) -> subprocess.Popen[byte
     return supervisor
 
 
-def _free_port(host: str, port: int) -> int:
+def _free_port(host: str, port: int, wait_s: float = 0.0) -> int:
     """Return the port, or any free one for 0, if Triton will be able to listen on it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As Triton does: connections that have just been closed are no reason to wait for a minute.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise _in_use(f"{host}:{port}") from None
-            raise unavailable(
-                f"cannot listen on {host}:{port}: {error.strerror}", "choose another address"
-            ) from None
-        chosen: int = probe.getsockname()[1]
-    return chosen
+    deadline = time.monotonic() + wait_s
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            # As Triton does: connections that have just been closed are no reason to wait for a minute.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise unavailable(
+                        f"cannot listen on {host}:{port}: {error.strerror}", "choose another address"
+                    ) from None
+            else:
+                chosen: int = probe.getsockname()[1]
+                return chosen
+        if time.monotonic() > deadline:
+            raise _in_use(f"{host}:{port}")
+        time.sleep(0.05)
 
 
 def _in_use(address: str) -> ServerUnavailableError:

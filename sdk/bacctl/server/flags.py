@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from bacctl.server.repository import ENSEMBLE
 from bacctl.server.shared_memory import GROWTH_BYTES, MIB
 
 _STUB_TIMEOUT_S = 90
@@ -37,7 +38,9 @@ def settings(key: str, exit_s: int) -> list[str]:
         How long requests under way have when the server is told to end, in seconds.
     """
     return [
-        "--model-control-mode=none",
+        # So that a step whose process has died can be loaded again, by who has the key.
+        "--model-control-mode=explicit",
+        f"--load-model={ENSEMBLE}",
         # The configurations are complete; completing them would start every model's stub twice.
         "--disable-auto-complete-config",
         "--strict-readiness=true",

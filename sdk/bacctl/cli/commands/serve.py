@@ -69,7 +69,7 @@ def serve(
     if tls is not None and http_port is not None and host not in _LOOPBACK:
         raise UsageError("--http-port: Triton's HTTP has no TLS; leave it out, or put a gateway in front")
 
-    from bacctl.keeper.ask import answer_first, ask, count_answered
+    from bacctl.keeper.ask import answer_first, ask, count_answered, revive
     from bacctl.keeper.notify import notify
     from bacctl.keeper.restart import Restarts
     from bacctl.keeper.watch import Watch, WatchRules
@@ -98,12 +98,18 @@ def serve(
             sink.document(ready)
             sink.text(_how_to_call(ready))
             notify("READY=1\nSTATUS=measured the test image; watching")
-            restarts = Restarts(server, lambda: ask(server.url, tls), _tell)
+            restarts = Restarts(
+                server,
+                lambda: ask(server.url, tls),
+                _tell,
+                revive=lambda: revive(server, tls),
+                wait=asked_to_stop.wait,
+            )
             watch = Watch(
                 "the server",
                 ask=lambda: ask(server.url, tls),
                 tell=_tell,
-                ended=lambda: None if server.running else "the server ended by itself",
+                ended=lambda: _fault_of(server),
                 mixed_up=lambda: server.mixed_up,
                 answered=lambda: count_answered(server, tls),
                 rules=WatchRules(every_s=check_every),
@@ -191,6 +197,14 @@ def _how_to_call(facts: dict[str, Any]) -> str:
     if facts["tls"] == "none":
         lines.append(f'  Python   bacctl.Client("{url}").analyze(PATH)')
     return "\n".join([*lines, "Ctrl-C stops it"])
+
+
+def _fault_of(server: EmbeddedServer) -> str | None:
+    """Say what can be seen from outside to have ended; None where everything is there."""
+    if not server.running:
+        return "the server ended by itself"
+    dead = server.dead_steps()
+    return f"the process of {', '.join(dead)} has died" if dead else None
 
 
 def _tell(text: str) -> None:

@@ -1,0 +1,64 @@
+"""The processes of a Triton's Python models, watched: "ready" is what Triton goes on saying when one has died."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+
+_PROC = Path("/proc")
+_MODEL = re.compile(rb"/([^/\0]+)/[0-9]+/model\.py\0")
+_GONE = (b"Z", b"X")
+
+
+class Steps:
+    """The steps of one server, as they were when they were looked for.
+
+    Parameters
+    ----------
+    server : int
+        Process id of the ``tritonserver``, whose models are loaded.
+    """
+
+    def __init__(self, server: int) -> None:
+        self._server = server
+        self._known = _models_below(server)
+
+    def dead(self) -> list[str]:
+        """Return the names of the models whose process has ended; none where all live or all are gone."""
+        if _state(self._server) is None:
+            return []
+        return sorted({model for pid, model in self._known.items() if _state(pid) is None})
+
+    def look_again(self) -> None:
+        """Take what runs now for the steps: dead ones have been brought back."""
+        self._known = _models_below(self._server)
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process started and that it has not seen the end of."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in (_PROC / str(pid) / "task").iterdir():
+            with contextlib.suppress(OSError):
+                found += map(int, (thread / "children").read_text().split())
+    return found
+
+
+def _models_below(server: int) -> dict[int, str]:
+    models = {}
+    for pid in children(server):
+        with contextlib.suppress(OSError):
+            named = _MODEL.search((_PROC / str(pid) / "cmdline").read_bytes() + b"\0")
+            if named and _state(pid) is not None:
+                models[pid] = named[1].decode()
+    return models
+
+
+def _state(pid: int) -> bytes | None:
+    """Return the state of a process, such as ``b"S"``; None for one that has ended."""
+    try:
+        state = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        return None
+    return None if state in _GONE else state
