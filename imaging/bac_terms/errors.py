@@ -108,7 +108,15 @@ class FailedError(BacctlError):
 
 
 class ServerError(FailedError):
-    """A server or the way to it is why; the input may well be measured by another, or later."""
+    """A server or the way to it is why; the input may well be measured by another, or later.
+
+    Attributes
+    ----------
+    retry_after_s : float or None
+        In how many seconds whoever answers wants to be asked again; None where it does not say.
+    """
+
+    retry_after_s: float | None = None
 
 
 class ServerUnavailableError(ServerError):

@@ -94,8 +94,13 @@ def forget_output() -> None:
 
 
 def complain(text: str) -> None:
-    """Write one line to stderr."""
-    print(escaped(text), file=sys.stderr, flush=True)
+    """Write one line to stderr; where that cannot be written either, nobody can be told."""
+    try:
+        print(escaped(text), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        return
 
 
 def describe_os_error(error: OSError) -> str:

@@ -160,7 +160,9 @@ class AsyncClient:
         max_retries: int | None = None,
     ) -> ImageResult:
         """Measure one image. Parameters, result and errors are those of `bacctl.Client.analyze`."""
-        return await self._measure(source, pixel_spacing_mm, min_probability, None, timeout, retry_for, max_retries)
+        return await self._measure(
+            source, pixel_spacing_mm, min_probability, None, timeout, retry_for, max_retries
+        )
 
     async def weigh(
         self,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bac_terms.errors import (
     ModelDiedError,
+    ServerError,
     ServerOverloadedError,
     ServerUnavailableError,
     StartFailedError,
@@ -131,8 +132,9 @@ class Retry:
         if self._failed_at is None:
             self._failed_at = now
         # Any moment of the second half of the wait: clients of one server do not come back all at once.
-        most = min(_FIRST_WAIT_S * 2**self._tried, _LONGEST_WAIT_S)
-        wait = max(most * random.uniform(0.5, 1.0), getattr(error, "retry_after_s", None) or 0.0)  # noqa: S311
+        most = min(_FIRST_WAIT_S * 2.0**self._tried, _LONGEST_WAIT_S)
+        asked = error.retry_after_s if isinstance(error, ServerError) else None
+        wait: float = max(most * random.uniform(0.5, 1.0), asked or 0.0)  # noqa: S311  # no secret
         ends = min(self._deadline, self._failed_at + self._retry_for)
         if not can_help(error) or self._left == 0 or now + wait >= ends:
             return False

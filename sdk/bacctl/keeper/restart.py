@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bacctl.server.embedded import EmbeddedServer
 
 MOST = 8
-"""How many new starts in a row, without `WELL_S` seconds in which the server was well, before it is given up."""
+"""How many new starts in a row, none of them followed by `WELL_S` seconds without another."""
 WELL_S = 60.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
 
@@ -20,8 +20,8 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
 class Restarts:
     """The new starts of one server.
 
-    The first of a row is made at once, the next after 1 s, 2 s, 4 s and so on to 30 s: what keeps a server from
-    starting may pass.
+    The first of a row is made at once, the next after 1 s, 2 s, 4 s and so on to 30 s: what keeps a server
+    from starting may pass.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ class Restarts:
         Has the server measure a test image; raises BacctlError where it does not.
     tell : callable
         Gets one line for each new start and what came of it.
-    revive : callable, optional
+    revive : callable
         Has the server load its dead steps again; returns whether that came about.
-    wait : callable, optional
+    wait : callable
         Waits for some seconds and returns whether to give up, since the service is to end.
     clock : callable, optional
         Seconds that never go back.
@@ -44,8 +44,8 @@ class Restarts:
         server: EmbeddedServer,
         ask: Callable[[], object],
         tell: Callable[[str], object],
-        revive: Callable[[], bool] = lambda: False,
-        wait: Callable[[float], bool] = lambda seconds: bool(time.sleep(seconds)),
+        revive: Callable[[], bool],
+        wait: Callable[[float], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server = server

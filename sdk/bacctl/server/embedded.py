@@ -6,7 +6,6 @@ import contextlib
 import errno
 import json
 import os
-import re
 import secrets
 import shutil
 import signal
@@ -25,6 +24,7 @@ from bacctl.server import supervisor as _supervisor
 from bacctl.server.flags import ENVIRONMENT, listeners, settings
 from bacctl.server.leftovers import clear_leftovers
 from bacctl.server.repository import DEFAULT_CONFIG, check_backends, default_repository, link_repository
+from bacctl.server.start_faults import PortTakenError, explained, telling_why
 from bacctl.server.steps import Steps, children
 from bacctl.server.triton_wheel import BACKENDS, TritonWheel, find_triton, link_backend
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _LOOPBACK = "127.0.0.1"
 NEEDED_SHM_BYTES = 512 * 2**20
 """Free space in /dev/shm: two large mammograms on their way through three steps."""
+_NEEDED_TEMPORARY_BYTES = 2**20
 _EXIT_S = 2
 _GRACE_S = _EXIT_S + 1.0  # for a server that does not say that its calls are answered
 _PORT_ATTEMPTS = 3
@@ -129,14 +130,15 @@ class EmbeddedServer:
         """
         if self._supervisor is not None:
             raise unavailable("this embedded server has been started already", "make another one")
-        repository = self._repository or default_repository()
-        check_backends(repository, self._model_config, BACKENDS)
-        if self._tls is not None:
-            self._tls.server_name()
-        wheel = find_triton()
-        clear_leftovers()
-        _check_shared_memory()
-        self._launch(wheel, repository)
+        with telling_why():
+            repository = self._repository or default_repository()
+            check_backends(repository, self._model_config, BACKENDS)
+            if self._tls is not None:
+                self._tls.server_name()
+            wheel = find_triton()
+            clear_leftovers()
+            _check_room()
+            self._launch(wheel, repository)
 
     def start(self) -> EmbeddedServer:
         """Start the server and wait until it accepts connections, that is, until all models are loaded.
@@ -156,13 +158,14 @@ class EmbeddedServer:
                 self.launch()
             try:
                 self._wait_until_loaded()
-            except _PortTakenError as taken:
+            except PortTakenError as taken:
                 # Somebody took it between our look and Triton's. Look again.
                 address = str(taken)
             else:
                 self._look_for_steps()
                 return self
-        raise _in_use(address)
+        with telling_why():
+            raise _in_use(address)
 
     def restart(self) -> None:
         """Stop the server and start it again on the same ports; raises as `start` does."""
@@ -282,10 +285,11 @@ class EmbeddedServer:
             try:
                 self._wait_until_listening(stream)
             except BaseException as error:
+                ended = self._exit_code()
                 self.stop()
                 stream.seek(start)
                 if isinstance(error, ServerUnavailableError):
-                    raise _explained(error, stream.read().decode(errors="replace")) from None
+                    raise explained(error, stream.read().decode(errors="replace"), ended) from None
                 raise
 
     def _wait_until_listening(self, log: BinaryIO) -> None:
@@ -313,14 +317,16 @@ class EmbeddedServer:
                     raise unavailable(f"the embedded Triton does not accept connections at port {port}")
                 time.sleep(0.03)
 
+    def _exit_code(self) -> int | None:
+        """Return the server's exit status, negative for a signal; None while it runs."""
+        code = None if self._supervisor is None else self._supervisor.poll()
+        # The supervisor leaves with it, in eight bits.
+        return code - 256 if code is not None and code > 255 - signal.NSIG else code
+
     def _accepts(self, port: int) -> bool:
         with contextlib.suppress(OSError), socket.create_connection((self._local, port), timeout=1.0):
             return True
         return False
-
-
-class _PortTakenError(Exception):
-    """Another process listens where Triton wanted to; the message is the address."""
 
 
 def _supervise(orders: dict[str, object], folder: Path) -> subprocess.Popen[bytes]:
@@ -368,27 +374,14 @@ def _in_use(address: str) -> ServerUnavailableError:
     return unavailable(f"{address} is in use", "choose another port")
 
 
-def _check_shared_memory() -> None:
+def _check_room() -> None:
+    """Refuse to start where what the server writes would be cut off: its log tells that it has started."""
+    folder = tempfile.gettempdir()
+    if shutil.disk_usage(folder).free < _NEEDED_TEMPORARY_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
     free = shutil.disk_usage(_supervisor.SHARED_MEMORY).free if _supervisor.SHARED_MEMORY.is_dir() else 0
     if free < NEEDED_SHM_BYTES:
         raise unavailable(
             f"{free / 2**20:.0f} MB are free in /dev/shm and {NEEDED_SHM_BYTES / 2**20:.0f} MB are needed",
             "in a container add --shm-size=1g",
         )
-
-
-def _explained(error: ServerUnavailableError, log: str) -> Exception:
-    """Add what the log says last about the cause, and keep the log."""
-    faults = [line for line in log.splitlines() if " E " in line or "failed to load" in line]
-    taken = re.search(r"Socket '(.+?)' already in use", log)
-    if taken:
-        return _PortTakenError(taken[1])
-    causes = [line for line in faults if "failed to load" in line] or faults or log.splitlines()[-1:]
-    # Python faults in models come with a traceback, after a literal "\\n\\n".
-    cause = (
-        causes[0].split("] ", 1)[-1].split("\\n\\n")[0].strip(' "')[:300] if causes else "its log is empty"
-    )
-    handle, name = tempfile.mkstemp(prefix="bacctl-server-", suffix=".log")
-    with os.fdopen(handle, "w") as stream:
-        stream.write(log)
-    return unavailable(f"{error.message}: {cause}", f"the log is in {name}")

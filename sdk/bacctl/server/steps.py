@@ -1,4 +1,4 @@
-"""The processes of a Triton's Python models, watched: "ready" is what Triton goes on saying when one has died."""
+"""The processes of a Triton's Python models, watched: Triton itself stays "ready" when one has died."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ class Steps:
         if _state(self._server) is None:
             return []
         return sorted({model for pid, model in self._known.items() if _state(pid) is None})
+
+    def processes(self) -> list[int]:
+        """Return the processes of the server and of its models."""
+        return [self._server, *self._known]
 
     def look_again(self) -> None:
         """Take what runs now for the steps: dead ones have been brought back."""

@@ -74,6 +74,7 @@ def serve(
     from bacctl.keeper.restart import Restarts
     from bacctl.keeper.watch import Watch, WatchRules
     from bacctl.server.embedded import EmbeddedServer
+    from bacctl.server.standstill import Standstill
 
     if host not in _LOOPBACK and (tls is None or tls.client_ca is None):
         lacks = "neither login nor encryption" if tls is None else "no login"
@@ -105,9 +106,15 @@ def serve(
                 revive=lambda: revive(server, tls),
                 wait=asked_to_stop.wait,
             )
+            standstill = Standstill(server)
+
+            def ask_it() -> None:
+                with standstill.call():
+                    ask(server.url, tls)
+
             watch = Watch(
                 "the server",
-                ask=lambda: ask(server.url, tls),
+                ask=ask_it,
                 tell=_tell,
                 ended=lambda: _fault_of(server),
                 mixed_up=lambda: server.mixed_up,

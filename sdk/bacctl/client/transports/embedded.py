@@ -13,6 +13,7 @@ from bac_terms.errors import (
     ModelDiedError,
     ServerFaultError,
     ServerUnavailableError,
+    StartFailedError,
     from_catalogue,
 )
 from bacctl._claim import is_mix_up
@@ -23,6 +24,7 @@ from bacctl.client.transports.revive import bring_back
 from bacctl.client.transports.security import Security
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer
 from bacctl.server.embedded import EmbeddedServer
+from bacctl.server.standstill import Standstill
 
 T = TypeVar("T")
 
@@ -47,7 +49,8 @@ class EmbeddedTransport:
         self._with_density = with_density
         self._inner: GrpcTransport | None = None
         self._revived = 0
-        self._closed = False
+        self._standstill = Standstill(server)
+        self._started = self._closed = False
         self._changing = threading.Lock()
 
     @property
@@ -78,7 +81,8 @@ class EmbeddedTransport:
     def _supervised(self, call: Callable[[GrpcTransport], T]) -> T:
         inner, revived = self._connected(), self._revived
         try:
-            return call(inner)
+            with self._standstill.call():
+                return call(inner)
         except (ServerUnavailableError, ServerFaultError) as error:
             self._let_go(inner, revived, error)
             raise
@@ -89,7 +93,8 @@ class EmbeddedTransport:
                 raise from_catalogue("BAC-CLIENT-CLOSED")
             if self._inner is None:
                 if not self._server.running:
-                    self._server.start()
+                    _start(self._server, again=self._started)
+                self._started = True
                 self._inner = GrpcTransport(
                     Endpoints([self._server.url]), _PLAIN, with_density=self._with_density
                 )
@@ -131,7 +136,8 @@ class AsyncEmbeddedTransport:
         self._with_density = with_density
         self._inner: AsyncGrpcTransport | None = None
         self._revived = 0
-        self._closed = False
+        self._standstill = Standstill(server)
+        self._started = self._closed = False
         self._changing = asyncio.Lock()
 
     @property
@@ -166,7 +172,8 @@ class AsyncEmbeddedTransport:
     async def _supervised(self, call: Callable[[AsyncGrpcTransport], Awaitable[T]]) -> T:
         inner, revived = await self._connected(), self._revived
         try:
-            return await call(inner)
+            with self._standstill.call():
+                return await call(inner)
         except (ServerUnavailableError, ServerFaultError) as error:
             await self._let_go(inner, revived, error)
             raise
@@ -178,13 +185,14 @@ class AsyncEmbeddedTransport:
             if self._inner is None:
                 if not self._server.running:
                     await self._start()
+                self._started = True
                 self._inner = AsyncGrpcTransport(
                     Endpoints([self._server.url]), _PLAIN, with_density=self._with_density
                 )
             return self._inner
 
     async def _start(self) -> None:
-        starting = asyncio.ensure_future(asyncio.to_thread(self._server.start))
+        starting = asyncio.ensure_future(asyncio.to_thread(_start, self._server, again=self._started))
         try:
             await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -210,6 +218,16 @@ class AsyncEmbeddedTransport:
 def _is_lost(error: BacctlError) -> bool:
     """Tell whether a server that still runs will not answer, or is not to be believed, before a new start."""
     return isinstance(error, ModelDiedError) or is_mix_up(error)
+
+
+def _start(server: EmbeddedServer, *, again: bool) -> None:
+    """Start the server; one that ran before is given a second chance, for the first may have been killed."""
+    try:
+        server.start()
+    except StartFailedError:
+        if not again:
+            raise
+        server.start()
 
 
 def _brought_back(server: EmbeddedServer) -> bool:
