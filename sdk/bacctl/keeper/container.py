@@ -21,11 +21,14 @@ from pathlib import Path
 
 from bac_terms.errors import BacctlError
 from bacctl._claim import MARK
+from bacctl.client.transports.revive import bring_back
+from bacctl.client.transports.security import Security
 from bacctl.keeper.ask import LAST_CALLS_S, answer_first, ask, measured_text
 from bacctl.keeper.watch import Watch, WatchRules
 from bacctl.server.embedded import NEEDED_SHM_BYTES
 from bacctl.server.flags import ENVIRONMENT, listeners, settings
 from bacctl.server.repository import link_repository, needed_backends
+from bacctl.server.steps import Steps
 from bacctl.server.supervisor import SHARED_MEMORY
 
 RULES = WatchRules(again_s=5.0, tolerated=3)
@@ -35,6 +38,7 @@ _PORTS = {"grpc": 8001, "metrics": 8002}
 _EXIT_S = 20
 # A test image waits behind whatever was sent before it.
 _PATIENCE_S = 110.0
+_LOADING_S = 300.0  # an engine is larger than the CPU's network
 
 
 class StartError(Exception):
@@ -101,21 +105,34 @@ def attend(
     stop: threading.Event,
     mixed_up: Callable[[], bool] = lambda: False,
     rules: WatchRules = RULES,
+    revive: Callable[[Steps], bool] = lambda steps: False,
 ) -> str | None:
     """Send test images until the server fails or is to stop.
 
-    `measured` has one measured and says who did it. Returns in one line what went wrong; None where the
-    container was to end.
+    `measured` has one measured and says who did it; `revive` has Triton load the steps again whose processes
+    have died. Returns in one line what went wrong; None where the container was to end.
     """
+    steps = Steps(server.pid)  # none yet
 
     def once() -> None:
         text = measured()
         if not watch.ready:
+            steps.look_again()
             say(f"ready: {text}; research use only")
 
     def ended() -> str | None:
         code = server.poll()
-        return None if code is None else f"Triton ended by itself ({code}); its messages above say why"
+        if code is not None:
+            return f"Triton ended by itself ({code}); its messages above say why"
+        dead = steps.dead()
+        if not dead or mixed_up():
+            return None
+        died = f"the process of {', '.join(dead)} has died"
+        say(f"{died}: loading it again")
+        if not revive(steps):
+            return died
+        say("it is loaded again")
+        return None
 
     watch = Watch("Triton", once, say, ended, mixed_up, rules=rules, ready=False)
     return next(watch.faults(stop), None)
@@ -141,6 +158,7 @@ def serve(
         0 where it was to end; 1 otherwise, after one line that says why.
     """
     stop = threading.Event()
+    key = secrets.token_hex(16)
     servers: list[subprocess.Popen[bytes]] = []
 
     def end(*_: object) -> None:
@@ -161,14 +179,20 @@ def serve(
         shutil.rmtree(empty, ignore_errors=True)
         empty.mkdir(parents=True)
         # Triton, with what the container's own start line gives it.
-        call = command(mirror.absolute(), secrets.token_hex(16), extra)
+        call = command(mirror.absolute(), key, extra)
         environment = {**ENVIRONMENT, **os.environ, MARK: str(mark.absolute())}
         server = subprocess.Popen(call, cwd=empty, env=environment)  # noqa: S603
     except (StartError, BacctlError, OSError) as error:
         say(str(error))
         return 1
     servers.append(server)
-    wrong = attend(server, lambda: measured_text(ask(url, timeout=_PATIENCE_S)), stop, mark.exists)
+    wrong = attend(
+        server,
+        lambda: measured_text(ask(url, timeout=_PATIENCE_S)),
+        stop,
+        mark.exists,
+        revive=lambda steps: bring_back(steps, url, key, Security(tls=False), _LOADING_S),
+    )
     if not stop.is_set():
         server.terminate()
     try:

@@ -160,7 +160,7 @@ def test_a_server_that_does_not_stay_up_is_given_up_but_one_that_fails_now_and_t
     for _ in range(30):
         world.pass_time(70.0)
         world.running = False
-    for _ in range(7):
+    for _ in range(8):
         world.pass_time(10.0)
         world.running = False
     with pytest.raises(BacctlError, match="8 new starts in a row"):

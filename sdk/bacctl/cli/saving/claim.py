@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 from pathlib import Path
 
-try:
+if sys.platform != "win32":  # which has no such locks
     import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 # Of `bac_imaging.files`, `bacctl.cli.saving.together` and `bacctl.cli.saving.spool`.
 _UNFINISHED = (".bacctl-*.part", ".bacctl-*.spool")
@@ -31,7 +30,7 @@ class FolderClaim:
 
     def __init__(self, folder: Path) -> None:
         self._handle: int | None = None
-        if fcntl is None:
+        if sys.platform == "win32":
             return
         with contextlib.suppress(OSError):
             self._handle = os.open(folder, os.O_RDONLY)

@@ -258,3 +258,35 @@ def test_one_that_cannot_be_opened_stops_nobody(
     image = film(tmp_path / "in", "a")
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
     assert run("analyze", image)[0] == 0
+
+
+@pytest.fixture
+def full_stdout() -> Iterator[None]:
+    """Let stdout go to a disk that is full."""
+    before, full = os.dup(1), os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, 1)
+    yield
+    os.dup2(before, 1)
+    os.close(before)
+    os.close(full)
+
+
+@pytest.mark.parametrize("form", ["--jsonl", "--json", None])
+@pytest.mark.usefixtures("full_stdout")
+def test_a_full_stdout_costs_no_file(form: str | None, client: FakeClient, run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        film(tmp_path / "in", name)
+    code, _, err = run("analyze", tmp_path / "in", *([form] if form else []), "--out", "res")
+    assert code == 1
+    assert [line for line in err.splitlines() if "stdout cannot be written: No space left" in line]
+    assert len(err.splitlines()) == 2  # and what a library had to say
+    assert len(json.loads(Path("res/analysis.json").read_text())["images"]) == 3
+    assert len(list(Path("res").glob("*.mask.png"))) == 3
+
+
+@pytest.mark.usefixtures("full_stdout")
+def test_a_full_stdout_that_was_all_is_told_in_one_line(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    code, _, err = run("analyze", film(tmp_path / "in", "a"), "--jsonl")
+    assert code == 1
+    assert err.splitlines()[-1] == "stdout cannot be written: No space left on device"
+    assert client.closed
