@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bac_terms.errors import BacctlError, ServerUnavailableError, from_catalogue
+from bacctl.keeper.ask import ask_unless
 from bacctl.keeper.restart import Restarts
 from bacctl.keeper.watch import Watch
 
@@ -220,3 +222,14 @@ def test_nor_does_one_that_mixed_up_the_test_image() -> None:
     world.pass_time(30.0)
     assert world.restarted == 1
     assert "the answer to another" in world.said[0]
+
+
+def test_a_test_image_is_not_waited_for_once_its_step_has_died() -> None:
+    release = threading.Event()
+    looks = iter([None, "the process of bac_segment has died"])
+    with pytest.raises(BacctlError, match="BAC-SERVER-FAULT: the process of bac_segment has died"):
+        ask_unless(lambda: next(looks), lambda: release.wait(60))
+    release.set()
+    assert ask_unless(lambda: None, lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        ask_unless(lambda: None, lambda: 1 / 0)

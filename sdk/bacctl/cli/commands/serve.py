@@ -69,7 +69,7 @@ def serve(
     if tls is not None and http_port is not None and host not in _LOOPBACK:
         raise UsageError("--http-port: Triton's HTTP has no TLS; leave it out, or put a gateway in front")
 
-    from bacctl.keeper.ask import answer_first, ask, count_answered, revive
+    from bacctl.keeper.ask import answer_first, ask, ask_unless, count_answered, revive
     from bacctl.keeper.notify import notify
     from bacctl.keeper.restart import Restarts
     from bacctl.keeper.watch import Watch, WatchRules
@@ -109,8 +109,9 @@ def serve(
             standstill = Standstill(server)
 
             def ask_it() -> None:
+                # Behind a long queue it takes a while, in which a step may die.
                 with standstill.call():
-                    ask(server.url, tls)
+                    ask_unless(lambda: _fault_of(server), lambda: ask(server.url, tls))
 
             watch = Watch(
                 "the server",
