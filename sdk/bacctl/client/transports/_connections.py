@@ -30,7 +30,8 @@ _OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 5000),
 )
 
-_LONGEST_RETRY_AFTER_S = 3600.0
+# A program that is told to end waits for the thread that waits.
+_LONGEST_RETRY_AFTER_S = 10.0
 
 C = TypeVar("C")
 
