@@ -89,6 +89,7 @@ def test_calls_under_way_are_answered_before_it_ends(films: Path, tmp_path: Path
         assert [call.result().status for call in calls] == ["ok"] * 4
 
 
+@pytest.mark.timeout(900)  # three new starts
 def test_whatever_is_killed_costs_no_image(films: Path, tmp_path: Path) -> None:
     log = tmp_path / "talk"
     # Longer than by default: other tests may keep the machine busy.
@@ -103,10 +104,10 @@ def test_whatever_is_killed_costs_no_image(films: Path, tmp_path: Path) -> None:
             1,
         ):
             (pid,) = (pid for pid in descendants(process.pid) if victim in command_line(pid))
-            results = client.analyze_many(sorted(films.iterdir()), 0.2)
+            results = client.analyze_many(sorted(films.iterdir())[:4], 0.2)
             assert next(results).status == "ok"
             os.kill(pid, signal.SIGKILL)
-            assert [result.status for result in results] == ["ok"] * 7
+            assert [result.status for result in results] == ["ok"] * 3
             _wait_for(lambda n=number: log.read_text().count("answers again") == n, 120)  # type: ignore[misc]
             lines = [
                 line

@@ -228,7 +228,8 @@ class EmbeddedServer:
         supervisor = self._supervisor
         servers = [] if supervisor is None else children(supervisor.pid)
         self._steps = Steps(servers[0]) if servers else None
-        _supervisor.remove_tritons_folder(self._launched_at)
+        # Not needed any more, and so it is not left by who kills the supervisor.
+        _supervisor.remove_tritons_folder(self._launched_at, time.time() - self._launched_at)
 
     @property
     def _local(self) -> str:

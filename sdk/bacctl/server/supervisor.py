@@ -166,7 +166,7 @@ def _says(log: Path, start: int, words: bytes) -> bool:
     return False
 
 
-def remove_tritons_folder(started: float) -> None:
+def remove_tritons_folder(started: float, within_s: float = _FOLDER_MADE_WITHIN_S) -> None:
     """Remove the empty folder that the Python backend made while it was loaded, a moment after the start.
 
     Nothing says which one is this server's. One of another that was started in the same moments has been in
@@ -175,7 +175,7 @@ def remove_tritons_folder(started: float) -> None:
     for name in glob.glob(_TRITONS_FOLDERS):
         with contextlib.suppress(OSError):
             found = os.stat(name)
-            if found.st_uid == os.getuid() and 0 <= found.st_mtime - started <= _FOLDER_MADE_WITHIN_S:
+            if found.st_uid == os.getuid() and 0 <= found.st_mtime - started <= within_s:
                 os.rmdir(name)
 
 

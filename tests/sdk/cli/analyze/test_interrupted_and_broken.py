@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -260,23 +261,27 @@ def test_one_that_cannot_be_opened_stops_nobody(
     assert run("analyze", image)[0] == 0
 
 
-@pytest.fixture
+@contextmanager
 def full_stdout() -> Iterator[None]:
-    """Let stdout go to a disk that is full."""
+    """Let stdout go to a disk that is full, in the place of what pytest reads."""
     before, full = os.dup(1), os.open("/dev/full", os.O_WRONLY)
     os.dup2(full, 1)
-    yield
-    os.dup2(before, 1)
-    os.close(before)
-    os.close(full)
+    try:
+        yield
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
+        os.close(full)
 
 
 @pytest.mark.parametrize("form", ["--jsonl", "--json", None])
-@pytest.mark.usefixtures("full_stdout")
 def test_a_full_stdout_costs_no_file(form: str | None, client: FakeClient, run: Run, tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         film(tmp_path / "in", name)
-    code, _, err = run("analyze", tmp_path / "in", *([form] if form else []), "--out", "res")
+    with full_stdout():
+        code, _, err = run(
+            "analyze", tmp_path / "in", *([form] if form else []), "--out", "res", "--save", "json,mask"
+        )
     assert code == 1
     assert [line for line in err.splitlines() if "stdout cannot be written: No space left" in line]
     assert len(err.splitlines()) == 2  # and what a library had to say
@@ -284,9 +289,9 @@ def test_a_full_stdout_costs_no_file(form: str | None, client: FakeClient, run: 
     assert len(list(Path("res").glob("*.mask.png"))) == 3
 
 
-@pytest.mark.usefixtures("full_stdout")
 def test_a_full_stdout_that_was_all_is_told_in_one_line(client: FakeClient, run: Run, tmp_path: Path) -> None:
-    code, _, err = run("analyze", film(tmp_path / "in", "a"), "--jsonl")
+    with full_stdout():
+        code, _, err = run("analyze", film(tmp_path / "in", "a"), "--jsonl")
     assert code == 1
     assert err.splitlines()[-1] == "stdout cannot be written: No space left on device"
     assert client.closed
