@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bac_terms.errors import FailedError, RefusedError, internal
+from bac_terms.errors import FailedError, RefusedError, internal, unavailable
 from bacctl import cli
-from bacctl.cli.guard import UsageError, complain
+from bacctl.cli.guard import UsageError, complain, describe_os_error
 from bacctl.cli.options import ServerOptions
 from bacctl.cli.saving.beside import Beside
 from bacctl.cli.saving.saver import Saver
@@ -179,6 +179,9 @@ class Batch:
             raise
         except (RefusedError, FailedError) as error:
             self._fail_the_rest(sources.files, error)
+        except OSError as error:  # of the machine: too few files may be open, or the like
+            said = f"the server could not be started or called ({describe_os_error(error)})"
+            self._fail_the_rest(sources.files, unavailable(said, "try again when that is mended"))
         except Exception as error:
             if os.environ.get("BACCTL_TRACEBACK"):
                 raise

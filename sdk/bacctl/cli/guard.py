@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import sys
@@ -107,7 +108,8 @@ def describe_os_error(error: OSError) -> str:
     """Name the file and the fault of a system error, without Python's class and number."""
     named = isinstance(error.filename, (str, bytes, os.PathLike))
     where = f"{os.fsdecode(error.filename)}: " if named else ""
-    return f"{where}{error.strerror or error}"
+    too_many = error.errno in (errno.EMFILE, errno.ENFILE)
+    return f"{where}{error.strerror or error}{'; raise the limit (ulimit -n 4096)' if too_many else ''}"
 
 
 def describe_unexpected(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -295,3 +296,16 @@ def test_a_full_stdout_that_was_all_is_told_in_one_line(client: FakeClient, run:
     assert code == 1
     assert err.splitlines()[-1] == "stdout cannot be written: No space left on device"
     assert client.closed
+
+
+def test_a_machine_that_lets_too_few_files_be_open_is_no_fault_of_ours(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_many(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(client, "server_info", too_many)
+    code, out, _ = run("analyze", film(tmp_path / "in", "a"), "--json")
+    (image,) = json.loads(out)["images"]
+    assert (code, image["code"]) == (1, "BAC-SERVER-UNAVAILABLE")
+    assert "Too many open files; raise the limit (ulimit -n 4096)" in image["reason"]
