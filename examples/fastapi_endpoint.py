@@ -19,8 +19,9 @@ USE = {"intended_use": "research use only"}
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Keep one client for all requests."""
-    async with AsyncClient(os.environ.get("BACCTL_URL", "127.0.0.1:8001")) as app.state.client:
+    """Keep one client for all requests, who wait no minute for a server that is away."""
+    url = os.environ.get("BACCTL_URL", "127.0.0.1:8001")
+    async with AsyncClient(url, retry_for=5) as app.state.client:
         yield
 
 

@@ -50,6 +50,7 @@ if __name__ == "__main__":
     results.mkdir(parents=True, exist_ok=True)
     cache = results / "cache.sqlite"  # so that a second start measures nothing twice
     url = os.environ.get("BACCTL_URL")
-    client = Client(url, cache=cache) if url else Client.embedded(cache=cache)
+    # No long wait for a server that is away: the folder is looked at again anyway.
+    client = Client(url, cache=cache, retry_for=5) if url else Client.embedded(cache=cache)
     with suppress(KeyboardInterrupt), client:
         watch(client, incoming, results)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,15 +44,21 @@ def whole_file(path: Path, *, synced: bool = False) -> Iterator[BinaryIO]:
                 os.fsync(file.fileno())
         os.replace(partial, path)
         if synced:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where its file system can be asked for that."""
+    if sys.platform == "win32":  # which opens no folders
+        return
     place = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(place)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(place)
 

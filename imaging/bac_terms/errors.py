@@ -7,7 +7,8 @@
     ├── FailedError                     it could not be measured now
     │   └── ServerError                 for what a server, or the way to it, causes
     │       ├── ServerUnavailableError
-    │       │   └── TlsError
+    │       │   ├── TlsError
+    │       │   └── StartFailedError
     │       ├── ServerOverloadedError
     │       ├── ServerTimeoutError
     │       ├── PermissionDeniedError
@@ -18,7 +19,7 @@
         └── PlainTokenError
 
 A refusal or failure is the result of one image, a wrong use of the client never is. `bacctl` offers all but
-ModelDiedError and PlainTokenError, which only its own code tells apart.
+StartFailedError, ModelDiedError and PlainTokenError, which only its own code tells apart.
 """
 
 from __future__ import annotations
@@ -107,7 +108,15 @@ class FailedError(BacctlError):
 
 
 class ServerError(FailedError):
-    """A server or the way to it is why; the input may well be measured by another, or later."""
+    """A server or the way to it is why; the input may well be measured by another, or later.
+
+    Attributes
+    ----------
+    retry_after_s : float or None
+        In how many seconds whoever answers wants to be asked again; None where it does not say.
+    """
+
+    retry_after_s: float | None = None
 
 
 class ServerUnavailableError(ServerError):
@@ -116,6 +125,10 @@ class ServerUnavailableError(ServerError):
 
 class TlsError(ServerUnavailableError):
     """The two sides do not agree on TLS: one speaks it and one does not, or a certificate is not accepted."""
+
+
+class StartFailedError(ServerUnavailableError):
+    """A server of one's own cannot be started here, or not as things are."""
 
 
 class ServerOverloadedError(ServerError):

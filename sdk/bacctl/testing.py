@@ -22,6 +22,7 @@ from bacctl.client.asynchronous import AsyncClient
 from bacctl.client.blocking import Client
 from bacctl.client.canary import OPTIONS, SHAPE, canary_image
 from bacctl.client.core import Core
+from bacctl.client.retry import DEFAULT_RETRY_FOR_S
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer
 from bacctl.results import SCHEMA
 
@@ -125,7 +126,7 @@ class FakeServer:
         self._lock = threading.Lock()
 
     def client(self, *, cache: str | PathLike[str] | None = None, max_retries: int = 2) -> Client:
-        """Return a client of this server."""
+        """Return a client of this server. It tries again twice unless told otherwise."""
         return Client._over(_FakeTransport(self), self._core(max_retries, cache))
 
     def async_client(self, *, cache: str | PathLike[str] | None = None, max_retries: int = 2) -> AsyncClient:
@@ -134,7 +135,7 @@ class FakeServer:
 
     @staticmethod
     def _core(max_retries: int, cache: str | PathLike[str] | None) -> Core:
-        return Core(DEFAULT_TIMEOUT_S, max_retries, cache, judges_headers=False)
+        return Core(DEFAULT_TIMEOUT_S, DEFAULT_RETRY_FOR_S, max_retries, cache, judges_headers=False)
 
     def fail_next(self, code: str, times: int = 1) -> None:
         """Answer the next calls with a fault, those of ``ready`` and ``server_info`` among them.

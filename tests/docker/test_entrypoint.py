@@ -154,7 +154,7 @@ def attend(answers: list[bool], running: int) -> tuple[str | None, int]:
         return "ready"
 
     stop = SimpleNamespace(wait=lambda _: next(looks, None) is None, is_set=lambda: False)
-    server = SimpleNamespace(poll=lambda: None, returncode=None)
+    server = SimpleNamespace(pid=0, poll=lambda: None, returncode=None)
     rules = replace(keeper.RULES, every_s=0.0, again_s=0.0)
     return keeper.attend(server, ask, stop, rules=rules), count[0]
 
@@ -187,7 +187,7 @@ def test_a_test_image_that_is_cut_off_by_the_end_is_no_failure(
         stop.set()
         raise ServerUnavailableError("BAC-SERVER-UNAVAILABLE", "Triton is ending")
 
-    server = SimpleNamespace(poll=lambda: None, returncode=None)
+    server = SimpleNamespace(pid=0, poll=lambda: None, returncode=None)
     assert keeper.attend(server, ask, stop, rules=WatchRules(every_s=0.0, tolerated=1)) is None
     assert "failed" not in capsys.readouterr().err
 
@@ -201,7 +201,7 @@ def test_ends_when_triton_does() -> None:
 
 def test_ends_at_once_when_images_were_mixed_up() -> None:
     asked: list[int] = []
-    server = SimpleNamespace(poll=lambda: None, returncode=None)
+    server = SimpleNamespace(pid=0, poll=lambda: None, returncode=None)
     stop = threading.Event()
     found = keeper.attend(server, lambda: asked.append(1), stop, lambda: True)
     assert (found, asked) == ("Triton gave a request the answer to another", [])

@@ -150,7 +150,7 @@ def _change(names: dict[str, Any], _printed: str) -> None:
 
 def _defaults(_names: dict[str, Any], _printed: str) -> None:
     told = inspect.signature(bacctl.Client).parameters
-    assert (told["timeout"].default, told["max_retries"].default) == (300, 2)
+    assert (told["timeout"].default, told["retry_for"].default) == (300, 60)
 
 
 def _mask(names: dict[str, Any], _printed: str) -> None:

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from glob import glob
@@ -17,10 +16,9 @@ from pathlib import Path
 import pytest
 from tests.e2e.process_tree import command_line, descendants, is_alive
 
-from bac_terms.errors import BacctlError
-from bacctl import Client, ServerFaultError, ServerUnavailableError
+from bacctl import Client, ServerUnavailableError
 from bacctl.client.canary import canary_image
-from bacctl.server import embedded, supervisor, triton_wheel
+from bacctl.server import embedded, standstill, supervisor, triton_wheel
 from bacctl.server.embedded import EmbeddedServer
 from bacctl.server.repository import default_repository
 
@@ -79,7 +77,7 @@ def test_stop_leaves_nothing(folder_of_temporaries: Path, client: Client) -> Non
     started = descendants(own._server._supervisor.pid)
     regions = set(_regions(os.getpid())) - set(others)
     assert sum("triton_python_backend_stub" in command_line(pid) for pid in started) == 3
-    assert len(regions) == 3
+    assert len(regions) == 4  # one a step, and the supervisor's lock
     assert len(list(folder_of_temporaries.iterdir())) == 1
     assert own.analyze(canary_image(), FILM_MM).status == "ok"  # Triton ends otherwise after an answer
     own.close()
@@ -127,43 +125,66 @@ def test_a_program_that_fails_without_closing_leaves_nothing(folder_of_temporari
 
 
 def test_killed_supervisor_takes_the_server_along(folder_of_temporaries: Path) -> None:
+    others = _regions(os.getpid())
     server = EmbeddedServer().start()
     assert server._supervisor is not None
     started = descendants(server._supervisor.pid)
+    # Not even a step that stands still outlives it.
+    os.kill(next(pid for pid in started if "bac_quantify" in command_line(pid)), signal.SIGSTOP)
     server._supervisor.kill()
     _wait_for(lambda: not any(map(is_alive, started)))
     assert not server.running
     server.stop()
+    assert _regions(os.getpid()) == others
+    assert not list(folder_of_temporaries.iterdir())
 
 
-def test_dead_model_is_told_and_not_waited_for() -> None:
+def test_the_next_start_clears_what_a_program_and_its_supervisor_left(folder_of_temporaries: Path) -> None:
+    program = subprocess.Popen(
+        [sys.executable, "-c", BUSY], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "busy\n"
+    started = descendants(program.pid)
+    for pid in [*(pid for pid in started if "supervisor.py" in command_line(pid)), program.pid]:
+        os.kill(pid, signal.SIGKILL)
+    program.wait(30)
+    program.stdout.close()
+    _wait_for(lambda: not any(map(is_alive, started)))
+    assert len(_regions(program.pid)) == 4
+    own = EmbeddedServer()
+    own.launch()
+    own.stop()
+    assert not _regions(program.pid)
+    assert not list(folder_of_temporaries.iterdir())
+
+
+def test_a_dead_model_alone_is_brought_back() -> None:
     others = _regions(os.getpid())
-    with Client.embedded() as client:
-        assert client._server is not None
-        assert client._server._supervisor is not None
-        stubs = [
-            pid for pid in descendants(client._server._supervisor.pid) if "bac_segment" in command_line(pid)
-        ]
-        failures: list[BaseException] = []
-
-        def keep_asking() -> None:
-            try:
-                while True:
-                    client.analyze(canary_image(), FILM_MM)
-            except BacctlError as error:
-                failures.append(error)
-
-        asking = threading.Thread(target=keep_asking)
-        asking.start()
-        time.sleep(0.3)
-        for stub in stubs:
-            os.kill(stub, signal.SIGKILL)
-        asking.join(120)
-        assert not asking.is_alive(), "the request under way never came back"
-        assert isinstance(failures[0], ServerFaultError)
-        # The client's own server is started again.
-        assert client.analyze(canary_image(), FILM_MM).status == "ok"
+    with Client.embedded(retry_for=240.0) as client:
+        server = client._server
+        assert server is not None
+        assert server._supervisor is not None
+        supervisor_before = server._supervisor.pid
+        results = client.analyze_many([canary_image()] * 4, FILM_MM)
+        assert next(results).status == "ok"
+        for pid in descendants(supervisor_before):
+            if "bac_segment" in command_line(pid):
+                os.kill(pid, signal.SIGKILL)
+        assert [result.status for result in results] == ["ok"] * 3
+        assert server._supervisor.pid == supervisor_before
     assert set(_regions(os.getpid())) <= set(others)
+
+
+def test_a_server_that_hangs_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standstill, "STILL_S", 3.0)
+    with Client.embedded(retry_for=240.0) as client:
+        assert client._server is not None
+        assert client._server.steps is not None
+        os.kill(client._server.steps.processes()[0], signal.SIGSTOP)
+        began = time.monotonic()
+        assert client.analyze(canary_image(), FILM_MM).status == "ok"
+        assert time.monotonic() - began < 200  # of the 300 that an image may take
 
 
 def test_models_that_do_not_load_are_named(broken_repository: Path, folder_of_temporaries: Path) -> None:

@@ -66,12 +66,18 @@ def explain(error: BacctlError) -> str:
 def with_threads(path: Path) -> None:
     tls = Tls(ca="ca.pem", certificate="client.pem", key="client.key", server_name="gpu")
     with Client(
-        ["grpcs://a:8001", "grpcs://b"], tls=tls, token="t", timeout=60.0, max_retries=3, cache=path
+        ["grpcs://a:8001", "grpcs://b"],
+        tls=tls,
+        token="t",
+        timeout=60.0,
+        retry_for=30,
+        max_retries=3,
+        cache=path,
     ) as client:
         sources: list[Source] = [path, str(path), path.read_bytes(), pydicom.Dataset()]
         sources += [io.BytesIO(b""), path.open("rb")]
         try:
-            print(describe(client.analyze(sources[0], 0.1, timeout=10.0, max_retries=0)))
+            print(describe(client.analyze(sources[0], 0.1, timeout=10.0, retry_for=0, max_retries=0)))
         except RefusedError as refused:
             print(explain(refused))
         except FailedError as failed:

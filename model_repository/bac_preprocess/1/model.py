@@ -7,6 +7,7 @@ import triton_python_backend_utils as pb_utils
 
 from bac_imaging.prepare import prepare
 from bacctl.service.binding import Envelope, bind, take_claim
+from bacctl.service.life import end_with_server
 from bacctl.service.metrics import Metrics
 from bacctl.service.steps import answer_each, from_json, to_json
 
@@ -15,6 +16,7 @@ NO_OPTIONS = np.zeros(0, np.uint8)
 
 class TritonPythonModel:
     def initialize(self, args):
+        end_with_server()
         self._metrics = Metrics(pb_utils, args["model_instance_name"])
 
     def execute(self, requests):

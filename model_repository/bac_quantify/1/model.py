@@ -11,12 +11,14 @@ from bac_imaging.quantify import quantify
 from bacctl._version import __version__
 from bacctl.results import SCHEMA
 from bacctl.service.binding import Trust, sealed
+from bacctl.service.life import end_with_server
 from bacctl.service.metrics import Metrics
 from bacctl.service.steps import answer_each, read_model_card, to_json, wants_density
 
 
 class TritonPythonModel:
     def initialize(self, args):
+        end_with_server()
         repository = Path(args["model_repository"]).parent
         self._card = read_model_card(repository / "bac_segment" / args["model_version"])
         self._parameters = self._card.parameters()

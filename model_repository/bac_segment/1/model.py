@@ -6,12 +6,14 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from bac_imaging.grid.checksum import segment_checksum
+from bacctl.service.life import end_with_server
 from bacctl.service.metrics import Metrics
 from bacctl.service.steps import answer_each, compile_segmenter, read_model_card
 
 
 class TritonPythonModel:
     def initialize(self, args):
+        end_with_server()
         folder = Path(args["model_repository"], args["model_version"])
         read_model_card(folder)
         self._metrics = Metrics(pb_utils, args["model_instance_name"])

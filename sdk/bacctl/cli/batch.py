@@ -9,16 +9,16 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bac_terms.errors import FailedError, RefusedError, internal
+from bac_terms.errors import FailedError, RefusedError, internal, unavailable
 from bacctl import cli
-from bacctl.cli.guard import UsageError, complain
+from bacctl.cli.guard import UsageError, complain, describe_os_error
 from bacctl.cli.options import ServerOptions
 from bacctl.cli.saving.beside import Beside
 from bacctl.cli.saving.saver import Saver
 from bacctl.cli.show.summary import Summary
-from bacctl.cli.sink import Sink
+from bacctl.cli.sink import OutputLostError, Sink
 from bacctl.cli.stopping import deferred, listen
 from bacctl.exam.build import build_exams
 from bacctl.exam.choice import study_of, view_of, with_repeated_uids
@@ -27,6 +27,9 @@ from bacctl.outputs.exam_files import Choices
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 from bacctl.sources import Sources, find_sources
 from bacctl.wording import count_of, packed_text
+
+if TYPE_CHECKING:
+    from bacctl.client.blocking import Client
 
 LINES_SCHEMA = "bacctl.lines/1"
 # Ten thousand files that fail for one reason, such as a server that is gone, are told of once.
@@ -99,6 +102,7 @@ class Batch:
         self._server: dict[str, Any] | None = None
         choices = Choices(pixel_spacing_mm, labelmap=labelmap, deidentify=deidentify, prior=prior)
         self._saver = Saver(out or Path(), () if out is None else kinds, choices)
+        self._lost = False
         self._seconds = self._total = 0.0
         self._asked = 0
         self._order: dict[Path | None, int] = {}
@@ -107,7 +111,7 @@ class Batch:
     @property
     def all_well(self) -> bool:
         """Whether every image was analysed and every file that was asked for written."""
-        return not self.not_saved and all(image.status == "ok" for image in self.images)
+        return not (self.not_saved or self._lost) and all(image.status == "ok" for image in self.images)
 
     @property
     def not_saved(self) -> bool:
@@ -171,10 +175,13 @@ class Batch:
             with Beside(self._keep) as keeper, closing(self._measure(sources.files, server)) as results:
                 for result in results:
                     keeper.give(result)
-        except (BrokenPipeError, UsageError):  # nobody reads on; or nothing was begun
+        except (BrokenPipeError, OutputLostError, UsageError):  # nobody reads on; or nothing was begun
             raise
         except (RefusedError, FailedError) as error:
             self._fail_the_rest(sources.files, error)
+        except OSError as error:  # of the machine: too few files may be open, or the like
+            said = f"the server could not be started or called ({describe_os_error(error)})"
+            self._fail_the_rest(sources.files, unavailable(said, "try again when that is mended"))
         except Exception as error:
             if os.environ.get("BACCTL_TRACEBACK"):
                 raise
@@ -232,6 +239,7 @@ class Batch:
             self._line("exam", exam.to_dict())
         empty = analysis_document([], [], skipped=0, server=self._server)
         self._line("summary", {"software": empty["software"], **self.summary().to_dict()})
+        self._saver.let_go()
 
     def summary(self) -> Summary:
         """Return the run in numbers."""
@@ -266,7 +274,7 @@ class Batch:
         with self._sink.waiting("calling the server" if server.url else "starting the server"):
             client = connect(server, density=self._density)
         with client:
-            self._server = dict(client.server_info())
+            self._server = self._ask(client)
             start = time.monotonic()
             try:
                 with self._sink.progress("analysing", "image") as show:
@@ -284,6 +292,18 @@ class Batch:
             finally:
                 self._seconds = time.monotonic() - start
 
+    def _ask(self, client: Client) -> dict[str, Any]:
+        """Have the server measure a test image; tell of one that is away while it is waited for."""
+        from bacctl.client.retry import can_help
+
+        try:
+            return dict(client.server_info(max_retries=0))
+        except FailedError as error:
+            if not can_help(error):
+                raise
+            self._sink.talk(f"{error}; trying again")
+        return dict(client.server_info())
+
     def _keep(self, result: ImageResult) -> None:
         if result.status == "ok":
             result = self._saver.save(result)
@@ -297,7 +317,15 @@ class Batch:
 
     def _line(self, kind: str, content: Mapping[str, Any]) -> None:
         """Write a line of ``bacctl/schema/lines-1.json``."""
-        if self._sink.form == "jsonl":
+        if self._sink.form != "jsonl" or self._lost:
+            return
+        try:
             self._sink.line(
                 {"schema": LINES_SCHEMA, "intended_use": INTENDED_USE, "type": kind, kind: dict(content)}
             )
+        except OutputLostError as error:
+            if not self._saver.wanted:
+                raise
+            # What is written to the folder is not lost with it.
+            complain(f"{error.strerror}; no more lines follow, and the files are written all the same")
+            self._lost = True

@@ -39,7 +39,7 @@ def connect(server: ServerOptions, *, density: bool = False) -> Client:
     # What is not given is left to the client, which documents its own defaults.
     given: dict[str, Any] = {
         name: value
-        for name in ("timeout", "max_retries", "cache")
+        for name in ("timeout", "retry_for", "max_retries", "cache")
         if (value := getattr(server, name)) is not None
     }
     given["density"] = density

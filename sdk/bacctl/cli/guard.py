@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import sys
@@ -94,15 +95,21 @@ def forget_output() -> None:
 
 
 def complain(text: str) -> None:
-    """Write one line to stderr."""
-    print(escaped(text), file=sys.stderr, flush=True)
+    """Write one line to stderr; where that cannot be written either, nobody can be told."""
+    try:
+        print(escaped(text), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        return
 
 
 def describe_os_error(error: OSError) -> str:
     """Name the file and the fault of a system error, without Python's class and number."""
     named = isinstance(error.filename, (str, bytes, os.PathLike))
     where = f"{os.fsdecode(error.filename)}: " if named else ""
-    return f"{where}{error.strerror or error}"
+    too_many = error.errno in (errno.EMFILE, errno.ENFILE)
+    return f"{where}{error.strerror or error}{'; raise the limit (ulimit -n 4096)' if too_many else ''}"
 
 
 def describe_unexpected(error: Exception) -> str:

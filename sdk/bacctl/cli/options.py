@@ -46,6 +46,8 @@ class ServerOptions:
         File that holds the token. A token itself is never an argument: every user of a machine sees those.
     timeout : float or None
         Seconds for one image; None leaves it to the client.
+    retry_for : float or None
+        Seconds for which a call is tried again; None leaves it to the client.
     max_retries : int or None
         How often a call is tried again; None leaves it to the client.
     cache : Path or None
@@ -102,6 +104,16 @@ class ServerOptions:
             "--timeout", envvar="BACCTL_TIMEOUT", metavar="S", help="Seconds that one image may take."
         ),
     ] = None
+    retry_for: Annotated[
+        float | None,
+        typer.Option(
+            "--retry-for",
+            envvar="BACCTL_RETRY_FOR",
+            metavar="S",
+            min=0.0,
+            help="Seconds for which a call is tried again where that can help.  [default: 60]",
+        ),
+    ] = None
     max_retries: Annotated[
         int | None,
         typer.Option(
@@ -109,7 +121,7 @@ class ServerOptions:
             envvar="BACCTL_MAX_RETRIES",
             metavar="N",
             min=0,
-            help="How often a call is tried again where that can help.",
+            help="How often it is tried again at most.  [default: as often as there is time]",
         ),
     ] = None
     cache: Annotated[

@@ -28,6 +28,10 @@ Report = Callable[[int, int], None]
 PIPED_WIDTH = 160
 
 
+class OutputLostError(OSError):
+    """Stdout takes no more, since its disk is full or the like."""
+
+
 class Sink:
     """The two streams of one command.
 
@@ -42,6 +46,8 @@ class Sink:
     ------
     BrokenPipeError
         By every method that writes, when the reader of stdout has gone away.
+    OutputLostError
+        By the same, when stdout cannot be written for another reason.
 
     Examples
     --------
@@ -78,7 +84,7 @@ class Sink:
             return
         sys.stdout.flush()
         os.dup2(self._stream.fileno(), 1)
-        with contextlib.suppress(BrokenPipeError):  # told already, by whatever was written
+        with contextlib.suppress(OSError):  # told already, by whatever was written
             self._stream.close()
         self._stream, self._diverted = sys.stdout, False
 
@@ -130,8 +136,13 @@ class Sink:
             self._write(json.dumps(document, allow_nan=False) + "\n")
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputLostError(error.errno, f"stdout cannot be written: {error.strerror}") from None
 
     # Talk.
 

@@ -22,7 +22,7 @@ from bacctl.client.core import (
     operating_point,
     several,
 )
-from bacctl.client.retry import DEFAULT_MAX_RETRIES, Retry
+from bacctl.client.retry import DEFAULT_RETRY_FOR_S, Retry
 from bacctl.client.transports.endpoints import Endpoints, parse_urls
 from bacctl.client.transports.security import Tls, make_security
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, AsyncTransport
@@ -39,7 +39,7 @@ class AsyncClient:
 
     Parameters
     ----------
-    url, tls, token, timeout, max_retries, cache, density, allow_plain_token : optional but for url
+    url, tls, token, timeout, retry_for, max_retries, cache, density, allow_plain_token : optional but for url
         As for `bacctl.Client`.
 
     Raises
@@ -64,7 +64,8 @@ class AsyncClient:
         tls: bool | Tls | None = None,
         token: str | PathLike[str] | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
-        max_retries: int = DEFAULT_MAX_RETRIES,
+        retry_for: float = DEFAULT_RETRY_FOR_S,
+        max_retries: int | None = None,
         cache: str | PathLike[str] | None = None,
         density: bool = True,
         allow_plain_token: bool = False,
@@ -73,7 +74,7 @@ class AsyncClient:
 
         addresses, scheme = parse_urls(url)
         security = make_security(addresses, scheme, tls, token, allow_plain_token)
-        self._core = Core(timeout, max_retries, cache, with_density=density)
+        self._core = Core(timeout, retry_for, max_retries, cache, with_density=density)
         self._transport: AsyncTransport = AsyncGrpcTransport(
             Endpoints(addresses), security, with_density=density
         )
@@ -88,7 +89,8 @@ class AsyncClient:
         repository: Path | None = None,
         log: Path | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
-        max_retries: int = DEFAULT_MAX_RETRIES,
+        retry_for: float = DEFAULT_RETRY_FOR_S,
+        max_retries: int | None = None,
         cache: str | PathLike[str] | None = None,
         density: bool = True,
     ) -> AsyncClient:
@@ -96,7 +98,7 @@ class AsyncClient:
 
         Parameters
         ----------
-        repository, log, timeout, max_retries, cache, density : optional
+        repository, log, timeout, retry_for, max_retries, cache, density : optional
             As for `bacctl.Client.embedded`.
 
         Returns
@@ -109,7 +111,7 @@ class AsyncClient:
 
         server = EmbeddedServer(repository, log=log, private=True)
         transport = AsyncEmbeddedTransport(server, with_density=density)
-        client = cls._over(transport, Core(timeout, max_retries, cache, with_density=density))
+        client = cls._over(transport, Core(timeout, retry_for, max_retries, cache, with_density=density))
         client._own = transport
         return client
 
@@ -155,10 +157,13 @@ class AsyncClient:
         *,
         min_probability: float | None = None,
         timeout: float | None = None,
+        retry_for: float | None = None,
         max_retries: int | None = None,
     ) -> ImageResult:
         """Measure one image. Parameters, result and errors are those of `bacctl.Client.analyze`."""
-        return await self._measure(source, pixel_spacing_mm, min_probability, None, timeout, max_retries)
+        return await self._measure(
+            source, pixel_spacing_mm, min_probability, None, timeout, retry_for, max_retries
+        )
 
     async def weigh(
         self,
@@ -167,10 +172,11 @@ class AsyncClient:
         pixel_spacing_mm: Spacing | None = None,
         *,
         timeout: float | None = None,
+        retry_for: float | None = None,
         max_retries: int | None = None,
     ) -> ImageResult:
         """Weigh what a reader marked on an image, as `bacctl.Client.weigh`."""
-        return await self._measure(source, pixel_spacing_mm, None, mask, timeout, max_retries)
+        return await self._measure(source, pixel_spacing_mm, None, mask, timeout, retry_for, max_retries)
 
     async def _measure(
         self,
@@ -179,11 +185,12 @@ class AsyncClient:
         min_probability: float | None,
         outline: Outline | None,
         timeout: float | None,
+        retry_for: float | None,
         max_retries: int | None,
     ) -> ImageResult:
-        retry = self._retry(timeout, max_retries)
+        retry = self._retry(timeout, retry_for, max_retries)
         if self._core.cache is not None:
-            await self.server_info(timeout=timeout, max_retries=max_retries)
+            await self.server_info(timeout=timeout, retry_for=retry_for, max_retries=max_retries)
         # Disks are slow, and headers take their time: neither is for the thread of the loop.
         call = await asyncio.to_thread(Call, source, pixel_spacing_mm, min_probability, outline)
         try:
@@ -208,6 +215,7 @@ class AsyncClient:
         min_probability: float | None = None,
         ordered: bool = False,
         timeout: float | None = None,
+        retry_for: float | None = None,
         max_retries: int | None = None,
     ) -> AsyncGenerator[ImageResult, None]:
         """Measure any number of images; a bad one never stops the rest.
@@ -224,12 +232,13 @@ class AsyncClient:
                     pixel_spacing_mm,
                     min_probability=min_probability,
                     timeout=timeout,
+                    retry_for=retry_for,
                     max_retries=max_retries,
                 )
             except Exception as error:
                 return failed(error, source)
 
-        self._retry(timeout, max_retries)
+        self._retry(timeout, retry_for, max_retries)
         results = in_tasks(measure, several(sources), in_flight(max_in_flight), ordered)
         try:
             async for result in results:
@@ -244,10 +253,11 @@ class AsyncClient:
         *,
         min_probability: float | None = None,
         timeout: float | None = None,
+        retry_for: float | None = None,
         max_retries: int | None = None,
     ) -> ExamResult:
         """Measure the images of one woman's exam and put them together, as `bacctl.Client.analyze_exam`."""
-        self._retry(timeout, max_retries)
+        self._retry(timeout, retry_for, max_retries)
         images, unreadable = await asyncio.to_thread(exam_sources, sources)
         measured = self.analyze_many(
             images,
@@ -255,6 +265,7 @@ class AsyncClient:
             min_probability=min_probability,
             ordered=True,
             timeout=timeout,
+            retry_for=retry_for,
             max_retries=max_retries,
         )
         return one_exam([*[result async for result in measured], *unreadable])
@@ -267,6 +278,7 @@ class AsyncClient:
         *,
         min_probability: float | None = None,
         timeout: float | None = None,
+        retry_for: float | None = None,
         max_retries: int | None = None,
     ) -> ExamComparison:
         """Measure two exams of one woman and compare them, as `bacctl.Client.compare`."""
@@ -278,6 +290,7 @@ class AsyncClient:
                 pixel_spacing_mm,
                 min_probability=min_probability,
                 timeout=timeout,
+                retry_for=retry_for,
                 max_retries=max_retries,
             )
             for exam in (prior, current)
@@ -288,7 +301,7 @@ class AsyncClient:
         """Tell whether images can be measured now, as `bacctl.Client.ready`."""
         from bacctl.client.canary import probe_async
 
-        retry = self._retry(timeout, 0)
+        retry = self._retry(timeout, 0.0, None)
         try:
             await retry.run_async(lambda left: probe_async(self._transport, left))
         except FailedError:
@@ -296,10 +309,14 @@ class AsyncClient:
         return True
 
     async def server_info(
-        self, *, timeout: float | None = None, max_retries: int | None = None
+        self,
+        *,
+        timeout: float | None = None,
+        retry_for: float | None = None,
+        max_retries: int | None = None,
     ) -> dict[str, Any]:
         """Say what answers at the other end, as `bacctl.Client.server_info`."""
-        retry = self._retry(timeout, max_retries)
+        retry = self._retry(timeout, retry_for, max_retries)
         from bacctl.client.canary import probe_async
 
         async with self._asking:
@@ -310,10 +327,10 @@ class AsyncClient:
             canary = await retry.run_async(lambda left: probe_async(self._transport, left))
             return self._core.keep_info(metadata, canary)
 
-    def _retry(self, timeout: float | None, max_retries: int | None) -> Retry:
+    def _retry(self, timeout: float | None, retry_for: float | None, max_retries: int | None) -> Retry:
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
         if self._loop is not loop:
             raise from_catalogue("BAC-CLIENT-LOOP")
-        return self._core.retry(timeout, max_retries)
+        return self._core.retry(timeout, retry_for, max_retries)

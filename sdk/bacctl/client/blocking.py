@@ -23,7 +23,7 @@ from bacctl.client.core import (
     operating_point,
     several,
 )
-from bacctl.client.retry import DEFAULT_MAX_RETRIES
+from bacctl.client.retry import DEFAULT_RETRY_FOR_S
 from bacctl.client.transports.endpoints import Endpoints, parse_urls
 from bacctl.client.transports.security import Tls, make_security
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Transport
@@ -53,9 +53,11 @@ class Client:
     timeout : float, optional
         How long one image may take, in seconds, retries included. Be generous: it includes the wait for
         images sent before.
+    retry_for : float, optional
+        For how many seconds after its first failure a call is tried again when the server is away, is being
+        started again, has no room or gave the answer of another image; 0 for never. Refusals never are.
     max_retries : int, optional
-        How often a call is tried again when the server is away, has no room or gave the answer of another
-        image. Refusals never are.
+        How often at most. Default: as often as `retry_for` and `timeout` allow.
     cache : path, optional
         File that results are kept in, so that no image is measured twice by the same weights. It holds
         results of patients: keep it where their images are.
@@ -85,7 +87,8 @@ class Client:
         tls: bool | Tls | None = None,
         token: str | PathLike[str] | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
-        max_retries: int = DEFAULT_MAX_RETRIES,
+        retry_for: float = DEFAULT_RETRY_FOR_S,
+        max_retries: int | None = None,
         cache: str | PathLike[str] | None = None,
         density: bool = True,
         allow_plain_token: bool = False,
@@ -94,7 +97,7 @@ class Client:
 
         addresses, scheme = parse_urls(url)
         security = make_security(addresses, scheme, tls, token, allow_plain_token)
-        self._core = Core(timeout, max_retries, cache, with_density=density)
+        self._core = Core(timeout, retry_for, max_retries, cache, with_density=density)
         self._transport: Transport = GrpcTransport(Endpoints(addresses), security, with_density=density)
         self._asking = threading.Lock()
         self._server: EmbeddedServer | None = None
@@ -106,7 +109,8 @@ class Client:
         repository: Path | None = None,
         log: Path | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
-        max_retries: int = DEFAULT_MAX_RETRIES,
+        retry_for: float = DEFAULT_RETRY_FOR_S,
+        max_retries: int | None = None,
         cache: str | PathLike[str] | None = None,
         density: bool = True,
     ) -> Client:
@@ -120,7 +124,7 @@ class Client:
             Model repository. Default: the one that belongs to this package.
         log : Path, optional
             File that the server's log is added to.
-        timeout, max_retries, cache, density : optional
+        timeout, retry_for, max_retries, cache, density : optional
             As for the client itself.
 
         Returns
@@ -137,7 +141,7 @@ class Client:
         """
         from bacctl.server.embedded import EmbeddedServer
 
-        core = Core(timeout, max_retries, cache, with_density=density)
+        core = Core(timeout, retry_for, max_retries, cache, with_density=density)
         server = EmbeddedServer(repository, log=log, private=True)
         try:
             with contextlib.suppress(ServerUnavailableError):  # start() says why
@@ -193,6 +197,7 @@ class Client:
         *,
         min_probability: float | None = None,
         timeout: float | None = None,
+        retry_for: float | None = None,
         max_retries: int | None = None,
     ) -> ImageResult:
         """Measure one image.
@@ -207,7 +212,7 @@ class Client:
         min_probability : float, optional
             The operating point, from 0 to 1: finds of a lower probability are not reported, and are in no
             mask, area, length or mass. Default: 0, every find.
-        timeout, max_retries : optional
+        timeout, retry_for, max_retries : optional
             For this call instead of the client's.
 
         Returns
@@ -223,7 +228,7 @@ class Client:
         FailedError
             It could not be measured now; its subclasses tell faults of the server apart.
         """
-        return self._measure(source, pixel_spacing_mm, min_probability, None, timeout, max_retries)
+        return self._measure(source, pixel_spacing_mm, min_probability, None, timeout, retry_for, max_retries)
 
     def weigh(
         self,
@@ -232,6 +237,7 @@ class Client:
         pixel_spacing_mm: Spacing | None = None,
         *,
         timeout: float | None = None,
+        retry_for: float | None = None,
         max_retries: int | None = None,
     ) -> ImageResult:
         """Weigh what a reader marked on an image, in place of what the network finds.
@@ -245,7 +251,7 @@ class Client:
             0 outside; or the mask itself. On the stored matrix.
         pixel_spacing_mm : float or tuple of float, optional
             As for `analyze`.
-        timeout, max_retries : optional
+        timeout, retry_for, max_retries : optional
             For this call instead of the client's.
 
         Returns
@@ -262,7 +268,7 @@ class Client:
         FailedError
             As for `analyze`.
         """
-        return self._measure(source, pixel_spacing_mm, None, mask, timeout, max_retries)
+        return self._measure(source, pixel_spacing_mm, None, mask, timeout, retry_for, max_retries)
 
     def _measure(
         self,
@@ -271,11 +277,12 @@ class Client:
         min_probability: float | None,
         outline: Outline | None,
         timeout: float | None,
+        retry_for: float | None,
         max_retries: int | None,
     ) -> ImageResult:
-        retry = self._core.retry(timeout, max_retries)
+        retry = self._core.retry(timeout, retry_for, max_retries)
         if self._core.cache is not None:
-            self.server_info(timeout=timeout, max_retries=max_retries)
+            self.server_info(timeout=timeout, retry_for=retry_for, max_retries=max_retries)
         call = Call(source, pixel_spacing_mm, min_probability, outline)
         try:
             known = self._core.remembered(call)
@@ -299,6 +306,7 @@ class Client:
         min_probability: float | None = None,
         ordered: bool = False,
         timeout: float | None = None,
+        retry_for: float | None = None,
         max_retries: int | None = None,
     ) -> Iterator[ImageResult]:
         """Measure any number of images; a bad one never stops the rest.
@@ -316,7 +324,7 @@ class Client:
             The operating point of all images, as for `analyze`.
         ordered : bool, optional
             Give results in the order of the sources; otherwise as they come, and ``path`` tells which it is.
-        timeout, max_retries : optional
+        timeout, retry_for, max_retries : optional
             For each image instead of the client's.
 
         Yields
@@ -340,12 +348,13 @@ class Client:
                     pixel_spacing_mm,
                     min_probability=min_probability,
                     timeout=timeout,
+                    retry_for=retry_for,
                     max_retries=max_retries,
                 )
             except Exception as error:
                 return failed(error, source)
 
-        self._core.retry(timeout, max_retries)
+        self._core.retry(timeout, retry_for, max_retries)
         return in_threads(measure, several(sources), in_flight(max_in_flight), ordered)
 
     def analyze_exam(
@@ -355,6 +364,7 @@ class Client:
         *,
         min_probability: float | None = None,
         timeout: float | None = None,
+        retry_for: float | None = None,
         max_retries: int | None = None,
     ) -> ExamResult:
         """Measure the images of one woman's exam and put them together.
@@ -367,7 +377,7 @@ class Client:
             For all images.
         min_probability : float, optional
             The operating point of all images, as for `analyze`.
-        timeout, max_retries : optional
+        timeout, retry_for, max_retries : optional
             For each image instead of the client's.
 
         Returns
@@ -390,6 +400,7 @@ class Client:
             min_probability=min_probability,
             ordered=True,
             timeout=timeout,
+            retry_for=retry_for,
             max_retries=max_retries,
         )
         return one_exam([*measured, *unreadable])
@@ -402,6 +413,7 @@ class Client:
         *,
         min_probability: float | None = None,
         timeout: float | None = None,
+        retry_for: float | None = None,
         max_retries: int | None = None,
     ) -> ExamComparison:
         """Measure two exams of one woman and compare them.
@@ -414,7 +426,7 @@ class Client:
             For all images.
         min_probability : float, optional
             The operating point of all images, as for `analyze`.
-        timeout, max_retries : optional
+        timeout, retry_for, max_retries : optional
             For each image instead of the client's.
 
         Returns
@@ -437,6 +449,7 @@ class Client:
                 pixel_spacing_mm,
                 min_probability=min_probability,
                 timeout=timeout,
+                retry_for=retry_for,
                 max_retries=max_retries,
             )
             for exam in (prior, current)
@@ -463,19 +476,25 @@ class Client:
         """
         from bacctl.client.canary import probe
 
-        retry = self._core.retry(timeout, 0)
+        retry = self._core.retry(timeout, 0.0, None)
         try:
             retry.run(lambda left: probe(self._transport, left))
         except FailedError:
             return False
         return True
 
-    def server_info(self, *, timeout: float | None = None, max_retries: int | None = None) -> dict[str, Any]:
+    def server_info(
+        self,
+        *,
+        timeout: float | None = None,
+        retry_for: float | None = None,
+        max_retries: int | None = None,
+    ) -> dict[str, Any]:
         """Say what answers at the other end. Found out once, with a test image, and then kept.
 
         Parameters
         ----------
-        timeout, max_retries : optional
+        timeout, retry_for, max_retries : optional
             For this call instead of the client's.
 
         Returns
@@ -490,7 +509,7 @@ class Client:
         BacctlError
             The server does not answer, or not as it must.
         """
-        retry = self._core.retry(timeout, max_retries)
+        retry = self._core.retry(timeout, retry_for, max_retries)
         from bacctl.client.canary import probe
 
         with self._asking:  # many threads at once need not all measure the test image

@@ -159,8 +159,10 @@ class Core:
     ----------
     timeout : float
         How long one image may take, in seconds, retries included.
-    max_retries : int
-        How often a call is tried again.
+    retry_for : float
+        For how many seconds after its first failure a call is tried again.
+    max_retries : int or None
+        How often at most.
     cache : path or None
         File that results are kept in.
     judges_headers : bool
@@ -177,18 +179,20 @@ class Core:
     def __init__(
         self,
         timeout: float,
-        max_retries: int,
+        retry_for: float,
+        max_retries: int | None,
         cache: str | os.PathLike[str] | None,
         *,
         judges_headers: bool = True,
         with_density: bool = True,
     ) -> None:
-        Retry(timeout, max_retries)  # refuses what cannot work, before the first call
+        Retry(timeout, retry_for, max_retries)  # refuses what cannot work, before the first call
         self.cache: ResultCache | None = None
         self.judges_headers = judges_headers
         self._with_density = with_density
         self._info: dict[str, Any] | None = None
         self._timeout = timeout
+        self._retry_for = retry_for
         self._max_retries = max_retries
         self._closed = False
         self._process = os.getpid()
@@ -221,11 +225,12 @@ class Core:
         if self.cache is not None and not self.foreign:
             self.cache.close()
 
-    def retry(self, timeout: float | None, max_retries: int | None) -> Retry:
+    def retry(self, timeout: float | None, retry_for: float | None, max_retries: int | None) -> Retry:
         """Return the attempts of one call; None stands for what the client was given."""
         self.check()
         return Retry(
             self._timeout if timeout is None else timeout,
+            self._retry_for if retry_for is None else retry_for,
             self._max_retries if max_retries is None else max_retries,
         )
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from bac_terms.errors import ServerOverloadedError, ServerUnavailableError, TlsError, from_catalogue
+from bac_terms.errors import (
+    ModelDiedError,
+    ServerError,
+    ServerOverloadedError,
+    ServerUnavailableError,
+    StartFailedError,
+    TlsError,
+    from_catalogue,
+)
 from bacctl._claim import is_mix_up
 
 if TYPE_CHECKING:
@@ -16,10 +25,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DEFAULT_MAX_RETRIES = 2
+DEFAULT_RETRY_FOR_S = 60.0
+"""Longer than a server takes to be started again."""
 _FIRST_WAIT_S = 0.2
-_LONGEST_WAIT_S = 5.0
-_JITTER_S = 0.3
+_LONGEST_WAIT_S = 2.0
 _SHORTEST_CALL_S = 0.001
 
 # Whoever sets up logging sees each retry; whoever does not is not told by Python's handler of last resort.
@@ -40,8 +49,10 @@ class Retry:
     ----------
     timeout : float
         How long they may take together, in seconds; waits in between included.
-    max_retries : int
-        How many attempts may follow the first.
+    retry_for : float
+        For how many seconds after the first failure another attempt may begin; 0 for none.
+    max_retries : int or None, optional
+        How many attempts may follow the first; None for as many as the time allows.
     clock : callable, optional
         Seconds that never go back.
 
@@ -57,15 +68,26 @@ class Retry:
     """
 
     def __init__(
-        self, timeout: float, max_retries: int, *, clock: Callable[[], float] = time.monotonic
+        self,
+        timeout: float,
+        retry_for: float = DEFAULT_RETRY_FOR_S,
+        max_retries: int | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not isinstance(timeout, (int, float)) or not (timeout > 0 and math.isfinite(timeout)):
+        if not _is_seconds(timeout) or not timeout > 0:
             raise from_catalogue("BAC-CLIENT-OPTIONS", "timeout is no number of seconds above zero")
-        if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
+        if not _is_seconds(retry_for) or not retry_for >= 0:
+            raise from_catalogue("BAC-CLIENT-OPTIONS", "retry_for is no number of seconds from zero on")
+        if max_retries is not None and (
+            isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0
+        ):
             raise from_catalogue("BAC-CLIENT-OPTIONS", "max_retries is no whole number from zero on")
-        self._max_retries = max_retries
+        self._retry_for = retry_for
+        self._left = max_retries
         self._clock = clock
         self._deadline = clock() + timeout
+        self._failed_at: float | None = None
         self._tried = 0
         self.mixed_up = False
 
@@ -101,25 +123,39 @@ class Retry:
     def _attempts(self) -> _Attempts:
         import stamina
 
-        return stamina.retry_context(
-            on=self._again,
-            attempts=self._max_retries + 1,
-            timeout=None,
-            wait_initial=_FIRST_WAIT_S,
-            wait_max=_LONGEST_WAIT_S,
-            wait_jitter=_JITTER_S,
-        )
+        return stamina.retry_context(on=self._again, attempts=None, timeout=None)
 
-    def _again(self, error: Exception) -> bool:
-        """Decide on another attempt: not where the wait alone could use up the time."""
-        longest_wait = min(_FIRST_WAIT_S * 2**self._tried + _JITTER_S, _LONGEST_WAIT_S)
-        self._tried += 1
+    def _again(self, error: Exception) -> float | bool:
+        """Decide on another attempt and the wait before it: none where the wait could use up the time."""
         self.mixed_up = self.mixed_up or is_mix_up(error)
-        return can_help(error) and self._deadline - self._clock() > longest_wait
+        now = self._clock()
+        if self._failed_at is None:
+            self._failed_at = now
+        # Any moment of the second half of the wait: clients of one server do not come back all at once.
+        most = min(_FIRST_WAIT_S * 2.0**self._tried, _LONGEST_WAIT_S)
+        asked = error.retry_after_s if isinstance(error, ServerError) else None
+        wait: float = max(most * random.uniform(0.5, 1.0), asked or 0.0)  # noqa: S311  # no secret
+        ends = min(self._deadline, self._failed_at + self._retry_for)
+        if not can_help(error) or self._left == 0 or now + wait >= ends:
+            return False
+        self._tried += 1
+        if self._left is not None:
+            self._left -= 1
+        return wait
 
 
 def can_help(error: Exception) -> bool:
-    """Tell whether the same call may succeed later or elsewhere: it is away, has no room or mixes up."""
-    if isinstance(error, TlsError):
+    """Tell whether the same call may succeed later or elsewhere.
+
+    The server is away, is being started or brought back, has no room, or mixes up answers. To measure an
+    image twice is safe. Not where the two sides do not agree on TLS, nor where a server of one's own cannot
+    be started.
+    """
+    if isinstance(error, (TlsError, StartFailedError)):
         return False
-    return isinstance(error, (ServerUnavailableError, ServerOverloadedError)) or is_mix_up(error)
+    passing = (ServerUnavailableError, ServerOverloadedError, ModelDiedError)
+    return isinstance(error, passing) or is_mix_up(error)
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

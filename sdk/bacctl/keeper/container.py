@@ -24,9 +24,11 @@ from bacctl._claim import MARK
 from bacctl._log_lines import log_lines
 from bacctl.keeper.ask import LAST_CALLS_S, answer_first, ask, measured_text
 from bacctl.keeper.watch import Watch, WatchRules
+from bacctl.server.admin import load_model
 from bacctl.server.embedded import NEEDED_SHM_BYTES
-from bacctl.server.flags import ENVIRONMENT, listeners, settings
+from bacctl.server.flags import ENVIRONMENT, fits_socket, listeners, settings
 from bacctl.server.repository import link_repository, needed_backends
+from bacctl.server.steps import Steps
 from bacctl.server.supervisor import SHARED_MEMORY
 from bacctl.service.steps import read_model_card
 
@@ -37,6 +39,7 @@ _PORTS = {"grpc": 8001, "metrics": 8002}
 _EXIT_S = 20
 # A test image waits behind whatever was sent before it.
 _PATIENCE_S = 110.0
+_LOADING_S = 300.0  # an engine is larger than the CPU's network
 
 
 class StartError(Exception):
@@ -48,8 +51,14 @@ def command(mirror: Path, key: str, extra: list[str]) -> list[str]:
 
     `key` opens the restricted calls. The flags of the caller come last, so that they win.
     """
-    fixed = [*settings(key, _EXIT_S), *listeners("0.0.0.0", _PORTS)]  # noqa: S104  # a container's own network
+    admin = _admin_of(mirror)
+    # To all of a container's own network; what stays locked to it is for the keeper alone.
+    fixed = [*settings(key, _EXIT_S), *listeners("0.0.0.0", _PORTS, admin if fits_socket(admin) else None)]  # noqa: S104
     return ["tritonserver", f"--model-repository={mirror}", *fixed, *extra]
+
+
+def _admin_of(mirror: Path) -> Path:
+    return mirror.absolute().with_name("admin")
 
 
 def prepare(name: str, repository: Path, scratch: Path, engine: Callable[[], Path]) -> Path:
@@ -109,21 +118,34 @@ def attend(
     stop: threading.Event,
     mixed_up: Callable[[], bool] = lambda: False,
     rules: WatchRules = RULES,
+    revive: Callable[[Steps], bool] = lambda steps: False,
 ) -> str | None:
     """Send test images until the server fails or is to stop.
 
-    `measured` has one measured and says who did it. Returns in one line what went wrong; None where the
-    container was to end.
+    `measured` has one measured and says who did it; `revive` has Triton load the steps again whose processes
+    have died. Returns in one line what went wrong; None where the container was to end.
     """
+    steps = Steps(server.pid)  # none yet
 
     def once() -> None:
         text = measured()
         if not watch.ready:
+            steps.look_again()
             say(f"ready: {text}; research use only")
 
     def ended() -> str | None:
         code = server.poll()
-        return None if code is None else f"Triton ended by itself ({code}); its messages above say why"
+        if code is not None:
+            return f"Triton ended by itself ({code}); its messages above say why"
+        dead = steps.dead()
+        if not dead or mixed_up():
+            return None
+        died = f"the process of {', '.join(dead)} has died"
+        say(f"{died}: loading it again")
+        if not revive(steps):
+            return died
+        say("it is loaded again")
+        return None
 
     watch = Watch("Triton", once, say, ended, mixed_up, rules=rules, ready=False)
     return next(watch.faults(stop), None)
@@ -149,6 +171,7 @@ def serve(
         0 where it was to end; 1 otherwise, after one line that says why.
     """
     stop = threading.Event()
+    key = secrets.token_hex(16)
     servers: list[subprocess.Popen[bytes]] = []
 
     def end(*_: object) -> None:
@@ -169,7 +192,7 @@ def serve(
         shutil.rmtree(empty, ignore_errors=True)
         empty.mkdir(parents=True)
         # Triton, with what the container's own start line gives it.
-        call = command(mirror.absolute(), secrets.token_hex(16), extra)
+        call = command(mirror.absolute(), key, extra)
         environment = {**ENVIRONMENT, **os.environ, MARK: str(mark.absolute())}
         # Images in /dev/shm are for nobody else, where it is shared with others.
         server = subprocess.Popen(call, cwd=empty, env=environment, umask=0o077)  # noqa: S603
@@ -177,7 +200,13 @@ def serve(
         say(str(error))
         return 1
     servers.append(server)
-    wrong = attend(server, lambda: measured_text(ask(url, timeout=_PATIENCE_S)), stop, mark.exists)
+    wrong = attend(
+        server,
+        lambda: measured_text(ask(url, timeout=_PATIENCE_S)),
+        stop,
+        mark.exists,
+        revive=lambda steps: steps.bring_back(lambda model: load_model(_admin_of(mirror), model, _LOADING_S)),
+    )
     if not stop.is_set():
         server.terminate()
     try:

@@ -6,9 +6,9 @@ import contextlib
 import errno
 import json
 import os
-import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +22,10 @@ from bac_terms.errors import ServerUnavailableError, unavailable
 from bacctl._claim import MARK
 from bacctl.server import supervisor as _supervisor
 from bacctl.server.flags import ENVIRONMENT, fits_socket, listeners, private_listener, settings
+from bacctl.server.leftovers import clear_leftovers
 from bacctl.server.repository import DEFAULT_CONFIG, check_backends, default_repository, link_repository
+from bacctl.server.start_faults import PortTakenError, explained, telling_why
+from bacctl.server.steps import Steps, children
 from bacctl.server.triton_wheel import BACKENDS, TritonWheel, find_triton, link_backend
 
 if TYPE_CHECKING:
@@ -31,9 +34,12 @@ if TYPE_CHECKING:
 _LOOPBACK = "127.0.0.1"
 NEEDED_SHM_BYTES = 512 * 2**20
 """Free space in /dev/shm: two large mammograms on their way through three steps."""
+_NEEDED_TEMPORARY_BYTES = 2**20
 _EXIT_S = 2
 _GRACE_S = _EXIT_S + 1.0  # for a server that does not say that its calls are answered
 _PORT_ATTEMPTS = 3
+# For a port that is held by a server which is ending: whoever ran it, and one's own.
+_PORT_WAIT_S, _OWN_PORT_WAIT_S = 3.0, 20.0
 _STARTED = {
     "grpc": b"Started GRPCInferenceService",
     "http": b"Started HTTPService",
@@ -110,6 +116,9 @@ class EmbeddedServer:
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._loading: tuple[BinaryIO, int] | None = None
         self._mark: Path | None = None
+        self._steps: Steps | None = None
+        self._launched_at = 0.0
+        self._port_wait_s = _PORT_WAIT_S
         self.key = secrets.token_hex(16)
         self.admin: Path | None = None
         self.ports: dict[str, int] = {}
@@ -130,13 +139,15 @@ class EmbeddedServer:
         """
         if self._supervisor is not None:
             raise unavailable("this embedded server has been started already", "make another one")
-        repository = self._repository or default_repository()
-        check_backends(repository, self._model_config, BACKENDS)
-        if self._tls is not None:
-            self._tls.server_name()
-        wheel = find_triton()
-        _check_shared_memory()
-        self._launch(wheel, repository)
+        with telling_why():
+            repository = self._repository or default_repository()
+            check_backends(repository, self._model_config, BACKENDS)
+            if self._tls is not None:
+                self._tls.server_name()
+            wheel = find_triton()
+            clear_leftovers()
+            _check_room()
+            self._launch(wheel, repository)
 
     def start(self) -> EmbeddedServer:
         """Start the server and wait until it accepts connections, that is, until all models are loaded.
@@ -156,18 +167,21 @@ class EmbeddedServer:
                 self.launch()
             try:
                 self._wait_until_loaded()
-            except _PortTakenError as taken:
+            except PortTakenError as taken:
                 # Somebody took it between our look and Triton's. Look again.
                 address = str(taken)
             else:
+                self._look_for_steps()
                 return self
-        raise _in_use(address)
+        with telling_why():
+            raise _in_use(address)
 
     def restart(self) -> None:
         """Stop the server and start it again on the same ports; raises as `start` does."""
         self.stop()
         # Whoever was told where it listens must find it there again.
         self._wanted.update(self.ports)
+        self._port_wait_s = _OWN_PORT_WAIT_S
         self.start()
 
     def stop(self, *, answer_first: bool = False) -> None:
@@ -180,6 +194,7 @@ class EmbeddedServer:
             next step; to have those answered too, let a test image pass behind them first.
         """
         supervisor, self._supervisor = self._supervisor, None
+        self._steps = None
         loading, self._loading = self._loading, None
         if loading is not None:
             loading[0].close()
@@ -195,6 +210,8 @@ class EmbeddedServer:
         except subprocess.TimeoutExpired:
             supervisor.kill()
             supervisor.wait()
+        if supervisor.returncode == -signal.SIGKILL:  # it cleared up nothing
+            clear_leftovers()
 
     @property
     def running(self) -> bool:
@@ -207,10 +224,28 @@ class EmbeddedServer:
         return self._mark is not None and self._mark.exists()
 
     @property
+    def steps(self) -> Steps | None:
+        """The processes of the models; None where no server runs."""
+        return self._steps if self.running else None
+
+    def dead_steps(self) -> list[str]:
+        """Return the models whose process has died in a server that runs; no call gets past them."""
+        steps = self.steps
+        return [] if steps is None else steps.dead()
+
+    def _look_for_steps(self) -> None:
+        supervisor = self._supervisor
+        servers = [] if supervisor is None else children(supervisor.pid)
+        self._steps = Steps(servers[0]) if servers else None
+        # Not needed any more, and so it is not left by who kills the supervisor.
+        _supervisor.remove_tritons_folder(self._launched_at, time.time() - self._launched_at)
+
+    @property
     def _local(self) -> str:
         return _LOOPBACK if self._host == "0.0.0.0" else self._host  # noqa: S104
 
     def _launch(self, wheel: TritonWheel, repository: Path) -> None:
+        self._launched_at = time.time()
         folder = Path(tempfile.mkdtemp(prefix="bacctl-"))
         try:
             self._mark = folder / "mixed-up"
@@ -219,7 +254,9 @@ class EmbeddedServer:
             private = self._private and fits_socket(folder / "grpc")
             wanted = {} if private else self._wanted
             self.ports = {
-                name: _free_port(self._host, port) for name, port in wanted.items() if port is not None
+                name: _free_port(self._host, port, self._port_wait_s)
+                for name, port in wanted.items()
+                if port is not None
             }
             self.admin = None
             if private:
@@ -267,10 +304,11 @@ class EmbeddedServer:
             try:
                 self._wait_until_listening(stream)
             except BaseException as error:
+                ended = self._exit_code()
                 self.stop()
                 stream.seek(start)
                 if isinstance(error, ServerUnavailableError):
-                    raise _explained(error, stream.read().decode(errors="replace")) from None
+                    raise explained(error, stream.read().decode(errors="replace"), ended) from None
                 raise
 
     def _wait_until_listening(self, log: BinaryIO) -> None:
@@ -298,14 +336,16 @@ class EmbeddedServer:
                     raise unavailable(f"the embedded Triton does not accept connections at port {port}")
                 time.sleep(0.03)
 
+    def _exit_code(self) -> int | None:
+        """Return the server's exit status, negative for a signal; None while it runs."""
+        code = None if self._supervisor is None else self._supervisor.poll()
+        # The supervisor leaves with it, in eight bits.
+        return code - 256 if code is not None and code > 255 - signal.NSIG else code
+
     def _accepts(self, port: int) -> bool:
         with contextlib.suppress(OSError), socket.create_connection((self._local, port), timeout=1.0):
             return True
         return False
-
-
-class _PortTakenError(Exception):
-    """Another process listens where Triton wanted to; the message is the address."""
 
 
 def _supervise(orders: dict[str, object], folder: Path) -> subprocess.Popen[bytes]:
@@ -327,48 +367,40 @@ def _supervise(orders: dict[str, object], folder: Path) -> subprocess.Popen[byte
     return supervisor
 
 
-def _free_port(host: str, port: int) -> int:
+def _free_port(host: str, port: int, wait_s: float = 0.0) -> int:
     """Return the port, or any free one for 0, if Triton will be able to listen on it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As Triton does: connections that have just been closed are no reason to wait for a minute.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise _in_use(f"{host}:{port}") from None
-            raise unavailable(
-                f"cannot listen on {host}:{port}: {error.strerror}", "choose another address"
-            ) from None
-        chosen: int = probe.getsockname()[1]
-    return chosen
+    deadline = time.monotonic() + wait_s
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            # As Triton does: connections that have just been closed are no reason to wait for a minute.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise unavailable(
+                        f"cannot listen on {host}:{port}: {error.strerror}", "choose another address"
+                    ) from None
+            else:
+                chosen: int = probe.getsockname()[1]
+                return chosen
+        if time.monotonic() > deadline:
+            raise _in_use(f"{host}:{port}")
+        time.sleep(0.05)
 
 
 def _in_use(address: str) -> ServerUnavailableError:
     return unavailable(f"{address} is in use", "choose another port")
 
 
-def _check_shared_memory() -> None:
+def _check_room() -> None:
+    """Refuse to start where what the server writes would be cut off: its log tells that it has started."""
+    folder = tempfile.gettempdir()
+    if shutil.disk_usage(folder).free < _NEEDED_TEMPORARY_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder)
     free = shutil.disk_usage(_supervisor.SHARED_MEMORY).free if _supervisor.SHARED_MEMORY.is_dir() else 0
     if free < NEEDED_SHM_BYTES:
         raise unavailable(
             f"{free / 2**20:.0f} MB are free in /dev/shm and {NEEDED_SHM_BYTES / 2**20:.0f} MB are needed",
             "in a container add --shm-size=1g",
         )
-
-
-def _explained(error: ServerUnavailableError, log: str) -> Exception:
-    """Add what the log says last about the cause, and keep the log."""
-    faults = [line for line in log.splitlines() if " E " in line or "failed to load" in line]
-    taken = re.search(r"Socket '(.+?)' already in use", log)
-    if taken:
-        return _PortTakenError(taken[1])
-    causes = [line for line in faults if "failed to load" in line] or faults or log.splitlines()[-1:]
-    # Python faults in models come with a traceback, after a literal "\\n\\n".
-    cause = (
-        causes[0].split("] ", 1)[-1].split("\\n\\n")[0].strip(' "')[:300] if causes else "its log is empty"
-    )
-    handle, name = tempfile.mkstemp(prefix="bacctl-server-", suffix=".log")
-    with os.fdopen(handle, "w") as stream:
-        stream.write(log)
-    return unavailable(f"{error.message}: {cause}", f"the log is in {name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from bacctl.server.repository import ENSEMBLE
 from bacctl.server.shared_memory import GROWTH_BYTES, MIB
 
 _STUB_TIMEOUT_S = 90
@@ -49,7 +50,9 @@ def settings(key: str, exit_s: int, *, private: bool = False) -> list[str]:
     else:
         locks = [f"{_CLOSED}:{_NOBODY}", f"statistics:bacctl={key}"]
     return [
-        "--model-control-mode=none",
+        # So that a step whose process has died can be loaded again, by who has the key.
+        "--model-control-mode=explicit",
+        f"--load-model={ENSEMBLE}",
         # The configurations are complete; completing them would start every model's stub twice.
         "--disable-auto-complete-config",
         "--strict-readiness=true",

@@ -4,13 +4,15 @@ Standard library only, so that it starts at once and has nothing that can fail. 
 of JSON from standard input, starts the server, and waits for whichever comes first: the server's end, an
 order to end it, the end of standard input (closed by the kernel when the parent is killed), or another
 parent. Then it ends the server and all its children, removes their shared memory and temporary folders, and
-leaves with the server's exit status.
+leaves with the server's exit status. Where it is killed itself, the kernel kills the server and its models
+too, and the next start clears up (`bacctl.server.leftovers`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import glob
 import json
 import os
@@ -28,6 +30,8 @@ from typing import Any
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # where POSIX shared memory lives on Linux
 END, END_AT_ONCE = b"end\n", b"end at once\n"
 """What the parent writes to have the server ended: when the calls under way are answered, or without them."""
+LOCK = "lock"
+"""What the file that the supervisor holds locked is called, after the prefix of its shared memory."""
 # Triton says so when no call is under way any more. It then waits, until its own timeout, for its Python
 # models, which do not end once they have worked. So it is killed instead.
 _ALL_ANSWERED = b"All models are stopped, unloading models"
@@ -71,6 +75,8 @@ def main() -> int:
     folder = Path(orders["folder"])
     started = time.time()
     try:
+        with contextlib.suppress(OSError):  # without it the server runs too
+            _take_lock(SHARED_MEMORY / f"{orders['shm_prefix']}{LOCK}", orders["folder"], started)
         server = _start(orders)
         at_once = False
         try:
@@ -78,10 +84,9 @@ def main() -> int:
         finally:
             _end(server, 0.0 if at_once else orders["grace_s"], Path(orders["log"]))
     finally:
-        _remove_tritons_folder(started)
-        for region in SHARED_MEMORY.glob(orders["shm_prefix"] + "*"):
-            region.unlink(missing_ok=True)
+        remove_tritons_folder(started)
         shutil.rmtree(folder, ignore_errors=True)
+        remove_regions(orders["shm_prefix"])
     return server.returncode
 
 
@@ -111,6 +116,16 @@ def _wake_up_on(*signals: signal.Signals) -> int:
     return readable
 
 
+def _take_lock(path: Path, folder: str, started: float) -> None:
+    """Make the file that says what this process will have to clear up, and hold its lock until the end."""
+    # Nobody must find it before it is locked. The number is never closed, and no child inherits it.
+    new = path.with_name(f".{path.name}")
+    handle = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    os.write(handle, json.dumps({"folder": folder, "started": started}).encode())
+    os.rename(new, path)
+
+
 def _start(orders: dict[str, Any]) -> subprocess.Popen[bytes]:
     with open(orders["log"], "ab") as log:
         return subprocess.Popen(  # noqa: S603  # the parent's own orders
@@ -126,11 +141,14 @@ def _start(orders: dict[str, Any]) -> subprocess.Popen[bytes]:
 
 
 def _die_with_parent() -> Callable[[], None]:
-    """Second line, for the case that this supervisor itself is killed."""
+    """Second line, for the case that this supervisor itself is killed: no time for anything but the end."""
     libc = ctypes.CDLL(None)  # loaded here, since little is safe between fork and exec
+    supervisor = os.getpid()
 
     def request() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != supervisor:  # killed before it was asked
+            os.kill(os.getpid(), signal.SIGKILL)
 
     return request
 
@@ -176,7 +194,7 @@ def _says(log: Path, start: int, words: bytes) -> bool:
     return False
 
 
-def _remove_tritons_folder(started: float) -> None:
+def remove_tritons_folder(started: float, within_s: float = _FOLDER_MADE_WITHIN_S) -> None:
     """Remove the empty folder that the Python backend made while it was loaded, a moment after the start.
 
     Nothing says which one is this server's. One of another that was started in the same moments has been in
@@ -185,8 +203,14 @@ def _remove_tritons_folder(started: float) -> None:
     for name in glob.glob(_TRITONS_FOLDERS):
         with contextlib.suppress(OSError):
             found = os.stat(name)
-            if found.st_uid == os.getuid() and 0 <= found.st_mtime - started <= _FOLDER_MADE_WITHIN_S:
+            if found.st_uid == os.getuid() and 0 <= found.st_mtime - started <= within_s:
                 os.rmdir(name)
+
+
+def remove_regions(prefix: str) -> None:
+    """Remove the shared memory of one server, the lock that tells of it last."""
+    for region in sorted(SHARED_MEMORY.glob(prefix + "*"), key=lambda region: region.name.endswith(LOCK)):
+        region.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

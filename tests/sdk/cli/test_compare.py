@@ -63,7 +63,7 @@ class FakeClient:
     ) -> None:
         pass
 
-    def server_info(self) -> dict[str, str]:
+    def server_info(self, **_: object) -> dict[str, str]:
         return SERVER
 
     def analyze_many(

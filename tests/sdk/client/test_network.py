@@ -359,6 +359,19 @@ def test_name_with_several_addresses(serve, triton_response):
     assert set(seen) == {"v4"}
 
 
+@pytest.mark.parametrize(
+    ("told", "waits"), [("7", 7.0), ("86400", 10.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None)]
+)
+def test_a_gateway_that_says_when_to_come_back(analyze, serve, told, waits):
+    def infer(request, context):
+        context.set_trailing_metadata((("retry-after", told),))
+        context.abort(grpc.StatusCode.UNAVAILABLE, "no upstream is healthy")
+
+    with pytest.raises(errors.ServerUnavailableError) as caught:
+        analyze(serve(infer))
+    assert caught.value.retry_after_s == waits
+
+
 def test_queue_that_is_full(analyze, serve):
     def infer(request, context):
         context.abort(grpc.StatusCode.UNAVAILABLE, "Request in model 'bac' exceeds maximum queue size")

@@ -1,6 +1,7 @@
 """What is tried again, how often, and that all of it keeps within the time."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 import stamina
@@ -34,6 +35,9 @@ def test_tried_again(code):
         fake.fail_next(code)
         with pytest.raises(errors.FailedError, match=code):
             client.analyze(b"x", max_retries=0)
+        fake.fail_next(code)
+        with pytest.raises(errors.FailedError, match=code):
+            client.analyze(b"x", retry_for=0)
         fake.fail_next(code, times=5)
         assert client.analyze(b"x", max_retries=5).status == "ok"
 
@@ -94,25 +98,99 @@ def test_the_same_in_an_event_loop():
     assert len(fake.requests) == 6
 
 
-def test_no_retry_that_would_take_longer_than_allowed():
-    now = [0.0]
-    given = []
+class Away:
+    """A server that is away; every call of it takes its time."""
 
-    def call(left):
-        given.append(left)
-        now[0] += 0.6
+    def __init__(self, monkeypatch, takes_s=0.0):
+        self.now = 0.0
+        self.given = []
+        self._takes_s = takes_s
+        monkeypatch.setattr("time.sleep", self.pass_time)
+
+    def clock(self):
+        return self.now
+
+    def pass_time(self, seconds):
+        self.now += seconds
+
+    def __call__(self, left):
+        self.given.append((self.now, left))
+        self.now += self._takes_s
         raise from_catalogue(AWAY)
 
-    retry = Retry(1.0, 9, clock=lambda: now[0])
+
+def test_tried_again_for_a_time_and_not_a_number_of_times(monkeypatch):
+    away = Away(monkeypatch)
     with pytest.raises(errors.ServerUnavailableError):
-        retry.run(call)
-    # 0.4 s are left, and the wait before a second attempt may take 0.5 s.
-    assert given == [1.0]
+        Retry(300.0, 60.0, clock=away.clock).run(away)
+    moments = [moment for moment, _ in away.given]
+    waits = [later - earlier for earlier, later in pairwise(moments)]
+    # The wait that would pass the end is not begun.
+    assert 58.0 <= moments[-1] < 60.0
+    assert 0.1 <= waits[0] <= 0.2
+    assert all(0.1 <= wait <= 2.0 for wait in waits)
+    assert len({round(wait, 6) for wait in waits[5:]}) > 10  # clients do not come back all at once
+
+
+def test_time_begins_with_the_first_failure(monkeypatch):
+    # A call that waited long in a queue, and then lost its server, has all of it.
+    away = Away(monkeypatch, takes_s=100.0)
+    with pytest.raises(errors.ServerUnavailableError):
+        Retry(1000.0, 150.0, clock=away.clock).run(away)
+    assert len(away.given) == 3
+
+
+def test_no_retry_that_would_take_longer_than_allowed(monkeypatch):
+    away = Away(monkeypatch, takes_s=0.95)
+    with pytest.raises(errors.ServerUnavailableError):
+        Retry(1.0, 60.0, clock=away.clock).run(away)
+    # 0.05 s are left, and the wait before a second attempt takes 0.1 s at least.
+    assert away.given == [(0.0, 1.0)]
+
+
+def test_a_server_that_says_when_it_will_be_back_is_left_alone_until_then(monkeypatch):
+    away = Away(monkeypatch)
+
+    def call(left):
+        away.given.append(away.now)
+        error = from_catalogue("BAC-SERVER-OVERLOADED")
+        error.retry_after_s = 25.0
+        raise error
+
+    with pytest.raises(errors.ServerOverloadedError):
+        Retry(300.0, 60.0, clock=away.clock).run(call)
+    assert away.given == [0.0, 25.0, 50.0]
+
+
+@pytest.mark.parametrize("kind", [errors.StartFailedError, errors.TlsError])
+def test_what_will_be_no_better_is_not_tried_again(kind, monkeypatch):
+    called = []
+
+    def call(left):
+        called.append(left)
+        raise kind("BAC-SERVER-UNAVAILABLE", "no", "do")
+
+    with pytest.raises(kind):
+        Retry(9.0, 9.0).run(call)
+    assert len(called) == 1
+
+
+@pytest.mark.usefixtures("without_waiting")
+def test_a_dead_model_is_brought_back_by_others_so_that_the_image_is_sent_again():
+    called = []
+
+    def call(left):
+        called.append(left)
+        if len(called) < 4:
+            raise errors.ModelDiedError("BAC-SERVER-FAULT", "a model of the server has died", "wait")
+        return "ok"
+
+    assert Retry(9.0, 9.0).run(call) == "ok"
 
 
 def test_time_left_shrinks_and_never_ends():
     now = [0.0]
-    retry = Retry(5.0, 0, clock=lambda: now[0])
+    retry = Retry(5.0, clock=lambda: now[0])
     assert retry.time_left() == 5.0
     now[0] = 4.0
     assert retry.time_left() == 1.0
@@ -131,6 +209,12 @@ def test_server_gets_what_is_left_of_the_time():
 def test_timeout_that_is_none(timeout):
     with FakeServer().client() as client, pytest.raises(errors.ClientUsageError, match="timeout"):
         client.analyze(b"x", timeout=timeout)
+
+
+@pytest.mark.parametrize("retry_for", [-1.0, float("nan"), float("inf"), True, "5"])
+def test_retry_for_that_is_none(retry_for):
+    with FakeServer().client() as client, pytest.raises(errors.ClientUsageError, match="retry_for"):
+        client.analyze(b"x", retry_for=retry_for)
 
 
 @pytest.mark.parametrize("retries", [-1, 1.5, True, "2"])
@@ -156,5 +240,5 @@ def test_what_is_no_error_of_ours_goes_straight_through(kind):
         raise kind
 
     with pytest.raises(kind):
-        Retry(9.0, 9).run(call)
+        Retry(9.0, 9.0).run(call)
     assert len(called) == 1

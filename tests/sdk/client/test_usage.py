@@ -142,7 +142,7 @@ def test_fork_leaves_the_parents_server_alone(monkeypatch):
 
     from bacctl.client.transports.embedded import EmbeddedTransport
 
-    client = Client._over(EmbeddedTransport(Server()), Core(5.0, 0, None))
+    client = Client._over(EmbeddedTransport(Server()), Core(5.0, 0.0, 0, None))
     assert in_child(lambda: (client.close(), str(stopped))[1]) == "[]"
     client.close()
     assert stopped == [os.getpid()]
@@ -297,7 +297,7 @@ def test_never_more_in_flight_than_allowed_in_a_loop():
             pass
 
     async def main():
-        client = AsyncClient._over(Slow(), Core(5.0, 0, None))
+        client = AsyncClient._over(Slow(), Core(5.0, 0.0, 0, None))
         return [r.status async for r in client.analyze_many([b"x"] * 12, max_in_flight=3)]
 
     assert asyncio.run(main()) == ["ok"] * 12

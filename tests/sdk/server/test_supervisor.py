@@ -130,7 +130,7 @@ def test_the_folder_that_triton_leaves_is_removed_and_no_other(tmp_path, monkeyp
         folder.mkdir()
     (in_use / "an_environment").touch()
     os.utime(old, (started - 60.0, started - 60.0))
-    supervisor._remove_tritons_folder(started)
+    supervisor.remove_tritons_folder(started)
     assert {path.name for path in tmp_path.iterdir()} == {in_use.name, old.name}
 
 

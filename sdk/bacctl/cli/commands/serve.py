@@ -17,7 +17,6 @@ from bacctl.cli.sink import Sink, form_of
 
 if TYPE_CHECKING:
     from bacctl.server.embedded import EmbeddedServer
-    from bacctl.server.renewal import KeptTls
     from bacctl.server.tls import ServerTls
 
 _LOOPBACK = ("127.0.0.1", "localhost")
@@ -71,12 +70,13 @@ def serve(
         raise UsageError("--http-port: Triton's HTTP has no TLS; leave it out, or put a gateway in front")
 
     from bacctl._log_lines import log_lines
-    from bacctl.keeper.ask import answer_first, ask, count_answered
+    from bacctl.keeper.ask import answer_first, ask, ask_unless, count_answered, revive
     from bacctl.keeper.notify import notify
     from bacctl.keeper.restart import Restarts
     from bacctl.keeper.watch import Watch, WatchRules
     from bacctl.server.embedded import EmbeddedServer
     from bacctl.server.renewal import KeptTls
+    from bacctl.server.standstill import Standstill
 
     tell = log_lines("serve", as_json=log_json)
     kept = None
@@ -107,12 +107,25 @@ def serve(
             sink.document(ready)
             sink.text(_how_to_call(ready))
             notify("READY=1\nSTATUS=measured the test image; watching")
-            restarts = Restarts(server, lambda: ask(server.url, tls), tell)
+            restarts = Restarts(
+                server,
+                lambda: ask(server.url, tls),
+                tell,
+                revive=lambda: revive(server),
+                wait=asked_to_stop.wait,
+            )
+            standstill = Standstill(server)
+
+            def ask_it() -> None:
+                # Behind a long queue it takes a while, in which a step may die.
+                with standstill.call():
+                    ask_unless(lambda: _fault_of(server), lambda: ask(server.url, tls))
+
             watch = Watch(
                 "the server",
-                ask=lambda: ask(server.url, tls),
+                ask=ask_it,
                 tell=tell,
-                ended=lambda: _reason(server, kept),
+                ended=lambda: _fault_of(server) or (None if kept is None else kept.due()),
                 mixed_up=lambda: server.mixed_up,
                 answered=lambda: count_answered(server, tls),
                 rules=WatchRules(every_s=check_every),
@@ -129,13 +142,6 @@ def serve(
                     answer_first(server.url, tls)
             finally:
                 server.stop(answer_first=True)
-
-
-def _reason(server: EmbeddedServer, kept: KeptTls | None) -> str | None:
-    """Say why the server is to be started again; None where all is well."""
-    if not server.running:
-        return "the server ended by itself"
-    return None if kept is None else kept.due()
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
@@ -210,3 +216,11 @@ def _how_to_call(facts: dict[str, Any]) -> str:
     if facts["tls"] == "none":
         lines.append(f'  Python   bacctl.Client("{url}").analyze(PATH)')
     return "\n".join([*lines, "Ctrl-C stops it"])
+
+
+def _fault_of(server: EmbeddedServer) -> str | None:
+    """Say what can be seen from outside to have ended; None where everything is there."""
+    if not server.running:
+        return "the server ended by itself"
+    dead = server.dead_steps()
+    return f"the process of {', '.join(dead)} has died" if dead else None

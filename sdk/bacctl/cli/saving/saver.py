@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -13,6 +14,7 @@ from typing import Any
 from bac_imaging.files import write_whole
 from bac_terms.errors import BacctlError
 from bacctl.cli.guard import CommandError, complain, describe_os_error
+from bacctl.cli.saving.claim import FolderClaim
 from bacctl.cli.saving.makers import EXAM_KINDS, MAKERS, RUN_MAKERS, WHY_NONE
 from bacctl.cli.saving.spool import Spool
 from bacctl.cli.saving.together import Together
@@ -64,6 +66,12 @@ class Saver:
         self._spool = Spool(out) if any(kind in EXAM_KINDS for kind in kinds) else None
         # Open from prepare() on, and closed again by the first fault.
         self._open = False
+        self._claim: FolderClaim | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether files were asked for and can be written so far."""
+        return bool(self._kinds) and self._open
 
     def prepare(self) -> None:
         """Make the folder now, so that one that cannot be written is told before the work begins."""
@@ -76,9 +84,11 @@ class Saver:
             )
         try:
             self._out.mkdir(parents=True, exist_ok=True)
-            probe = self._out / ".bacctl-probe"
+            # A name of its own: another run may begin in the same folder at the same moment.
+            probe = self._out / f".bacctl-{secrets.token_hex(8)}.part"
             write_whole(probe, b"")
-            probe.unlink()
+            probe.unlink(missing_ok=True)
+            self._claim = FolderClaim(self._out)
             self._open = True
         except OSError as error:
             self._give_up(error)
@@ -173,6 +183,11 @@ class Saver:
         for kind, count in self._none.items():
             complain(f"no {kind} of {count_of(count, 'exam')}: {WHY_NONE[kind]}")
 
+    def let_go(self) -> None:
+        """Say to other runs that this one has written everything."""
+        if self._claim is not None:
+            self._claim.let_go()
+
     def _refuse_prior(self, exams: int) -> None:
         """Leave out the prior exam, where several exams were put together and it is of one woman."""
         if self._choices.prior is not None:
@@ -212,7 +227,7 @@ class Saver:
             return False
         replaces = os.path.lexists(path)  # names are unique within a run: it is older than this run
         try:
-            write_whole(path, data)
+            write_whole(path, data, synced=True)
         except OSError as error:
             self._give_up(error)
             return False

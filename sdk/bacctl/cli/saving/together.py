@@ -8,6 +8,8 @@ import secrets
 from pathlib import Path
 from types import TracebackType
 
+from bac_imaging.files import sync_folder
+
 
 class Together:
     """Files that wait beside their places until all of them are written.
@@ -49,7 +51,10 @@ class Together:
         """
         partial = path.with_name(f".bacctl-{secrets.token_hex(8)}.part")
         self._waiting.append((partial, path))
-        partial.write_bytes(data)
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # a crash of the machine must not leave an empty one in its place
 
     def take_their_places(self) -> int:
         """Move all files to their places; return how many of them were taken by older ones.
@@ -63,4 +68,6 @@ class Together:
         for partial, path in self._waiting:
             replaced += os.path.lexists(path)
             os.replace(partial, path)
+        for folder in {path.parent for _, path in self._waiting}:
+            sync_folder(folder)
         return replaced

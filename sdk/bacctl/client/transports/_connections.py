@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from bac_terms.errors import BacctlError, ServerUnavailableError, from_catalogue
+from bac_terms.errors import BacctlError, ServerError, ServerUnavailableError, from_catalogue
 from bacctl._claim import Claim, is_mix_up
 from bacctl._version import __version__
 from bacctl.client.transports._faults import is_connecting, tls_mismatch, translated
@@ -29,6 +29,9 @@ _OPTIONS = (
     # How long one attempt to connect may take.
     ("grpc.min_reconnect_backoff_ms", 5000),
 )
+
+# A program that is told to end waits for the thread that waits.
+_LONGEST_RETRY_AFTER_S = 10.0
 
 C = TypeVar("C")
 
@@ -99,6 +102,8 @@ class Connections(Generic[C]):
             error = tls_mismatch(address, look(address, self.security), tls=tls) or error
         if isinstance(error, ServerUnavailableError) or is_mix_up(error):
             self.endpoints.failed(address)
+        if isinstance(error, ServerError):
+            error.retry_after_s = _retry_after(fault)
         return error
 
     def _options(self, address: str) -> list[tuple[str, Any]]:
@@ -110,6 +115,15 @@ class Connections(Generic[C]):
         if self.security.server_name is not None:
             options.append(("grpc.ssl_target_name_override", self.security.server_name))
         return options
+
+
+def _retry_after(fault: Any) -> float | None:
+    """Read when a server, or a gateway before it, wants to be asked again."""
+    for name, value in fault.trailing_metadata() or ():
+        # HTTP's, in seconds: a gateway that speaks it may also give a date, which no clock is trusted for.
+        if name == "retry-after" and str(value).isascii() and str(value).isdigit():
+            return min(float(value), _LONGEST_RETRY_AFTER_S)
+    return None
 
 
 def load_grpc() -> Any:

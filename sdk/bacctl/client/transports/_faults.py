@@ -111,7 +111,7 @@ def _judged(status: str, message: str, url: str, tls: bool) -> BacctlError:
         return ModelDiedError(
             "BAC-SERVER-FAULT",
             "a model of the server has died",
-            "start the server again, and look into its log",
+            "try again in a minute; if it happens again, start the server again and look into its log",
         )
     if status == "DEADLINE_EXCEEDED":
         return from_catalogue("BAC-SERVER-TIMEOUT")

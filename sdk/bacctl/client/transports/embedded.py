@@ -13,20 +13,24 @@ from bac_terms.errors import (
     ModelDiedError,
     ServerFaultError,
     ServerUnavailableError,
+    StartFailedError,
     from_catalogue,
 )
 from bacctl._claim import is_mix_up
 from bacctl.client.transports.asynchronous import AsyncGrpcTransport
 from bacctl.client.transports.blocking import GrpcTransport
 from bacctl.client.transports.endpoints import Endpoints
+from bacctl.client.transports.revive import bring_back
 from bacctl.client.transports.security import Security
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer
 from bacctl.server.embedded import EmbeddedServer
+from bacctl.server.standstill import Standstill
 
 T = TypeVar("T")
 
 _CLEARING_S = 2.0
-"""How long a dead server may take to be gone, in seconds. One that only does not answer is not killed."""
+"""How long a dead server may take to be gone, in seconds."""
+_PLAIN = Security(tls=False)
 
 
 class EmbeddedTransport:
@@ -44,7 +48,9 @@ class EmbeddedTransport:
         self._server = server
         self._with_density = with_density
         self._inner: GrpcTransport | None = None
-        self._closed = False
+        self._revived = 0
+        self._standstill = Standstill(server)
+        self._started = self._closed = False
         self._changing = threading.Lock()
 
     @property
@@ -73,11 +79,12 @@ class EmbeddedTransport:
             self._server.stop()
 
     def _supervised(self, call: Callable[[GrpcTransport], T]) -> T:
-        inner = self._connected()
+        inner, revived = self._connected(), self._revived
         try:
-            return call(inner)
+            with self._standstill.call():
+                return call(inner)
         except (ServerUnavailableError, ServerFaultError) as error:
-            self._let_go(inner, error)
+            self._let_go(inner, revived, error)
             raise
 
     def _connected(self) -> GrpcTransport:
@@ -86,16 +93,26 @@ class EmbeddedTransport:
                 raise from_catalogue("BAC-CLIENT-CLOSED")
             if self._inner is None:
                 if not self._server.running:
-                    self._server.start()
+                    _start(self._server, again=self._started)
+                self._started = True
                 self._inner = GrpcTransport(
-                    Endpoints([self._server.url]), Security(tls=False), with_density=self._with_density
+                    Endpoints([self._server.url]), _PLAIN, with_density=self._with_density
                 )
             return self._inner
 
-    def _let_go(self, inner: GrpcTransport, error: BacctlError) -> None:
-        """Make the next attempt start the server again, if it, or a model, died or it mixes up images."""
+    def _let_go(self, inner: GrpcTransport, revived: int, error: BacctlError) -> None:
+        """Bring back a model that died; or make the next attempt start the server again.
+
+        If it has died, or cannot be brought back, or mixes up images. `revived` is how often models had been
+        brought back when the call began.
+        """
         with self._changing:
             if self._inner is not inner or self._closed:
+                return
+            if isinstance(error, ModelDiedError) and (
+                self._revived != revived or _brought_back(self._server)
+            ):
+                self._revived += self._revived == revived
                 return
             if _is_lost(error) or _has_ended(self._server):
                 self._server.stop()
@@ -118,7 +135,9 @@ class AsyncEmbeddedTransport:
         self._server = server
         self._with_density = with_density
         self._inner: AsyncGrpcTransport | None = None
-        self._closed = False
+        self._revived = 0
+        self._standstill = Standstill(server)
+        self._started = self._closed = False
         self._changing = asyncio.Lock()
 
     @property
@@ -151,11 +170,12 @@ class AsyncEmbeddedTransport:
             await asyncio.to_thread(self._server.stop)
 
     async def _supervised(self, call: Callable[[AsyncGrpcTransport], Awaitable[T]]) -> T:
-        inner = await self._connected()
+        inner, revived = await self._connected(), self._revived
         try:
-            return await call(inner)
+            with self._standstill.call():
+                return await call(inner)
         except (ServerUnavailableError, ServerFaultError) as error:
-            await self._let_go(inner, error)
+            await self._let_go(inner, revived, error)
             raise
 
     async def _connected(self) -> AsyncGrpcTransport:
@@ -165,13 +185,14 @@ class AsyncEmbeddedTransport:
             if self._inner is None:
                 if not self._server.running:
                     await self._start()
+                self._started = True
                 self._inner = AsyncGrpcTransport(
-                    Endpoints([self._server.url]), Security(tls=False), with_density=self._with_density
+                    Endpoints([self._server.url]), _PLAIN, with_density=self._with_density
                 )
             return self._inner
 
     async def _start(self) -> None:
-        starting = asyncio.ensure_future(asyncio.to_thread(self._server.start))
+        starting = asyncio.ensure_future(asyncio.to_thread(_start, self._server, again=self._started))
         try:
             await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -180,9 +201,14 @@ class AsyncEmbeddedTransport:
             await asyncio.to_thread(self._server.stop)
             raise
 
-    async def _let_go(self, inner: AsyncGrpcTransport, error: BacctlError) -> None:
+    async def _let_go(self, inner: AsyncGrpcTransport, revived: int, error: BacctlError) -> None:
         async with self._changing:
             if self._inner is not inner or self._closed:
+                return
+            if isinstance(error, ModelDiedError) and (
+                self._revived != revived or await asyncio.to_thread(_brought_back, self._server)
+            ):
+                self._revived += self._revived == revived
                 return
             if _is_lost(error) or await asyncio.to_thread(_has_ended, self._server):
                 await asyncio.to_thread(self._server.stop)
@@ -192,6 +218,24 @@ class AsyncEmbeddedTransport:
 def _is_lost(error: BacctlError) -> bool:
     """Tell whether a server that still runs will not answer, or is not to be believed, before a new start."""
     return isinstance(error, ModelDiedError) or is_mix_up(error)
+
+
+def _start(server: EmbeddedServer, *, again: bool) -> None:
+    """Start the server; one that ran before is given a second chance, for the first may have been killed."""
+    try:
+        server.start()
+    except StartFailedError:
+        if not again:
+            raise
+        server.start()
+
+
+def _brought_back(server: EmbeddedServer) -> bool:
+    """Have a model that died loaded again; not one that only stands still, whose answers may be late."""
+    steps = server.steps
+    if steps is None or server.mixed_up or not steps.dead():
+        return False
+    return bring_back(steps, server.url, server.key, _PLAIN)
 
 
 def _has_ended(server: EmbeddedServer) -> bool:

@@ -35,7 +35,7 @@ class FakeClient:
     ) -> None:
         self.closed = True
 
-    def server_info(self) -> dict[str, str]:
+    def server_info(self, **_: object) -> dict[str, str]:
         return {"model": "ab" * 32, "triton": "2.51.0"}
 
     def analyze_many(

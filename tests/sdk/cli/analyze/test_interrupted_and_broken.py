@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -258,3 +260,52 @@ def test_one_that_cannot_be_opened_stops_nobody(
     image = film(tmp_path / "in", "a")
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
     assert run("analyze", image)[0] == 0
+
+
+@contextmanager
+def full_stdout() -> Iterator[None]:
+    """Let stdout go to a disk that is full, in the place of what pytest reads."""
+    before, full = os.dup(1), os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, 1)
+    try:
+        yield
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
+        os.close(full)
+
+
+@pytest.mark.parametrize("form", ["--jsonl", "--json", None])
+def test_a_full_stdout_costs_no_file(form: str | None, client: FakeClient, run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        film(tmp_path / "in", name)
+    with full_stdout():
+        code, _, err = run(
+            "analyze", tmp_path / "in", *([form] if form else []), "--out", "res", "--save", "json,mask"
+        )
+    assert code == 1
+    assert [line for line in err.splitlines() if "stdout cannot be written: No space left" in line]
+    assert len(err.splitlines()) == 2  # and what a library had to say
+    assert len(json.loads(Path("res/analysis.json").read_text())["images"]) == 3
+    assert len(list(Path("res").glob("*.mask.png"))) == 3
+
+
+def test_a_full_stdout_that_was_all_is_told_in_one_line(client: FakeClient, run: Run, tmp_path: Path) -> None:
+    with full_stdout():
+        code, _, err = run("analyze", film(tmp_path / "in", "a"), "--jsonl")
+    assert code == 1
+    assert err.splitlines()[-1] == "stdout cannot be written: No space left on device"
+    assert client.closed
+
+
+def test_a_machine_that_lets_too_few_files_be_open_is_no_fault_of_ours(
+    client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_many(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(client, "server_info", too_many)
+    code, out, _ = run("analyze", film(tmp_path / "in", "a"), "--json")
+    (image,) = json.loads(out)["images"]
+    assert (code, image["code"]) == (1, "BAC-SERVER-UNAVAILABLE")
+    assert "Too many open files; raise the limit (ulimit -n 4096)" in image["reason"]
