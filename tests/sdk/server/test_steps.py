@@ -21,7 +21,8 @@ from bacctl.server.steps import Steps
 SERVER = """
 import subprocess, sys, time
 for model in ("bac_preprocess", "bac_quantify"):
-    step = [sys.executable, "-c", "import time; time.sleep(60)", f"{sys.argv[2]}/{model}/1/model.py", sys.argv[1]]
+    model = f"{sys.argv[2]}/{model}/1/model.py"
+    step = [sys.executable, "-c", "import time; time.sleep(60)", model, sys.argv[1]]
     print(subprocess.Popen(step).pid, flush=True)
 time.sleep(60)
 """
