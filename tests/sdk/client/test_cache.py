@@ -52,7 +52,7 @@ def test_an_answer_without_density_is_none_to_who_wants_it(path):
     fake = FakeServer(measure)
 
     def seen(with_density):
-        core = Core(10.0, 0, path, judges_headers=False, with_density=with_density)
+        core = Core(10.0, 0.0, 0, path, judges_headers=False, with_density=with_density)
         with Client._over(_FakeTransport(fake), core) as client:
             client.analyze(b"a")
             return client.analyze(b"a").density is not None, len(fake.requests)

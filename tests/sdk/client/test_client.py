@@ -63,7 +63,7 @@ class FakeTransport:
 
 @pytest.fixture
 def client():
-    return Client._over(FakeTransport(), Core(300.0, 0, None))
+    return Client._over(FakeTransport(), Core(300.0, 0.0, 0, None))
 
 
 def test_analyze_returns_the_measured_image(client, tmp_path):

@@ -338,7 +338,7 @@ def test_many_threads_ask_once_what_the_server_is(tmp_path):
         def close(self):
             pass
 
-    with Client._over(Counting(), Core(5.0, 0, tmp_path / "cache")) as client:
+    with Client._over(Counting(), Core(5.0, 0.0, 0, tmp_path / "cache")) as client:
         assert len(list(client.analyze_many([b"a", b"b", b"c", b"d"], max_in_flight=4))) == 4
     assert len(counted) == 1
 

@@ -93,6 +93,7 @@ def test_close_while_the_server_is_being_started():
     class Server:
         url = "127.0.0.1:1"
         running = False
+        steps = None
         stopped = 0
 
         def start(self):
