@@ -107,7 +107,15 @@ class FailedError(BacctlError):
 
 
 class ServerError(FailedError):
-    """A server or the way to it is why; the input may well be measured by another, or later."""
+    """A server or the way to it is why; the input may well be measured by another, or later.
+
+    Attributes
+    ----------
+    retry_after_s : float or None
+        When the server expects to have room, in seconds from now; None where it does not say.
+    """
+
+    retry_after_s: float | None = None
 
 
 class ServerUnavailableError(ServerError):

@@ -12,6 +12,7 @@ from bacctl._version import __version__
 from bacctl.results import SCHEMA
 from bacctl.service.binding import Trust, sealed
 from bacctl.service.steps import answer_each, read_model_card, to_json, wants_density
+from bacctl.service.tickets import Ticket, Tickets
 
 
 class TritonPythonModel:
@@ -21,6 +22,7 @@ class TritonPythonModel:
         self._parameters = self._card.parameters()
         self._fitted = self._card.fitted()
         self._trust = Trust()
+        self._tickets = Tickets()
 
     def execute(self, requests):
         responses = []
@@ -32,6 +34,14 @@ class TritonPythonModel:
     def _answer(self, inputs):
         started = time.monotonic_ns()
         envelope = self._trust.check(inputs)
+        ticket = Ticket(*envelope.ticket)
+        try:
+            ticket.check()
+            return self._measure(inputs, envelope, started)
+        finally:
+            self._tickets.give_back(ticket.number)
+
+    def _measure(self, inputs, envelope, started):
         result = quantify(
             inputs["PROBABILITY"],
             inputs["SIGNAL"],

@@ -7,6 +7,7 @@ import triton_python_backend_utils as pb_utils
 
 from bac_imaging.grid.checksum import segment_checksum
 from bacctl.service.steps import answer_each, compile_segmenter, read_model_card
+from bacctl.service.tickets import Ticket, Tickets
 
 
 class TritonPythonModel:
@@ -14,6 +15,7 @@ class TritonPythonModel:
         folder = Path(args["model_repository"], args["model_version"])
         read_model_card(folder)
         self._network = compile_segmenter(folder / "model.onnx")
+        self._tickets = Tickets()
 
     def execute(self, requests):
         return answer_each(pb_utils, requests, self._answer)
@@ -21,8 +23,11 @@ class TritonPythonModel:
     def _answer(self, inputs):
         # A copy: Triton may take back the memory of a step that it has given up on.
         tiles = inputs["TILES"].copy()
+        ticket = Ticket.of(inputs["TICKET"])
         probability = np.empty(tiles.shape, np.float32)
-        # One at a time is as fast on a CPU as a batch, and needs a tenth of the memory.
-        for i in range(len(tiles)):
-            probability[i] = self._network(tiles[i : i + 1])
+        with self._tickets.lost_on_failure(ticket.number):
+            # One at a time is as fast on a CPU as a batch, and needs a tenth of the memory.
+            for i in range(len(tiles)):
+                ticket.check()
+                probability[i] = self._network(tiles[i : i + 1])
         return {"PROBABILITY": probability, "CHECKSUM": segment_checksum(tiles, probability)}

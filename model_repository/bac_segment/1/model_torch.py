@@ -8,6 +8,7 @@ import triton_python_backend_utils as pb_utils
 from bac_export.torch_engine import TorchSegmenter
 from bac_imaging.grid.checksum import segment_checksum
 from bacctl.service.steps import answer_each, read_model_card
+from bacctl.service.tickets import Ticket, Tickets
 
 
 class TritonPythonModel:
@@ -18,6 +19,7 @@ class TritonPythonModel:
         on_gpu = args["model_instance_kind"] == "GPU"
         device = f"cuda:{args['model_instance_device_id']}" if on_gpu else "auto"
         self._network = TorchSegmenter(folder / "model.onnx", shape, device)
+        self._tickets = Tickets()
 
     def execute(self, requests):
         return answer_each(pb_utils, requests, self._answer)
@@ -25,5 +27,8 @@ class TritonPythonModel:
     def _answer(self, inputs):
         # A copy: Triton may take back the memory of a step that it has given up on.
         tiles = inputs["TILES"].copy()
-        probability = self._network(tiles)
+        ticket = Ticket.of(inputs["TICKET"])
+        with self._tickets.lost_on_failure(ticket.number):
+            ticket.check()
+            probability = self._network(tiles)
         return {"PROBABILITY": probability, "CHECKSUM": segment_checksum(tiles, probability)}

@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bac_terms.errors import BacctlError
+from bacctl._claim import LAST
 from bacctl.client.blocking import Client
+from bacctl.client.canary import OPTIONS, canary_image
 from bacctl.client.transports.security import Tls, make_security
 from bacctl.server.flags import KEY_HEADER
 from bacctl.server.repository import ENSEMBLE
 
 if TYPE_CHECKING:
+    from bacctl.client.transports.blocking import GrpcTransport
     from bacctl.server.embedded import EmbeddedServer
     from bacctl.server.tls import ServerTls
 
@@ -36,11 +39,15 @@ def ask(url: str, tls: ServerTls | None = None, timeout: float = _PROBE_S) -> di
 def answer_first(url: str, tls: ServerTls | None = None) -> None:
     """Wait until the calls that a server has under way are answered, ten seconds at most.
 
-    Told to end, Triton 2.51 refuses the next step of every call under way. A test image passes the steps
-    behind all that was sent before it.
+    Told to end, Triton 2.51 refuses the next step of every call under way. A test image that asks to be the
+    last passes the steps behind all that was sent before it.
     """
-    with contextlib.suppress(BacctlError):
-        ask(url, tls, timeout=LAST_CALLS_S)
+    transport = _transport(url, tls)
+    try:
+        with contextlib.suppress(BacctlError):
+            transport.infer(canary_image(), {**OPTIONS, LAST: True}, LAST_CALLS_S)
+    finally:
+        transport.close()
 
 
 def measured_text(info: dict[str, Any]) -> str:
@@ -58,13 +65,7 @@ def count_answered(server: EmbeddedServer, tls: ServerTls | None) -> int:
     """
     from tritonclient.grpc.service_pb2 import ModelStatisticsRequest
 
-    from bacctl.client.transports.blocking import GrpcTransport
-    from bacctl.client.transports.endpoints import Endpoints
-
-    security = make_security([server.url], None, _trust(tls), None, False)
-    transport = GrpcTransport(
-        Endpoints([server.url]), replace(security, metadata=((KEY_HEADER, server.key),))
-    )
+    transport = _transport(server.url, tls, ((KEY_HEADER, server.key),))
     try:
         answer, _ = transport._call("ModelStatistics", ModelStatisticsRequest(name=ENSEMBLE), _COUNT_S)
     finally:
@@ -73,6 +74,16 @@ def count_answered(server: EmbeddedServer, tls: ServerTls | None) -> int:
         int(entry.inference_stats.success.count + entry.inference_stats.fail.count)
         for entry in answer.model_stats
     )
+
+
+def _transport(
+    url: str, tls: ServerTls | None, metadata: tuple[tuple[str, str], ...] = ()
+) -> GrpcTransport:
+    from bacctl.client.transports.blocking import GrpcTransport
+    from bacctl.client.transports.endpoints import Endpoints
+
+    security = make_security([url], None, _trust(tls), None, False)
+    return GrpcTransport(Endpoints([url]), replace(security, metadata=metadata))
 
 
 def _trust(tls: ServerTls | None) -> Tls | None:

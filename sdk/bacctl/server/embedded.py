@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from bac_terms.errors import ServerUnavailableError, unavailable
-from bacctl._claim import MARK
+from bacctl._claim import MARK, TICKETS
 from bacctl.server import supervisor as _supervisor
 from bacctl.server.flags import ENVIRONMENT, listeners, settings
 from bacctl.server.repository import DEFAULT_CONFIG, check_backends, default_repository, link_repository
@@ -205,6 +205,7 @@ class EmbeddedServer:
         folder = Path(tempfile.mkdtemp(prefix="bacctl-"))
         try:
             self._mark = folder / "mixed-up"
+            (folder / "tickets").mkdir()
             prefix = f"bacctl_{os.getpid()}_{secrets.token_hex(4)}_"
             log = self._log or folder / "server.log"
             self.ports = {
@@ -226,7 +227,12 @@ class EmbeddedServer:
             self._supervisor = _supervise(
                 {
                     "command": command,
-                    "environment": {**ENVIRONMENT, **wheel.environment, MARK: str(self._mark)},
+                    "environment": {
+                        **ENVIRONMENT,
+                        **wheel.environment,
+                        MARK: str(self._mark),
+                        TICKETS: str(folder / "tickets"),
+                    },
                     "folder": str(folder),
                     "log": str(log),
                     "shm_prefix": prefix,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
@@ -48,6 +49,8 @@ class Connections(Generic[C]):
         # Before anything imports gRPC, as tritonclient does: its C core reads this once, and would write
         # lines of its own to stderr beside errors.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        # By which a server that has too much to do tells its callers apart; it says nothing of who they are.
+        self.caller = secrets.token_hex(8)
         self.security = security
         self.endpoints = endpoints
         self.closed = False
