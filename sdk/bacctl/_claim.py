@@ -41,7 +41,7 @@ class Claim:
     sha256 : str or None
         Digest of the file, in hexadecimal digits.
     timeout_s : float or None
-        How long the caller waits for the answer, in seconds from now. No clock reading: two machines have two.
+        How long the caller waits for the answer, in seconds from now: no reading of a clock that is its own.
     caller : str or None
         Who sends it. A server that has too much to do takes its callers in turn.
     last : bool

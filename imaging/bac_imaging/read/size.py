@@ -1,4 +1,4 @@
-"""How many pixels a file says that its image has: what it will cost, before anything is done for it."""
+"""What an image will cost, from the size that its header names, before anything is done for it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,27 @@ from bac_imaging.read.reader import is_dicom
 _HEADER_BYTES = 1 << 20  # rows and columns stand near the start
 # A file that says of itself more than this is refused, and costs nothing.
 _MOST_PIXELS = 1 << 31
+
+
+BYTES_A_PIXEL = 8
+"""What a pixel takes of the memory of a server, between its steps and on the way out: its file, its share of
+the signal, of the tiles or of their probabilities, and its density."""
+
+
+def work_bytes(data: bytes) -> int:
+    """Estimate the memory that an image takes of a server while it is under way.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+
+    Returns
+    -------
+    int
+        Bytes; of a file whose header cannot be read, its own size.
+    """
+    return max(len(data), BYTES_A_PIXEL * (stored_pixels(data) or 0))
 
 
 def stored_pixels(data: bytes) -> int | None:

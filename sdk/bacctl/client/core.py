@@ -21,6 +21,7 @@ from bac_terms.errors import (
     internal,
 )
 from bacctl._discreet import discreet
+from bacctl.client._room import MOST_BYTES, Room
 from bacctl.client.payload import identified, not_awaited, origin_of, path_of, position_of, read_source
 from bacctl.client.retry import Retry
 from bacctl.results import ExamResult, ImageResult, Notice
@@ -100,6 +101,13 @@ class Call:
         except Exception:  # what cannot be judged here is judged where it is read
             return
 
+    def work_bytes(self) -> int:
+        """Estimate what the image takes of a server's memory while it is under way."""
+        from bac_imaging.read.size import work_bytes
+
+        with discreet():
+            return work_bytes(self.data)
+
     def result(self, answer: Answer, *, again: bool = False) -> ImageResult:
         """Turn the answer into the result.
 
@@ -167,6 +175,8 @@ class Core:
         Whether what a header alone can refuse is refused here. A server made for tests answers anything.
     with_density : bool
         Whether results are to have the density.
+    servers : int
+        How many share the images.
 
     Raises
     ------
@@ -182,10 +192,12 @@ class Core:
         *,
         judges_headers: bool = True,
         with_density: bool = True,
+        servers: int = 1,
     ) -> None:
         Retry(timeout, max_retries)  # refuses what cannot work, before the first call
         self.cache: ResultCache | None = None
         self.judges_headers = judges_headers
+        self.room = Room(servers * MOST_BYTES)
         self._with_density = with_density
         self._info: dict[str, Any] | None = None
         self._timeout = timeout

@@ -76,9 +76,7 @@ def count_answered(server: EmbeddedServer, tls: ServerTls | None) -> int:
     )
 
 
-def _transport(
-    url: str, tls: ServerTls | None, metadata: tuple[tuple[str, str], ...] = ()
-) -> GrpcTransport:
+def _transport(url: str, tls: ServerTls | None, metadata: tuple[tuple[str, str], ...] = ()) -> GrpcTransport:
     from bacctl.client.transports.blocking import GrpcTransport
     from bacctl.client.transports.endpoints import Endpoints
 

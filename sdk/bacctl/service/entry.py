@@ -7,8 +7,9 @@ here:
 
 - Files that wait are bounded by their bytes. What finds no room is refused with ``BAC-SERVER-OVERLOADED`` and
   when to come back; callers take turns (`bacctl.service.waiting`).
-- Images that are under way, in whichever step, are bounded by the pixels that their headers name
-  (`bacctl.service.tickets`), so that prepared images do not pile up before the network.
+- Images that are under way, in whichever step, are bounded by their number and by the pixels that their
+  headers name (`bacctl.service.tickets`): prepared images do not pile up before the network, where they
+  would take memory and could not be overtaken.
 - What nobody waits for any more is dropped: here before it is begun, later by its ticket.
 """
 
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.read.size import stored_pixels
+from bac_imaging.read.size import work_bytes
 from bac_terms.errors import BacctlError, ServerOverloadedError, from_catalogue
 from bacctl._claim import Claim
 from bacctl.service.binding import take_claim
@@ -34,9 +35,6 @@ from bacctl.service.tickets import Ticket, Tickets
 from bacctl.service.waiting import Waiting, WaitingRoom
 
 _MIB = 2**20
-BYTES_A_PIXEL = 8
-"""What a pixel of an image under way takes, between the steps and on its way out: its file, its share of the
-signal and of the tiles or of their probabilities, and its density."""
 _LOOK_S = 0.005  # between two looks at the tickets, while work waits for them
 _LEASE_NS = 60 * 10**9  # for an image whose step died with it
 _SHORTEST_S, _LONGEST_S = 1.0, 60.0  # of what an overloaded server asks callers to wait
@@ -53,22 +51,24 @@ class Limits:
     waiting_bytes : int
         Files that wait.
     work_bytes : int
-        Images under way, at `BYTES_A_PIXEL`.
+        Images under way, as `bac_imaging.read.size.work_bytes` counts them.
+    work_images : int
+        How many images may be under way.
     """
 
     waiting_bytes: int
     work_bytes: int
+    work_images: int
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Limits:
         """Read them from the model's configuration, which is for all of its instances together."""
         instances = sum(group.get("count", 1) for group in config["instance_group"])
-        parameters = config["parameters"]
-        waiting, work = (
-            int(parameters[name]["string_value"]) * _MIB // instances
-            for name in ("max_waiting_mb", "max_work_mb")
+        waiting, work, images = (
+            int(config["parameters"][name]["string_value"])
+            for name in ("max_waiting_mb", "max_work_mb", "max_work_images")
         )
-        return cls(waiting, work)
+        return cls(waiting * _MIB // instances, work * _MIB // instances, max(1, images // instances))
 
 
 @dataclass
@@ -191,7 +191,7 @@ class Entry:
                 self._refuse(one.item, from_catalogue("BAC-SERVER-TIMEOUT"))
             if entry is None:
                 continue
-            entry.item.cost = entry.item.cost or _cost(entry.item.tensors["DICOM"])
+            entry.item.cost = entry.item.cost or work_bytes(content(entry.item.tensors["DICOM"]))
             if self._has_room(entry.item.cost):
                 with self._changed:
                     if self._room.first() is entry and self._room.take(entry):
@@ -207,7 +207,9 @@ class Entry:
             if now - since < _LEASE_NS and self._tickets.is_out(number)
         }
         under_way = sum(size for size, _ in self._out.values())
-        return not self._out or under_way + cost <= self._limits.work_bytes
+        return not self._out or (
+            len(self._out) < self._limits.work_images and under_way + cost <= self._limits.work_bytes
+        )
 
     def _begin(self, request: _Request, ticket: Ticket) -> None:
         def answer(inputs: Tensors) -> Tensors:
@@ -265,11 +267,6 @@ def _overloaded(again_s: float) -> ServerOverloadedError:
     error = ServerOverloadedError("BAC-SERVER-OVERLOADED")
     error.retry_after_s = again_s
     return error
-
-
-def _cost(file: npt.NDArray[np.uint8]) -> int:
-    """Return what an image will take while it is under way; of a file that cannot be read, its own size."""
-    return max(file.size, BYTES_A_PIXEL * (stored_pixels(content(file)) or 0))
 
 
 def content(array: npt.NDArray[np.uint8]) -> bytes:

@@ -141,7 +141,8 @@ def answer_each(pb_utils: Any, requests: Iterable[Any], answer: Callable[[Tensor
     list of InferenceResponse
         In the order of the requests. A refusal or failure with a code of the catalogue arrives as
         INVALID_ARGUMENT, ``"BAC-...: reason"``, followed by the caller's tag where it sent one, and as
-        UNAVAILABLE where the server only has no room; anything else as INTERNAL, ``"BAC-INTERNAL: ..."``, its place in the code in the log.
+        UNAVAILABLE where the server only has no room; anything else as INTERNAL, ``"BAC-INTERNAL: ..."``,
+        its place in the code in the log.
     """
     responses = []
     for request in requests:

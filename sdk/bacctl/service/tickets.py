@@ -7,6 +7,7 @@ whichever process the others run, how much is under way.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import time
@@ -46,7 +47,7 @@ class Ticket:
         return cls(int(rows[0, 0]), int(rows[0, 1]))
 
     def rows(self, count: int) -> npt.NDArray[np.int64]:
-        """Write it as TICKET, int64 of shape (count, 2): one row a tile, since the network's step is batched."""
+        """Write it as TICKET, int64 of shape (count, 2): one row a tile, as the network's step wants it."""
         return np.tile(np.array([[self.number, self.end_ns]], np.int64), (count, 1))
 
     def check(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
@@ -77,23 +78,27 @@ class Tickets:
 
     def issue(self, end_ns: int) -> Ticket:
         """Issue a ticket for an image that somebody waits for until then."""
-        if self._folder is None:
-            return Ticket(0, end_ns)
-        ticket = Ticket(1 + secrets.randbits(_NUMBER_BITS), end_ns)
+        number = 1 + secrets.randbits(_NUMBER_BITS)
+        file = self._file(number)
         try:
-            self._file(ticket.number).touch(exist_ok=False)
+            if file is None:
+                return Ticket(0, end_ns)
+            file.touch(exist_ok=False)
         except OSError:  # a full disk: the image matters more than the count
             return Ticket(0, end_ns)
-        return ticket
+        return Ticket(number, end_ns)
 
     def is_out(self, number: int) -> bool:
         """Tell whether an image is still under way."""
-        return self._folder is not None and number != 0 and self._file(number).exists()
+        file = self._file(number)
+        return file is not None and file.exists()
 
     def give_back(self, number: int) -> None:
         """Say that an image is no longer under way. May be said twice."""
-        if self._folder is not None and number:
-            self._file(number).unlink(missing_ok=True)
+        file = self._file(number)
+        if file is not None:
+            with contextlib.suppress(OSError):  # counted as under way until its lease ends
+                file.unlink()
 
     @contextmanager
     def lost_on_failure(self, number: int) -> Iterator[None]:
@@ -104,6 +109,5 @@ class Tickets:
             self.give_back(number)
             raise
 
-    def _file(self, number: int) -> Path:
-        assert self._folder is not None
-        return self._folder / f"{number:016x}"
+    def _file(self, number: int) -> Path | None:
+        return None if self._folder is None or number <= 0 else self._folder / f"{number:016x}"
