@@ -112,7 +112,7 @@ class ServerError(FailedError):
     Attributes
     ----------
     retry_after_s : float or None
-        When the server expects to have room, in seconds from now; None where it does not say.
+        In how many seconds whoever answers wants to be asked again; None where it does not say.
     """
 
     retry_after_s: float | None = None

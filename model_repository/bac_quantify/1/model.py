@@ -23,6 +23,7 @@ class TritonPythonModel:
         self._fitted = self._card.fitted()
         self._trust = Trust()
         self._tickets = Tickets()
+        self._tickets.clear()
 
     def execute(self, requests):
         responses = []

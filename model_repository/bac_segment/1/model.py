@@ -16,6 +16,7 @@ class TritonPythonModel:
         read_model_card(folder)
         self._network = compile_segmenter(folder / "model.onnx")
         self._tickets = Tickets()
+        self._tickets.clear()
 
     def execute(self, requests):
         return answer_each(pb_utils, requests, self._answer)

@@ -20,6 +20,7 @@ class TritonPythonModel:
         device = f"cuda:{args['model_instance_device_id']}" if on_gpu else "auto"
         self._network = TorchSegmenter(folder / "model.onnx", shape, device)
         self._tickets = Tickets()
+        self._tickets.clear()
 
     def execute(self, requests):
         return answer_each(pb_utils, requests, self._answer)

@@ -36,7 +36,7 @@ from bacctl.service.waiting import Waiting, WaitingRoom
 
 _MIB = 2**20
 _LOOK_S = 0.005  # between two looks at the tickets, while work waits for them
-_LEASE_NS = 60 * 10**9  # for an image whose step died with it
+_LEASE_NS = 30 * 10**9  # for an image that ended in a step without code of ours
 _SHORTEST_S, _LONGEST_S = 1.0, 60.0  # of what an overloaded server asks callers to wait
 _USUAL_BYTES_S = 20 * _MIB  # before anything was measured
 _REMEMBERED, _ENOUGH = 16, 4
