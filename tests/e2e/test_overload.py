@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tritonclient import grpc
-from tritonclient.utils import InferenceServerException
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from bac_imaging.read.size import work_bytes
 from bacctl import Client, ServerOverloadedError, ServerTimeoutError
@@ -68,6 +69,33 @@ def test_what_nobody_waits_for_is_not_done(server: EmbeddedServer, client: Clien
     assert _under_way(server) == 0
 
 
+def test_each_step_looks_whether_somebody_waits(server: EmbeddedServer) -> None:
+    options = b'{"pixel_spacing_mm": [0.1, 0.1]}'
+    sent = {"DICOM": np.frombuffer(IMAGE, np.uint8), "OPTIONS": np.frombuffer(options, np.uint8)}
+    in_no_time = b'{"pixel_spacing_mm": [0.1, 0.1], "timeout_s": 1e-9}'
+    too_late = pytest.raises(InferenceServerException, match="BAC-SERVER-TIMEOUT: ")
+    with grpc.InferenceServerClient(server.url) as triton:
+        for model in ("bac", "bac_preprocess"):
+            with too_late:
+                _infer(triton, model, {**sent, "OPTIONS": np.frombuffer(in_no_time, np.uint8)})
+            with too_late:
+                _infer(triton, model, sent, timeout=1)
+        prepared = _infer(triton, "bac_preprocess", sent)
+        over = np.tile(np.array([[1, 1]], np.int64), (len(prepared["TILES"]), 1))
+        with too_late:
+            _infer(triton, "bac_segment", {"TILES": prepared["TILES"], "TICKET": over})
+        found = _infer(triton, "bac_segment", {name: prepared[name] for name in ("TILES", "TICKET")})
+        context = json.loads(prepared["CONTEXT"].tobytes())
+        late = {**context, "ticket": [context["ticket"][0], 1]}
+        rest = {**found, **sent, "SIGNAL": prepared["SIGNAL"]}
+        with too_late:
+            text = np.frombuffer(json.dumps(late).encode(), np.uint8)
+            _infer(triton, "bac_quantify", {**rest, "CONTEXT": text})
+        assert _under_way(server) == 0
+        report = _infer(triton, "bac_quantify", {**rest, "CONTEXT": prepared["CONTEXT"]})["REPORT"]
+    assert json.loads(report.tobytes())["status"] == "ok"
+
+
 def test_a_caller_with_many_images_does_not_hold_up_the_others(server: EmbeddedServer) -> None:
     done: list[str] = []
     heavy, light = Client(server.url), Client(server.url)
@@ -115,13 +143,11 @@ def test_other_clients_are_refused_in_the_protocols_own_words(narrow: EmbeddedSe
     refusals: list[str] = []
 
     def measure(_: int) -> str:
-        tensors = []
-        for name, content in (("DICOM", IMAGE), ("OPTIONS", b'{"pixel_spacing_mm": [0.1, 0.1]}')):
-            tensors.append(grpc.InferInput(name, [len(content)], "UINT8"))
-            tensors[-1].set_data_from_numpy(np.frombuffer(content, np.uint8))
+        options = b'{"pixel_spacing_mm": [0.1, 0.1]}'
+        sent = {"DICOM": np.frombuffer(IMAGE, np.uint8), "OPTIONS": np.frombuffer(options, np.uint8)}
         with grpc.InferenceServerClient(narrow.url) as triton:
             try:
-                report = triton.infer("bac", tensors).as_numpy("REPORT")
+                report = _infer(triton, "bac", sent)["REPORT"]
             except InferenceServerException as error:
                 refusals.append(error.message())
                 return str(error.status())
@@ -159,6 +185,15 @@ def test_a_client_holds_back_what_would_be_too_much(
 
 def _measure(client: Client, timeout: float | None = None, max_retries: int | None = None) -> str:
     return client.analyze(IMAGE, SPACING_MM, timeout=timeout, max_retries=max_retries).status
+
+
+def _infer(triton: Any, model: str, arrays: dict[str, np.ndarray], timeout: int | None = None) -> Any:
+    tensors = []
+    for name, array in arrays.items():
+        tensors.append(grpc.InferInput(name, array.shape, np_to_triton_dtype(array.dtype)))
+        tensors[-1].set_data_from_numpy(array)
+    answer = triton.infer(model, tensors, timeout=timeout)
+    return {output.name: answer.as_numpy(output.name) for output in answer.get_response().outputs}
 
 
 def _executed(server: EmbeddedServer, model: str) -> int:

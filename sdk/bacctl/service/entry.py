@@ -15,6 +15,7 @@ here:
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -27,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.read.size import work_bytes
-from bac_terms.errors import BacctlError, ServerOverloadedError, from_catalogue
+from bac_terms.errors import BacctlError, ServerOverloadedError, from_catalogue, internal
 from bacctl._claim import Claim
 from bacctl.service.binding import take_claim
 from bacctl.service.steps import Tensors, answer_each, from_json
@@ -35,8 +36,9 @@ from bacctl.service.tickets import Ticket, Tickets
 from bacctl.service.waiting import Waiting, WaitingRoom
 
 _MIB = 2**20
-_LOOK_S = 0.005  # between two looks at the tickets, while work waits for them
+_LOOK_S = 0.01  # between two looks at the tickets, while work waits for them
 _LEASE_NS = 30 * 10**9  # for an image that ended in a step without code of ours
+_LAST_WORK_S = 5.0  # for what is begun at the end
 _SHORTEST_S, _LONGEST_S = 1.0, 60.0  # of what an overloaded server asks callers to wait
 _USUAL_BYTES_S = 20 * _MIB  # before anything was measured
 _REMEMBERED, _ENOUGH = 16, 4
@@ -144,7 +146,9 @@ class Entry:
             except BacctlError as error:
                 self._refuse(_Request(tensors, sender, Claim()), error)
                 continue
-            end_ns = 0 if claim.timeout_s is None else self._clock() + math.ceil(claim.timeout_s * 1e9)
+            # The protocol's own parameter, in microseconds, is for clients that do not know our options.
+            waits_s = request.timeout() / 1e6 if claim.timeout_s is None else claim.timeout_s
+            end_ns = self._clock() + math.ceil(waits_s * 1e9) if waits_s else 0
             entry = Waiting(
                 _Request(tensors, sender, claim), claim.caller or "", max(1, tensors["DICOM"].size), end_ns
             )
@@ -163,7 +167,7 @@ class Entry:
             self._changed.notify()
         for entry in leaving:
             self._refuse(entry.item, _overloaded(_SHORTEST_S))
-        self._worker.join(_LONGEST_S)
+        self._worker.join(_LAST_WORK_S)
 
     def _work(self) -> None:
         while True:
@@ -217,7 +221,8 @@ class Entry:
                 ticket.check(self._clock)
                 return self._answer({**inputs, "TICKET": ticket.rows(1)})
 
-        self._send(request, answer)
+        if not self._send(request, answer):
+            self._tickets.give_back(ticket.number)
 
     def _refuse(self, request: _Request, error: BacctlError) -> None:
         def answer(_: Tensors) -> Tensors:
@@ -225,12 +230,23 @@ class Entry:
 
         self._send(request, answer)
 
-    def _send(self, request: _Request, answer: Callable[[Tensors], Tensors]) -> None:
-        (response,) = answer_each(self._pb_utils, [request], answer)
+    def _send(self, request: _Request, answer: Callable[[Tensors], Tensors]) -> bool:
+        """Answer a request; return whether the answer itself got through."""
+        triton, last = self._pb_utils, self._pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
+        (response,) = answer_each(triton, [request], answer)
         try:
-            request.sender.send(response, flags=self._pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
-        except Exception as error:  # Triton gave up on the request; the next one must not suffer for it
-            self._pb_utils.Logger.log_error(f"BAC-INTERNAL: an answer was not taken ({type(error).__name__})")
+            request.sender.send(response, flags=last)
+        except Exception as error:
+            # Most likely there is no shared memory for it. Triton's text names the region, which is nobody's
+            # business; what is the matter is what the client looks for.
+            full = "shared memory pool" in str(error)
+            text = "the shared memory pool is too small" if full else str(internal(error))
+            fault = triton.TritonError(text, triton.TritonError.INTERNAL)
+            with contextlib.suppress(Exception):  # Triton gave up on the request: the next must not suffer
+                request.sender.send(triton.InferenceResponse(error=fault), flags=last)
+            triton.Logger.log_error(f"BAC-INTERNAL: {type(error).__name__}: an answer could not be sent")
+            return False
+        return True
 
 
 class _Pace:

@@ -36,13 +36,14 @@ class Steps:
         self.begun: list[str] = []
         self.under_way: list[int] = []
         self.answers: dict[str, Any] = {}
+        self.logged: list[str] = []
         self.go_on = threading.Event()
         self.pb_utils = SimpleNamespace(
             Tensor=lambda name, array: (name, array),
             TritonError=TritonError,
             InferenceResponse=lambda output_tensors=(), error=None: SimpleNamespace(error=error),
             TRITONSERVER_RESPONSE_COMPLETE_FINAL=1,
-            Logger=SimpleNamespace(log_error=pytest.fail),
+            Logger=SimpleNamespace(log_error=self.logged.append),
         )
 
     def answer(self, inputs: Any) -> dict[str, Any]:
@@ -51,9 +52,11 @@ class Steps:
         self.under_way.append(Ticket.of(inputs["TICKET"]).number)
         return {"TILES": np.zeros(1)}
 
-    def request(self, tag: str, data: bytes = IMAGE, **options: Any) -> Any:
+    def request(self, tag: str, data: bytes = IMAGE, timeout_us: int = 0, **options: Any) -> Any:
         def send(response: Any, flags: int) -> None:
             assert flags == 1
+            if response.error is None and tag.startswith("unsendable"):
+                raise RuntimeError("Failed to increase the shared memory pool size for key 'secret'")
             assert tag not in self.answers, "answered twice"
             self.answers[tag] = response.error
 
@@ -63,7 +66,9 @@ class Steps:
             for name, content in inputs.items()
         ]
         sender = SimpleNamespace(send=send)
-        return SimpleNamespace(get_response_sender=lambda: sender, inputs=lambda: tensors)
+        return SimpleNamespace(
+            get_response_sender=lambda: sender, inputs=lambda: tensors, timeout=lambda: timeout_us
+        )
 
     def error(self, tag: str) -> Any:
         return from_text(self.answers[tag].args[0])[0]
@@ -166,12 +171,13 @@ def test_what_nobody_waits_for_is_dropped_before_it_is_begun(
     one = entry(WIDE, clock=lambda: now[0])
     one.accept([steps.request("first")])
     one.accept([steps.request("short", timeout_s=2), steps.request("long", timeout_s=60)])
-    one.accept([steps.request("patient")])
+    one.accept([steps.request("patient"), steps.request("protocol", timeout_us=2_000_000)])
     now[0] += 5 * 10**9
     steps.go_on.set()
-    _wait_for(lambda: len(steps.answers) == 4)
+    _wait_for(lambda: len(steps.answers) == 5)
     assert steps.begun == ["first", "long", "patient"]
     assert isinstance(steps.error("short"), ServerTimeoutError)
+    assert isinstance(steps.error("protocol"), ServerTimeoutError)
 
 
 @pytest.mark.parametrize(
@@ -184,6 +190,17 @@ def test_what_is_said_of_a_request_is_what_it_has_to_be(
     entry(WIDE).accept([steps.request("wrong", **options)])
     _wait_for(lambda: "wrong" in steps.answers)
     assert steps.answers["wrong"].args[0].startswith("BAC-OPTIONS-INVALID: ")
+
+
+def test_an_answer_that_finds_no_shared_memory_is_a_fault_and_no_silence(
+    steps: Steps, entry: Callable[..., Entry]
+) -> None:
+    steps.go_on.set()
+    entry(Limits(10**9, 10**9, 1)).accept([steps.request("unsendable"), steps.request("next")])
+    _wait_for(lambda: len(steps.answers) == 2)
+    assert steps.answers["next"] is None
+    assert steps.answers["unsendable"].args == ("the shared memory pool is too small", "INTERNAL")
+    assert "secret" not in str(steps.logged)
 
 
 def test_at_the_end_what_waits_is_refused(steps: Steps, entry: Callable[..., Entry]) -> None:
