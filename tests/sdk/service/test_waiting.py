@@ -13,7 +13,7 @@ def waiting(name: str, caller: str = "", size: int = 10, end_ns: int = 0) -> Wai
 
 
 def served(room: WaitingRoom[str], most: int = 1000) -> list[str]:
-    out = []
+    out: list[str] = []
     while (entry := room.first()) is not None and len(out) < most:
         assert room.take(entry)
         out.append(entry.item)
