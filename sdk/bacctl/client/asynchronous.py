@@ -189,9 +189,7 @@ class AsyncClient:
             known = await asyncio.to_thread(self._core.remembered, call)
             if known is not None:
                 return known
-            if self._core.judges_headers:
-                await asyncio.to_thread(call.check_header)
-            size = await asyncio.to_thread(call.work_bytes)
+            size = await asyncio.to_thread(self._core.admit, call)
             answer = await retry.run_async(lambda left: self._send(call, size, left))
             result = await asyncio.to_thread(call.result, answer, again=retry.mixed_up)
         except BacctlError as error:

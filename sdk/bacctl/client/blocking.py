@@ -280,9 +280,7 @@ class Client:
             known = self._core.remembered(call)
             if known is not None:
                 return known
-            if self._core.judges_headers:
-                call.check_header()
-            size = call.work_bytes()
+            size = self._core.admit(call)
             answer = retry.run(lambda left: self._send(call, size, left))
             result = call.result(answer, again=retry.mixed_up)
         except BacctlError as error:

@@ -241,6 +241,13 @@ class Core:
             self._max_retries if max_retries is None else max_retries,
         )
 
+    def admit(self, call: Call) -> int:
+        """Return what an image will take of a server's memory; raises as `Call.check_header` does."""
+        if not self.judges_headers:
+            return len(call.data)
+        call.check_header()
+        return call.work_bytes()
+
     def known_info(self) -> dict[str, Any] | None:
         """Return what the server told of itself, where it has been asked."""
         return None if self._info is None else dict(self._info)
