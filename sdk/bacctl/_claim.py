@@ -19,7 +19,11 @@ from bac_terms.errors import BacctlError, from_catalogue
 MIXED_UP = "BAC-SERVER-MIXED-UP"
 MARK = "BACCTL_MIX_UP_FILE"
 """Environment variable: the file that tells whoever runs the server that its steps were mixed up."""
+TICKETS = "BACCTL_TICKETS"
+"""Environment variable: the folder in which the steps note what is under way (`bacctl.service.tickets`)."""
 TAG, DIGEST = "tag", "sha256"
+TIMEOUT, CALLER, LAST = "timeout_s", "caller", "last"
+"""Options of a request that say when nobody waits for it any more, whose turn it is, and that it has time."""
 BINDING = "binding"
 """Where the report has them, beside check sums of the other two outputs."""
 TEST_IMAGE = "test_image"
@@ -38,19 +42,29 @@ class Claim:
         Used for one request and never again.
     sha256 : str or None
         Digest of the file, in hexadecimal digits.
+    timeout_s : float or None
+        How long the caller waits for the answer, in seconds from now: no reading of a clock that is its own.
+    caller : str or None
+        Who sends it. A server that has too much to do takes its callers in turn.
+    last : bool
+        Whether it is to wait behind all that waits already, whoever sent it.
     """
 
     tag: str | None = None
     sha256: str | None = None
+    timeout_s: float | None = None
+    caller: str | None = None
+    last: bool = False
 
     @classmethod
-    def of(cls, data: bytes) -> Claim:
+    def of(cls, data: bytes, timeout_s: float | None = None, caller: str | None = None) -> Claim:
         """Make the claim of a new request for a file."""
-        return cls(secrets.token_hex(16), hashlib.sha256(data).hexdigest())
+        return cls(secrets.token_hex(16), hashlib.sha256(data).hexdigest(), timeout_s, caller)
 
     def options(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the options of a request with this claim."""
-        return {**(options or {}), TAG: self.tag, DIGEST: self.sha256}
+        said = {TAG: self.tag, DIGEST: self.sha256, TIMEOUT: self.timeout_s, CALLER: self.caller}
+        return {**(options or {}), **{name: value for name, value in said.items() if value is not None}}
 
     def check(self, report: Mapping[str, Any], raw: Mapping[str, bytes]) -> None:
         """See that an answer is the one to this request.

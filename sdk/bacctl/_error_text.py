@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from bac_terms.catalogue import CATALOGUE
-from bac_terms.errors import BacctlError, from_catalogue
+from bac_terms.errors import BacctlError, ServerError, from_catalogue
 
 _CODED = re.compile(r"(BAC-[A-Z0-9-]+): (.+)", re.DOTALL)
 _MARKED = re.compile(r"\s*\[request ([0-9A-Za-z_-]{1,64})\]\s*$")
+_LATER = re.compile(r"\s*\[retry after ([0-9]{1,4}) s\]\s*$")
 
 
 def to_text(error: BacctlError, tag: str | None) -> str:
-    """Write an error, and behind it which request it is about, where that is known."""
-    return str(error) if tag is None else f"{error} [request {tag}]"
+    """Write an error, and behind it when to come back and which request it is about, where that is known."""
+    again_s = error.retry_after_s if isinstance(error, ServerError) else None
+    later = "" if again_s is None else f" [retry after {math.ceil(again_s)} s]"
+    return f"{error}{later}" if tag is None else f"{error}{later} [request {tag}]"
 
 
 def from_text(text: str) -> tuple[BacctlError | None, str | None]:
@@ -33,16 +37,24 @@ def from_text(text: str) -> tuple[BacctlError | None, str | None]:
     """
     marked = _MARKED.search(text)
     tag = marked[1] if marked else None
-    coded = _CODED.search(text[: marked.start()] if marked else text)
+    text = text[: marked.start()] if marked else text
+    later = _LATER.search(text)
+    coded = _CODED.search(text[: later.start()] if later else text)
     if coded is None:
         return None, tag
-    code, reason = coded.groups()
+    error = _read(*coded.groups())
+    if later and isinstance(error, ServerError):
+        error.retry_after_s = float(later[1])
+    return error, tag
+
+
+def _read(code: str, reason: str) -> BacctlError | None:
     entry = CATALOGUE.get(code)
     if entry is not None and entry.status not in ("refused", "failed"):
-        return None, tag
+        return None
     advice = f"; {entry.hint}" if entry is not None else ""
     if advice and reason.endswith(advice):
-        return from_catalogue(code, reason.removesuffix(advice)), tag
+        return from_catalogue(code, reason.removesuffix(advice))
     # Another release gives other advice, whose own parts cannot be told from what is wrong.
     message, _, hint = reason.rpartition("; ")
-    return from_catalogue(code, message or hint, hint if message else ""), tag
+    return from_catalogue(code, message or hint, hint if message else "")

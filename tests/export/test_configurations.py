@@ -31,7 +31,10 @@ KNOWN_TO_2_51 = {
     "default_model_filename",
     "platform",
     "ensemble_scheduling",
+    "parameters",
 }
+# Engines of Triton's own backends run no code of ours that could read a ticket.
+WITH_TICKET = {"config.pbtxt", "configs/torch.pbtxt"}
 
 
 def read(path: Path) -> ModelConfig:
@@ -43,7 +46,10 @@ def test_every_configuration_has_the_same_tensors(name: str) -> None:
     config = read(FOLDER / name)
     assert config.name == "bac_segment"
     assert config.max_batch_size == MAX_TILES
-    (tiles,), (probability, checksum) = config.input, config.output
+    (tiles, *ticket), (probability, checksum) = config.input, config.output
+    assert [(t.name, list(t.dims), t.data_type) for t in ticket] == (
+        [("TICKET", [2], 9)] if name in WITH_TICKET else []  # TYPE_INT64
+    )
     for tensor, expected in ((tiles, "TILES"), (probability, "PROBABILITY")):
         assert tensor.name == expected
         assert list(tensor.dims) == [1, TILE_PX, TILE_PX]
@@ -51,6 +57,21 @@ def test_every_configuration_has_the_same_tensors(name: str) -> None:
     # Whose answer it is: of the tile and of its probabilities.
     assert (checksum.name, list(checksum.dims), checksum.data_type) == ("CHECKSUM", [2], 8)  # TYPE_INT32
     assert (config.backend, config.default_model_filename) == BACKENDS[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_ensemble_hands_on_what_the_network_takes(name: str) -> None:
+    own = REPOSITORY / "bac" / name
+    config = read(own if own.is_file() else REPOSITORY / "bac" / "config.pbtxt")
+    entry, network, _ = config.ensemble_scheduling.step
+    assert set(network.input_map) == {tensor.name for tensor in read(FOLDER / name).input}
+    assert set(network.input_map.values()) <= set(entry.output_map.values())
+    # In all else the ensembles are one.
+    usual = read(REPOSITORY / "bac" / "config.pbtxt")
+    for kept in (config, usual):
+        for step, tensors in zip(kept.ensemble_scheduling.step, ("output_map", "input_map"), strict=False):
+            getattr(step, tensors).pop("TICKET", None)
+    assert config == usual
 
 
 def test_no_configuration_is_untested() -> None:
@@ -108,4 +129,10 @@ def test_beside_a_gpu_only_the_number_of_instances_differs(model: str) -> None:
     assert read(folder / "configs" / "torch.pbtxt") == beside
     assert beside.instance_group[0].count > default.instance_group[0].count == 1
     beside.instance_group[0].count = 1
+    # More instances, more under way.
+    assert set(beside.parameters) == set(default.parameters)
+    for name in ("max_work_images", "max_work_mb"):
+        if name in default.parameters:
+            assert int(beside.parameters[name].string_value) > int(default.parameters[name].string_value)
+            beside.parameters[name].string_value = default.parameters[name].string_value
     assert beside == default

@@ -14,6 +14,7 @@ from bacctl.service.binding import Trust, sealed
 from bacctl.service.life import end_with_server
 from bacctl.service.metrics import Metrics
 from bacctl.service.steps import answer_each, read_model_card, to_json, wants_density
+from bacctl.service.tickets import Ticket, Tickets
 
 
 class TritonPythonModel:
@@ -27,6 +28,8 @@ class TritonPythonModel:
         map_sha256 = None if self._fitted is None else self._fitted.sha256
         self._metrics = Metrics(pb_utils, args["model_instance_name"])
         self._metrics.weights(self._card.sha256, map_sha256, __version__)
+        self._tickets = Tickets()
+        self._tickets.clear()
 
     def execute(self, requests):
         responses = []
@@ -38,6 +41,14 @@ class TritonPythonModel:
     def _answer(self, inputs):
         started = time.monotonic_ns()
         envelope = self._trust.check(inputs)
+        ticket = Ticket(*envelope.ticket)
+        try:
+            ticket.check()
+            return self._measure(inputs, envelope, started)
+        finally:
+            self._tickets.give_back(ticket.number)
+
+    def _measure(self, inputs, envelope, started):
         result = quantify(
             inputs["PROBABILITY"],
             inputs["SIGNAL"],

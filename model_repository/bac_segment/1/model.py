@@ -9,6 +9,7 @@ from bac_imaging.grid.checksum import segment_checksum
 from bacctl.service.life import end_with_server
 from bacctl.service.metrics import Metrics
 from bacctl.service.steps import answer_each, compile_segmenter, read_model_card
+from bacctl.service.tickets import Ticket, Tickets
 
 
 class TritonPythonModel:
@@ -18,6 +19,8 @@ class TritonPythonModel:
         read_model_card(folder)
         self._metrics = Metrics(pb_utils, args["model_instance_name"])
         self._network = compile_segmenter(folder / "model.onnx")
+        self._tickets = Tickets()
+        self._tickets.clear()
 
     def execute(self, requests):
         return answer_each(pb_utils, requests, self._answer, self._metrics.not_measured)
@@ -25,8 +28,11 @@ class TritonPythonModel:
     def _answer(self, inputs):
         # A copy: Triton may take back the memory of a step that it has given up on.
         tiles = inputs["TILES"].copy()
+        ticket = Ticket.of(inputs["TICKET"])
         probability = np.empty(tiles.shape, np.float32)
-        # One at a time is as fast on a CPU as a batch, and needs a tenth of the memory.
-        for i in range(len(tiles)):
-            probability[i] = self._network(tiles[i : i + 1])
+        with self._tickets.lost_on_failure(ticket.number):
+            # One at a time is as fast on a CPU as a batch, and needs a tenth of the memory.
+            for i in range(len(tiles)):
+                ticket.check()
+                probability[i] = self._network(tiles[i : i + 1])
         return {"PROBABILITY": probability, "CHECKSUM": segment_checksum(tiles, probability)}

@@ -9,6 +9,7 @@ from bac_export.torch_engine import TorchSegmenter
 from bac_imaging.grid.checksum import segment_checksum
 from bacctl.service.metrics import Metrics
 from bacctl.service.steps import answer_each, read_model_card
+from bacctl.service.tickets import Ticket, Tickets
 
 
 class TritonPythonModel:
@@ -20,6 +21,8 @@ class TritonPythonModel:
         on_gpu = args["model_instance_kind"] == "GPU"
         device = f"cuda:{args['model_instance_device_id']}" if on_gpu else "auto"
         self._network = TorchSegmenter(folder / "model.onnx", shape, device)
+        self._tickets = Tickets()
+        self._tickets.clear()
 
     def execute(self, requests):
         return answer_each(pb_utils, requests, self._answer, self._metrics.not_measured)
@@ -27,5 +30,8 @@ class TritonPythonModel:
     def _answer(self, inputs):
         # A copy: Triton may take back the memory of a step that it has given up on.
         tiles = inputs["TILES"].copy()
-        probability = self._network(tiles)
+        ticket = Ticket.of(inputs["TICKET"])
+        with self._tickets.lost_on_failure(ticket.number):
+            ticket.check()
+            probability = self._network(tiles)
         return {"PROBABILITY": probability, "CHECKSUM": segment_checksum(tiles, probability)}

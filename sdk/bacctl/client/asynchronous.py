@@ -25,7 +25,7 @@ from bacctl.client.core import (
 from bacctl.client.retry import DEFAULT_RETRY_FOR_S, Retry
 from bacctl.client.transports.endpoints import Endpoints, parse_urls
 from bacctl.client.transports.security import Tls, make_security
-from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, AsyncTransport
+from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer, AsyncTransport
 from bacctl.results import ExamComparison, ExamResult, ImageResult
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ class AsyncClient:
 
         addresses, scheme = parse_urls(url)
         security = make_security(addresses, scheme, tls, token, allow_plain_token)
-        self._core = Core(timeout, retry_for, max_retries, cache, with_density=density)
+        self._core = Core(
+            timeout, retry_for, max_retries, cache, with_density=density, servers=len(addresses)
+        )
         self._transport: AsyncTransport = AsyncGrpcTransport(
             Endpoints(addresses), security, with_density=density
         )
@@ -197,14 +199,17 @@ class AsyncClient:
             known = await asyncio.to_thread(self._core.remembered, call)
             if known is not None:
                 return known
-            if self._core.judges_headers:
-                await asyncio.to_thread(call.check_header)
-            answer = await retry.run_async(lambda left: self._transport.infer(call.data, call.options, left))
+            size = await asyncio.to_thread(self._core.admit, call)
+            answer = await retry.run_async(lambda left: self._send(call, size, left))
             result = await asyncio.to_thread(call.result, answer, again=retry.mixed_up)
         except BacctlError as error:
             raise call.identified(error) from None
         await asyncio.to_thread(self._core.remember, call, answer)
         return result
+
+    async def _send(self, call: Call, size: int, left_s: float) -> Answer:
+        async with self._core.room.taken_async(size, left_s) as rest_s:
+            return await self._transport.infer(call.data, call.options, rest_s)
 
     async def analyze_many(
         self,

@@ -26,7 +26,7 @@ from bacctl.client.core import (
 from bacctl.client.retry import DEFAULT_RETRY_FOR_S
 from bacctl.client.transports.endpoints import Endpoints, parse_urls
 from bacctl.client.transports.security import Tls, make_security
-from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Transport
+from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer, Transport
 from bacctl.results import ExamComparison, ExamResult, ImageResult
 
 if TYPE_CHECKING:
@@ -97,7 +97,9 @@ class Client:
 
         addresses, scheme = parse_urls(url)
         security = make_security(addresses, scheme, tls, token, allow_plain_token)
-        self._core = Core(timeout, retry_for, max_retries, cache, with_density=density)
+        self._core = Core(
+            timeout, retry_for, max_retries, cache, with_density=density, servers=len(addresses)
+        )
         self._transport: Transport = GrpcTransport(Endpoints(addresses), security, with_density=density)
         self._asking = threading.Lock()
         self._server: EmbeddedServer | None = None
@@ -288,14 +290,17 @@ class Client:
             known = self._core.remembered(call)
             if known is not None:
                 return known
-            if self._core.judges_headers:
-                call.check_header()
-            answer = retry.run(lambda left: self._transport.infer(call.data, call.options, left))
+            size = self._core.admit(call)
+            answer = retry.run(lambda left: self._send(call, size, left))
             result = call.result(answer, again=retry.mixed_up)
         except BacctlError as error:
             raise call.identified(error) from None
         self._core.remember(call, answer)
         return result
+
+    def _send(self, call: Call, size: int, left_s: float) -> Answer:
+        with self._core.room.taken(size, left_s) as rest_s:
+            return self._transport.infer(call.data, call.options, rest_s)
 
     def analyze_many(
         self,

@@ -21,6 +21,7 @@ from bac_terms.errors import (
     internal,
 )
 from bacctl._discreet import discreet
+from bacctl.client._room import MOST_BYTES, Room
 from bacctl.client.payload import identified, not_awaited, origin_of, path_of, position_of, read_source
 from bacctl.client.retry import Retry
 from bacctl.results import ExamResult, ImageResult, Notice
@@ -100,6 +101,13 @@ class Call:
         except Exception:  # what cannot be judged here is judged where it is read
             return
 
+    def work_bytes(self) -> int:
+        """Estimate what the image takes of a server's memory while it is under way."""
+        from bac_imaging.read.size import work_bytes
+
+        with discreet():
+            return work_bytes(self.data)
+
     def result(self, answer: Answer, *, again: bool = False) -> ImageResult:
         """Turn the answer into the result.
 
@@ -169,6 +177,8 @@ class Core:
         Whether what a header alone can refuse is refused here. A server made for tests answers anything.
     with_density : bool
         Whether results are to have the density.
+    servers : int
+        How many share the images.
 
     Raises
     ------
@@ -185,10 +195,12 @@ class Core:
         *,
         judges_headers: bool = True,
         with_density: bool = True,
+        servers: int = 1,
     ) -> None:
         Retry(timeout, retry_for, max_retries)  # refuses what cannot work, before the first call
         self.cache: ResultCache | None = None
         self.judges_headers = judges_headers
+        self.room = Room(servers * MOST_BYTES)
         self._with_density = with_density
         self._info: dict[str, Any] | None = None
         self._timeout = timeout
@@ -233,6 +245,13 @@ class Core:
             self._retry_for if retry_for is None else retry_for,
             self._max_retries if max_retries is None else max_retries,
         )
+
+    def admit(self, call: Call) -> int:
+        """Return what an image will take of a server's memory; raises as `Call.check_header` does."""
+        if not self.judges_headers:
+            return len(call.data)
+        call.check_header()
+        return call.work_bytes()
 
     def known_info(self) -> dict[str, Any] | None:
         """Return what the server told of itself, where it has been asked."""

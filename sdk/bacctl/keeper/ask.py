@@ -9,7 +9,9 @@ from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bac_terms.errors import BacctlError, from_catalogue
+from bacctl._claim import LAST
 from bacctl.client.blocking import Client
+from bacctl.client.canary import OPTIONS, canary_image
 from bacctl.client.transports.security import Security, Tls, make_security
 from bacctl.server.repository import ENSEMBLE
 
@@ -65,11 +67,18 @@ def ask_unless(fault: Callable[[], str | None], call: Callable[[], T]) -> T:
 def answer_first(url: str, tls: ServerTls | None = None) -> None:
     """Wait until the calls that a server has under way are answered, ten seconds at most.
 
-    Told to end, Triton 2.51 refuses the next step of every call under way. A test image passes the steps
-    behind all that was sent before it.
+    Told to end, Triton 2.51 refuses the next step of every call under way. A test image that asks to be the
+    last passes the steps behind all that was sent before it.
     """
-    with contextlib.suppress(BacctlError):
-        ask(url, tls, timeout=LAST_CALLS_S)
+    from bacctl.client.transports.blocking import GrpcTransport
+    from bacctl.client.transports.endpoints import Endpoints
+
+    transport = GrpcTransport(Endpoints([url]), make_security([url], None, _trust(tls), None, False))
+    try:
+        with contextlib.suppress(BacctlError):
+            transport.infer(canary_image(), {**OPTIONS, LAST: True}, LAST_CALLS_S)
+    finally:
+        transport.close()
 
 
 def measured_text(info: dict[str, Any]) -> str:

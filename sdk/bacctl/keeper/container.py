@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bac_terms.errors import BacctlError
-from bacctl._claim import MARK
+from bacctl._claim import MARK, TICKETS
 from bacctl._log_lines import log_lines
 from bacctl.keeper.ask import LAST_CALLS_S, answer_first, ask, measured_text
 from bacctl.keeper.watch import Watch, WatchRules
@@ -188,12 +188,14 @@ def serve(
         mark.unlink(missing_ok=True)  # of the Triton before this one
         say(f"starting Triton with configuration {name}")
         # In an empty folder: Triton's stub puts the current one first on the models' import path.
-        empty = scratch / "run"
-        shutil.rmtree(empty, ignore_errors=True)
-        empty.mkdir(parents=True)
+        empty, tickets = scratch / "run", scratch / "tickets"
+        for folder in (empty, tickets):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
         # Triton, with what the container's own start line gives it.
         call = command(mirror.absolute(), key, extra)
-        environment = {**ENVIRONMENT, **os.environ, MARK: str(mark.absolute())}
+        known = {MARK: str(mark.absolute()), TICKETS: str(tickets.absolute())}
+        environment = {**ENVIRONMENT, **os.environ, **known}
         # Images in /dev/shm are for nobody else, where it is shared with others.
         server = subprocess.Popen(call, cwd=empty, env=environment, umask=0o077)  # noqa: S603
     except (StartError, BacctlError, OSError) as error:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO
 
 from bac_terms.errors import ServerUnavailableError, unavailable
-from bacctl._claim import MARK
+from bacctl._claim import MARK, TICKETS
 from bacctl.server import supervisor as _supervisor
 from bacctl.server.flags import ENVIRONMENT, fits_socket, listeners, private_listener, settings
 from bacctl.server.leftovers import clear_leftovers
@@ -249,6 +249,7 @@ class EmbeddedServer:
         folder = Path(tempfile.mkdtemp(prefix="bacctl-"))
         try:
             self._mark = folder / "mixed-up"
+            (folder / "tickets").mkdir()
             prefix = f"bacctl_{os.getpid()}_{secrets.token_hex(4)}_"
             log = self._log or folder / "server.log"
             private = self._private and fits_socket(folder / "grpc")
@@ -282,7 +283,12 @@ class EmbeddedServer:
             self._supervisor = _supervise(
                 {
                     "command": command,
-                    "environment": {**ENVIRONMENT, **wheel.environment, MARK: str(self._mark)},
+                    "environment": {
+                        **ENVIRONMENT,
+                        **wheel.environment,
+                        MARK: str(self._mark),
+                        TICKETS: str(folder / "tickets"),
+                    },
                     "folder": str(folder),
                     "log": str(log),
                     "shm_prefix": prefix,

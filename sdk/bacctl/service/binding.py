@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import re
 import zlib
@@ -27,7 +28,17 @@ from bac_terms.errors import FailedError, RefusedError
 from bac_terms.fields import Digest
 from bac_terms.json_text import parse_json
 from bac_terms.record import Record
-from bacctl._claim import DIGEST, MARK, MIXED_UP, TAG, TEST_IMAGE, Claim
+from bacctl._claim import (
+    CALLER,
+    DIGEST,
+    LAST,
+    MARK,
+    MIXED_UP,
+    TAG,
+    TEST_IMAGE,
+    TIMEOUT,
+    Claim,
+)
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -70,12 +81,15 @@ class Envelope(Record):
         Of the image.
     binding : Binding
         Of the request.
+    ticket : tuple of int
+        Number and end of `bacctl.service.tickets.Ticket`.
     started_ns, prepared_ns : int
         When the first step began and ended, by the machine's monotonic clock.
     """
 
     context: Context
     binding: Binding
+    ticket: tuple[int, int]
     started_ns: int
     prepared_ns: int
 
@@ -86,7 +100,7 @@ def take_claim(options: Mapping[str, Any] | None) -> tuple[Claim, dict[str, Any]
     Raises
     ------
     RefusedError
-        BAC-OPTIONS-INVALID: tag or digest are none.
+        BAC-OPTIONS-INVALID: something in it is not what it has to be.
     """
     if options is None:
         return Claim(), None
@@ -95,8 +109,17 @@ def take_claim(options: Mapping[str, Any] | None) -> tuple[Claim, dict[str, Any]
         raise RefusedError("BAC-OPTIONS-INVALID", "tag is not 1 to 64 letters, digits, - and _")
     if digest is not None and not (isinstance(digest, str) and _DIGEST.fullmatch(digest)):
         raise RefusedError("BAC-OPTIONS-INVALID", "sha256 is not 64 hexadecimal digits in lower case")
-    rest = {name: value for name, value in options.items() if name not in (TAG, DIGEST, TEST_IMAGE)}
-    return Claim(tag, digest), rest
+    timeout_s, caller, last = options.get(TIMEOUT), options.get(CALLER), options.get(LAST, False)
+    # NaN, which Python's JSON reads, is larger than nothing.
+    if timeout_s is not None and not (type(timeout_s) in (int, float) and 0.0 < timeout_s < math.inf):
+        raise RefusedError("BAC-OPTIONS-INVALID", "timeout_s is no number of seconds above zero")
+    if caller is not None and not (isinstance(caller, str) and _TAG.fullmatch(caller)):
+        raise RefusedError("BAC-OPTIONS-INVALID", "caller is not 1 to 64 letters, digits, - and _")
+    if not isinstance(last, bool):
+        raise RefusedError("BAC-OPTIONS-INVALID", "last is neither true nor false")
+    said = (TAG, DIGEST, TIMEOUT, CALLER, LAST, TEST_IMAGE)
+    rest = {name: value for name, value in options.items() if name not in said}
+    return Claim(tag, digest, timeout_s, caller, last), rest
 
 
 def bind(

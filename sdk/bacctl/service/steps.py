@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.openvino import load_openvino
-from bac_terms.errors import BacctlError, RefusedError, internal
+from bac_terms.errors import BacctlError, RefusedError, ServerOverloadedError, internal
 from bacctl._claim import DENSITY
 from bacctl._error_text import to_text
 
@@ -147,8 +147,9 @@ def answer_each(
     -------
     list of InferenceResponse
         In the order of the requests. A refusal or failure with a code of the catalogue arrives as
-        INVALID_ARGUMENT, ``"BAC-...: reason"``, followed by the caller's tag where it sent one; anything
-        else as INTERNAL, ``"BAC-INTERNAL: ..."``, its place in the code in the log.
+        INVALID_ARGUMENT, ``"BAC-...: reason"``, followed by the caller's tag where it sent one, and as
+        UNAVAILABLE where the server only has no room; anything else as INTERNAL, ``"BAC-INTERNAL: ..."``,
+        its place in the code in the log.
     """
     responses = []
     for request in requests:
@@ -159,7 +160,10 @@ def answer_each(
             responses.append(pb_utils.InferenceResponse(output_tensors=outputs))
         except BacctlError as error:
             not_measured(inputs, error)
-            refusal = pb_utils.TritonError(to_text(error, _tag_of(inputs)), pb_utils.TritonError.INVALID_ARG)
+            # What any client may well send again, as gRPC itself understands it.
+            passing = isinstance(error, ServerOverloadedError)
+            status = pb_utils.TritonError.UNAVAILABLE if passing else pb_utils.TritonError.INVALID_ARG
+            refusal = pb_utils.TritonError(to_text(error, _tag_of(inputs)), status)
             responses.append(pb_utils.InferenceResponse(error=refusal))
         except Exception as error:
             # The message may quote the header, so only the kind and the place are logged.

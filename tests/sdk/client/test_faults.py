@@ -274,3 +274,16 @@ def test_refusal_of_another_request_is_none_of_this_image():
     error = translated("INVALID_ARGUMENT", REFUSAL.format("other"), "u", tag="mine")
     assert error.code == "BAC-SERVER-MIXED-UP"
     assert can_help(error)
+
+
+def test_when_to_come_back_is_part_of_an_errors_text():
+    error = errors.from_catalogue("BAC-SERVER-OVERLOADED")
+    error.retry_after_s = 11.2
+    text = to_text(error, "t-1")
+    assert text.endswith("; try again later or with fewer at a time [retry after 12 s] [request t-1]")
+    read, tag = from_text(f"in ensemble 'bac', {text}")
+    assert (read.code, read.reason, read.retry_after_s, tag) == (error.code, error.reason, 12.0, "t-1")
+    assert from_text(to_text(error, None))[0].retry_after_s == 12.0
+    # Of an image that will never be measured it says nothing.
+    refusal, _ = from_text("BAC-VIEW-SPOT: a; b [retry after 3 s]")
+    assert (refusal.reason, hasattr(refusal, "retry_after_s")) == ("a; b", False)

@@ -33,7 +33,7 @@ def one_image(seed, options=b'{"tag": "a"}'):
     sent = np.frombuffer(options, np.uint8) if options else NONE
     claim, _ = take_claim(json.loads(options) if options else None)
     context = dataclasses.replace(WRITTEN.context, study_instance_uid=f"1.{seed}")
-    envelope = Envelope(context, bind(data, sent, claim, tiles, signal), 1000, 2000)
+    envelope = Envelope(context, bind(data, sent, claim, tiles, signal), (7, 0), 1000, 2000)
     inputs = {
         "PROBABILITY": probability,
         "CHECKSUM": segment_checksum(tiles, probability),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
@@ -51,6 +52,8 @@ class Connections(Generic[C]):
         # Before anything imports gRPC, as tritonclient does: its C core reads this once, and would write
         # lines of its own to stderr beside errors.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        # By which a server that has too much to do tells its callers apart; it says nothing of who they are.
+        self.caller = secrets.token_hex(8)
         self.security = security
         self.endpoints = endpoints
         self.closed = False
@@ -103,7 +106,7 @@ class Connections(Generic[C]):
         if isinstance(error, ServerUnavailableError) or is_mix_up(error):
             self.endpoints.failed(address)
         if isinstance(error, ServerError):
-            error.retry_after_s = _retry_after(fault)
+            error.retry_after_s = _retry_after(fault) or error.retry_after_s
         return error
 
     def _options(self, address: str) -> list[tuple[str, Any]]:

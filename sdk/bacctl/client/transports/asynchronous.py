@@ -44,7 +44,7 @@ class AsyncGrpcTransport:
         """Have one image measured."""
         # The digest of a full-size image and its answer take some tens of milliseconds, in which the loop has
         # other things to do.
-        claim = await asyncio.to_thread(Claim.of, data)
+        claim = await asyncio.to_thread(Claim.of, data, timeout, self._connections.caller)
         request = infer_request(data, options, claim, with_density=self._with_density)
         response, address = await self._call("ModelInfer", request, timeout, claim)
         with self._connections.judging(address):

@@ -43,7 +43,7 @@ class GrpcTransport:
         self, data: bytes, options: Mapping[str, Any] | None, timeout: float = DEFAULT_TIMEOUT_S
     ) -> Answer:
         """Have one image measured."""
-        claim = Claim.of(data)
+        claim = Claim.of(data, timeout, self._connections.caller)
         request = infer_request(data, options, claim, with_density=self._with_density)
         response, address = self._call("ModelInfer", request, timeout, claim)
         with self._connections.judging(address):
