@@ -129,7 +129,8 @@ def test_killed_supervisor_takes_the_server_along(folder_of_temporaries: Path) -
     server = EmbeddedServer().start()
     assert server._supervisor is not None
     started = descendants(server._supervisor.pid)
-    # Not even a step that stands still outlives it.
+    # Not even a step that stands still outlives it, once the thread that loaded it has ended.
+    time.sleep(1.0)
     os.kill(next(pid for pid in started if "bac_quantify" in command_line(pid)), signal.SIGSTOP)
     server._supervisor.kill()
     _wait_for(lambda: not any(map(is_alive, started)))
@@ -219,7 +220,9 @@ def test_port_taken_between_the_look_and_the_start(monkeypatch: pytest.MonkeyPat
         ports = iter([squatter.getsockname()[1]])
         free_port = embedded._free_port
         monkeypatch.setattr(
-            embedded, "_free_port", lambda host, port: next(ports, None) or free_port(host, port)
+            embedded,
+            "_free_port",
+            lambda host, port, *wait: next(ports, None) or free_port(host, port, *wait),
         )
         with EmbeddedServer() as server:
             assert server.ports["grpc"] != squatter.getsockname()[1]

@@ -22,7 +22,7 @@ class TritonPythonModel:
         end_with_server()
         self._metrics = Metrics(pb_utils, args["model_instance_name"])
         limits = Limits.of(json.loads(args["model_config"]))
-        self._entry = Entry(pb_utils, self._answer, limits, self._metrics.not_measured)
+        self._entry = Entry(pb_utils, self._answer, limits, not_measured=self._metrics.not_measured)
 
     def execute(self, requests):
         self._entry.accept(requests)  # and answers them when it is their turn

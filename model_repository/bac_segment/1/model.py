@@ -28,7 +28,7 @@ class TritonPythonModel:
     def _answer(self, inputs):
         # A copy: Triton may take back the memory of a step that it has given up on.
         tiles = inputs["TILES"].copy()
-        ticket = Ticket.of(inputs["TICKET"])
+        ticket = Ticket.of(inputs.get("TICKET"))
         probability = np.empty(tiles.shape, np.float32)
         with self._tickets.lost_on_failure(ticket.number):
             # One at a time is as fast on a CPU as a batch, and needs a tenth of the memory.

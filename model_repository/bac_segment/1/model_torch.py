@@ -30,7 +30,7 @@ class TritonPythonModel:
     def _answer(self, inputs):
         # A copy: Triton may take back the memory of a step that it has given up on.
         tiles = inputs["TILES"].copy()
-        ticket = Ticket.of(inputs["TICKET"])
+        ticket = Ticket.of(inputs.get("TICKET"))
         with self._tickets.lost_on_failure(ticket.number):
             ticket.check()
             probability = self._network(tiles)

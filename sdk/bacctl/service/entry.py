@@ -109,12 +109,12 @@ class Entry:
         From inputs to outputs, by name. Gets TICKET, int64 of shape (1, 2), beside what was sent.
     limits : Limits
         How much is let in.
-    not_measured : callable, optional
-        Told of the inputs and the error of what is refused.
     tickets : Tickets, optional
         Of the server.
     clock : callable, optional
         Nanoseconds of the machine's monotonic clock.
+    not_measured : callable, optional
+        Told of the inputs and the error of what is refused.
     """
 
     def __init__(
@@ -122,9 +122,9 @@ class Entry:
         pb_utils: Any,
         answer: Callable[[Tensors], Tensors],
         limits: Limits,
-        not_measured: Callable[[Tensors, BacctlError], None] = lambda inputs, error: None,
         tickets: Tickets | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
+        not_measured: Callable[[Tensors, BacctlError], None] = lambda inputs, error: None,
     ) -> None:
         self._pb_utils = pb_utils
         self._answer = answer

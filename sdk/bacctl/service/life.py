@@ -14,8 +14,8 @@ import threading
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
-_LOOK_S = 0.5
-_LOOKS = 240  # two minutes of loading
+_LOOK_S = 0.05
+_LOOKS = 2400  # two minutes of loading
 
 
 def end_with_server() -> None:
