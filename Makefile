@@ -11,7 +11,6 @@ help:
 	@echo "make test     lint, types and all tests, the real server included"
 	@echo "make test-full  what takes too long for that: every fault, stall and damaged file"
 	@echo "make soak     a server at full load under faults for MINUTES=30; figures in out/soak"
-	@echo "make soak     a server at full load under faults for MINUTES=30; figures in out/soak"
 	@echo "make quick    lint and the tests that take no server: a good minute"
 	@echo "make sdk      the tests of the SDK, on any Python from 3.10"
 	@echo "make bench    speed and memory beside the bare network and peers: ten minutes on two idle cores"
@@ -56,10 +55,6 @@ test: lint types unit
 # On top of `make test`. FULL="tests/faults -k stall" takes a part of it.
 test-full: $(VENV)/.dev
 	$(BIN)/pytest -m full $(FULL)
-
-MINUTES ?= 30
-soak: $(VENV)/.dev
-	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES)
 
 MINUTES ?= 30
 soak: $(VENV)/.dev
