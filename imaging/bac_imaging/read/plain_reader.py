@@ -15,8 +15,8 @@ from bac_imaging.read.attributes.spacing import Spacing
 from bac_imaging.read.mammogram import Mammogram
 from bac_imaging.read.pixels.check_sums import check_png, check_tiff
 from bac_imaging.read.pixels.intensity import Intensity, upright, with_clipping
-from bac_imaging.read.pixels.jpeg import check_jpeg
 from bac_imaging.read.pixels.native_stderr import native_stderr
+from bac_imaging.read.pixels.streams.jpeg import check_jpeg
 from bac_imaging.read.plain_header import PHOTOMETRIC, open_image
 from bac_terms.errors import FailedError, RefusedError
 from bac_terms.notices import Notice

@@ -11,7 +11,7 @@ from pydicom import uid
 from pydicom.encaps import encapsulate
 
 from bac_imaging.read.attributes.acceptance import Layout
-from bac_imaging.read.pixels.lossless_jpeg import decode_lossless_jpeg
+from bac_imaging.read.pixels.streams.lossless_jpeg import decode_lossless_jpeg
 from bac_imaging.read.reader import read_mammogram
 from bac_terms.errors import FailedError
 

@@ -170,7 +170,7 @@ def test_paths_of_the_server_are_not_quoted():
             "in ensemble 'bac', Stub process 'bac_segment_0_0' is not healthy.",
             errors.ModelDiedError,
             "BAC-SERVER-FAULT",
-            False,
+            True,
         ),
         ("UNKNOWN", "x\n" * 500, errors.ServerFaultError, "BAC-SERVER-FAULT", False),
     ],

@@ -13,12 +13,12 @@ from pydicom.uid import UID
 
 from bac_imaging.read.attributes.acceptance import Layout
 from bac_imaging.read.attributes.header import Header
-from bac_imaging.read.pixels.codestream import Family, check_codestream, loses
-from bac_imaging.read.pixels.jpeg import check_jpeg
-from bac_imaging.read.pixels.lossless_jpeg import decode_lossless_jpeg
 from bac_imaging.read.pixels.native_stderr import native_stderr
 from bac_imaging.read.pixels.pixel_element import is_filling
-from bac_imaging.read.pixels.rle import check_segments
+from bac_imaging.read.pixels.streams.codestream import Family, check_codestream, loses
+from bac_imaging.read.pixels.streams.jpeg import check_jpeg
+from bac_imaging.read.pixels.streams.lossless_jpeg import decode_lossless_jpeg
+from bac_imaging.read.pixels.streams.rle import check_segments
 from bac_terms.errors import FailedError, RefusedError
 
 _JPEG_LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})

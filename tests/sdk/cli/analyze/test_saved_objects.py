@@ -102,22 +102,19 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(
     full: str, client: FakeClient, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = folder_of(tmp_path / "in", "L", "R")
-    written = []
-    real = Path.write_bytes
+    written: list[int] = []
 
-    def fill_up(path: Path, data: bytes) -> int:
-        if path.name.endswith(".part"):
-            written.append(path)
-            if len(written) == 4:
-                real(path, data[:100])
-                raise OSError(28, "No space left on device")
-        return real(path, data)
+    def fill_up(descriptor: int) -> None:
+        written.append(descriptor)
+        if len(written) == 4:
+            os.ftruncate(descriptor, 100)
+            raise OSError(28, "No space left on device")
 
     def no_replace(source: str, target: str) -> None:
         raise OSError(28, "No space left on device")
 
     if full == "write":
-        monkeypatch.setattr(Path, "write_bytes", fill_up)
+        monkeypatch.setattr("bacctl.cli.saving.together.os.fsync", fill_up)
     else:
         monkeypatch.setattr("bacctl.cli.saving.together.os.replace", no_replace)
     code, out, err = run("analyze", folder, "--save", ALL, "--out", "res", "--json")

@@ -14,7 +14,7 @@ import struct
 from typing import Literal
 
 from bac_imaging.read.attributes.acceptance import Layout
-from bac_imaging.read.pixels.jpeg2000 import check_jpeg2000
+from bac_imaging.read.pixels.streams.jpeg2000 import check_jpeg2000
 from bac_terms.errors import FailedError, RefusedError
 
 Family = Literal["jpeg", "jpeg-lossless", "jpeg-ls", "jpeg2000"]

@@ -42,7 +42,7 @@ class _Scan(NamedTuple):
 
 
 def decode_lossless_jpeg(stream: bytes, expected: Layout) -> npt.NDArray[np.uint16] | None:
-    """Decode a frame that `bac_imaging.read.pixels.codestream.check_codestream` has passed.
+    """Decode a frame that `bac_imaging.read.pixels.streams.codestream.check_codestream` has passed.
 
     Parameters
     ----------
