@@ -48,7 +48,7 @@ class TritonPythonModel(Usual):
 """
 # Every step with all that it gives on, and with each of its tensors alone.
 INSIDE = [
-    ("bac_preprocess", ("TILES", "SIGNAL", "CONTEXT")),
+    ("bac_preprocess", ("TILES", "SIGNAL", "CONTEXT", "TICKET")),
     ("bac_preprocess", ("TILES",)),
     ("bac_preprocess", ("SIGNAL",)),
     ("bac_preprocess", ("CONTEXT",)),
@@ -211,7 +211,9 @@ def test_watched_server_is_started_again_at_once(
     told: list[str] = []
     server = EmbeddedServer(_late(tmp_path, *INSIDE[4]))
     with server, Client(server.url, max_retries=0) as client:
-        restarts = Restarts(server, lambda: ask(server.url), told.append)
+        restarts = Restarts(
+            server, lambda: ask(server.url), told.append, revive=lambda: False, wait=lambda seconds: False
+        )
         watch = Watch(
             "the server",
             ask=lambda: ask(server.url),
