@@ -23,6 +23,7 @@ _FILM_ROWS = 2
 _LEAST_ROWS, _MOST_EQUAL = 4, 0.3  # of a block without a jump, in an image whose neighbours are rarely equal
 _BESIDE = 30  # working pixels about a block
 _BREAST_FRACTION = 0.2  # of those, that are breast
+_LEAST_TURNS = 0.15  # of the pixels, that are no value between their neighbours': two of three in white noise
 _MOST_RUNS = 2_000_000  # of an image that is flat all over, such as a drawing
 
 
@@ -48,7 +49,9 @@ def has_lost_pixels(signal: FloatArray, breast: BoolArray, *, is_raw: bool, is_f
     starts, ends, cells = _runs(alike)
     if not 0 < starts.size <= _MOST_RUNS:
         return False
-    level, is_noisy = _jump(signal, breast)
+    level, is_noisy, has_noise = _jump(signal, breast)
+    if is_raw and not has_noise:  # computed and not exposed: steps of one value are what was meant
+        return False
     lowest, highest = float(signal.min()), float(signal.max())
     least = _LEAST_RAW if is_raw else _LEAST_SHOWN
     for first, last, left, right in _blocks(starts, ends, cells, least):
@@ -105,17 +108,18 @@ def _blocks(starts: IntArray, ends: IntArray, cells: IntArray, least: int) -> li
     ]
 
 
-def _jump(signal: FloatArray, breast: BoolArray) -> tuple[float, bool]:
-    """Give the step between two rows that no tissue makes, and whether neighbours hardly ever are equal."""
+def _jump(signal: FloatArray, breast: BoolArray) -> tuple[float, bool, bool]:
+    """Give the step between two rows that no tissue makes, whether neighbours are rarely equal, and noise."""
     height, width = breast.shape
     rows, columns = np.nonzero(breast[::8, ::8])
-    rows = np.minimum(rows * 8 * signal.shape[0] // height, signal.shape[0] - 2)
+    rows = np.minimum(rows * 8 * signal.shape[0] // height, signal.shape[0] - 3)
     columns = np.minimum(columns * 8 * signal.shape[1] // width, signal.shape[1] - 1)
     seen = signal[rows, columns]
     low, high = np.percentile(seen, [1.0, 99.0])
-    steps = np.abs(signal[rows + 1, columns] - seen)
+    down, on = signal[rows + 1, columns] - seen, signal[rows + 2, columns] - signal[rows + 1, columns]
+    steps = np.abs(down)
     step = max(_JUMP_FRACTION * float(high - low), _NOISES * float(np.median(steps)))
-    return step, float(np.mean(steps == 0)) < _MOST_EQUAL
+    return step, float(np.mean(steps == 0)) < _MOST_EQUAL, float(np.mean(down * on < 0.0)) > _LEAST_TURNS
 
 
 def _lies_in(

@@ -76,9 +76,18 @@ def test_an_overlay_in_a_compressed_stream(syntax: uid.UID, view: View, plain: I
         ds.compress(syntax, generate_instance_uid=False)
         ds.BitsStored, ds.HighBit = stored, high
 
-    report = measured(view, draw)
+    def declare(ds: pydicom.Dataset) -> None:
+        draw(ds)
+        ds.add_new(0x60000100, "US", 16)  # OverlayBitsAllocated
+        ds.add_new(0x60000102, "US", 15)  # OverlayBitPosition
+
+    report = measured(view, declare)
     assert report.mass_basis == "calibrated"
     assert report.calcium_mass_mg == pytest.approx(plain.calcium_mass_mg, rel=1e-6)
+    # Without it the bits may as well be the values', cut off by a wrong header.
+    undeclared = measured(view, draw)
+    assert undeclared.mass_basis == "estimated"
+    assert "BAC-W-PIXELS-DOUBTFUL" in codes(undeclared)
 
 
 def test_a_resized_image_with_its_old_header(view: View) -> None:

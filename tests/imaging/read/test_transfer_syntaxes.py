@@ -154,11 +154,11 @@ def test_damaged_huffman_data_is_no_image(dataset, with_gdcm):
         read_mammogram(bytes(data))
 
 
-def test_deflated_bomb(dataset, to_bytes, monkeypatch):
-    ds = dataset(np.zeros((2000, 2000), np.uint16))
+def test_deflated_bomb(dataset, to_bytes):
+    ds = dataset(np.zeros((20_000, 2000), np.uint16))
+    ds.Rows, ds.Columns = 500, 400  # for which 80 MB are too many
     data = to_bytes(ds, uid.DeflatedExplicitVRLittleEndian)
-    assert len(data) < 20_000
-    monkeypatch.setattr("bac_imaging.read.dataset.MAX_FILE_BYTES", 1_000_000)
+    assert len(data) < 200_000
     with pytest.raises(RefusedError, match=r"^BAC-FILE-TOO-LARGE: "):
         read_mammogram(data)
 
