@@ -90,6 +90,7 @@ def test_calls_under_way_are_answered_before_it_ends(films: Path, tmp_path: Path
 
 
 @pytest.mark.timeout(900)  # three new starts
+@pytest.mark.full
 def test_whatever_is_killed_costs_no_image(films: Path, tmp_path: Path) -> None:
     log = tmp_path / "talk"
     # Longer than by default: other tests may keep the machine busy.
