@@ -341,6 +341,10 @@ class EmbeddedServer:
                 if not self.running or time.monotonic() > deadline:
                     raise unavailable(f"the embedded Triton does not accept connections at port {port}")
                 time.sleep(0.03)
+        while self.admin is not None and not self.admin.exists():
+            if not self.running or time.monotonic() > deadline:
+                raise unavailable("the embedded Triton does not listen at its own socket")
+            time.sleep(0.03)
 
     def _exit_code(self) -> int | None:
         """Return the server's exit status, negative for a signal; None while it runs."""
