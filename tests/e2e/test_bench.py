@@ -9,11 +9,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
+import pytest
 
 ROOT = Path(__file__).parents[2]
 BENCH = (sys.executable, "-m", "bacctl", "bench")
 
 
+@pytest.mark.full
 def test_this_checkout_beside_itself(tmp_path: Path, raw_mammogram: bytes) -> None:
     image, out = tmp_path / "view.dcm", tmp_path / "out"
     image.write_bytes(raw_mammogram)

@@ -162,7 +162,10 @@ def test_refusal_names_its_request(server: EmbeddedServer) -> None:
     assert "[request" not in caught.value.message()
 
 
-@pytest.mark.parametrize(("step", "outputs"), [INSIDE[0], INSIDE[4], AT_THE_END[0]])
+@pytest.mark.parametrize(
+    ("step", "outputs"),
+    [INSIDE[0], *(pytest.param(*late, marks=pytest.mark.full) for late in (INSIDE[4], AT_THE_END[0]))],
+)
 def test_own_server_is_started_again_at_once(
     tmp_path: Path,
     pair: tuple[bytes, bytes],
@@ -236,7 +239,13 @@ def test_watched_server_is_started_again_at_once(
         assert not server.mixed_up
 
 
-@pytest.mark.parametrize("step", ["bac_preprocess", "bac_segment", "bac_quantify"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "bac_segment",
+        *(pytest.param(step, marks=pytest.mark.full) for step in ("bac_preprocess", "bac_quantify")),
+    ],
+)
 def test_real_step_that_stands_still(
     pair: tuple[bytes, bytes], masses: tuple[float, float], step: str
 ) -> None:
