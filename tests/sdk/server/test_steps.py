@@ -57,6 +57,8 @@ def server(prefix: str, models: Path) -> Iterator[tuple[subprocess.Popen[str], l
     )
     assert process.stdout is not None
     steps = [int(process.stdout.readline()) for _ in range(2)]
+    # A process that was just started may not show its own command line yet.
+    assert eventually(lambda: len(Steps(process.pid).processes()) == 3)
     yield process, steps
     for pid in [*steps, process.pid]:
         try:
