@@ -283,6 +283,19 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "whoever worked on the image ended without an answer, each time that it was tried",
             "look into the server's log, and analyse the file by itself",
         ),
+        # Where they lie
+        "BAC-STORAGE-UNREACHABLE": _failed(
+            "the object store could not be reached, or has no time",
+            "check AWS_ENDPOINT_URL, that it runs, and the way to it",
+        ),
+        "BAC-STORAGE-REFUSED": _failed(
+            "the object store does not let this caller do this",
+            "check the credentials, the bucket and its rights",
+        ),
+        "BAC-STORAGE-WRITE": _failed(
+            "the file could not be written; what was there before is as it was",
+            "make room, or check who may write there",
+        ),
         # What the caller did wrong
         "BAC-CLIENT-OPTIONS": _usage(
             "the client is set up in a way that cannot work", "correct the arguments of the client"
