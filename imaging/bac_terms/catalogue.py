@@ -283,6 +283,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "whoever worked on the image ended without an answer, each time that it was tried",
             "look into the server's log, and analyse the file by itself",
         ),
+        "BAC-ARCHIVE-PART": _failed(
+            "a part of the results is damaged or missing",
+            "go on with its shard by --resume, which measures these images again",
+        ),
         # Where they lie
         "BAC-STORAGE-UNREACHABLE": _failed(
             "the object store could not be reached, or has no time",

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bac_terms.errors import RefusedError
 from bacctl.archive.parts import PartRow
@@ -35,7 +34,8 @@ CREATE INDEX IF NOT EXISTS image_without_part ON image(number) WHERE part IS NUL
 CREATE INDEX IF NOT EXISTS image_bytes ON image(bytes_key) WHERE bytes_key IS NOT NULL;
 CREATE TABLE IF NOT EXISTS open_image(
   number INTEGER PRIMARY KEY, attempts INTEGER NOT NULL, under_way INTEGER NOT NULL, bytes_key INTEGER);
-CREATE TABLE IF NOT EXISTS stretch(number INTEGER PRIMARY KEY, images INTEGER NOT NULL, seconds REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS stretch(
+  number INTEGER PRIMARY KEY, images INTEGER NOT NULL, seconds REAL NOT NULL);
 """
 
 
@@ -114,9 +114,8 @@ class Journal:
             _check_version(self._rows)
             self._rows.executescript(_SCHEMA)
             self._rows.execute(f"PRAGMA user_version={VERSION}")
-            self._stretch = self._rows.execute("SELECT coalesce(max(number), 0) + 1 FROM stretch").fetchone()[
-                0
-            ]
+            found = self._rows.execute("SELECT coalesce(max(number), 0) + 1 FROM stretch").fetchone()
+            self._stretch = int(found[0])
         except BaseException as error:
             self._rows.close()
             raise _readable(error) from None
@@ -282,9 +281,7 @@ class Journal:
     def next_part(self) -> int:
         """Return the number that the next part has."""
         with self._lock:
-            return int(
-                self._rows.execute("SELECT coalesce(max(number), 0) + 1 FROM part").fetchone()[0]
-            )
+            return int(self._rows.execute("SELECT coalesce(max(number), 0) + 1 FROM part").fetchone()[0])
 
     def enter(self, part: Part, numbers: Sequence[int]) -> None:
         """Say that a part is complete. It must be on the disk under its final name."""
@@ -297,6 +294,13 @@ class Journal:
                 "UPDATE image SET part=?, cells=NULL WHERE number=?",
                 [(part.number, number) for number in numbers],
             )
+
+    def forget(self, part: Part) -> None:
+        """Take a part that is damaged out of the journal: its images have no result any more."""
+        with self._turn(safe=True):
+            self._rows.execute("DELETE FROM fact WHERE name='complete'")
+            self._rows.execute("DELETE FROM image WHERE part=?", (part.number,))
+            self._rows.execute("DELETE FROM part WHERE number=?", (part.number,))
 
     def parts(self) -> list[Part]:
         """Return the complete parts, in their order."""

@@ -1,4 +1,4 @@
-"""From one row of the manifest to one row of a part, by whoever runs it: the loop here, or an actor of Ray."""
+"""From one row of the manifest to one row of a part, by whoever runs it: the loop here, an actor of Ray."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bac_terms.errors import (
     from_catalogue,
     internal,
 )
+from bacctl.archive import storage
 from bacctl.archive.manifest import ManifestRow
 from bacctl.archive.parts import PartRow, part_row
 from bacctl.archive.run.plan import MeasuredBy, Settings
@@ -29,9 +30,11 @@ from bacctl.results import ImageResult
 if TYPE_CHECKING:
     from bacctl.client.blocking import Client
 
+MOST_BYTES = 1_500_000_000
+"""Of one file; as of what a client sends."""
 Fetch = Callable[[ManifestRow], bytes]
 """From a row to the bytes of its file; raises FailedError or RefusedError where they are not to be had."""
-MOST_TRIES = 3
+_PROBE_S = 60.0
 
 
 class Measurer:
@@ -45,16 +48,18 @@ class Measurer:
         How images are asked for.
     measured_by : MeasuredBy
         What measures this run. An answer of another network is none of this run.
-    fetch : callable
+    fetch : callable, optional
         Reads a file. What it gives is held against the manifest here.
     """
 
-    def __init__(self, client: Client, settings: Settings, measured_by: MeasuredBy, fetch: Fetch) -> None:
+    def __init__(
+        self, client: Client, settings: Settings, measured_by: MeasuredBy, fetch: Fetch | None = None
+    ) -> None:
         self._client = client
         self._settings = settings
         self._settings_sha256 = settings.digest()
         self._measured_by = measured_by
-        self._fetch = fetch
+        self._fetch = fetch or fetch_stored
 
     def row_of(self, number: int, row: ManifestRow) -> PartRow:
         """Do everything for one row.
@@ -159,6 +164,10 @@ class Measurer:
         known |= {"seconds": time.monotonic() - start, "finished": now()}
         return part_row(number, row, result, **known)
 
+    def ready(self) -> bool:
+        """Tell whether the server measures images now."""
+        return self._client.ready(timeout=_PROBE_S)
+
     def _check_network(self, result: ImageResult) -> None:
         mine = (self._measured_by.weights_sha256, self._measured_by.map_sha256)
         if result.weights_sha256 is not None and (result.weights_sha256, result.map_sha256) != mine:
@@ -171,6 +180,34 @@ class Measurer:
 
 class ChangedServerError(FailedError):
     """The server's network is no longer that of the run."""
+
+
+def fetch_stored(row: ManifestRow) -> bytes:
+    """Read a file from where `bacctl.archive.storage` finds it, unless it was changed since the scan.
+
+    Raises
+    ------
+    FailedError
+        BAC-ARCHIVE-CHANGED, and as `bacctl.archive.storage` says.
+    RefusedError
+        BAC-FILE-TOO-LARGE, BAC-FILE-EMPTY.
+    """
+    found = storage.stat(row.uri)
+    if row.size is not None and found.size != row.size:
+        raise _changed("size")
+    if storage.is_remote(row.uri):
+        if row.etag is not None and found.token != row.etag:
+            raise _changed("version")
+    elif row.mtime_ns is not None and found.mtime_ns != row.mtime_ns:
+        raise _changed("time of change")
+    if found.size > MOST_BYTES:
+        raise from_catalogue("BAC-FILE-TOO-LARGE")
+    data = storage.read_range(row.uri, 0, found.size + 1)
+    if not data:
+        raise from_catalogue("BAC-FILE-EMPTY")
+    if len(data) != found.size:
+        raise from_catalogue("BAC-FILE-CHANGED")
+    return data
 
 
 def unsuitable(number: int, row: ManifestRow) -> PartRow:

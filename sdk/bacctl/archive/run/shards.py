@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -60,9 +60,9 @@ def key_of(row: ManifestRow) -> str:
 
 
 def rows_of(
-    manifest: Manifest, shard: Shard, leave_out: Callable[[int, int], Container[int]]
+    manifest: Manifest, shard: Shard, choose: Callable[[int, int], Callable[[int], bool]]
 ) -> Iterator[tuple[int, ManifestRow]]:
-    """Read the rows of a shard that are still to be worked on.
+    """Read some rows of a shard.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ def rows_of(
         Read in batches.
     shard : Shard
         Whose rows.
-    leave_out : callable
-        From the first number and the one after the last to the numbers in between that are not wanted.
+    choose : callable
+        From the first number and the one after the last to what tells which of these are wanted.
 
     Yields
     ------
@@ -80,8 +80,8 @@ def rows_of(
     """
     first = 0
     for batch in manifest.batches():
-        unwanted = leave_out(first, first + batch.num_rows)
-        places = [place for place in _of_shard(batch, shard) if first + place not in unwanted]
+        is_wanted = choose(first, first + batch.num_rows)
+        places = [place for place in _of_shard(batch, shard) if is_wanted(first + place)]
         if places:
             wanted = batch.take(pa.array(places, pa.int64()))
             columns = [wanted.column(field.name).to_pylist() for field in MANIFEST_SCHEMA]
