@@ -181,6 +181,7 @@ def copied_row(number: int, row: ManifestRow, same: PartRow, **known: Any) -> Pa
         "row": number,
         "duplicate": "equal",
         "duplicate_of": row.duplicate_of or same["uri"],
+        **dict.fromkeys(TIMES),
         **known,
     }
 

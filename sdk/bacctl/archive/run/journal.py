@@ -361,9 +361,17 @@ class JournalReader:
     """
 
     def __init__(self, path: Path) -> None:
+        uri = path.absolute().as_uri()
         try:
-            self._rows = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-            _check_version(self._rows)
+            try:
+                self._rows = sqlite3.connect(f"{uri}?mode=ro", uri=True)
+                _check_version(self._rows)
+            except sqlite3.OperationalError:
+                if path.with_name(f"{path.name}-wal").exists():
+                    raise
+                # Nobody writes into it, and in this folder we may not make what readers share with a writer.
+                self._rows = sqlite3.connect(f"{uri}?immutable=1", uri=True)
+                _check_version(self._rows)
         except sqlite3.Error as error:
             raise _readable(error) from None
 

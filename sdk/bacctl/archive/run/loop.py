@@ -217,7 +217,7 @@ class Loop:
             for other in others:
                 found = self._result_of(other)
                 if found["file_sha256"] == digest:
-                    return copied_row(number, row, found, attempts=0, seconds=None, finished=now())
+                    return copied_row(number, row, found, attempts=0, finished=now())
             if one_is_open:
                 self._journal.put_off(number, tried=False)
                 return None

@@ -161,22 +161,19 @@ def _write(out: str, shards: list[Shard], plan: Plan, path: Path, schema: pa.Sch
     seen = bytearray((plan.manifest_rows + 7) // 8)
     rows = 0
     try:
-        with (
-            whole_file(path, synced=True) as file,
-            parquet.ParquetWriter(file, schema, compression="zstd") as writer,
-        ):
-            for table in _tables(out, shards):
-                _see_each_once(table, seen)
-                writer.write_table(table.select(schema.names).replace_schema_metadata(schema.metadata))
-                rows += table.num_rows
-            if rows != expected:  # a shard was gone on with meanwhile
+        with whole_file(path, synced=True) as file:
+            with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+                for table in _tables(out, shards):
+                    _see_each_once(table, seen)
+                    writer.write_table(table.select(schema.names).replace_schema_metadata(schema.metadata))
+                    rows += table.num_rows
+            if rows != expected:
                 raise RefusedError(
-                    "BAC-ARCHIVE-OUTPUT",
-                    "a shard went on while it was merged",
-                    "merge again when it has ended",
+                    "BAC-ARCHIVE-OUTPUT", "a shard went on while it was merged", "merge when it has ended"
                 )
     except OSError as error:
-        raise FailedError("BAC-STORAGE-WRITE", f"the table could not be written: {error.strerror}") from error
+        why = error.strerror or error
+        raise FailedError("BAC-STORAGE-WRITE", f"the table could not be written: {why}") from error
 
 
 def _tables(out: str, shards: list[Shard]) -> Iterator[pa.Table]:

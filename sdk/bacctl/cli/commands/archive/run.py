@@ -22,6 +22,7 @@ from bacctl.cli.options import (
     spacing_of,
 )
 from bacctl.cli.sink import Sink, form_of
+from bacctl.cli.stopping import asked_to_stop
 
 if TYPE_CHECKING:
     from bacctl.archive.run.journal import Counts
@@ -126,7 +127,7 @@ def _run(
     from bacctl.archive.run.loop import Loop, StoppedError
     from bacctl.archive.run.measure import Measurer
     from bacctl.archive.run.output import ShardOutput
-    from bacctl.archive.run.plan import MeasuredBy, Plan
+    from bacctl.archive.run.plan import Plan
     from bacctl.cli.connect import connect
 
     with (
@@ -138,9 +139,9 @@ def _run(
         with sink.waiting("calling the server" if server.url else "starting the server"):
             client = connect(server)
         with client:
-            measured_by = MeasuredBy.of(client.server_info())
+            measured_by = _who_measures(client, sink, limits.wait_s)
             output.agree(journal, Plan(listed.digest(), listed.rows, shard.count, settings, measured_by))
-            with stopping() as stop, watching(sink) as watcher:
+            with asked_to_stop() as stop, watching(sink) as watcher:
                 measurer = Measurer(client, settings, measured_by)
                 try:
                     Loop(listed, shard, output, journal, measurer, limits, watcher, stop.event).run()

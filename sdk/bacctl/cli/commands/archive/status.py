@@ -67,15 +67,8 @@ def _table(shards: list[ShardStatus]) -> Table:
         total = "?" if counts.images is None else str(counts.images)
         by_status = [str(counts.by_status.get(name, 0)) for name in ("ok", "refused", "failed")]
         speed = "" if not counts.rate else pace(1, 1, 1.0 / counts.rate, "image")
-        table.add_row(
-            name,
-            _state(one),
-            f"{counts.settled} of {total}",
-            *by_status,
-            str(counts.parked),
-            str(counts.open),
-            speed,
-        )
+        images = f"{counts.settled} of {total}"
+        table.add_row(name, _state(one), images, *by_status, str(counts.parked), str(counts.open), speed)
     return table
 
 
