@@ -214,8 +214,10 @@ def writing(path: Path, metadata: Mapping[str, str] | None = None) -> Iterator[M
     """
     with whole_file(path, synced=True) as file:
         writer = ManifestWriter(file, metadata)
-        yield writer
-        writer.close()
+        try:
+            yield writer
+        finally:  # after an error, too: what is left open complains later, and the file goes anyway
+            writer.close()
 
 
 def batch_of(rows: Sequence[ManifestRow]) -> pa.RecordBatch:
