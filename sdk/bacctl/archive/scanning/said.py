@@ -189,7 +189,8 @@ class Interpreter:
         code, reason, pixel_bytes, intent = None, None, None, None
         try:
             judged = judge(header, self._given)
-            view, layout = judged.view, judged.layout
+            layout = judged.layout
+            view: View | None = judged.view
             pixel_bytes = layout.rows * layout.columns * layout.samples * layout.bits_allocated // 8
             intent = judged.kind.intent
             sizes: tuple[int | None, int | None] = (layout.rows, layout.columns)

@@ -96,7 +96,7 @@ def _take_manifest(source: str, spool: Spool) -> str | None:
     if Service.is_address(source) or not _begins_as_parquet(source):
         return None
     with storage.local_copy(source) as path, Manifest(path) as manifest:
-        scanned = manifest.metadata.get(SOURCE)
+        scanned: str | None = manifest.metadata.get(SOURCE)
         if scanned is None:
             raise RefusedError("BAC-ARCHIVE-MANIFEST", "the manifest does not say what was scanned")
         spool.add_before(row for _, row in manifest.read())

@@ -26,7 +26,7 @@ _COLUMNS = tuple(
     field.name for field in fields(ManifestRow) if field.name not in ("duplicate_of", "warnings")
 )
 _cells_of = attrgetter(*_COLUMNS)
-_MEMORY_KIB = 32 * 1024
+_MEMORY_KIB = 16 * 1024
 _MOST_PERSONS = 512
 """Of one study that are held against each other; more of them are of one woman in no archive."""
 _SIDES_AND_VIEWS = ("LCC", "LMLO", "RCC", "RMLO")

@@ -70,7 +70,7 @@ class Listed:
 
 @dataclass
 class Table:
-    """Rows counted by some columns, the largest groups first; each has its count at its end."""
+    """Rows counted by some columns, in their order; each has its count at its end."""
 
     columns: tuple[str, ...]
     groups: int
@@ -178,6 +178,7 @@ def _table(spool: Spool, name: str) -> Table:
     counted = f"SELECT {columns}, COUNT(*) AS n FROM images GROUP BY {columns}"  # noqa: S608  # our own words
     ((groups,),) = spool.select(f"SELECT COUNT(*) FROM ({counted})")  # noqa: S608
     rows = spool.select(f"{counted} ORDER BY n DESC, {columns} LIMIT {MOST_LISTED}")
+    rows.sort(key=lambda row: [(cell is None, str(cell)) for cell in row[:-1]])
     return Table((*(name if "(" in each else each for each in TABLES[name]), "images"), groups, rows)
 
 
