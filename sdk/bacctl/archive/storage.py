@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import posixpath
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +33,7 @@ __all__ = [
     "local_copy",
     "put",
     "read",
+    "read_heads",
     "read_range",
     "stat",
     "walk",
@@ -95,6 +96,27 @@ def read(uri: str, limit: int) -> bytes:
     if len(data) > limit:
         raise from_catalogue("BAC-FILE-TOO-LARGE")
     return data
+
+
+def read_heads(uris: Sequence[str], length: int) -> list[bytes | FailedError]:
+    """Read how some files or objects begin; those of a store at the same time.
+
+    Parameters
+    ----------
+    uris : sequence of str
+        All of one kind of place.
+    length : int
+        Bytes of each.
+
+    Returns
+    -------
+    list of bytes or FailedError
+        In the same order; shorter where one ends before, and why one could not be read.
+    """
+    if not uris:
+        return []
+    found: list[bytes | FailedError] = _store(uris[0]).read_heads([_place(uri) for uri in uris], length)
+    return found
 
 
 def stat(uri: str) -> Stat:
