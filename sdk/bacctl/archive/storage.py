@@ -2,7 +2,9 @@
 
 A place is named by a text, its URI: a path, ``file://`` with a path that is percent-encoded, or
 ``s3://bucket/key``. Of an object store, address and credentials come from the usual settings of AWS
-(``AWS_ENDPOINT_URL``, ``AWS_ACCESS_KEY_ID``, ``AWS_PROFILE``, ...); it takes the extra ``archive``.
+(``AWS_ENDPOINT_URL``, ``AWS_ACCESS_KEY_ID``, ``AWS_PROFILE``, ...); it takes the extra ``archive``. An object
+of a DICOMweb service (``https://HOST/dicom-web/studies/UID/series/UID/instances/UID``) is read and never
+written, which takes ``dicom-network``.
 
 Every function may be called from threads, and in a process that was forked. What goes wrong is a
 `FailedError`: BAC-FILE-UNREADABLE for what is not there or cannot be read, BAC-STORAGE-UNREACHABLE for a
@@ -210,6 +212,10 @@ def _store(uri: str) -> ModuleType:
         from bacctl.archive.stores import objects
 
         return objects
+    if uri.startswith(("https://", "http://")):
+        from bacctl.archive.stores import web
+
+        return web
     if "://" in uri and not uri.startswith(local.SCHEME):
         scheme = uri.partition("://")[0]
         if scheme.isalnum():
@@ -222,4 +228,4 @@ def _store(uri: str) -> ModuleType:
 
 
 def _place(uri: str) -> str:
-    return uri if is_remote(uri) else local.path_of(uri)
+    return uri if is_remote(uri) or uri.startswith(("https://", "http://")) else local.path_of(uri)
