@@ -3,9 +3,9 @@
     python benchmarks/archive_run.py cost MANIFEST [--part-rows 100]
     python benchmarks/archive_run.py workers MANIFEST [--repeats 3]
 
-A manifest is made by `bacctl archive scan`. `cost` measures it with a server of its own and tells the share of
-journal and Parquet in processor time and in the time of the run, and memory over the run. `workers` measures it
-by one worker on one core and by two on a core each, in turn, and tells the ratio of their speeds.
+A manifest is made by `bacctl archive scan`. `cost` measures it with a server of its own and tells the share
+of journal and Parquet in processor time and in the time of the run, and memory over the run. `workers`
+measures it by one worker on one core and by two on a core each, in turn, and tells the ratio of their speeds.
 """
 
 from __future__ import annotations
