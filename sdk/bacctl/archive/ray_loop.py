@@ -19,10 +19,11 @@ import pyarrow as pa
 from bac_terms.errors import FailedError
 from bacctl.archive.manifest import Manifest, ManifestRow, batch_of
 from bacctl.archive.parts import PartRow, rows_of_table
-from bacctl.archive.ray_worker import STOPPED, Tries, Worker
+from bacctl.archive.ray_worker import Tries, Worker
 from bacctl.archive.run.journal import Journal
 from bacctl.archive.run.loop import LOOK_S, Limits, Loop, StoppedError, Watcher
 from bacctl.archive.run.output import ShardOutput
+from bacctl.archive.run.patient import STOPPED
 from bacctl.archive.run.plan import MeasuredBy, Settings
 from bacctl.archive.run.shards import Shard
 
@@ -86,7 +87,8 @@ class Cluster:
             raise FailedError(_CODE, f"no Ray cluster at {address} ({type(error).__name__})") from None
         try:
             logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-            room = sum(int(node["Resources"].get("CPU", 0) // cpus) for node in ray.nodes() if node["Alive"])
+            nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+            room = sum(int(node["Resources"].get("CPU", 0) // cpus) for node in nodes if node["Alive"])
             if room < (workers or 1):
                 raise FailedError(
                     _CODE,

@@ -14,7 +14,6 @@ import pytest
 from tests.sdk.archive.run.archives import Archive, Heard
 from tests.sdk.archive.run.test_loop import rows_of
 
-from bac_terms.errors import FailedError
 from bacctl.archive.manifest import Manifest
 from bacctl.archive.run.journal import Counts
 from bacctl.archive.run.loop import Limits, Progress, StoppedError

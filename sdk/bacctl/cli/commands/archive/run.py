@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from bacctl.cli.commands.archive.counted import counts_document, counts_text
-from bacctl.cli.commands.archive.progress import watching
+from bacctl.cli.commands.archive.progress import Watcher, watching
 from bacctl.cli.extras import needs
 from bacctl.cli.guard import CommandError, UsageError, complain, guarded
 from bacctl.cli.options import (
@@ -28,15 +29,18 @@ from bacctl.cli.sink import Sink, form_of
 from bacctl.cli.stopping import asked_to_stop
 
 if TYPE_CHECKING:
-    from bacctl.archive.run.journal import Counts
+    from bacctl.archive.manifest import Manifest
+    from bacctl.archive.run.journal import Counts, Journal
     from bacctl.archive.run.loop import Limits, Loop
+    from bacctl.archive.run.output import ShardOutput
     from bacctl.archive.run.plan import MeasuredBy, Settings
     from bacctl.archive.run.shards import Shard
     from bacctl.client.blocking import Client
 
 _PAUSE_S = 5.0
 _CPUS_WITH_SERVER, _CPUS_WITHOUT = 2.0, 0.5
-_Hands: TypeAlias = "tuple[MeasuredBy, Callable[..., Loop]]"
+_Places: TypeAlias = "tuple[Manifest, Shard, ShardOutput, Journal]"
+_Hands: TypeAlias = "tuple[MeasuredBy, Callable[[_Places, Watcher, threading.Event], Loop]]"
 
 
 @guarded
@@ -189,7 +193,10 @@ def _here(sink: Sink, server: ServerOptions, settings: Settings, limits: Limits)
     with client:
         measured_by = _who_measures(client, sink, limits.wait_s)
         measurer = Measurer(client, settings, measured_by)
-        yield measured_by, lambda places, *heard: Loop(*places, measurer, limits, *heard)
+        yield (
+            measured_by,
+            lambda places, watcher, stop: Loop(*places, measurer, limits, watcher, stop),
+        )
 
 
 @contextmanager
@@ -212,7 +219,9 @@ def _on_ray(
             measured_by = cluster.measured_by()
         yield (
             measured_by,
-            lambda places, *heard: RayLoop(*places, cluster, settings, measured_by, limits, *heard),
+            lambda places, watcher, stop: RayLoop(
+                *places, cluster, settings, measured_by, limits, watcher, stop
+            ),
         )
 
 
