@@ -1,4 +1,4 @@
-"""Runs on Ray with real servers: one for all workers, and one with each of two nodes, one of which is lost."""
+"""Runs on Ray with real servers: one for all workers; one with each of two nodes, of which one is lost."""
 
 from __future__ import annotations
 
