@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -76,17 +77,20 @@ class Cluster:
             BAC-ARCHIVE-CLUSTER: it is not there, or has no room.
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # asked for before Ray is imported
-        import ray
+        import ray.data  # here: it sets its loggers up when it is imported
 
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if address == "local":
             quiet["include_dashboard"] = False
+        ours = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address, **quiet)
         except Exception as error:  # of many kinds
             raise FailedError(_CODE, f"no Ray cluster at {address} ({type(error).__name__})") from None
         try:
-            logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, ours)  # which Ray has put its own in the place of
             nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
             room = sum(int(node["Resources"].get("CPU", 0) // cpus) for node in nodes if node["Alive"])
             if room < (workers or 1):
