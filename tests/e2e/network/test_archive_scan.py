@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pydicom
 import pytest
 
 pytest.importorskip("pyarrow", reason="needs bacctl[archive]")
 
+from bacctl.archive import storage
 from bacctl.archive.manifest import Manifest, ManifestRow
 
 from .conftest import VIEWS, Orthanc
@@ -57,6 +60,13 @@ def test_what_an_archive_lists_is_what_was_stored(
                 limited.add(data)
                 (folder / f"{study}.{number}").write_bytes(data)
         told, there = scan(limited.web, tmp_path / "there.parquet")
+        # What a run will read by these addresses: the images themselves.
+        for uid, row in list(there.items())[:3]:
+            data = storage.read(row.uri, 1 << 24)
+            assert storage.stat(row.uri).size == len(data)
+            stored = pydicom.dcmread(folder / str(uid))
+            assert pydicom.dcmread(io.BytesIO(data)).PixelData == stored.PixelData
+        assert not storage.exists(f"{next(iter(there.values())).uri}7")
     finally:
         limited.stop()
     told_here, here = scan(folder, tmp_path / "here.parquet")
