@@ -358,7 +358,7 @@ def is_reachable(uri: str) -> bool:
     try:
         storage.stat(uri)
     except FailedError as error:
-        return error.code != AWAY
+        return error.code not in (AWAY, "BAC-PACS-UNREACHABLE")
     return True
 
 
