@@ -1,12 +1,13 @@
-"""Control limits: is one month, unit or release of software like the others?
+"""Control limits: whether one month, unit or release of software is like the others.
 
 Each point is held against the baseline, or against all other points where none was named, so that what has
 drifted does not widen its own limits. Limits are those of three standard deviations in their meaning: 0.135 %
 beyond each, if nothing but chance is at work.
 
 Shares
-    The p-chart (Shewhart), with the limits of the beta-binomial law in place of the normal one: what n exams
-    show when N others showed x, with Jeffreys' prior. Few exams in a point or in the baseline make wide limits.
+    The p-chart (Shewhart), with the limits of the beta-binomial law in place of the normal one: what n
+    exams show when N others showed x, with Jeffreys' prior. Few exams in a point or in the baseline make wide
+    limits.
 Means
     The X-bar chart, with Student's t and the standard deviation of the baseline.
 
@@ -232,9 +233,7 @@ def runs(points: Sequence[Point]) -> list[Run]:
 
 
 def _rest(groups: Sequence[_G], group: _G, baseline: Collection[str] | None) -> list[_G]:
-    return [
-        other for other in groups if other is not group and (baseline is None or other.name in baseline)
-    ]
+    return [other for other in groups if other is not group and (baseline is None or other.name in baseline)]
 
 
 def _judged(point: Point, centre: float, low: float, high: float) -> Point:

@@ -35,9 +35,7 @@ _STYLE: dict[str, Any] = {
 _TEXT_PX = 60  # characters of a label
 
 
-def shares(
-    name: str, title: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]]
-) -> str:
+def shares(name: str, title: str, labels: Sequence[str], values: Sequence[tuple[float, float, float]]) -> str:
     """Draw shares with their intervals.
 
     Parameters

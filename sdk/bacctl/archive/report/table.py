@@ -32,13 +32,16 @@ class Column:
     kind : {"text", "count", "share", "number"}
         What stands in it; shares are from 0 to 1.
     of : str or None
-        The count that this one is a part of, or that it was computed from.
+        The count without which this one is not shown: that it is a part of, or was computed from.
+    part : bool
+        Whether it is a part of that count, so that the rest of it must not be small either.
     """
 
     name: str
     title: str
     kind: Literal["text", "count", "share", "number"] = "text"
     of: str | None = None
+    part: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Table:
     columns : sequence of Column
         In their order; what a column is computed from comes before it.
     rows : sequence of mapping
-        Values by the names of the columns; None where there is none.
+        Values by the names of the columns, perhaps more; None where there is none.
     note : str
         What has to be known to read it.
     groups : sequence of str
@@ -117,7 +120,7 @@ def _hide(table: Table, column: Column, part: Sequence[int], hidden: list[set[st
     if column.kind == "count":
         counts = {number: table.rows[number][name] for number in part if table.rows[number][name]}
         for number, count in counts.items():
-            rest = table.rows[number][of] - count if of is not None else 0
+            rest = table.rows[number][of] - count if of is not None and column.part else 0
             if 0 < count < least or 0 < rest < least:
                 gone.add(number)
         first = table.columns[0].name
