@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 CONFIDENCE = 0.95
+NORMAL_95 = 1.959964  # a 95 % interval of a normal law ends this many standard deviations from its centre
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
@@ -27,23 +28,26 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def women_needed(share: float) -> int:
-    """Tell how many women it takes to show that no more than a share is flagged, if none of them is.
+def women_needed(share: float, expected: float = 0.0) -> int:
+    """Tell how many women it takes to show that no more than a share is flagged.
 
     The larger of two: the rule of three (none of n: at most 3/n, Hanley and Lippman-Hand 1983), and the
-    number from which on the upper end of Wilson's interval of 0 of n is no more than the share.
+    number from which on the upper end of Wilson's interval is no more than the share.
 
     Parameters
     ----------
     share : float
         Above 0 and below 1.
+    expected : float, optional
+        What is found among them, below `share`.
 
     Returns
     -------
     int
     """
-    three = math.ceil(3.0 / share)
-    return next(count for count in range(three, 4 * three) if wilson(0, count)[1] <= share)
+    wide = (NORMAL_95 / (share - expected)) ** 2 * share * (1.0 - share)
+    # Rounded first: 3 / 0.03 is no more than 100.
+    return max(math.ceil(round(3.0 / share, 6)), math.ceil(round(wide, 6)))
 
 
 def holm(values: Sequence[float]) -> list[float]:

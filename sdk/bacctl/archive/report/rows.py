@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from bac_terms.errors import RefusedError
+from bac_terms.errors import RefusedError, from_catalogue
+from bacctl.archive.parts import PART_SCHEMA
 from bacctl.wording import count_of
 
 UNKNOWN = "unknown"
@@ -23,20 +23,58 @@ UNKNOWN = "unknown"
 MEMORY_MB = 512
 """What the database may hold in memory; the rest is on disk."""
 _THREADS = 4
-_IMAGES = """
-CREATE TABLE images AS
-SELECT uri, sop_instance_uid, series_instance_uid, study_instance_uid, patient_key, laterality, view, rows,
-    columns, manufacturer, model, software_versions, device_key, month, age_band, file_sha256, weights_sha256,
-    map_sha256, server_release, settings_sha256, status, code, bac_detected, bac_probability,
-    probability_prevalence, min_probability, calcium_mass_mg, calcium_mass_low_mg, calcium_mass_high_mg,
-    mass_basis, area_mm2, length_mm, vessel_count, warnings,
-    -- Lists in JSON cost time, and only whoever moves the operating point asks for them.
+_KEPT = (
+    "uri",
+    "sop_instance_uid",
+    "series_instance_uid",
+    "study_instance_uid",
+    "patient_key",
+    "laterality",
+    "view",
+    "rows",
+    "columns",
+    "manufacturer",
+    "model",
+    "software_versions",
+    "device_key",
+    "month",
+    "age_band",
+    "file_sha256",
+    "weights_sha256",
+    "map_sha256",
+    "settings_sha256",
+    "status",
+    "code",
+    "finished",
+    "bac_detected",
+    "bac_probability",
+    "probability_prevalence",
+    "min_probability",
+    "calcium_mass_mg",
+    "calcium_mass_low_mg",
+    "calcium_mass_high_mg",
+    "mass_basis",
+    "area_mm2",
+    "length_mm",
+    "warnings",
+)
+COLUMNS = (*_KEPT, "analysis")
+"""What is read of a part."""
+# Lists in JSON cost time, and only whoever moves the operating point asks for them.
+_TABLE = """
+CREATE TABLE given AS SELECT * EXCLUDE (analysis), CAST(NULL AS DOUBLE[]) AS finds FROM batch
+"""
+_INSERT = """
+INSERT INTO given SELECT * EXCLUDE (analysis),
     CASE WHEN $with_finds THEN CAST(json_extract(analysis, '$.vessels[*].probability') AS DOUBLE[]) END
-        AS finds,
-    coalesce(patient_key, study_instance_uid, uri) AS woman
-FROM read_parquet($files)
-WHERE (weights_sha256 IS NULL OR starts_with(weights_sha256, $weights))
-    AND (settings_sha256 IS NULL OR starts_with(settings_sha256, $settings))
+FROM batch
+"""
+_OTHER = """
+DELETE FROM given WHERE NOT starts_with(coalesce(weights_sha256, $weights), $weights)
+    OR NOT starts_with(coalesce(settings_sha256, $settings), $settings)
+"""
+_IMAGES = """
+CREATE TABLE images AS SELECT *, coalesce(patient_key, study_instance_uid, uri) AS woman FROM given
 QUALIFY row_number() OVER (
     PARTITION BY coalesce(sop_instance_uid, ''), coalesce(file_sha256, uri),
         CASE WHEN status = 'ok' THEN concat(weights_sha256, settings_sha256) END
@@ -102,14 +140,14 @@ class Rows:
 
 @contextmanager
 def open_rows(
-    files: Sequence[Path], *, weights: str = "", settings: str = "", with_finds: bool = False
+    batches: Iterable[Any], *, weights: str = "", settings: str = "", with_finds: bool = False
 ) -> Iterator[Rows]:
     """Read the rows of parts.
 
     Parameters
     ----------
-    files : sequence of Path
-        Parts that are known to be whole.
+    batches : iterable of pyarrow.Table
+        With `COLUMNS`, of any number of rows each.
     weights, settings : str, optional
         What the digest of the weights and of the settings has to begin with.
     with_finds : bool, optional
@@ -123,8 +161,8 @@ def open_rows(
     Raises
     ------
     RefusedError
-        BAC-ARCHIVE-MIXED: images were measured by several weights, maps or settings. BAC-ARCHIVE-PART: there
-        is no row.
+        BAC-ARCHIVE-MIXED: images were measured by several weights, maps or settings. BAC-ARCHIVE-REPORT:
+        there is no row.
     """
     import duckdb
 
@@ -141,30 +179,32 @@ def open_rows(
             },
         )
         try:
-            yield _read(database, [str(file) for file in files], weights, settings, with_finds)
+            yield _read(database, batches, weights, settings, with_finds)
         finally:
             database.close()
 
 
-def _read(database: Any, files: Sequence[str], weights: str, settings: str, with_finds: bool) -> Rows:
-    def one(text: str, **values: Any) -> int:
-        return int(database.execute(text, values or None).fetchall()[0][0])
+def _read(database: Any, batches: Iterable[Any], weights: str, settings: str, with_finds: bool) -> Rows:
+    def count() -> int:
+        return int(database.execute("SELECT count(*) FROM given").fetchall()[0][0])
 
-    given = one("SELECT count(*) FROM read_parquet($files)", files=files) if files else 0
+    database.register("batch", PART_SCHEMA.empty_table().select(COLUMNS))
+    database.execute(_TABLE)
+    for batch in batches:
+        database.register("batch", batch.select(COLUMNS))
+        database.execute(_INSERT, {"with_finds": with_finds})
+    database.unregister("batch")
+    given = count()
     if not given:
-        raise RefusedError("BAC-ARCHIVE-PART", "there is no row to report", "let the run finish a part first")
-    chosen = {"files": files, "weights": weights, "settings": settings}
-    database.execute(_IMAGES, {**chosen, "with_finds": with_finds})
-    left_out = given - one(
-        "SELECT count(*) FROM read_parquet($files)"
-        " WHERE (weights_sha256 IS NULL OR starts_with(weights_sha256, $weights))"
-        " AND (settings_sha256 IS NULL OR starts_with(settings_sha256, $settings))",
-        **chosen,
-    )
+        raise from_catalogue("BAC-ARCHIVE-REPORT")
+    database.execute(_OTHER, {"weights": weights, "settings": settings})
+    wanted = count()
+    database.execute(_IMAGES)
+    database.execute("DROP TABLE given")
     measurer = _measurer(database)
     database.execute(_MEASURED_ELSEWHERE)
-    kept = one("SELECT count(*) FROM images")
-    return Rows(database, given, left_out, given - left_out - kept, measurer)
+    kept = int(database.execute("SELECT count(*) FROM images").fetchall()[0][0])
+    return Rows(database, given, given - wanted, wanted - kept, measurer)
 
 
 def _measurer(database: Any) -> Measurer:
