@@ -293,6 +293,22 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-ARCHIVE-SAMPLE": _refused(
             "an operating point cannot be proposed from these women",
             "give more women without BAC, measured by one server of this release",
+        "BAC-ARCHIVE-PART": _failed(
+            "a part of the results is damaged or missing",
+            "go on with its shard by --resume, which measures these images again",
+        ),
+        # Where they lie
+        "BAC-STORAGE-UNREACHABLE": _failed(
+            "the object store could not be reached, or has no time",
+            "check AWS_ENDPOINT_URL, that it runs, and the way to it",
+        ),
+        "BAC-STORAGE-REFUSED": _failed(
+            "the object store does not let this caller do this",
+            "check the credentials, the bucket and its rights",
+        ),
+        "BAC-STORAGE-WRITE": _failed(
+            "the file could not be written; what was there before is as it was",
+            "make room, or check who may write there",
         ),
         # What the caller did wrong
         "BAC-CLIENT-OPTIONS": _usage(
