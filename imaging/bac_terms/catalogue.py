@@ -293,6 +293,7 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-ARCHIVE-SAMPLE": _refused(
             "an operating point cannot be proposed from these women",
             "give more women without BAC, measured by one server of this release",
+        ),
         "BAC-ARCHIVE-PART": _failed(
             "a part of the results is damaged or missing",
             "go on with its shard by --resume, which measures these images again",

@@ -151,7 +151,7 @@ def words(proposal: Proposal) -> list[str]:
     said = [WHY, f"{len(sample.women)} women with an answer, each by her latest such exam."]
     if not proposal.listed:
         said.append(
-            "Nobody said who has no BAC: all count as without it, so that the point is rather too strict."
+            "All women of the run count as without BAC, as was said; whoever has it drives the point up."
         )
     if sample.unanswered:
         said.append(f"{sample.unanswered} women without an answer are left out.")

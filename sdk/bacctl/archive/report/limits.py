@@ -12,8 +12,8 @@ Means
     The X-bar chart, with Student's t and the standard deviation of the baseline.
 
 Months are also stretched by Laney's sigma z (Laney 2002), since with thousands of exams a month the usual
-limits call ordinary months unusual. It is taken from the median moving range, so that one odd month does not
-hide itself, and never narrows limits.
+limits call ordinary months unusual. It is the mean moving range over 1.128; ranges beyond 3.27 times their
+mean are left out (Nelson 1982), so that one odd month does not hide itself. It never narrows limits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from statistics import median
+from statistics import fmean
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -36,8 +36,10 @@ MIN_REST = 30
 MIN_MEAN = 30
 """Exams that a mean takes before it is judged by a law that holds for many."""
 _MIN_MONTHS = 8  # from which on their own spread says something
-_MEDIAN_RANGE = 0.9539  # median of the distance of two values of a standard normal law
+_MEAN_RANGE = 1.128  # mean distance of two values of a standard normal law
+_LARGEST_RANGE = 3.267  # means of ranges: what lies beyond is no ordinary step
 _SIGMAS = 3.0
+_MOST_COUNTS = 50_000
 _REACH = 12.0  # standard deviations beyond which a count does not fall
 
 State = Literal["inside", "above", "below", "not judged"]
@@ -202,7 +204,9 @@ def stretched(points: Sequence[Point], bounds: tuple[float, float] = (-math.inf,
     distances = [distance for point in points if (distance := _sigmas(point)) is not None]
     if len(distances) < _MIN_MONTHS:
         return list(points)
-    factor = median(abs(later - earlier) for earlier, later in pairwise(distances)) / _MEDIAN_RANGE
+    ranges = [abs(later - earlier) for earlier, later in pairwise(distances)]
+    largest = _LARGEST_RANGE * fmean(ranges)
+    factor = fmean(step for step in ranges if step <= largest) / _MEAN_RANGE
     return [_widened(point, factor, bounds) if factor > 1.0 else point for point in points]
 
 
@@ -243,15 +247,20 @@ def _judged(point: Point, centre: float, low: float, high: float) -> Point:
 
 def _counts_expected(count: int, a: float, b: float) -> tuple[int, int]:
     """Return the least and the largest count of a beta-binomial law that are no surprise."""
-    from scipy.stats import betabinom
+    from scipy.stats import beta, betabinom
 
     mean = count * a / (a + b)
     spread = math.sqrt(mean * (b / (a + b)) * (a + b + count) / (a + b + 1.0))
+    first, last = max(0, math.floor(mean - _REACH * spread)), min(count, math.ceil(mean + _REACH * spread))
+    tails = (TAIL, 1.0 - TAIL)
+    if last - first > _MOST_COUNTS:
+        # Many more than the baseline has: what is uncertain is the baseline's share, and no more.
+        low, high = (count * end for end in beta.ppf(tails, a, b))
+        return math.floor(low), math.ceil(high)
     # Its own search sums up every count from 0 on, which takes seconds where there are millions.
-    first = max(0, math.floor(mean - _REACH * spread))
-    counts = np.arange(first, min(count, math.ceil(mean + _REACH * spread)) + 1)
+    counts = np.arange(first, last + 1)
     below = np.cumsum(betabinom.pmf(counts, count, a, b))
-    low, high = np.searchsorted(below / below[-1], (TAIL, 1.0 - TAIL))
+    low, high = np.searchsorted(below / below[-1], tails)
     return int(counts[low]), int(counts[high])
 
 

@@ -22,7 +22,7 @@ MOST = 40
 # A colour that nothing else has; the page puts its own in its place.
 _INK = "#010203"
 _LINE, _OUT, _FILL = "#3b83bd", "#d1495b", "#7f8c99"
-_STYLE: dict[str, Any] = {
+_STYLE = {
     "svg.fonttype": "none",  # letters, not their outlines
     "text.parse_math": False,  # what a header says is no formula
     "font.size": 9.0,
@@ -126,11 +126,12 @@ def side_by_side(name: str, title: str, unit: str, points: Sequence[Point], scal
 
 def _dots(axes: Axes, across: Sequence[float], up: Sequence[float], points: Sequence[Point]) -> None:
     """Draw the values: full dots inside the limits, crosses outside, so that colour is not all that tells."""
-    for states, style in (
+    styles: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         (("inside",), {"marker": "o", "color": _LINE}),
         (("not judged",), {"marker": "o", "color": _LINE, "markerfacecolor": "none"}),
         (("above", "below"), {"marker": "X", "color": _OUT, "markersize": 8.0}),
-    ):
+    )
+    for states, style in styles:
         chosen = [place for place, point in enumerate(points) if point.state in states]
         x, y = [across[place] for place in chosen], [up[place] for place in chosen]
         axes.plot(x, y, linestyle="none", zorder=3, **{"markersize": 4.5, **style})
@@ -140,11 +141,16 @@ def _short(label: str) -> str:
     return label if len(label) <= _TEXT_PX else f"{label[: _TEXT_PX - 1]}…"
 
 
+def _style(name: str) -> Any:
+    # Identifiers within the SVG follow from it: those of two plots on one page must differ.
+    return {**_STYLE, "svg.hashsalt": name}
+
+
 def _figure(width: float, height: float, name: str) -> tuple[Figure, Axes]:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with mpl.rc_context(_style(name)):
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
@@ -157,7 +163,7 @@ def _svg(figure: Figure, name: str, title: str) -> str:
     import matplotlib as mpl
 
     stream = io.StringIO()
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with mpl.rc_context(_style(name)):
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
     drawn = stream.getvalue()

@@ -34,10 +34,12 @@ def calibrate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="CSV of women without BAC: a column patient_key, study_instance_uid or sop_instance_uid."
-            "  [default: all of the run]",
+            help="CSV of women without BAC: a column patient_key, study_instance_uid or sop_instance_uid.",
         ),
     ] = None,
+    all_without_bac: Annotated[
+        bool, typer.Option("--all-without-bac", help="No woman of the run has BAC, as somebody has checked.")
+    ] = False,
     specificity: Annotated[
         float, typer.Option(metavar="P", help="Share of women without BAC that shall not be flagged.")
     ] = 0.97,
@@ -57,6 +59,9 @@ def calibrate(
     """
     if not 0.5 <= specificity < 1.0:
         raise UsageError(f"--specificity {specificity:g}: give a number from 0.5 to below 1, such as 0.97")
+    if (women is None) is not all_without_bac:
+        # Women with BAC would push the point up until theirs is left out, too.
+        raise UsageError("say who has no BAC: --women FILE, or --all-without-bac for all women of the run")
     with needs("archive"):
         from bac_imaging.files import write_whole
         from bacctl.archive.calibrate.document import to_dict, words, work_out
