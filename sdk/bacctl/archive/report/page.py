@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from importlib.resources import files
 from itertools import groupby
 from typing import Any
@@ -15,56 +14,20 @@ from bacctl._version import __version__
 from bacctl.archive.report import plots
 from bacctl.archive.report.drift import BY_NAME, Drift, by_chance, point_of, signals
 from bacctl.archive.report.limits import RUN, TAIL
+from bacctl.archive.report.make import Collected
 from bacctl.archive.report.rows import UNKNOWN, Rows
 from bacctl.archive.report.table import TOTAL, Column, Table
 from bacctl.wording import INTENDED_USE, count_of, escaped
 
-__all__ = ["Facts", "page"]
+__all__ = ["page"]
 
 _OF_CHART = ("by", "within", "measure")
 _PLOTTED = ("month", "device", "software")
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What has to be known of the rows of a report.
-
-    Attributes
-    ----------
-    incomplete : sequence of str
-        What is not in the report because it is not done, in words.
-    copies : int
-        Rows that were left out since their image came again.
-    least : int
-        The smallest count that is shown.
-    baseline : tuple of str or None
-        First and last month of the time that is the rule.
-    """
-
-    incomplete: Sequence[str]
-    copies: int
-    least: int
-    baseline: tuple[str, str] | None
-
-
-def page(rows: Rows, facts: Facts, tables: Sequence[Table], found: Drift) -> bytes:
-    """Write the page, UTF-8.
-
-    Parameters
-    ----------
-    rows : Rows
-        What was read.
-    facts : Facts
-        What has to be known of it.
-    tables : sequence of Table
-        As they are to be shown.
-    found : Drift
-        Likewise.
-
-    Returns
-    -------
-    bytes
-    """
+def page(given: Collected) -> bytes:
+    """Write the page, UTF-8."""
+    rows, facts, tables, found = given.rows, given.facts, given.tables, given.drift
     drawn = {table.name: _drawn(table) for table in tables}
     judged, expected = by_chance(found)
     # Whatever a header holds is text here: it is escaped, and the page's policy lets no script run.

@@ -84,6 +84,8 @@ class Source:
         from pyarrow import parquet
 
         with storage.local_copy(place) as path:
+            if not path.is_file():
+                raise _no_parts(place, "is a folder without run.json" if path.is_dir() else "does not exist")
             try:
                 with parquet.ParquetFile(path) as file:
                     told = _checked(place, file.schema_arrow)
@@ -96,10 +98,6 @@ class Source:
                         yield pa.Table.from_batches([batch])
             except pa.ArrowInvalid:
                 raise _no_parts(place, "is damaged, or no file of parts") from None
-            except FileNotFoundError:
-                raise _no_parts(place, "is neither a run nor a file of parts") from None
-            except IsADirectoryError:
-                raise _no_parts(place, "is a folder without run.json") from None
 
 
 def _checked(place: str, found: Any) -> Mapping[bytes, bytes]:

@@ -7,16 +7,16 @@ import io
 import json
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bac_imaging.files import sync_folder, write_whole
 from bac_terms.errors import RefusedError
 from bacctl._version import __version__
-from bacctl.archive.report.drift import Drift, by_chance, signals
-from bacctl.archive.report.page import Facts, page
-from bacctl.archive.report.rows import Rows
+from bacctl.archive.report.drift import by_chance, signals
+from bacctl.archive.report.make import Collected
+from bacctl.archive.report.page import page
 from bacctl.archive.report.table import Table
 from bacctl.wording import INTENDED_USE
 
@@ -24,13 +24,13 @@ SCHEMA = "bacctl.archive-report/1"
 SUMMARY = "report.json"
 
 
-def summary(rows: Rows, facts: Facts, tables: Sequence[Table], found: Drift) -> dict[str, Any]:
+def summary(given: Collected) -> dict[str, Any]:
     """Put a report into one JSON object.
 
     Parameters
     ----------
-    rows, facts, tables, found
-        As for `bacctl.archive.report.page.page`.
+    given : Collected
+        What it says.
 
     Returns
     -------
@@ -38,6 +38,7 @@ def summary(rows: Rows, facts: Facts, tables: Sequence[Table], found: Drift) -> 
         ``tables`` by name, a list of rows each; ``withheld`` in a row names the values that are null for
         being small. Shares are from 0 to 1, masses in mg, areas in mm2.
     """
+    rows, facts, tables, found = given.rows, given.facts, given.tables, given.drift
     measurer = rows.measurer
     judged, expected = by_chance(found)
     return {
@@ -62,17 +63,15 @@ def summary(rows: Rows, facts: Facts, tables: Sequence[Table], found: Drift) -> 
     }
 
 
-def write_report(
-    out: Path, rows: Rows, facts: Facts, tables: Sequence[Table], found: Drift
-) -> dict[str, Any]:
+def write_report(out: Path, given: Collected) -> dict[str, Any]:
     """Write a report.
 
     Parameters
     ----------
     out : Path
         Its folder. What an earlier report left there is replaced; a folder of anything else is refused.
-    rows, facts, tables, found
-        As for `summary`.
+    given : Collected
+        What it says.
 
     Returns
     -------
@@ -87,15 +86,15 @@ def write_report(
         It cannot be written.
     """
     check_out(out)
-    document = summary(rows, facts, tables, found)
+    document = summary(given)
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = out.parent / f".bacctl-{secrets.token_hex(8)}.part"
     aside.mkdir()
     try:
-        for table in (*tables, found.table):
+        for table in (*given.tables, given.drift.table):
             write_whole(aside / f"{table.name}.csv", _csv(table).encode(), synced=True)
             write_whole(aside / f"{table.name}.parquet", _parquet(table), synced=True)
-        write_whole(aside / "report.html", page(rows, facts, tables, found), synced=True)
+        write_whole(aside / "report.html", page(given), synced=True)
         text = json.dumps(document, indent=2, allow_nan=False) + "\n"
         write_whole(aside / SUMMARY, text.encode(), synced=True)
         # A folder takes the place of an empty one alone.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,27 +61,17 @@ def report(
     with needs("archive"):
         import matplotlib.figure  # noqa: F401  # looked for before minutes are spent
 
-        from bacctl.archive.report.drift import drift
-        from bacctl.archive.report.exams import build
-        from bacctl.archive.report.page import Facts
-        from bacctl.archive.report.rows import open_rows
+        from bacctl.archive.report.make import collected
         from bacctl.archive.report.source import Source
-        from bacctl.archive.report.table import protect
-        from bacctl.archive.report.tables import tables
         from bacctl.archive.report.write import check_out, write_report
     check_out(out)
     source = Source(places)
     with Sink(form_of(as_json), quiet=quiet) as sink:
         with (
             sink.waiting("reading"),
-            open_rows(source.batches(), weights=weights, settings=settings) as rows,
+            collected(source, weights=weights, settings=settings, least=min_cell, baseline=months) as found,
         ):
-            copies = rows.copies + build(rows)
-            made = [protect(table, min_cell) for table in tables(rows)]
-            found = drift(rows, months)
-            found = replace(found, table=protect(found.table, min_cell))
-            facts = Facts(source.incomplete, copies, min_cell, months)
-            document = write_report(out, rows, facts, made, found)
+            document = write_report(out, found)
         for line in source.incomplete:
             complain(line)
         sink.document(document)
