@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from pyarrow import parquet
-from tests.sdk.archive.report.conftest import VIEWS, Call, Rows, Summary, found, without_mass
+from tests.sdk.archive.conftest import Call
+from tests.sdk.archive.made_rows import VIEWS, Rows, found, without_mass
+from tests.sdk.archive.report.conftest import Summary
 from tests.sdk.archive.report.synthetic import Archive, write
 
 from bac_terms.errors import RefusedError
