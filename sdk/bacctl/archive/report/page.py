@@ -90,7 +90,7 @@ def _cell(table: Table, number: int, row: Any, column: Column) -> tuple[str, boo
     if column.kind == "text":
         return escaped(str(value)), False
     if column.kind == "share":
-        return f"{100.0 * value:.1f} %", True
+        return f"{100.0 * value:.1f}\N{NO-BREAK SPACE}%", True
     return (f"{value:,}" if column.kind == "count" else f"{value:.3g}"), True
 
 

@@ -70,7 +70,7 @@ def bars(name: str, title: str, labels: Sequence[str], counts: Sequence[int]) ->
     """Draw how many women are in each class."""
     figure, axes = _figure(max(4.0, 1.2 + 0.7 * len(labels)), 2.8, name)
     drawn = axes.bar(range(len(labels)), counts, color=_LINE)
-    axes.bar_label(drawn, fontsize=8)
+    axes.bar_label(drawn, fontsize=8, color=_INK)
     axes.set_xticks(range(len(labels)), [_short(label) for label in labels])
     axes.set_ylabel("women")
     return _svg(figure, name, title)

@@ -7,6 +7,7 @@ import json
 import re
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from tests.sdk.archive.report.synthetic import Archive, part
 from tests.sdk.archive.run.archives import Archive as Files
 from tests.sdk.outputs.test_html import Elements, shoot
 
+from bacctl.archive.run.loop import StoppedError
+from bacctl.archive.run.merge import open_journal
 from bacctl.archive.run.shards import Shard
 from bacctl.outputs.html.pdf import find_browser
 from bacctl.testing import FakeServer, Request, make_report
@@ -102,13 +105,17 @@ def test_shards_that_are_not_done_are_named_at_the_top(tmp_path: Path, call: Cal
     whole = files.run(fake, shard=Shard(0, 3), part_rows=4)
     stop = threading.Event()
 
-    def measure(request: Request) -> dict[str, object]:
+    def measure(request: Request) -> dict[str, Any]:
         if len(halted.requests) == 6:
             stop.set()
         return make_report(sop_instance_uid=f"1.2.{int(request.data[-2:])}")
 
     halted = FakeServer(measure)
-    part = files.run(halted, shard=Shard(1, 3), stop=stop, part_rows=4)
+    with pytest.raises(StoppedError):
+        files.run(halted, shard=Shard(1, 3), stop=stop, part_rows=4)
+    with open_journal(str(files.out), Shard(1, 3)) as journal:
+        assert journal is not None
+        part = journal.counts()
     assert whole.complete
     assert not part.complete
     code, out, err = call("report", "out", "--out", "report", "--min-cell", 1, "--json")
