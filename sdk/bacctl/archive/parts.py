@@ -117,6 +117,7 @@ PART_SCHEMA = pa.schema(
         # The image object of bacctl.analysis/1 as JSON: `ImageResult.from_dict(json.loads(...))` has it back.
         # Without path and timings, which have columns of their own; null where nothing was sent.
         pa.field("analysis", pa.string()),
+        pa.field("scan_warnings", pa.string()),  # codes of what other files say of this one, of the manifest
     ],
     metadata={"bacctl.table": FORMAT, "bacctl.version": __version__, "intended_use": INTENDED_USE},
 )
@@ -144,7 +145,7 @@ def part_row(number: int, row: ManifestRow, result: ImageResult, **known: Any) -
     dict
     """
     cells: PartRow = dict.fromkeys(PART_SCHEMA.names)
-    cells |= {"row": number, "parked": False}
+    cells |= {"row": number, "parked": False, "scan_warnings": row.warnings}
     cells |= {name: getattr(row, name) for name in _SCANNED}
     measured = image_row(result)
     cells |= {name: measured[name] for name in _FROM_RESULT}
@@ -179,6 +180,7 @@ def copied_row(number: int, row: ManifestRow, same: PartRow, **known: Any) -> Pa
         **same,
         **{name: getattr(row, name) for name in scanned},
         "row": number,
+        "scan_warnings": row.warnings,
         "duplicate": "equal",
         "duplicate_of": row.duplicate_of or same["uri"],
         **dict.fromkeys(TIMES),

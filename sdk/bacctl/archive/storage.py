@@ -2,7 +2,9 @@
 
 A place is named by a text, its URI: a path, ``file://`` with a path that is percent-encoded, or
 ``s3://bucket/key``. Of an object store, address and credentials come from the usual settings of AWS
-(``AWS_ENDPOINT_URL``, ``AWS_ACCESS_KEY_ID``, ``AWS_PROFILE``, ...); it takes the extra ``archive``.
+(``AWS_ENDPOINT_URL``, ``AWS_ACCESS_KEY_ID``, ``AWS_PROFILE``, ...); it takes the extra ``archive``. An object
+of a DICOMweb service (``https://HOST/dicom-web/studies/UID/series/UID/instances/UID``) is read and never
+written, which takes ``dicom-network``.
 
 Every function may be called from threads, and in a process that was forked. What goes wrong is a
 `FailedError`: BAC-FILE-UNREADABLE for what is not there or cannot be read, BAC-STORAGE-UNREACHABLE for a
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import posixpath
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +35,7 @@ __all__ = [
     "local_copy",
     "put",
     "read",
+    "read_heads",
     "read_range",
     "stat",
     "walk",
@@ -95,6 +98,27 @@ def read(uri: str, limit: int) -> bytes:
     if len(data) > limit:
         raise from_catalogue("BAC-FILE-TOO-LARGE")
     return data
+
+
+def read_heads(uris: Sequence[str], length: int) -> list[bytes | FailedError]:
+    """Read how some files or objects begin; those of a store at the same time.
+
+    Parameters
+    ----------
+    uris : sequence of str
+        All of one kind of place.
+    length : int
+        Bytes of each.
+
+    Returns
+    -------
+    list of bytes or FailedError
+        In the same order; shorter where one ends before, and why one could not be read.
+    """
+    if not uris:
+        return []
+    found: list[bytes | FailedError] = _store(uris[0]).read_heads([_place(uri) for uri in uris], length)
+    return found
 
 
 def stat(uri: str) -> Stat:
@@ -188,6 +212,10 @@ def _store(uri: str) -> ModuleType:
         from bacctl.archive.stores import objects
 
         return objects
+    if uri.startswith(("https://", "http://")):
+        from bacctl.archive.stores import web
+
+        return web
     if "://" in uri and not uri.startswith(local.SCHEME):
         scheme = uri.partition("://")[0]
         if scheme.isalnum():
@@ -200,4 +228,4 @@ def _store(uri: str) -> ModuleType:
 
 
 def _place(uri: str) -> str:
-    return uri if is_remote(uri) else local.path_of(uri)
+    return uri if is_remote(uri) or uri.startswith(("https://", "http://")) else local.path_of(uri)

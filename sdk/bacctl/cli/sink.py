@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 Form = Literal["human", "json", "jsonl"]
-Report = Callable[[int, int], None]
+Report = Callable[[int, int | None], None]
 
 # Into a file or a pipe there is no terminal to fit; results must not be cut there.
 PIPED_WIDTH = 160
@@ -165,7 +165,7 @@ class Sink:
 
         A bar on a terminal. Elsewhere one plain line a minute, so that the log of a long run shows that it
         lives and that of a short one stays empty. What is yielded is called with how many are done and how
-        many there are.
+        many there are, None where that is not known.
         """
         if self.quiet:
             yield lambda done, total: None

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import stat as modes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote, unquote_to_bytes
@@ -46,6 +46,17 @@ def read_range(path: str, start: int, length: int) -> bytes:
             os.close(handle)
     except (OSError, ValueError) as error:
         _unreadable(error)
+
+
+def read_heads(paths: Sequence[str], length: int) -> list[bytes | FailedError]:
+    """Read how some files begin."""
+    found: list[bytes | FailedError] = []
+    for path in paths:
+        try:
+            found.append(read_range(path, 0, length))
+        except FailedError as error:
+            found.append(error)
+    return found
 
 
 def stat(path: str) -> Stat:
