@@ -33,6 +33,7 @@ class Rows:
             "settings_sha256": values.pop("settings_sha256", SETTINGS),
         }
         scanned = {column: values.pop(column) for column in SCANNED if column in values}
+        scanned["warnings"] = values.pop("scan_warnings", None)
         view = {"laterality": name[0] if name else None, "view": name[1:] or None}
         row = ManifestRow(
             values.pop("uri", f"/archive/{number}"),

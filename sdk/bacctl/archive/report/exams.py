@@ -12,11 +12,12 @@ from bacctl._origin import Origin
 from bacctl.archive.report.rows import UNKNOWN, Rows
 from bacctl.exam.alarms import NO_SUM
 from bacctl.exam.build import build_exam
-from bacctl.exam.choice import distinct
+from bacctl.exam.choice import distinct, warns
 from bacctl.results import ExamResult, ImageResult
 
 SEVERAL = "several"
 """What stands for the unit of an exam whose images are of more than one."""
+_MIXED = "BAC-W-EXAM-MIXED"
 _BATCH = 4096
 _READ = """
 SELECT rowid, * FROM images WHERE study_instance_uid IS NOT NULL
@@ -84,6 +85,9 @@ def exam_record(rows: Sequence[Record], copies: list[int]) -> Record:
     """
     images = [_image(row) for row in rows]
     exam = build_exam(images, rows[0]["study_instance_uid"])
+    # The scan has seen the headers, of which the rows tell the patient's key alone.
+    mixed = any(image.status == "ok" and warns(image, _MIXED) for image in images)
+    complete = exam.complete and not mixed
     kept = {id(image) for image in distinct([image for image in images if image.status == "ok"])}
     copies.extend(
         row["rowid"]
@@ -101,14 +105,9 @@ def exam_record(rows: Sequence[Record], copies: list[int]) -> Record:
     return {
         "exam": rows[0]["study_instance_uid"],
         "woman": rows[0]["woman"],
-        "complete": exam.complete,
-        "why": None if exam.complete else _why(exam),
-        "found": exam.bac_detected if exam.complete else None,
-        "basis": _basis(exam),
-        "category": exam.mass_category,
-        "area_class": exam.area_class,
-        "mass_mg": exam.calcium_mass_mg,
-        "area_mm2": exam.area_mm2,
+        "complete": complete,
+        "why": None if complete else _MIXED if mixed else _why(exam),
+        **_answer(exam if complete else None),
         "probability": max(
             (row["bac_probability"] for row in of_sum if row["bac_probability"] is not None), default=None
         ),
@@ -218,14 +217,20 @@ def _why(exam: ExamResult) -> str:
     )
 
 
-def _basis(exam: ExamResult) -> str | None:
-    """Say how the woman's mass came about; None without an answer."""
-    if not exam.complete:
-        return None
-    if exam.calcium_mass_mg is None:
-        return "none"
+def _answer(exam: ExamResult | None) -> Record:
+    """Return what an exam says of the woman; None throughout where it says nothing."""
+    if exam is None:
+        return dict.fromkeys(("found", "basis", "category", "area_class", "mass_mg", "area_mm2"))
     calibrated = all(breast.mass_basis == "calibrated" for breast in exam.breasts.values())
-    return "calibrated" if calibrated else "estimated"
+    weighed = "calibrated" if calibrated else "estimated"
+    return {
+        "found": exam.bac_detected,
+        "basis": "none" if exam.calcium_mass_mg is None else weighed,
+        "category": exam.mass_category,
+        "area_class": exam.area_class,
+        "mass_mg": exam.calcium_mass_mg,
+        "area_mm2": exam.area_mm2,
+    }
 
 
 def _one(values: Iterable[str | None]) -> str:

@@ -57,6 +57,7 @@ _KEPT = (
     "area_mm2",
     "length_mm",
     "warnings",
+    "scan_warnings",
 )
 COLUMNS = (*_KEPT, "analysis")
 """What is read of a part."""
@@ -74,7 +75,9 @@ DELETE FROM given WHERE NOT starts_with(coalesce(weights_sha256, $weights), $wei
     OR NOT starts_with(coalesce(settings_sha256, $settings), $settings)
 """
 _IMAGES = """
-CREATE TABLE images AS SELECT *, coalesce(patient_key, study_instance_uid, uri) AS woman FROM given
+CREATE TABLE images AS SELECT * EXCLUDE (warnings, scan_warnings),
+    concat_ws(' ', nullif(warnings, ''), nullif(scan_warnings, '')) AS warnings,
+    coalesce(patient_key, study_instance_uid, uri) AS woman FROM given
 QUALIFY row_number() OVER (
     PARTITION BY coalesce(sop_instance_uid, ''), coalesce(file_sha256, uri),
         CASE WHEN status = 'ok' THEN concat(weights_sha256, settings_sha256) END

@@ -111,6 +111,18 @@ def test_masses_are_calibrated_and_those_without_stand_apart(archive: Path, repo
     assert by(document, "area", "age_band", "median") == {"50-54": 17.5, "60-64": 5.0, "all": 11.25}
 
 
+def test_a_study_whose_headers_contradict_each_other_has_no_answer(
+    rows: Rows, report: Summary, tmp_path: Path
+) -> None:
+    rows.woman("1.1", (30.0,) * 4, patient_key="w1", scan_warnings="BAC-W-EXAM-MIXED")
+    rows.woman("1.2", patient_key="w2")
+    document = report(rows.write(tmp_path / "part.parquet"), least=1)
+    assert by(document, "unanswered", "why", "exams") == {"BAC-W-EXAM-MIXED": 1}
+    assert by(document, "prevalence", "age_band", "found") == {"unknown": 0, "all": 0}
+    assert by(document, "mass_classes", "mass_class", "women")["20-40"] == 0
+    assert by(document, "codes", "code", "images") == {"BAC-W-EXAM-MIXED": 4}
+
+
 def test_unknown_is_a_group_of_its_own(rows: Rows, tmp_path: Path, report: Summary) -> None:
     for number in range(3):
         rows.woman(f"1.{number}")
