@@ -55,7 +55,7 @@ def build(rows: Rows) -> int:
     database.register("made", empty)
     database.execute("CREATE TABLE exams AS SELECT * FROM made")
     copies: list[int] = []
-    for batch in _batches(_studies(database.cursor()), copies):
+    for batch in _batches(_studies(rows.cursor()), copies):
         database.register("made", pa.Table.from_pylist(batch, schema=schema))
         database.execute("INSERT INTO exams SELECT * FROM made")
     database.unregister("made")

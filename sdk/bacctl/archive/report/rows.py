@@ -23,6 +23,8 @@ UNKNOWN = "unknown"
 MEMORY_MB = 512
 """What the database may hold in memory; the rest is on disk."""
 _THREADS = 4
+# It draws a bar on the standard output where a query takes long; each connection has to be told.
+_QUIET = "SET enable_progress_bar = false"
 _KEPT = (
     "uri",
     "sop_instance_uid",
@@ -135,6 +137,12 @@ class Rows:
     copies: int
     measurer: Measurer
 
+    def cursor(self) -> Any:
+        """Return another connection to the database, to read from while this one writes."""
+        cursor = self.database.cursor()
+        cursor.execute(_QUIET)
+        return cursor
+
     def query(self, text: str, **values: Any) -> list[tuple[Any, ...]]:
         """Ask the database."""
         found: list[tuple[Any, ...]] = self.database.execute(text, values or None).fetchall()
@@ -182,6 +190,7 @@ def open_rows(
             },
         )
         try:
+            database.execute(_QUIET)
             yield _read(database, batches, weights, settings, with_finds)
         finally:
             database.close()
