@@ -31,21 +31,31 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 IMAGES = 80
 POISON = 37
 _STORE_BYTES = 80 * 2**20
+_TURNS = 3
 
 
 class Nodes:
     """Two nodes with room for one worker each."""
 
     def __init__(self) -> None:
-        memory = {"num_cpus": 1, "object_store_memory": _STORE_BYTES}
-        self.cluster = ray_cluster.Cluster(
-            initialize_head=True, head_node_args={**memory, "include_dashboard": False}
-        )
-        self.second: Any = self.cluster.add_node(**memory)
+        self.cluster = ray_cluster.Cluster()
+        _added(self.cluster, include_dashboard=False)
+        self.second: Any = _added(self.cluster)
 
     def kill_second(self) -> None:
         node, self.second = self.second, None
         self.cluster.remove_node(node, allow_graceful=False)
+
+
+def _added(cluster: Any, **options: Any) -> Any:
+    """Add a node. Ray gives one half a minute to start, which on a busy machine may be too little."""
+    for turn in range(_TURNS):
+        try:
+            return cluster.add_node(num_cpus=1, object_store_memory=_STORE_BYTES, **options)
+        except Exception as error:
+            if "timed out during startup" not in str(error) or turn == _TURNS - 1:
+                raise
+    return None
 
 
 @pytest.fixture
