@@ -17,8 +17,11 @@ from tests.sdk.archive.report.conftest import Summary
 from tests.sdk.archive.report.synthetic import Archive, write
 
 from bac_terms.errors import RefusedError
+from bacctl.archive import storage
 from bacctl.archive.parts import PART_SCHEMA
 from bacctl.archive.report.exams import exam_record
+from bacctl.archive.report.make import collected
+from bacctl.archive.report.source import Source
 from bacctl.exam.build import build_exams
 from bacctl.results import ImageResult
 
@@ -133,6 +136,7 @@ def test_unknown_is_a_group_of_its_own(rows: Rows, tmp_path: Path, report: Summa
     assert months == {"unknown"}
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_small_counts_are_withheld_everywhere(archive: Path, call: Call, tmp_path: Path) -> None:
     code, out, _ = call("report", archive, "--out", "report", "--json")
     document = json.loads(out)
@@ -189,6 +193,29 @@ def test_an_image_that_failed_once_and_was_measured_later_was_measured(
     counts = by(document, "analysed", "what", "count")
     assert (counts["images"], counts["images failed"]) == (4, 0)
     assert document["rows"]["repeated"] == 2
+
+
+def test_images_without_study_and_refusals_alone_make_a_report(
+    rows: Rows, report: Summary, tmp_path: Path
+) -> None:
+    rows.add("LCC", None, **found(3.0))
+    rows.add("RCC", None, code="BAC-VIEW-SPOT")
+    document = report(rows.write(tmp_path / "one.parquet"), least=1)
+    assert by(document, "analysed", "what", "count")["exams (studies)"] == 0
+    assert document["tables"]["prevalence"] == []
+    assert document["tables"]["drift"] == []
+    refused = Rows()
+    refused.add("LCC", "1.1", code="BAC-VIEW-SPOT", weights_sha256=None)
+    document = report(refused.write(tmp_path / "two.parquet"), least=1)
+    assert document["software"]["model"] is None
+    assert by(document, "unanswered", "why", "exams") == {"a breast without an accepted image": 1}
+
+
+def test_what_lies_in_an_object_store_is_read(rows: Rows, tmp_path: Path, bucket: str) -> None:
+    rows.woman("1.1", patient_key="w")
+    storage.put(f"{bucket}/merged.parquet", rows.write(tmp_path / "part.parquet"))
+    with collected(Source([f"{bucket}/merged.parquet"]), least=1) as made:
+        assert made.rows.given == 4
 
 
 def test_exams_are_those_of_the_exam_rules(rows: Rows) -> None:
@@ -278,6 +305,7 @@ def test_nothing_is_told_where_nothing_drifts(report: Summary, tmp_path: Path) -
     assert len(document["signals"]) <= 3
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_a_report_takes_the_place_of_a_report_alone(archive: Path, call: Call, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
