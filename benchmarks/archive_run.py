@@ -1,20 +1,15 @@
-"""What a run over an archive costs beside the images, and what a second worker brings.
+"""What a run over an archive costs beside the images; what a second worker brings: archive_workers.py.
 
     python benchmarks/archive_run.py cost MANIFEST [--part-rows 100]
-    python benchmarks/archive_run.py workers MANIFEST [--repeats 3]
 
-A manifest is made by `bacctl archive scan`. `cost` measures it with a server of its own and tells the share of
-journal and Parquet in processor time and in the time of the run, and memory over the run. `workers` measures it
-by one worker on one core and by two on a core each, in turn, and tells the ratio of their speeds.
+A manifest is made by `bacctl archive scan`. `cost` measures it with a server of its own and tells the share
+of journal and Parquet in processor time and in the time of the run, and memory over the run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -34,7 +29,6 @@ from bacctl.archive.run.output import ShardOutput
 from bacctl.archive.run.plan import MeasuredBy, Plan, Settings
 from bacctl.archive.run.shards import Shard
 
-BACCTL = str(Path(sys.executable).with_name("bacctl"))
 _LOOKS = 10
 
 
@@ -118,55 +112,15 @@ def _cpu_s() -> float:
     return sum(sum(one.cpu_times()[:2]) for one in (ours, *ours.children(recursive=True)))
 
 
-def workers(manifest: Path, repeats: int) -> dict[str, Any]:
-    """Tell how much faster two workers are than one, each on a core of its own."""
-    one, two = [], []
-    for _ in range(repeats):
-        one.append(_speed(manifest, 1))
-        two.append(_speed(manifest, 2))
-        print(f"{one[-1]:.2f} and {two[-1]:.2f} images/s", file=sys.stderr)
-    ratios = [pair / single for single, pair in zip(one, two, strict=True)]
-    return {"one": one, "two": two, "ratios": ratios, "ratio": statistics.median(ratios)}
-
-
-def _speed(manifest: Path, count: int) -> float:
-    cores = sorted(os.sched_getaffinity(0))[:count]
-    with tempfile.TemporaryDirectory() as out:
-        processes = []
-        for number, core in enumerate(cores):
-            command = [
-                "taskset",
-                "-c",
-                core,
-                BACCTL,
-                "archive",
-                "run",
-                manifest,
-                "--out",
-                out,
-                "--json",
-                "-q",
-            ]
-            command += ["--shard", f"{number}/{count}"]
-            processes.append(subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE))  # noqa: S603
-        told = [json.loads(process.communicate()[0]) for process in processes]
-    return sum(float(one["images_per_second"]) for one in told)
-
-
 def main() -> None:
     """Measure what is asked for and print it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("cost", "workers"):
-        command = commands.add_parser(name)
-        command.add_argument("manifest", type=lambda text: Path(text).absolute())
-    commands.choices["cost"].add_argument("--part-rows", type=int, default=1000)
-    commands.choices["workers"].add_argument("--repeats", type=int, default=3)
+    command = commands.add_parser("cost")
+    command.add_argument("manifest", type=lambda text: Path(text).absolute())
+    command.add_argument("--part-rows", type=int, default=1000)
     asked = parser.parse_args()
-    if asked.command == "cost":
-        print(json.dumps(cost(asked.manifest, asked.part_rows), indent=2))
-    else:
-        print(json.dumps(workers(asked.manifest, asked.repeats), indent=2))
+    print(json.dumps(cost(asked.manifest, asked.part_rows), indent=2))
 
 
 if __name__ == "__main__":

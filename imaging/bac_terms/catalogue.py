@@ -273,6 +273,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-ARCHIVE-MANIFEST": _refused(
             "the file is no manifest that this release reads", "make it with `bacctl archive scan`"
         ),
+        "BAC-ARCHIVE-CLUSTER": _failed(
+            "the Ray cluster could not be reached, has no room, or gave up",
+            "look at `ray status`, then go on with --resume",
+        ),
         "BAC-ARCHIVE-CHANGED": _failed(
             "the file is not the one that was scanned", "scan the archive again and run the new manifest"
         ),

@@ -20,7 +20,7 @@ from tests.faults.images import make_images
 from bac_terms.errors import BacctlError
 from bacctl.archive.manifest import ManifestRow, writing
 from bacctl.archive.parts import TIMES
-from bacctl.archive.run.journal import JournalReader
+from bacctl.archive.run.reading import JournalReader
 from bacctl.archive.run.shards import Shard
 
 BACCTL = str(Path(sys.executable).with_name("bacctl"))

@@ -25,13 +25,13 @@ from bacctl.archive.run.shards import Shard, count_of_shard, rows_of
 from bacctl.archive.run.turns import Turns
 from bacctl.client.retry import can_help
 
-_LOOK_S = 0.2  # how soon a stop is seen
+LOOK_S = 0.2  # how soon a stop is seen
 _NOTE_S = 5.0
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
 _GRACE_S = 8.0  # less than what `docker stop` gives
-_AWAY = "BAC-STORAGE-UNREACHABLE"
-_SHUT = ("BAC-STORAGE-REFUSED", "BAC-STORAGE-WRITE", "BAC-ARCHIVE-OUTPUT", "BAC-ARCHIVE-PART")
+AWAY = "BAC-STORAGE-UNREACHABLE"
+SHUT = ("BAC-STORAGE-REFUSED", "BAC-STORAGE-WRITE", "BAC-ARCHIVE-OUTPUT", "BAC-ARCHIVE-PART")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ class Loop:
         Where parts go.
     journal : Journal
         The shard's, of this run.
-    measurer : Measurer
-        Who measures.
+    measurer : Measurer or None
+        Who measures; None where another loop than this one sends.
     limits : Limits
         How far it goes.
     watcher : Watcher
@@ -108,7 +108,7 @@ class Loop:
         shard: Shard,
         output: ShardOutput,
         journal: Journal,
-        measurer: Measurer,
+        measurer: Measurer | None,
         limits: Limits,
         watcher: Watcher,
         stop: threading.Event,
@@ -188,13 +188,7 @@ class Loop:
                 self._away = None
             if self._stop.is_set():
                 raise StoppedError
-            if row.code is not None:
-                self._keep(unsuitable(number, row))
-                continue
-            attempts = self._journal.attempts(number)
-            if attempts >= self._limits.tries:  # by processes that were killed meanwhile
-                fault = from_catalogue("BAC-ARCHIVE-PARKED")
-                self._keep(failed(number, row, fault, attempts=attempts, parked=True))
+            if self._settles_unsent(number, row):
                 continue
             self._turns.enter(number)
             self._flying[pool.submit(self._work, number, row)] = number, row
@@ -202,27 +196,46 @@ class Loop:
                 self._collect()
         self._drain()
 
+    def _settles_unsent(self, number: int, row: ManifestRow) -> bool:
+        """Settle an image that is not to be sent; tell whether it is one."""
+        attempts = self._journal.attempts(number)
+        if row.code is not None:
+            self._keep(unsuitable(number, row))
+        elif attempts >= self._limits.tries:  # by processes that were killed meanwhile
+            fault = from_catalogue("BAC-ARCHIVE-PARKED")
+            self._keep(failed(number, row, fault, attempts=attempts, parked=True))
+        else:
+            return False
+        return True
+
     def _work(self, number: int, row: ManifestRow) -> PartRow | None:
         """Do one image, in a thread; None where it is put off."""
+        assert self._measurer is not None  # noqa: S101  # whoever has none overrides what comes here
         try:
             data = self._measurer.fetch(row)
         except (RefusedError, FailedError) as error:
             self._turns.leave(number)
-            if error.code in (_AWAY, *_SHUT):
+            if error.code in (AWAY, *SHUT):
                 raise
             return failed(number, row, error)
         digest = sha256(data).hexdigest()
         with self._turns.turn(number):
             others, one_is_open = self._journal.same_bytes(number, digest)
-            for other in others:
-                found = self._result_of(other)
-                if found["file_sha256"] == digest:
-                    return copied_row(number, row, found, attempts=0, finished=now())
+            if (copy := self._copy(number, row, digest, others)) is not None:
+                return copy
             if one_is_open:
                 self._journal.put_off(number, tried=False)
                 return None
             before = self._journal.begin(number, digest)
         return self._measurer.measure(number, row, data, file_sha256=digest, attempts=before + 1)
+
+    def _copy(self, number: int, row: ManifestRow, digest: str, others: list[int]) -> PartRow | None:
+        """Make the row of a file of another one with the same bytes, where there is one."""
+        for other in others:
+            found = self._result_of(other)
+            if found["file_sha256"] == digest:
+                return copied_row(number, row, found, attempts=0, finished=now())
+        return None
 
     def _result_of(self, number: int) -> PartRow:
         cells, part = self._journal.cells(number)
@@ -238,7 +251,7 @@ class Loop:
             self._collect()
 
     def _collect(self) -> None:
-        done, _ = wait(self._flying, _LOOK_S, FIRST_COMPLETED)
+        done, _ = wait(self._flying, LOOK_S, FIRST_COMPLETED)
         for future in done:
             number, row = self._flying.pop(future)
             self._turns.leave(number)
@@ -277,7 +290,7 @@ class Loop:
             try:
                 self._write_part()
             except FailedError as error:
-                if error.code != _AWAY:
+                if error.code != AWAY:
                     raise
                 self._wait_for(error, self._output.is_reachable)
             else:
@@ -287,17 +300,17 @@ class Loop:
         """Put an image off whose server gave no answer, give it up, or end the run."""
         if isinstance(error, (sqlite3.Error, OSError)) or not isinstance(error, Exception):
             raise error
-        if isinstance(error, FailedError) and error.code == _AWAY:
+        if isinstance(error, FailedError) and error.code == AWAY:
             self._journal.put_off(number, tried=False)  # nothing was sent
-            self._away = error, lambda: _is_reachable(row.uri)
+            self._away = error, lambda: is_reachable(row.uri)
             return
-        if stops_all(error) or (isinstance(error, BacctlError) and error.code in _SHUT):
+        if stops_all(error) or (isinstance(error, BacctlError) and error.code in SHUT):
             self._journal.put_off(number, tried=False)
             raise error
         attempts = self._journal.put_off(number, tried=True)
         if attempts >= self._limits.tries or not may_pass(error):
             self._keep(failed(number, row, error, attempts=attempts, parked=True))
-        if isinstance(error, BacctlError) and can_help(error):
+        if isinstance(error, BacctlError) and can_help(error) and self._measurer is not None:
             self._away = error, self._measurer.ready
 
     def _wait_for(self, error: BacctlError, is_back: Callable[[], bool]) -> None:
@@ -340,11 +353,12 @@ class Loop:
         return Progress(self._settled, self._images, self._new, self._codes)
 
 
-def _is_reachable(uri: str) -> bool:
+def is_reachable(uri: str) -> bool:
+    """Tell whether the storage of a file answers, whatever it says of the file."""
     try:
         storage.stat(uri)
     except FailedError as error:
-        return error.code != _AWAY
+        return error.code not in (AWAY, "BAC-PACS-UNREACHABLE")
     return True
 
 

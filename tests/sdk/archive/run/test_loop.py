@@ -237,7 +237,7 @@ def test_a_server_that_is_away_is_waited_for_and_said_to_be(
     monkeypatch.setattr("bacctl.archive.run.loop._FIRST_WAIT_S", 0.01)
 
     def measure(request: Request) -> dict[str, Any]:
-        if len(away.requests) == 5:
+        if request.data == b"file 05":
             away.fail_next("BAC-SERVER-UNAVAILABLE", 4)
         return make_report()
 
@@ -249,7 +249,7 @@ def test_a_server_that_is_away_is_waited_for_and_said_to_be(
 
 def test_a_server_that_stays_away_ends_the_run_and_resume_goes_on(archive: Archive, fake: FakeServer) -> None:
     def measure(request: Request) -> dict[str, Any]:
-        if len(away.requests) == 5:
+        if request.data == b"file 05":
             away.fail_next("BAC-SERVER-UNAVAILABLE", 1000)
         return make_report(calcium_mass_mg=float(request.data[-2:]))
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from bacctl.cli.commands.archive.counted import counts_document, counts_text
-from bacctl.cli.commands.archive.progress import watching
+from bacctl.cli.commands.archive.progress import Watcher, watching
 from bacctl.cli.extras import needs
 from bacctl.cli.guard import CommandError, UsageError, complain, guarded
 from bacctl.cli.options import (
@@ -25,13 +29,19 @@ from bacctl.cli.sink import Sink, form_of
 from bacctl.cli.stopping import asked_to_stop
 
 if TYPE_CHECKING:
-    from bacctl.archive.run.journal import Counts
-    from bacctl.archive.run.loop import Limits
+    from bacctl.archive.manifest import Manifest
+    from bacctl.archive.run.journal import Journal
+    from bacctl.archive.run.loop import Limits, Loop
+    from bacctl.archive.run.output import ShardOutput
     from bacctl.archive.run.plan import MeasuredBy, Settings
+    from bacctl.archive.run.reading import Counts
     from bacctl.archive.run.shards import Shard
     from bacctl.client.blocking import Client
 
 _PAUSE_S = 5.0
+_CPUS_WITH_SERVER, _CPUS_WITHOUT = 2.0, 0.5
+_Places: TypeAlias = "tuple[Manifest, Shard, ShardOutput, Journal]"
+_Hands: TypeAlias = "tuple[MeasuredBy, Callable[[_Places, Watcher, threading.Event], Loop]]"
 
 
 @guarded
@@ -78,6 +88,24 @@ def run(
         typer.Option(metavar="MM", help="Size of a pixel at the detector, for images that do not tell it."),
     ] = None,
     min_probability: MinProbability = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Let workers on a Ray cluster do it: auto, HOST:PORT, or local. Each has a server of its "
+            "own, without --url.",
+        ),
+    ] = None,
+    ray_workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="How many.  [default: as many as there is room for]"),
+    ] = None,
+    ray_cpus: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N", min=0.01, help="Cores of a worker.  [default: 2 with a server of its own, else 0.5]"
+        ),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     *,
@@ -96,11 +124,19 @@ def run(
         share = Shard.parse(shard)
     except ValueError as error:
         raise UsageError(f"--shard {error}") from None
+    if ray is None and (ray_workers is not None or ray_cpus is not None):
+        raise UsageError("--ray-workers and --ray-cpus are of --ray; give the cluster's address with it")
     limits = Limits(in_flight, tries, wait, part_rows)
     with Sink(form_of(as_json), quiet=quiet) as sink:
-        counts, number = _run(
-            sink, manifest, out, share, Settings(point, spacing), limits, journal, server, resume=resume
-        )
+        with needs("archive"):
+            hands = (
+                _here(sink, server, Settings(point, spacing), limits)
+                if ray is None
+                else _on_ray(sink, server, Settings(point, spacing), limits, ray, ray_workers, ray_cpus)
+            )
+            counts, number = _run(
+                sink, manifest, out, share, Settings(point, spacing), hands, journal, resume=resume
+            )
         sink.document({"out": out, "shard": shard, **counts_document(counts)})
         sink.text(f"{share.name}: {counts_text(counts)}")
     if number is not None:
@@ -114,9 +150,8 @@ def _run(
     out: str,
     shard: Shard,
     settings: Settings,
-    limits: Limits,
+    hands: AbstractContextManager[_Hands],
     journals_at: Path | None,
-    server: ServerOptions,
     *,
     resume: bool,
 ) -> tuple[Counts, int | None]:
@@ -124,33 +159,75 @@ def _run(
     from bac_terms.errors import BacctlError
     from bacctl.archive import storage
     from bacctl.archive.manifest import Manifest
-    from bacctl.archive.run.loop import Loop, StoppedError
-    from bacctl.archive.run.measure import Measurer
-    from bacctl.archive.run.output import ShardOutput
+    from bacctl.archive.run.loop import StoppedError
+    from bacctl.archive.run.merge import is_complete
+    from bacctl.archive.run.output import ShardOutput, read_plan
     from bacctl.archive.run.plan import Plan
-    from bacctl.cli.connect import connect
 
-    with (
-        storage.local_copy(manifest) as path,
-        Manifest(path) as listed,
-        ShardOutput(out, shard, journals_at) as output,
-        output.open_journal(resume=resume) as journal,
-    ):
-        with sink.waiting("calling the server" if server.url else "starting the server"):
-            client = connect(server)
-        with client:
-            measured_by = _who_measures(client, sink, limits.wait_s)
-            output.agree(journal, Plan(listed.digest(), listed.rows, shard.count, settings, measured_by))
+    with storage.local_copy(manifest) as path, Manifest(path) as listed, ExitStack() as stack:
+        of_what = listed.digest(), listed.rows, shard.count, settings
+        begun = read_plan(out)
+        if begun is not None:  # said before a server is started, and before anything is written
+            Plan(*of_what, begun.measured_by).check_same(begun)
+        output = stack.enter_context(ShardOutput(out, shard, journals_at))
+        journal = stack.enter_context(output.open_journal(resume=resume))
+        if begun is not None and is_complete(journal.counts()):
+            return journal.counts(), None
+        with hands as (measured_by, loop_of):
+            output.agree(journal, Plan(*of_what, measured_by))
             with asked_to_stop() as stop, watching(sink) as watcher:
-                measurer = Measurer(client, settings, measured_by)
                 try:
-                    Loop(listed, shard, output, journal, measurer, limits, watcher, stop.event).run()
+                    loop_of((listed, shard, output, journal), watcher, stop.event).run()
                 except StoppedError:
                     pass
                 except BacctlError as error:
                     counts = counts_text(journal.counts())
                     raise CommandError(f"{error}; so far {counts}; --resume goes on") from None
         return journal.counts(), stop.number
+
+
+@contextmanager
+def _here(sink: Sink, server: ServerOptions, settings: Settings, limits: Limits) -> Iterator[_Hands]:
+    """Let this process send the images."""
+    from bacctl.archive.run.loop import Loop
+    from bacctl.archive.run.measure import Measurer
+    from bacctl.cli.connect import connect
+
+    with sink.waiting("calling the server" if server.url else "starting the server"):
+        client = connect(server)
+    with client:
+        measured_by = _who_measures(client, sink, limits.wait_s)
+        measurer = Measurer(client, settings, measured_by)
+        yield (
+            measured_by,
+            lambda places, watcher, stop: Loop(*places, measurer, limits, watcher, stop),
+        )
+
+
+@contextmanager
+def _on_ray(
+    sink: Sink,
+    server: ServerOptions,
+    settings: Settings,
+    limits: Limits,
+    address: str,
+    workers: int | None,
+    cpus: float | None,
+) -> Iterator[_Hands]:
+    """Let workers on a Ray cluster send them."""
+    from bacctl.archive.ray_loop import Cluster, RayLoop
+    from bacctl.cli.connect import connect
+
+    share = cpus or (_CPUS_WITH_SERVER if server.url is None else _CPUS_WITHOUT)
+    with Cluster.joined(address, partial(connect, server), workers, share) as cluster:
+        with sink.waiting(f"asking a worker of {cluster.workers} what measures"):
+            measured_by = cluster.measured_by()
+        yield (
+            measured_by,
+            lambda places, watcher, stop: RayLoop(
+                *places, cluster, settings, measured_by, limits, watcher, stop
+            ),
+        )
 
 
 def _who_measures(client: Client, sink: Sink, wait_s: float) -> MeasuredBy:
