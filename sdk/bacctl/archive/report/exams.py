@@ -19,8 +19,20 @@ SEVERAL = "several"
 """What stands for the unit of an exam whose images are of more than one."""
 _MIXED = "BAC-W-EXAM-MIXED"
 _BATCH = 4096
+MOST_IMAGES = 1000
+"""Of one study. What has more, such as a placeholder for all studies of a scanner, is nobody's exam."""
+TOO_MANY = "more than 1,000 images under one study"
+_LARGE = """
+CREATE TABLE large AS SELECT study_instance_uid AS exam, min(woman) AS woman FROM images
+WHERE study_instance_uid IS NOT NULL GROUP BY 1 HAVING count(*) > $most
+"""
+_NOBODY = """
+INSERT INTO exams BY NAME SELECT exam, woman, false AS complete, $why AS why, false AS unsaid,
+    $unknown AS month, $unknown AS age_band, $several AS device, $several AS software FROM large
+"""
 _READ = """
-SELECT rowid, * FROM images WHERE study_instance_uid IS NOT NULL
+SELECT rowid, * FROM images
+WHERE study_instance_uid IS NOT NULL AND study_instance_uid NOT IN (SELECT exam FROM large)
 ORDER BY study_instance_uid, sop_instance_uid, file_sha256, uri
 """
 # One exam a woman: her latest that gave an answer.
@@ -54,6 +66,8 @@ def build(rows: Rows) -> int:
     empty = schema.empty_table()
     database.register("made", empty)
     database.execute("CREATE TABLE exams AS SELECT * FROM made")
+    database.execute(_LARGE, {"most": MOST_IMAGES})
+    database.execute(_NOBODY, {"why": TOO_MANY, "unknown": UNKNOWN, "several": SEVERAL})
     copies: list[int] = []
     for batch in _batches(_studies(rows.cursor()), copies):
         database.register("made", pa.Table.from_pylist(batch, schema=schema))

@@ -19,6 +19,7 @@ from tests.sdk.archive.report.synthetic import Archive, write
 from bac_terms.errors import RefusedError
 from bacctl.archive import storage
 from bacctl.archive.parts import PART_SCHEMA
+from bacctl.archive.report import exams
 from bacctl.archive.report.exams import exam_record
 from bacctl.archive.report.make import collected
 from bacctl.archive.report.source import Source
@@ -297,6 +298,25 @@ def test_areas_that_drift_in_one_month_are_told(report: Summary, tmp_path: Path)
     ]
 
 
+def test_a_baseline_without_exams_is_refused(archive: Path, report: Summary) -> None:
+    with pytest.raises(RefusedError, match="2010-01 to 2010-12 hold 0 exams"):
+        report(archive, baseline=("2010-01", "2010-12"))
+
+
+def test_a_placeholder_for_a_study_is_nobodys_exam(
+    rows: Rows, report: Summary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exams, "MOST_IMAGES", 7)
+    rows.woman("1.1", patient_key="w1")
+    for number in range(2):
+        rows.woman("0.0", (9.0,) * 4, patient_key=f"v{number}")
+    document = report(rows.write(tmp_path / "part.parquet"), least=1)
+    assert by(document, "unanswered", "why", "exams") == {exams.TOO_MANY: 1}
+    counts = by(document, "analysed", "what", "count")
+    assert (counts["exams (studies)"], counts["women"]) == (2, 3)
+    assert by(document, "prevalence", "age_band", "women") == {"unknown": 1, "all": 1}
+
+
 def test_nothing_is_told_where_nothing_drifts(report: Summary, tmp_path: Path) -> None:
     units = [("Maker", "One", "1.0"), ("Maker", "Two", "1.0")]
     document = report(write(tmp_path / "p.parquet", Archive(2400, 8, units=units)))
@@ -328,7 +348,7 @@ def test_what_is_no_part_is_said(call: Call, tmp_path: Path) -> None:
     for place, said in (
         ("empty.parquet", "empty.parquet: is damaged, or no file of parts"),
         ("folder", "folder: is a folder without run.json"),
-        ("none.parquet", "BAC-ARCHIVE-REPORT: there is no row"),
+        ("none.parquet", "BAC-ARCHIVE-REPORT: what was given holds nothing"),
         ("short.parquet", "short.parquet: holds no parts that this release reads"),
         ("gone.parquet", "gone.parquet: does not exist"),
     ):
