@@ -9,6 +9,7 @@ from typing import Any
 from bac_terms.catalogue import CATALOGUE
 from bac_terms.notices import Notice
 from bacctl._origin import Origin
+from bacctl.archive.manifest import AGE_BANDS
 from bacctl.archive.report.rows import UNKNOWN, Rows
 from bacctl.exam.alarms import NO_SUM
 from bacctl.exam.build import build_exam
@@ -115,6 +116,7 @@ def exam_record(rows: Sequence[Record], copies: list[int]) -> Record:
         _one(row[name] for row in told)
         for name in ("manufacturer", "model", "software_versions", "device_key")
     )
+    bands = {row["age_band"] for row in told}
     unit = " ".join(dict.fromkeys((manufacturer, model)))
     return {
         "exam": rows[0]["study_instance_uid"],
@@ -130,7 +132,7 @@ def exam_record(rows: Sequence[Record], copies: list[int]) -> Record:
         ),
         "unsaid": any(find is None for row in of_sum for find in row["finds"] or ()),
         "month": min((row["month"] for row in told if row["month"]), default=UNKNOWN),
-        "age_band": min((row["age_band"] for row in told if row["age_band"]), default=UNKNOWN),
+        "age_band": next((band for band in AGE_BANDS if band in bands), UNKNOWN),
         "device": device if device == UNKNOWN else f"{unit} {device[:8]}" if device != SEVERAL else SEVERAL,
         "software": f"{unit}, {versions}",
     }

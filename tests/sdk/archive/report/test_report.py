@@ -196,6 +196,16 @@ def test_an_image_that_failed_once_and_was_measured_later_was_measured(
     assert document["rows"]["repeated"] == 2
 
 
+def test_an_age_is_that_of_the_younger_band_and_one_of_those_that_there_are(
+    rows: Rows, report: Summary, tmp_path: Path
+) -> None:
+    for name, band in zip(VIEWS, ("40-44", "<40", "40-44", None), strict=True):
+        rows.add(name, "1.1", age_band=band)
+    rows.woman("1.2", age_band="fifty")
+    document = report(rows.write(tmp_path / "part.parquet"), least=1)
+    assert by(document, "prevalence", "age_band", "women") == {"<40": 1, "unknown": 1, "all": 2}
+
+
 def test_images_without_study_and_refusals_alone_make_a_report(
     rows: Rows, report: Summary, tmp_path: Path
 ) -> None:
