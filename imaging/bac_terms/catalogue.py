@@ -287,6 +287,17 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "whoever worked on the image ended without an answer, each time that it was tried",
             "look into the server's log, and analyse the file by itself",
         ),
+        "BAC-ARCHIVE-REPORT": _refused(
+            "there is no row of a complete part to report", "let `bacctl archive run` finish a part first"
+        ),
+        "BAC-ARCHIVE-MIXED": _refused(
+            "images of one report were measured by different weights, probability maps or settings",
+            "choose one of them with --weights and --settings, or report each run by itself",
+        ),
+        "BAC-ARCHIVE-SAMPLE": _refused(
+            "an operating point cannot be proposed from these women",
+            "give more women without BAC, measured by one server of this release",
+        ),
         "BAC-ARCHIVE-PART": _failed(
             "a part of the results is damaged or missing",
             "go on with its shard by --resume, which measures these images again",

@@ -1,15 +1,15 @@
 """Where images, manifests and results of an archive lie: on disks of this machine, or in an object store.
 
-A place is named by a text, its URI: a path, ``file://`` with a path that is percent-encoded, or
-``s3://bucket/key``. Of an object store, address and credentials come from the usual settings of AWS
-(``AWS_ENDPOINT_URL``, ``AWS_ACCESS_KEY_ID``, ``AWS_PROFILE``, ...); it takes the extra ``archive``. An object
-of a DICOMweb service (``https://HOST/dicom-web/studies/UID/series/UID/instances/UID``) is read and never
-written, which takes ``dicom-network``.
+A place is named by a text, its URI: a path, ``file://`` with a path that is percent-encoded,
+``s3://bucket/key``, or an object of a DICOMweb service, which is only read, and whose token is in
+``BACCTL_DICOMWEB_TOKEN``. Of an object store, address and credentials come from the usual settings of AWS
+(``AWS_ENDPOINT_URL``, ``AWS_ACCESS_KEY_ID``, ``AWS_PROFILE``, ...); it takes the extra ``archive``.
 
 Every function may be called from threads, and in a process that was forked. What goes wrong is a
 `FailedError`: BAC-FILE-UNREADABLE for what is not there or cannot be read, BAC-STORAGE-UNREACHABLE for a
 store that is away or has no time, BAC-STORAGE-REFUSED for one that does not let us, BAC-STORAGE-WRITE for a
-disk that is full or may not be written. Its ``__cause__`` is the system's own error.
+disk that is full or may not be written; of a DICOMweb service those of `bacctl.pacs.web.WebArchive`. Its
+``__cause__`` is the system's own error.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
     "walk",
 ]
 
-_OBJECTS = "s3://"
+_OBJECTS, _SERVICES = "s3://", ("https://", "http://")
 
 
 def is_remote(uri: str) -> bool:
@@ -191,7 +191,7 @@ def local_copy(uri: str) -> Iterator[Path]:
     FailedError
         As the module says; BAC-FILE-CHANGED where the object changed meanwhile.
     """
-    if not is_remote(uri):
+    if _is_local(uri):
         yield Path(_place(uri))
         return
     with tempfile.TemporaryDirectory(prefix="bacctl-") as folder:
@@ -207,12 +207,16 @@ def join(uri: str, *parts: str) -> str:
     return posixpath.join(uri, *parts)
 
 
+def _is_local(uri: str) -> bool:
+    return not is_remote(uri) and not uri.startswith(_SERVICES)
+
+
 def _store(uri: str) -> ModuleType:
     if is_remote(uri):
         from bacctl.archive.stores import objects
 
         return objects
-    if uri.startswith(("https://", "http://")):
+    if uri.startswith(_SERVICES):
         from bacctl.archive.stores import web
 
         return web
@@ -228,4 +232,4 @@ def _store(uri: str) -> ModuleType:
 
 
 def _place(uri: str) -> str:
-    return uri if is_remote(uri) or uri.startswith(("https://", "http://")) else local.path_of(uri)
+    return local.path_of(uri) if _is_local(uri) else uri

@@ -1,10 +1,17 @@
-"""An object store on this machine."""
+"""An object store on this machine, rows of images, and the command as users call it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from tests.sdk.archive.made_rows import Rows
+
+from bacctl.cli import main
+
+Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +43,26 @@ def bucket(object_store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         for each in page.get("Contents", ()):
             client.delete_object(Bucket="archive", Key=each["Key"])
     client.delete_bucket(Bucket="archive")
+
+
+@pytest.fixture
+def rows() -> Rows:
+    return Rows()
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
+    """Run ``bacctl archive`` in the test's folder; gives exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def made(*args: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bacctl", "archive", *map(str, args)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        code = left.value.code or 0
+        assert isinstance(code, int)
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return made

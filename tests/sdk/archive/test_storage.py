@@ -58,9 +58,10 @@ def test_a_folder_and_a_pipe_are_no_files(tmp_path: Path) -> None:
 
 
 def test_addresses_that_are_not_read() -> None:
-    for uri in ("gs://bucket/key", "https://host/file"):
-        with pytest.raises(FailedError, match="are not read"):
-            storage.read(uri, 1)
+    with pytest.raises(FailedError, match="are not read"):
+        storage.read("gs://bucket/key", 1)
+    with pytest.raises(FailedError, match="none of an object of a DICOMweb service"):
+        storage.read("https://host/file", 1)
 
 
 def test_a_walk_meets_every_file_once(tmp_path: Path) -> None:

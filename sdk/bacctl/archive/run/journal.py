@@ -10,17 +10,21 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from bac_terms.errors import RefusedError
 from bacctl.archive.parts import PartRow
-
-VERSION = 1
-NAME = "journal.sqlite"
+from bacctl.archive.run.reading import (
+    VERSION,
+    Counts,
+    Part,
+    check_version,
+    counts_of,
+    fact_of,
+    in_words,
+    parts_of,
+)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS fact(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -37,54 +41,6 @@ CREATE TABLE IF NOT EXISTS open_image(
 CREATE TABLE IF NOT EXISTS stretch(
   number INTEGER PRIMARY KEY, images INTEGER NOT NULL, seconds REAL NOT NULL);
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One complete part."""
-
-    number: int
-    name: str
-    images: int
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How far a shard is.
-
-    Attributes
-    ----------
-    images : int or None
-        Rows of the manifest that are of this shard; None before they were counted.
-    settled : int
-        Those that have a result, refused and failed ones among them.
-    in_parts : int
-        Those that are in complete parts.
-    open : int
-        Those that were tried without an answer and will be tried again, or are under way.
-    parked : int
-        Those given up after so many tries.
-    by_status : mapping of str to int
-        "ok", "refused", "failed".
-    by_code : mapping of str to int
-        Of those that were refused or failed.
-    complete : bool
-        Whether there is nothing left to do.
-    rate : float or None
-        Images a second of the stretch of work that is under way, or was last.
-    """
-
-    images: int | None
-    settled: int
-    in_parts: int
-    open: int
-    parked: int
-    by_status: Mapping[str, int]
-    by_code: Mapping[str, int]
-    complete: bool
-    rate: float | None
 
 
 class Journal:
@@ -111,14 +67,14 @@ class Journal:
             # part complete is on the disk before it counts, see `enter`.
             self._rows.execute("PRAGMA journal_mode=WAL")
             self._rows.execute("PRAGMA synchronous=NORMAL")
-            _check_version(self._rows)
+            check_version(self._rows)
             self._rows.executescript(_SCHEMA)
             self._rows.execute(f"PRAGMA user_version={VERSION}")
             found = self._rows.execute("SELECT coalesce(max(number), 0) + 1 FROM stretch").fetchone()
             self._stretch = int(found[0])
         except BaseException as error:
             self._rows.close()
-            raise _readable(error) from None
+            raise in_words(error) from None
 
     def __enter__(self) -> Journal:
         return self
@@ -135,7 +91,7 @@ class Journal:
 
     def fact(self, name: str) -> str | None:
         """Return what was written down under a name."""
-        return _fact(self._rows, name)
+        return fact_of(self._rows, name)
 
     def write(self, name: str, value: str) -> None:
         """Write something down."""
@@ -305,7 +261,7 @@ class Journal:
     def parts(self) -> list[Part]:
         """Return the complete parts, in their order."""
         with self._lock:
-            return _parts(self._rows)
+            return parts_of(self._rows)
 
     def pace(self, images: int, seconds: float) -> None:
         """Note how much this stretch of work, from the opening of the journal on, has done in what time."""
@@ -319,7 +275,7 @@ class Journal:
     def counts(self) -> Counts:
         """Say how far the shard is."""
         with self._lock:
-            return _counts(self._rows)
+            return counts_of(self._rows)
 
     def copy_to(self, path: Path) -> None:
         """Write a copy of it, as of now, that needs no file beside it."""
@@ -344,105 +300,6 @@ class Journal:
             finally:
                 if safe:
                     self._rows.execute("PRAGMA synchronous=NORMAL")
-
-
-class JournalReader:
-    """The journal of a shard for whoever only looks, also while a run writes into it.
-
-    Parameters
-    ----------
-    path : Path
-        The SQLite file.
-
-    Raises
-    ------
-    RefusedError
-        BAC-ARCHIVE-OUTPUT: it is of another release, or damaged.
-    """
-
-    def __init__(self, path: Path) -> None:
-        uri = path.absolute().as_uri()
-        try:
-            try:
-                self._rows = sqlite3.connect(f"{uri}?mode=ro", uri=True)
-                _check_version(self._rows)
-            except sqlite3.OperationalError:
-                if path.with_name(f"{path.name}-wal").exists():
-                    raise
-                # Nobody writes into it, and in this folder we may not make what readers share with a writer.
-                self._rows = sqlite3.connect(f"{uri}?immutable=1", uri=True)
-                _check_version(self._rows)
-        except sqlite3.Error as error:
-            raise _readable(error) from None
-
-    def __enter__(self) -> JournalReader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._rows.close()
-
-    def fact(self, name: str) -> str | None:
-        """Return what was written down under a name."""
-        return _fact(self._rows, name)
-
-    def counts(self) -> Counts:
-        """Say how far the shard is."""
-        return _counts(self._rows)
-
-    def parts(self) -> list[Part]:
-        """Return the complete parts, in their order."""
-        return _parts(self._rows)
-
-
-def _fact(rows: sqlite3.Connection, name: str) -> str | None:
-    found = rows.execute("SELECT value FROM fact WHERE name=?", (name,)).fetchone()
-    return None if found is None else str(found[0])
-
-
-def _parts(rows: sqlite3.Connection) -> list[Part]:
-    return [Part(*row) for row in rows.execute("SELECT * FROM part ORDER BY number").fetchall()]
-
-
-def _counts(rows: sqlite3.Connection) -> Counts:
-    images = _fact(rows, "images")
-    groups = rows.execute(
-        "SELECT status, code, part IS NOT NULL, sum(parked), count(*) FROM image GROUP BY 1, 2, 3"
-    ).fetchall()
-    by_status: Counter[str] = Counter()
-    by_code: Counter[str] = Counter()
-    for status, code, _, _, count in groups:
-        by_status[status] += count
-        if code is not None:
-            by_code[code] += count
-    stretch = rows.execute("SELECT images, seconds FROM stretch ORDER BY number DESC LIMIT 1").fetchone()
-    return Counts(
-        images=None if images is None else int(images),
-        settled=sum(group[4] for group in groups),
-        in_parts=sum(group[4] for group in groups if group[2]),
-        open=rows.execute("SELECT count(*) FROM open_image").fetchone()[0],
-        parked=sum(group[3] for group in groups),
-        by_status=dict(by_status),
-        by_code=dict(by_code.most_common()),
-        complete=_fact(rows, "complete") is not None,
-        rate=stretch[0] / stretch[1] if stretch is not None and stretch[1] > 0 else None,
-    )
-
-
-def _check_version(rows: sqlite3.Connection) -> None:
-    version = rows.execute("PRAGMA user_version").fetchone()[0]
-    if version not in (0, VERSION):
-        raise RefusedError(
-            "BAC-ARCHIVE-OUTPUT", "the journal was written by another release", "go on with that one"
-        )
-
-
-def _readable(error: BaseException) -> BaseException:
-    """Put a damaged journal into words; a fault of the disk stays what it is."""
-    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-        return RefusedError(
-            "BAC-ARCHIVE-OUTPUT", "the journal is damaged", "give another --out, and see to that disk"
-        )
-    return error
 
 
 def _bytes_key(file_sha256: str) -> int:

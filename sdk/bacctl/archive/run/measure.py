@@ -16,6 +16,7 @@ from bac_terms.errors import (
     PermissionDeniedError,
     RefusedError,
     ServerError,
+    ServerOverloadedError,
     StartFailedError,
     TlsError,
     from_catalogue,
@@ -36,6 +37,8 @@ Fetch = Callable[[ManifestRow], bytes]
 """From a row to the bytes of its file; raises FailedError or RefusedError where they are not to be had."""
 _PROBE_S = 60.0
 _WEB = ("https://", "http://")
+# What `bacctl.pacs.web` says of a service that no object would be had from.
+_NOT_LET_IN = ("let this caller in", "certificate", "token", "sends us elsewhere")
 
 
 class Measurer:
@@ -193,8 +196,8 @@ def fetch_stored(row: ManifestRow) -> bytes:
     RefusedError
         BAC-FILE-TOO-LARGE, BAC-FILE-EMPTY.
     """
-    if row.uri.startswith(_WEB):  # where to ask for the size is to fetch it
-        return storage.read(row.uri, MOST_BYTES)
+    if row.uri.startswith(_WEB):
+        return _fetch_from_service(row.uri)
     found = storage.stat(row.uri)
     if row.size is not None and found.size != row.size:
         raise _changed("size")
@@ -211,6 +214,21 @@ def fetch_stored(row: ManifestRow) -> bytes:
     if len(data) != found.size:
         raise from_catalogue("BAC-FILE-CHANGED")
     return data
+
+
+def _fetch_from_service(uri: str) -> bytes:
+    """Fetch an object of a DICOMweb service, whose faults are told apart as those of a store."""
+    try:
+        return storage.read(uri, MOST_BYTES)
+    except FailedError as error:
+        said = f"the DICOMweb service: {error.message}"
+        if error.code == "BAC-PACS-UNREACHABLE":
+            raise FailedError("BAC-STORAGE-UNREACHABLE", said, error.hint) from error
+        if error.code == "BAC-PACS-REFUSED" and any(text in said for text in _NOT_LET_IN):
+            raise FailedError("BAC-STORAGE-REFUSED", said, error.hint) from error
+        if error.code == "BAC-PACS-REFUSED":  # no such object
+            raise FailedError("BAC-FILE-UNREADABLE", said) from error
+        raise
 
 
 def unsuitable(number: int, row: ManifestRow) -> PartRow:
@@ -264,6 +282,13 @@ def may_pass(error: Exception) -> bool:
     if isinstance(error, (ServerError, ChangedServerError)):
         return True
     return not isinstance(error, (RefusedError, FailedError)) or error.code == "BAC-INTERNAL"
+
+
+def is_try(error: Exception) -> bool:
+    """Tell whether a fault may be the image's: not where nothing was sent, or a server had no room."""
+    if isinstance(error, ServerOverloadedError) or stops_all(error):
+        return False
+    return not (isinstance(error, BacctlError) and error.code.startswith(("BAC-STORAGE-", "BAC-ARCHIVE-")))
 
 
 def stops_all(error: Exception) -> bool:

@@ -16,10 +16,9 @@ from bac_imaging.files import whole_file
 from bac_terms.errors import FailedError, RefusedError
 from bacctl.archive import storage
 from bacctl.archive.parts import PART_SCHEMA
-from bacctl.archive.run import journal as journals
-from bacctl.archive.run.journal import Counts, JournalReader
 from bacctl.archive.run.output import read_part, read_plan
 from bacctl.archive.run.plan import Plan
+from bacctl.archive.run.reading import NAME, Counts, JournalReader
 from bacctl.archive.run.shards import Shard
 from bacctl.archive.stores import local
 
@@ -58,7 +57,7 @@ def open_journal(out: str, shard: Shard) -> Iterator[JournalReader | None]:
     FailedError
         BAC-STORAGE-*, BAC-FILE-UNREADABLE.
     """
-    uri = storage.join(out, shard.name, journals.NAME)
+    uri = storage.join(out, shard.name, NAME)
     if not storage.exists(uri):
         yield None
         return

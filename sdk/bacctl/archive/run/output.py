@@ -19,9 +19,9 @@ from pyarrow import parquet
 from bac_terms.errors import FailedError, RefusedError
 from bacctl.archive import storage
 from bacctl.archive.parts import PartRow, part_table
-from bacctl.archive.run import journal as journals
-from bacctl.archive.run.journal import Journal, JournalReader, Part
+from bacctl.archive.run.journal import Journal
 from bacctl.archive.run.plan import Plan
+from bacctl.archive.run.reading import NAME, JournalReader, Part
 from bacctl.archive.run.shards import Shard
 from bacctl.archive.stores import local
 
@@ -70,7 +70,7 @@ class ShardOutput:
             folder = Path(local.path_of(self._uri))
         with _written():
             folder.mkdir(parents=True, exist_ok=True)
-        self._journal_path = folder / journals.NAME
+        self._journal_path = folder / NAME
         self._lock = _claim(folder)
 
     def __enter__(self) -> ShardOutput:
@@ -160,7 +160,7 @@ class ShardOutput:
         copy.unlink(missing_ok=True)
         journal.copy_to(copy)
         try:
-            storage.put(storage.join(self._uri, journals.NAME), copy)
+            storage.put(storage.join(self._uri, NAME), copy)
         finally:
             copy.unlink(missing_ok=True)
 
@@ -178,7 +178,7 @@ class ShardOutput:
 
     def _take_newest(self) -> None:
         """Take the copy in the output where it knows of more parts than the journal here."""
-        uri = storage.join(self._uri, journals.NAME)
+        uri = storage.join(self._uri, NAME)
         if not storage.exists(uri):
             return
         with storage.local_copy(uri) as path:
@@ -187,7 +187,7 @@ class ShardOutput:
                     if len(theirs.parts()) <= len(mine.parts()):
                         return
             data = path.read_bytes()
-        for name in (journals.NAME, f"{journals.NAME}-wal", f"{journals.NAME}-shm"):
+        for name in (NAME, f"{NAME}-wal", f"{NAME}-shm"):
             self._journal_path.with_name(name).unlink(missing_ok=True)
         storage.put(str(self._journal_path), data)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bacctl.archive import storage
-from bacctl.archive.run.journal import Counts
 from bacctl.archive.run.merge import open_journal, plan_of
 from bacctl.archive.run.plan import Plan
+from bacctl.archive.run.reading import Counts
 from bacctl.archive.run.shards import Shard
 from bacctl.archive.stores import local
 

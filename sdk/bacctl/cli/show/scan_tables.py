@@ -60,7 +60,7 @@ def _print_table(console: Console, summary: Summary, name: str) -> None:
         table.add_column(title.replace("_", " "), overflow="fold")
     table.add_column(last, justify="right")
     for row in counted.rows[:_MOST_ROWS]:
-        table.add_row(*("-" if cell is None else escaped(str(cell)) for cell in row))
+        table.add_row(*(Text("-" if cell is None else escaped(str(cell))) for cell in row))
     console.print(table)
     if counted.groups > _MOST_ROWS:
         _line(console, f"and {counted.groups - _MOST_ROWS} more; --json has them")

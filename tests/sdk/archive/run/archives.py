@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bacctl.archive.manifest import Manifest, ManifestRow, writing
-from bacctl.archive.run.journal import Counts
 from bacctl.archive.run.loop import Limits, Loop, Progress
 from bacctl.archive.run.measure import Measurer
 from bacctl.archive.run.output import ShardOutput
 from bacctl.archive.run.plan import MeasuredBy, Plan, Settings
+from bacctl.archive.run.reading import Counts
 from bacctl.archive.run.shards import Shard
 from bacctl.testing import FakeServer
 

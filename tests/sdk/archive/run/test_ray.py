@@ -15,10 +15,10 @@ from tests.sdk.archive.run.archives import Archive, Heard
 from tests.sdk.archive.run.test_loop import rows_of
 
 from bacctl.archive.manifest import Manifest
-from bacctl.archive.run.journal import Counts
 from bacctl.archive.run.loop import Limits, Progress, StoppedError
 from bacctl.archive.run.output import ShardOutput
 from bacctl.archive.run.plan import Plan, Settings
+from bacctl.archive.run.reading import Counts
 from bacctl.archive.run.shards import Shard
 from bacctl.client.blocking import Client
 from bacctl.testing import FakeServer, Request, make_report, refusal

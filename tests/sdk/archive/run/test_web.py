@@ -120,7 +120,7 @@ def test_a_service_that_is_away_is_waited_for(
     monkeypatch.setattr("bacctl.archive.run.loop._FIRST_WAIT_S", 0.01)
     archive = listed(empty_archive, service, range(1, 6))
     real = web.WebArchive
-    monkeypatch.setattr(web, "WebArchive", lambda *given: real(*given, attempts=1))
+    monkeypatch.setattr(web, "WebArchive", lambda *given: real(*given, attempts=1))  # else it waits itself
     service.statuses = [503, 503, 503]
     counts = archive.run(fake, heard=heard)
     assert counts.by_status == {"ok": 5}

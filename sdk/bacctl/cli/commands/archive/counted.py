@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bacctl.cli.commands.archive.progress import codes_text
 
 if TYPE_CHECKING:
-    from bacctl.archive.run.journal import Counts
+    from bacctl.archive.run.reading import Counts
 
 
 def counts_text(counts: Counts) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -30,10 +30,11 @@ from bacctl.cli.stopping import asked_to_stop
 
 if TYPE_CHECKING:
     from bacctl.archive.manifest import Manifest
-    from bacctl.archive.run.journal import Counts, Journal
+    from bacctl.archive.run.journal import Journal
     from bacctl.archive.run.loop import Limits, Loop
     from bacctl.archive.run.output import ShardOutput
     from bacctl.archive.run.plan import MeasuredBy, Settings
+    from bacctl.archive.run.reading import Counts
     from bacctl.archive.run.shards import Shard
     from bacctl.client.blocking import Client
 
@@ -159,17 +160,21 @@ def _run(
     from bacctl.archive import storage
     from bacctl.archive.manifest import Manifest
     from bacctl.archive.run.loop import StoppedError
-    from bacctl.archive.run.output import ShardOutput
+    from bacctl.archive.run.merge import is_complete
+    from bacctl.archive.run.output import ShardOutput, read_plan
     from bacctl.archive.run.plan import Plan
 
-    with (
-        storage.local_copy(manifest) as path,
-        Manifest(path) as listed,
-        ShardOutput(out, shard, journals_at) as output,
-        output.open_journal(resume=resume) as journal,
-    ):
+    with storage.local_copy(manifest) as path, Manifest(path) as listed, ExitStack() as stack:
+        of_what = listed.digest(), listed.rows, shard.count, settings
+        begun = read_plan(out)
+        if begun is not None:  # said before a server is started, and before anything is written
+            Plan(*of_what, begun.measured_by).check_same(begun)
+        output = stack.enter_context(ShardOutput(out, shard, journals_at))
+        journal = stack.enter_context(output.open_journal(resume=resume))
+        if begun is not None and is_complete(journal.counts()):
+            return journal.counts(), None
         with hands as (measured_by, loop_of):
-            output.agree(journal, Plan(listed.digest(), listed.rows, shard.count, settings, measured_by))
+            output.agree(journal, Plan(*of_what, measured_by))
             with asked_to_stop() as stop, watching(sink) as watcher:
                 try:
                     loop_of((listed, shard, output, journal), watcher, stop.event).run()

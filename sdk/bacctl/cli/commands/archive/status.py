@@ -55,9 +55,11 @@ def _document(one: ShardStatus) -> dict[str, Any]:
 
 
 def _table(shards: list[ShardStatus]) -> Table:
+    from rich import box
     from rich.table import Table
 
-    table = Table("shard", "state", "images", "ok", "refused", "failed", "parked", "again", "speed")
+    titles = ("shard", "state", "images", "ok", "refused", "failed", "parked", "again", "speed")
+    table = Table(*titles, box=box.SIMPLE_HEAD, pad_edge=False)
     for one in shards:
         name = f"{one.shard.number}/{one.shard.count}"
         if one.counts is None:
