@@ -358,6 +358,7 @@ def test_nothing_is_left_half_written(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.full
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows() -> None:
     """What 200,000 images take, each of a study of its own, on top of what a thousand do."""
     with_thousand = _peak_of(1000)

@@ -27,6 +27,7 @@ def scanned(folder: Path, images: int) -> dict[str, float]:
 
 
 @pytest.mark.full
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_memory_is_flat(tmp_path: Path) -> None:
     small, large = scanned(tmp_path / "small", 2_000), scanned(tmp_path / "large", 20_000)
