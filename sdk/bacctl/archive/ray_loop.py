@@ -229,7 +229,7 @@ class RayLoop(Loop):
 
     def _take(self, cells: PartRow, sent: dict[int, ManifestRow]) -> None:
         if cells["status"] == STOPPED:
-            raise FailedError(cells["code"], cells["reason"])
+            raise FailedError(cells["code"], cells["reason"], "")  # the advice is in the reason
         number, digest = cells["row"], cells["file_sha256"]
         row = sent.pop(number)
         others = [] if digest is None else self._journal.same_bytes(number, digest)[0]
