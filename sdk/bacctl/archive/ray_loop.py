@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ _WORKER_ROWS = (
     2000  # after so many for each, actors are made anew: Ray keeps account of all tasks of a pipeline
 )
 _SILENCE_S = 60.0
+_CONNECT_S = 10.0
 _CODE = "BAC-ARCHIVE-CLUSTER"
 
 
@@ -76,7 +78,9 @@ class Cluster:
         FailedError
             BAC-ARCHIVE-CLUSTER: it is not there, or has no room.
         """
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # asked for before Ray is imported
+        # Before Ray is imported. Of itself it would start another Ray for threads that outlive this block.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
         import ray.data  # here: it sets its loggers up when it is imported
 
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
@@ -85,9 +89,13 @@ class Cluster:
             quiet["include_dashboard"] = False
         ours = signal.getsignal(signal.SIGTERM)
         try:
+            if ":" in address:  # Ray itself would try for minutes
+                host, _, port = address.rpartition(":")
+                socket.create_connection((host, int(port)), _CONNECT_S).close()
             ray.init(address, **quiet)
         except Exception as error:  # of many kinds
-            raise FailedError(_CODE, f"no Ray cluster at {address} ({type(error).__name__})") from None
+            fault = "Ray did not start here" if address == "local" else f"no Ray cluster at {address}"
+            raise FailedError(_CODE, f"{fault} ({type(error).__name__})") from None
         try:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, ours)  # which Ray has put its own in the place of

@@ -19,7 +19,7 @@ from bacctl.archive import storage
 from bacctl.archive.manifest import Manifest, ManifestRow
 from bacctl.archive.parts import PartRow, copied_row, rows_of_table
 from bacctl.archive.run.journal import Journal
-from bacctl.archive.run.measure import Measurer, failed, may_pass, now, stops_all, unsuitable
+from bacctl.archive.run.measure import Measurer, failed, is_try, may_pass, now, stops_all, unsuitable
 from bacctl.archive.run.output import ShardOutput
 from bacctl.archive.run.shards import Shard, count_of_shard, rows_of
 from bacctl.archive.run.turns import Turns
@@ -123,7 +123,7 @@ class Loop:
         self._settled = 0
         self._images = 0
         self._codes: Counter[str] = Counter()
-        self._start = self._noted = time.monotonic()
+        self._start = self._noted = self._heard = time.monotonic()
 
     def run(self) -> None:
         """Do it.
@@ -268,6 +268,7 @@ class Loop:
 
     def _keep(self, cells: PartRow) -> None:
         self._journal.keep(cells)
+        self._heard = time.monotonic()
         self._held += 1
         self._new += 1
         self._settled += 1
@@ -300,17 +301,18 @@ class Loop:
         """Put an image off whose server gave no answer, give it up, or end the run."""
         if isinstance(error, (sqlite3.Error, OSError)) or not isinstance(error, Exception):
             raise error
-        if isinstance(error, FailedError) and error.code == AWAY:
-            self._journal.put_off(number, tried=False)  # nothing was sent
-            self._away = error, lambda: is_reachable(row.uri)
-            return
+        attempts = self._journal.put_off(number, tried=is_try(error))
         if stops_all(error) or (isinstance(error, BacctlError) and error.code in SHUT):
-            self._journal.put_off(number, tried=False)
             raise error
-        attempts = self._journal.put_off(number, tried=True)
-        if attempts >= self._limits.tries or not may_pass(error):
+        if not is_try(error):
+            # What answers now and then, and never gives a result, is as good as away.
+            if time.monotonic() - self._heard >= self._limits.wait_s:
+                raise error
+        elif attempts >= self._limits.tries or not may_pass(error):
             self._keep(failed(number, row, error, attempts=attempts, parked=True))
-        if isinstance(error, BacctlError) and can_help(error) and self._measurer is not None:
+        if isinstance(error, FailedError) and error.code == AWAY:
+            self._away = error, lambda: is_reachable(row.uri)
+        elif isinstance(error, BacctlError) and can_help(error) and self._measurer is not None:
             self._away = error, self._measurer.ready
 
     def _wait_for(self, error: BacctlError, is_back: Callable[[], bool]) -> None:

@@ -16,6 +16,7 @@ from bac_terms.errors import (
     PermissionDeniedError,
     RefusedError,
     ServerError,
+    ServerOverloadedError,
     StartFailedError,
     TlsError,
     from_catalogue,
@@ -281,6 +282,13 @@ def may_pass(error: Exception) -> bool:
     if isinstance(error, (ServerError, ChangedServerError)):
         return True
     return not isinstance(error, (RefusedError, FailedError)) or error.code == "BAC-INTERNAL"
+
+
+def is_try(error: Exception) -> bool:
+    """Tell whether a fault may be the image's: not where nothing was sent, or a server had no room."""
+    if isinstance(error, ServerOverloadedError) or stops_all(error):
+        return False
+    return not (isinstance(error, BacctlError) and error.code.startswith(("BAC-STORAGE-", "BAC-ARCHIVE-")))
 
 
 def stops_all(error: Exception) -> bool:

@@ -11,7 +11,7 @@ from bac_terms.errors import BacctlError, FailedError, RefusedError, from_catalo
 from bacctl.archive.manifest import ManifestRow
 from bacctl.archive.parts import PartRow
 from bacctl.archive.run.loop import AWAY, SHUT, Limits, is_reachable
-from bacctl.archive.run.measure import Measurer, failed, may_pass, stops_all
+from bacctl.archive.run.measure import Measurer, failed, is_try, may_pass, stops_all
 from bacctl.archive.run.plan import MeasuredBy, Settings
 from bacctl.client.retry import can_help
 
@@ -62,6 +62,7 @@ class PatientMeasurer:
         if self._fault is not None:
             return _stopped(number, row, self._fault)
         error = from_catalogue("BAC-ARCHIVE-PARKED")  # by what ended the processes of the tries before
+        start = time.monotonic()
         while attempts <= self._limits.tries:
             try:
                 return self._measured(number, row, attempts)
@@ -69,8 +70,10 @@ class PatientMeasurer:
                 error = fault if isinstance(fault, BacctlError) else internal(fault)
             if stops_all(error) or error.code in SHUT or not self._is_back(error, row):
                 return _stopped(number, row, error)
-            if error.code == AWAY:
-                continue  # nothing was sent
+            if not is_try(error):
+                if time.monotonic() - start >= self._limits.wait_s:
+                    return _stopped(number, row, error)
+                continue
             if not may_pass(error):
                 break
             attempts += 1

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bac_terms.errors import RefusedError
+from bac_terms.errors import FailedError, RefusedError
 
 VERSION = 1
 NAME = "journal.sqlite"
@@ -157,8 +157,14 @@ def check_version(rows: sqlite3.Connection) -> None:
 
 
 def in_words(error: BaseException) -> BaseException:
-    """Put a damaged journal into words; a fault of the disk stays what it is."""
-    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+    """Put a journal that is damaged or cannot be opened into words."""
+    if isinstance(error, sqlite3.OperationalError):
+        return FailedError(
+            "BAC-STORAGE-WRITE",
+            f"the journal could not be opened ({error})",
+            "make room, or give it a folder on a local disk by --journal",
+        )
+    if isinstance(error, sqlite3.DatabaseError):
         return RefusedError(
             "BAC-ARCHIVE-OUTPUT", "the journal is damaged", "give another --out, and see to that disk"
         )

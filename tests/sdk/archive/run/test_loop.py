@@ -262,6 +262,26 @@ def test_a_server_that_stays_away_ends_the_run_and_resume_goes_on(archive: Archi
     assert counts.parked == 0
 
 
+def test_a_server_without_room_is_no_fault_of_the_image(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bacctl.archive.run.loop._FIRST_WAIT_S", 0.01)
+    left = [10]
+
+    def measure(request: Request) -> dict[str, Any]:
+        if request.data == b"file 05" and left[0]:
+            left[0] -= 1
+            raise from_catalogue("BAC-SERVER-OVERLOADED")
+        return make_report()
+
+    counts = archive.run(FakeServer(measure), tries=2)
+    assert (counts.by_status, counts.parked, left) == ({"ok": 20}, 0, [0])
+    left[0] = 10
+    archive.out = archive.folder / "other"
+    with pytest.raises(FailedError, match="BAC-SERVER-OVERLOADED"):
+        archive.run(FakeServer(measure), tries=2, wait_s=0.0)
+
+
 def test_a_server_that_lets_nobody_in_ends_the_run_at_once(archive: Archive) -> None:
     def measure(request: Request) -> dict[str, Any]:
         if request.data == b"file 04":
