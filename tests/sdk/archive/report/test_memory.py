@@ -49,6 +49,7 @@ def report_of(folder: Path, parts: int) -> dict[str, float]:
 
 
 @pytest.mark.full
+@pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_million_rows_take_little_more_memory_than_a_hundred_thousand(tmp_path: Path) -> None:
     small, large = (report_of(tmp_path, parts) for parts in (2, 20))

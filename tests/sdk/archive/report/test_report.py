@@ -278,13 +278,13 @@ def test_a_release_of_software_that_finds_more_is_told_in_words(report: Summary,
     units = [("Maker", "One", "1.0"), ("Maker", "One", "1.0"), ("Maker", "One", "2.0")]
     path = write(
         tmp_path / "p.parquet",
-        Archive(2880, 4, units=units, share=lambda month, unit: 0.36 if unit == 2 else 0.12),
+        Archive(1440, 4, units=units, share=lambda month, unit: 0.36 if unit == 2 else 0.12),
     )
     document = report(path)
     [told] = [
         line for line in document["signals"] if "software Maker One, 2.0" in line and "Share of" in line
     ]
-    assert re.search(r"above its limits \(3\d\.\d % in 960 exams; limits [\d.]+ % to 1\d\.\d %", told)
+    assert re.search(r"above its limits \(3\d\.\d % in 480 exams; limits [\d.]+ % to 1\d\.\d %", told)
     assert "bacctl archive calibrate" in told
     states = {
         row["group"]: row["state"]
@@ -297,7 +297,12 @@ def test_a_release_of_software_that_finds_more_is_told_in_words(report: Summary,
 def test_areas_that_drift_in_one_month_are_told(report: Summary, tmp_path: Path) -> None:
     path = write(
         tmp_path / "p.parquet",
-        Archive(2400, 6, share=lambda *_: 0.5, area=lambda month, _: 25.0 if month == "2023-04" else 10.0),
+        Archive(
+            1680,
+            6,
+            share=lambda *_: 0.5,
+            area=lambda month, _: 25.0 if month == "2023-04" else 10.0,
+        ),
     )
     document = report(path, baseline=("2022-01", "2022-12"))
     assert document["baseline"] == ["2022-01", "2022-12"]
@@ -329,9 +334,9 @@ def test_a_placeholder_for_a_study_is_nobodys_exam(
 
 def test_nothing_is_told_where_nothing_drifts(report: Summary, tmp_path: Path) -> None:
     units = [("Maker", "One", "1.0"), ("Maker", "Two", "1.0")]
-    document = report(write(tmp_path / "p.parquet", Archive(2400, 8, units=units)))
-    # 0.6 points of 240 by chance, and runs of eight months now and then
-    assert document["judged"] > 200
+    document = report(write(tmp_path / "p.parquet", Archive(1200, 8, units=units)))
+    # 0.4 points of 150 by chance, and runs of eight months now and then
+    assert document["judged"] > 120
     assert len(document["signals"]) <= 3
 
 
