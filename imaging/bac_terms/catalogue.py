@@ -242,8 +242,8 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         ),
         "BAC-SERVER-OTHER-WEIGHTS": _failed(
             "a server measured with other weights than were asked for; the result was thrown away",
-            "have all servers run one set of weights, or ask for those that they have (--weights, weights= in "
-            "Python)",
+            "have all servers run one set of weights, or ask for those that they have, by --weights "
+            "(weights= in Python)",
         ),
         "BAC-INTERNAL": _failed("an error in bacctl itself", "please report it with this line"),
         # Archives and other peers

@@ -102,7 +102,9 @@ def test_pods_of_the_job_are_its_shards_and_reach_the_servers() -> None:
     (container,) = spec["template"]["spec"]["containers"]
     assert f"--shard=$(JOB_COMPLETION_INDEX)/{spec['completions']}" in container["args"]
     assert spec["completionMode"] == "Indexed"
-    (policy,) = [rule for rule in read("base/network.yaml")["spec"]["ingress"] if {"port": "grpc"} in rule["ports"]]
+    (policy,) = [
+        rule for rule in read("base/network.yaml")["spec"]["ingress"] if {"port": "grpc"} in rule["ports"]
+    ]
     (caller,) = policy["from"]
     assert caller["podSelector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
     service = read("base/service.yaml")

@@ -126,7 +126,9 @@ def measured(server: EmbeddedServer) -> int:
     url = f"http://127.0.0.1:{server.ports['metrics']}/metrics"
     with urllib.request.urlopen(url, timeout=20) as answer:
         text = answer.read().decode()
-    return int(sum(map(float, re.findall(r'^bacctl_images_total\{[^}]*status="ok"[^}]*\} (\S+)', text, re.M))))
+    return int(
+        sum(map(float, re.findall(r'^bacctl_images_total\{[^}]*status="ok"[^}]*\} (\S+)', text, re.M)))
+    )
 
 
 def kill(server: EmbeddedServer) -> None:
@@ -167,7 +169,9 @@ def with_a_death(clients: list[Client], images: int, dying: EmbeddedServer) -> l
         return list(pool.map(work, clients))
 
 
-def test_two_servers_one_added_one_killed(front: Front, server: EmbeddedServer, other: EmbeddedServer) -> None:
+def test_two_servers_one_added_one_killed(
+    front: Front, server: EmbeddedServer, other: EmbeddedServer
+) -> None:
     both = [server, other]
     front.start(server.url)
     with front.client() as behind, Client(f"{server.url}, {other.url}") as direct:
@@ -177,9 +181,9 @@ def test_two_servers_one_added_one_killed(front: Front, server: EmbeddedServer, 
         assert shared_out(direct, 8, both) == [4, 4]
         for results in with_a_death([behind, direct], 12, other):
             assert [result.status for result in results] == ["ok"] * 12
-    with Client(f"grpcs://localhost:{front.port}", tls=Tls(ca=front.folder / "ca.pem")) as stranger:
-        with pytest.raises(PermissionDeniedError):
-            stranger.analyze(IMAGE, FILM_MM)
+    stranger = Client(f"grpcs://localhost:{front.port}", tls=Tls(ca=front.folder / "ca.pem"))
+    with stranger, pytest.raises(PermissionDeniedError):
+        stranger.analyze(IMAGE, FILM_MM)
 
 
 @pytest.mark.full

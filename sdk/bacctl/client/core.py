@@ -109,9 +109,7 @@ class Call:
         with discreet():
             return work_bytes(self.data)
 
-    def result(
-        self, answer: Answer, *, again: bool = False, warning: Notice | None = None
-    ) -> ImageResult:
+    def result(self, answer: Answer, *, again: bool = False, warning: Notice | None = None) -> ImageResult:
         """Turn the answer into the result.
 
         Parameters

@@ -32,7 +32,7 @@ _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 2.0
 _SHORTEST_CALL_S = 0.001
 _MOST_OTHER_WEIGHTS = 3
-"""So often the whole work on an image is done in vain before it fails: perhaps no server has the right ones."""
+"""So often the whole work on an image is done in vain before it fails: no server may have the right ones."""
 
 # Whoever sets up logging sees each retry; whoever does not is not told by Python's handler of last resort.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
@@ -155,8 +155,8 @@ def can_help(error: Exception) -> bool:
     """Tell whether the same call may succeed later or elsewhere.
 
     The server is away, is being started or brought back, has no room, mixes up answers, or has other weights
-    than the next may have. To measure an image twice is safe. Not where the two sides do not agree on TLS, nor where a server of one's own cannot
-    be started.
+    than the next may have. To measure an image twice is safe. Not where the two sides do not agree on TLS, nor
+    where a server of one's own cannot be started.
     """
     if isinstance(error, (TlsError, StartFailedError)):
         return False

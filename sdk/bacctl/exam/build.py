@@ -214,7 +214,9 @@ def _of_all_images(images: Sequence[ImageResult]) -> list[Notice]:
         notices.append(Notice.of("BAC-W-UID-REPEATED"))
     if len({(image.weights_sha256, image.map_sha256) for image in measured}) > 1:
         notices.append(
-            Notice.of("BAC-W-WEIGHTS-DIFFER", "the images of this exam were not all measured by the same weights")
+            Notice.of(
+                "BAC-W-WEIGHTS-DIFFER", "the images of this exam were not all measured by the same weights"
+            )
         )
     return notices
 

@@ -12,8 +12,8 @@ _STUB_TIMEOUT_S = 90
 CONNECTION_AGE_MS = 600_000
 """After this a client is asked to connect anew; what is under way is answered.
 
-gRPC looks up a name again only when a connection ends, so that clients would never come to know a new server of
-its name.
+gRPC looks up a name again only when a connection ends: clients would never come to know a new server of its
+name.
 """
 _KEPT_BYTES = str(256 * MIB)
 ENVIRONMENT = {

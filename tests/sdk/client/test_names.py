@@ -1,7 +1,7 @@
 """A name whose addresses change, as those of a headless service do: a real resolver, real TLS.
 
-gRPC looks a name up again when a connection ends, and never as long as all are well: so servers end them now and
-then (`bacctl.server.flags`).
+gRPC looks a name up again when a connection ends, and never as long as all are well: so servers end them now
+and then (`bacctl.server.flags`).
 """
 
 from __future__ import annotations
@@ -83,8 +83,12 @@ def test_servers_that_come_and_go_under_one_name(zone, serve, triton_response, a
     def start(host):
         nonlocal port
         url = serve(
-            named(host), credentials=credentials, host=host, port=port, options=(("grpc.max_connection_age_ms", 1000),)
-        )  # fmt: skip
+            named(host),
+            credentials=credentials,
+            host=host,
+            port=port,
+            options=(("grpc.max_connection_age_ms", 1000),),
+        )
         port = int(url.rpartition(":")[2])
         running[host] = serve.last
 

@@ -33,8 +33,8 @@ _OPTIONS = (
     ("grpc.primary_user_agent", f"bacctl/{__version__}"),
     # A name with several addresses: all of them in turn, those that answer.
     ("grpc.lb_policy_name", "round_robin"),
-    # A name is looked up again when a connection to one of its addresses ends, at most this often: with gRPC's
-    # own half minute a server that took the place of another would be found late.
+    # A name is looked up again when a connection to one of its addresses ends, at most this often: with
+    # gRPC's own half minute a server that took the place of another would be found late.
     ("grpc.dns_min_time_between_resolutions_ms", 5000),
     # What another client of this process has seen of a server is no reason to wait.
     ("grpc.use_local_subchannel_pool", 1),

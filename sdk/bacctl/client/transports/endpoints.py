@@ -41,7 +41,9 @@ def parse_urls(urls: str | Sequence[str]) -> tuple[list[str], bool | None]:
     ClientUsageError
         There are none, or of both schemes.
     """
-    given = [url.strip() for several in ([urls] if isinstance(urls, str) else urls) for url in _listed(several)]
+    given = [
+        url.strip() for several in ([urls] if isinstance(urls, str) else urls) for url in _listed(several)
+    ]
     if not given:
         raise from_catalogue("BAC-CLIENT-OPTIONS", "no address of a server is given")
     addresses: list[str] = []
