@@ -155,8 +155,8 @@ def can_help(error: Exception) -> bool:
     """Tell whether the same call may succeed later or elsewhere.
 
     The server is away, is being started or brought back, has no room, mixes up answers, or has other weights
-    than the next may have. To measure an image twice is safe. Not where the two sides do not agree on TLS, nor
-    where a server of one's own cannot be started.
+    than the next may have. To measure an image twice is safe. Not where the two sides do not agree on TLS,
+    nor where a server of one's own cannot be started.
     """
     if isinstance(error, (TlsError, StartFailedError)):
         return False
