@@ -177,10 +177,10 @@ def test_two_servers_one_added_one_killed(
     with front.client() as behind, Client(f"{server.url}, {other.url}") as direct:
         assert shared_out(behind, 2, both) == [2, 0]
         front.add("added", other.url)
-        assert even(shared_out(behind, 12, both))
-        assert shared_out(direct, 8, both) == [4, 4]
-        for results in with_a_death([behind, direct], 12, other):
-            assert [result.status for result in results] == ["ok"] * 12
+        assert even(shared_out(behind, 10, both))
+        assert shared_out(direct, 4, both) == [2, 2]
+        for results in with_a_death([behind, direct], 9, other):
+            assert [result.status for result in results] == ["ok"] * 9
     stranger = Client(f"grpcs://localhost:{front.port}", tls=Tls(ca=front.folder / "ca.pem"))
     with stranger, pytest.raises(PermissionDeniedError):
         stranger.analyze(IMAGE, FILM_MM)
