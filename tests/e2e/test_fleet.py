@@ -27,7 +27,8 @@ from bacctl.client.canary import canary_image
 from bacctl.server.embedded import EmbeddedServer
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "examples" / "fleet" / "haproxy.cfg"
-SERVER = "proto h2 check inter 5s fall 3 on-marked-down shutdown-sessions"
+# What "add server" takes from no default-server.
+SERVER = re.findall(r"(?m)^    default-server (.*)$", CONFIGURATION.read_text())[0]
 IMAGE, FILM_MM = canary_image(), (0.2, 0.2)
 EVEN = 0.2  # how far off the mean a server's share may be
 

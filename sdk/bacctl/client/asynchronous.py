@@ -26,7 +26,7 @@ from bacctl.client.retry import DEFAULT_RETRY_FOR_S, Retry
 from bacctl.client.transports.endpoints import Endpoints, parse_urls
 from bacctl.client.transports.security import Tls, make_security
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer, AsyncTransport
-from bacctl.client.weights import checked
+from bacctl.client.transports.weights import checked
 from bacctl.results import ExamComparison, ExamResult, ImageResult
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from bacctl._discreet import discreet
 from bacctl.client._room import MOST_BYTES, Room
 from bacctl.client.payload import identified, not_awaited, origin_of, path_of, position_of, read_source
 from bacctl.client.retry import Retry
-from bacctl.client.weights import MeasuredBy
+from bacctl.client.transports.weights import MeasuredBy
 from bacctl.results import ExamResult, ImageResult, Notice
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from bac_terms.errors import (
     from_catalogue,
 )
 from bacctl._claim import is_mix_up
-from bacctl.client.weights import is_other
+from bacctl.client.transports.weights import is_other
 
 if TYPE_CHECKING:
     import stamina

@@ -24,7 +24,7 @@ from bacctl.client.transports._look import look
 from bacctl.client.transports.endpoints import Endpoints
 from bacctl.client.transports.security import Security, is_loopback
 from bacctl.client.transports.transport import Answer
-from bacctl.client.weights import is_other, judged
+from bacctl.client.transports.weights import is_other, judged
 
 # Given arguments replace all of gRPC's defaults.
 _OPTIONS = (
