@@ -16,7 +16,7 @@ process RUN_SHARD {
     tag "${shard}/${params.shards}"
     cpus 4
     memory '8 GB'
-    // Told to end, or killed: it goes on where it stood. Anything else is the same at the second time.
+    // Told to end, or killed: it goes on where it stood. 1 is a server that was away for hours, 2 wrong usage.
     errorStrategy { task.exitStatus in [130, 137, 143] ? 'retry' : 'finish' }
     maxRetries 5
 
@@ -38,7 +38,7 @@ process MERGE {
 
     script:
     """
-    bacctl archive merge '${params.out}'
+    bacctl archive merge '${params.out}' --out '${params.out}/results.parquet'
     """
 }
 
