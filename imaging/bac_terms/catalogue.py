@@ -278,6 +278,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-ARCHIVE-MANIFEST": _refused(
             "the file is no manifest that this release reads", "make it with `bacctl archive scan`"
         ),
+        "BAC-ARCHIVE-CLUSTER": _failed(
+            "the Ray cluster could not be reached, has no room, or gave up",
+            "look at `ray status`, then go on with --resume",
+        ),
         "BAC-ARCHIVE-CHANGED": _failed(
             "the file is not the one that was scanned", "scan the archive again and run the new manifest"
         ),
@@ -287,6 +291,23 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-ARCHIVE-PARKED": _failed(
             "whoever worked on the image ended without an answer, each time that it was tried",
             "look into the server's log, and analyse the file by itself",
+        ),
+        "BAC-ARCHIVE-PART": _failed(
+            "a part of the results is damaged or missing",
+            "go on with its shard by --resume, which measures these images again",
+        ),
+        # Where they lie
+        "BAC-STORAGE-UNREACHABLE": _failed(
+            "the object store could not be reached, or has no time",
+            "check AWS_ENDPOINT_URL, that it runs, and the way to it",
+        ),
+        "BAC-STORAGE-REFUSED": _failed(
+            "the object store does not let this caller do this",
+            "check the credentials, the bucket and its rights",
+        ),
+        "BAC-STORAGE-WRITE": _failed(
+            "the file could not be written; what was there before is as it was",
+            "make room, or check who may write there",
         ),
         # What the caller did wrong
         "BAC-CLIENT-OPTIONS": _usage(
