@@ -93,8 +93,26 @@ def test_shellcheck() -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize("command", ["run", "merge"])
+def test_only_flags_that_there_are(command: str) -> None:
+    from typer.main import get_command
+
+    from bacctl.cli.app import app
+
+    commands: Any = get_command(app)
+    known = {flag for option in commands.commands["archive"].commands[command].params for flag in option.opts}
+    (container,) = read("archive/job.yaml")["spec"]["template"]["spec"]["containers"]
+    lines = (SBATCH.read_text() + (FLEET / "archive.nf").read_text()).splitlines()
+    given = [line for line in lines if re.match(rf"\s*(exec )?bacctl archive {command} ", line)]
+    given += [" ".join(container["args"])] if command == "run" else []
+    flags = set(re.findall(r"--[a-z-]+", " ".join(given)))
+    assert flags
+    assert flags <= known
+
+
 def read(path: str) -> dict[str, Any]:
-    return yaml.safe_load((KUBERNETES / path).read_text())
+    content: dict[str, Any] = yaml.safe_load((KUBERNETES / path).read_text())
+    return content
 
 
 def test_pods_of_the_job_are_its_shards_and_reach_the_servers() -> None:

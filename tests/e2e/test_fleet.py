@@ -21,12 +21,14 @@ from pathlib import Path
 import psutil
 import pytest
 import trustme
+from tests.e2e.archive.small_archive import BACCTL, make_archive, rows_of
 
 from bacctl import Client, ImageResult, PermissionDeniedError, Tls
 from bacctl.client.canary import canary_image
 from bacctl.server.embedded import EmbeddedServer
 
-CONFIGURATION = Path(__file__).resolve().parents[2] / "examples" / "fleet" / "haproxy.cfg"
+FLEET = Path(__file__).resolve().parents[2] / "examples" / "fleet"
+CONFIGURATION, SBATCH = FLEET / "haproxy.cfg", FLEET / "archive.sbatch"
 # What "add server" takes from no default-server.
 SERVER = re.findall(r"(?m)^    default-server (.*)$", CONFIGURATION.read_text())[0]
 IMAGE, FILM_MM = canary_image(), (0.2, 0.2)
@@ -185,6 +187,25 @@ def test_two_servers_one_added_one_killed(
     stranger = Client(f"grpcs://localhost:{front.port}", tls=Tls(ca=front.folder / "ca.pem"))
     with stranger, pytest.raises(PermissionDeniedError):
         stranger.analyze(IMAGE, FILM_MM)
+
+
+@pytest.mark.full
+def test_an_array_of_slurm(server: EmbeddedServer, tmp_path: Path) -> None:
+    """Its script as Slurm would run it, with two shards: the real command, the real server."""
+    manifest = make_archive(tmp_path, 4)
+    script = tmp_path / "archive.sbatch"
+    script.write_text(SBATCH.read_text().replace("SHARDS=16", "SHARDS=2"))
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(BACCTL).parent}:{os.environ['PATH']}",
+        "BACCTL_URL": server.url,
+        "MANIFEST": str(manifest),
+        "OUT": str(tmp_path / "out"),
+    }
+    for task in ("0", "1", "1"):
+        given = {**environment, "SLURM_ARRAY_TASK_ID": task}
+        subprocess.run(["bash", script], env=given, cwd=tmp_path, check=True, timeout=300)
+    assert [row["row"] for row in rows_of(tmp_path / "out")] == list(range(4))
 
 
 @pytest.mark.full
