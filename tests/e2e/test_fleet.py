@@ -29,8 +29,6 @@ from bacctl.server.embedded import EmbeddedServer
 
 FLEET = Path(__file__).resolve().parents[2] / "examples" / "fleet"
 CONFIGURATION, SBATCH = FLEET / "haproxy.cfg", FLEET / "archive.sbatch"
-# What "add server" takes from no default-server.
-SERVER = re.findall(r"(?m)^    default-server (.*)$", CONFIGURATION.read_text())[0]
 IMAGE, FILM_MM = canary_image(), (0.2, 0.2)
 EVEN = 0.2  # how far off the mean a server's share may be
 
@@ -82,8 +80,10 @@ class Front:
             return b"".join(iter(lambda: admin.recv(4096), b"")).decode()
 
     def add(self, name: str, url: str) -> None:
-        assert "New server registered" in self.tell(f"add server servers/{name} {url} {SERVER}")
-        self.tell(f"enable server servers/{name}; enable health servers/{name}")
+        """Put a server into an empty place."""
+        host, port = url.split(":")
+        self.tell(f"set server servers/{name} addr {host} port {port}")
+        self.tell(f"set server servers/{name} state ready")
         until(lambda: self.state(name) == "UP")
 
     def state(self, name: str) -> str:
@@ -179,7 +179,7 @@ def test_two_servers_one_added_one_killed(
     front.start(server.url)
     with front.client() as behind, Client(f"{server.url}, {other.url}") as direct:
         assert shared_out(behind, 2, both) == [2, 0]
-        front.add("added", other.url)
+        front.add("spare1", other.url)
         assert even(shared_out(behind, 10, both))
         assert shared_out(direct, 4, both) == [2, 2]
         for results in with_a_death([behind, direct], 9, other):
@@ -229,16 +229,16 @@ def test_servers_that_come_and_go(front: Front, monkeypatch: pytest.MonkeyPatch)
                 with ThreadPoolExecutor(1) as pool:
                     work = pool.submit(lambda: list(behind.analyze_many([IMAGE] * images, FILM_MM, 4)))
                     replaced = [EmbeddedServer(metrics_port=0).start()]
-                    front.add(f"killed{number}", replaced[0].url)
+                    front.add(f"spare{2 * number + 1}", replaced[0].url)
                     front.tell(f"set server servers/{names[1]} state drain")
                     running[1].stop(answer_first=True)
                     assert [result.status for result in work.result()] == ["ok"] * images
                 replaced.append(EmbeddedServer(metrics_port=0).start())
-                front.add(f"drained{number}", replaced[1].url)
+                front.add(f"spare{2 * number + 2}", replaced[1].url)
                 for name in names:
                     front.tell(f"set server servers/{name} state maint")
                 running[0].stop()
-                running, names = replaced, [f"killed{number}", f"drained{number}"]
+                running, names = replaced, [f"spare{2 * number + 1}", f"spare{2 * number + 2}"]
                 assert even(shared_out(behind, images, running))
     finally:
         for server in running:
