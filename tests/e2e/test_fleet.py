@@ -5,6 +5,8 @@ One is added, one is killed, no image is lost, and each does its share.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import secrets
@@ -23,9 +25,10 @@ import pytest
 import trustme
 from tests.e2e.archive.small_archive import BACCTL, make_archive, rows_of
 
-from bacctl import Client, ImageResult, PermissionDeniedError, Tls
+from bacctl import Client, ImageResult, PermissionDeniedError, ServerFaultError, Tls
 from bacctl.client.canary import canary_image
 from bacctl.server.embedded import EmbeddedServer
+from bacctl.server.repository import default_repository
 
 FLEET = Path(__file__).resolve().parents[2] / "examples" / "fleet"
 CONFIGURATION, SBATCH = FLEET / "haproxy.cfg", FLEET / "archive.sbatch"
@@ -190,6 +193,34 @@ def test_two_servers_one_added_one_killed(
 
 
 @pytest.mark.full
+def test_two_servers_of_different_weights(front: Front, server: EmbeddedServer, tmp_path: Path) -> None:
+    """The other's network is the same but for a word in its file, and so its digest."""
+    onnx = pytest.importorskip("onnx")
+    repository = tmp_path / "models"
+    shutil.copytree(default_repository(), repository, ignore=shutil.ignore_patterns("__pycache__"))
+    network = onnx.load(repository / "bac_segment" / "1" / "model.onnx")
+    network.metadata_props.add(key="of", value="another fleet")
+    onnx.save(network, repository / "bac_segment" / "1" / "model.onnx")
+    digest = hashlib.sha256((repository / "bac_segment" / "1" / "model.onnx").read_bytes()).hexdigest()
+    for card in repository.glob("*/1/model_card.json"):
+        card.write_text(json.dumps({**json.loads(card.read_text()), "sha256": digest}))
+    with EmbeddedServer(repository, metrics_port=0) as other:
+        both = [server, other]
+        front.start(*(one.url for one in both))
+        for ways in (front.client, lambda **given: Client(f"{server.url},{other.url}", **given)):
+            with ways() as any_weights:
+                results = [any_weights.analyze(IMAGE, FILM_MM) for _ in range(4)]
+            assert [image.weights_sha256 for image in results].count(digest) == 2
+            codes = [[notice.code for notice in image.warnings] for image in results]
+            assert all("BAC-W-WEIGHTS-DIFFER" in told for told in codes[1:])
+            with ways(weights=digest[:8]) as held:
+                results = list(held.analyze_many([IMAGE] * 6, FILM_MM, max_in_flight=2))
+            assert {(image.status, image.weights_sha256) for image in results} == {("ok", digest)}
+            with ways(weights="0" * 64) as nowhere, pytest.raises(ServerFaultError, match="OTHER-WEIGHTS"):
+                nowhere.analyze(IMAGE, FILM_MM)
+
+
+@pytest.mark.full
 def test_an_array_of_slurm(server: EmbeddedServer, tmp_path: Path) -> None:
     """Its script as Slurm would run it, with two shards: the real command, the real server."""
     manifest = make_archive(tmp_path, 4)
@@ -209,6 +240,7 @@ def test_an_array_of_slurm(server: EmbeddedServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)
 def test_servers_that_come_and_go(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     """For some rounds: one is killed, one drained and ended, each replaced, while images are measured.
 
