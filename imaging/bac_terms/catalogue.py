@@ -240,6 +240,11 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "the server answered with the result of another image, which was thrown away",
             "try again; a server that bacctl does not look after itself has to be started again first",
         ),
+        "BAC-SERVER-OTHER-WEIGHTS": _failed(
+            "a server measured with other weights than were asked for; the result was thrown away",
+            "have all servers run one set of weights, or ask for those that they have, by --weights "
+            "(weights= in Python)",
+        ),
         "BAC-INTERNAL": _failed("an error in bacctl itself", "please report it with this line"),
         # Archives and other peers
         "BAC-PACS-UNREACHABLE": _failed(
@@ -388,6 +393,11 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "the server first answered with the result of another image; that was thrown away and this image "
             "measured again",
             "the result is this image's own; find out why a process of the server stood still",
+        ),
+        "BAC-W-WEIGHTS-DIFFER": _warning(
+            "results that stand together were not measured by the same weights, probability map and release",
+            "have all servers run one release and one set of weights (--weights holds a run to one), and "
+            "measure again what is to be compared",
         ),
         "BAC-W-SPACING-OVERRIDDEN": _warning(
             "the pixel spacing was given by the caller", "make sure that it holds at the detector"

@@ -174,6 +174,7 @@ _CLASSES: dict[str, type[BacctlError]] = {
     "BAC-SERVER-INCOMPATIBLE": IncompatibleServerError,
     "BAC-SERVER-FAULT": ServerFaultError,
     "BAC-SERVER-MIXED-UP": ServerFaultError,
+    "BAC-SERVER-OTHER-WEIGHTS": ServerFaultError,
     "BAC-INTERNAL": ServerFaultError,
 }
 _BY_STATUS: dict[str, type[BacctlError]] = {"refused": RefusedError, "usage": ClientUsageError}

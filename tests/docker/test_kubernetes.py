@@ -48,7 +48,7 @@ def pod(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def test_every_file_is_named() -> None:
-    for folder in (*FOLDERS, "shared-engines"):
+    for folder in (*FOLDERS, "shared-engines", "archive", "keda"):
         kustomization = yaml.safe_load((KUBERNETES / folder / "kustomization.yaml").read_text())
         named = {*kustomization["resources"], *kustomization.get("configurations", [])}
         there = {path.name for path in (KUBERNETES / folder).glob("*.yaml")} - {"kustomization.yaml"}
@@ -164,10 +164,22 @@ def test_engines_may_be_shared(tmp_path: Path) -> None:
     assert {"name": "engines", "persistentVolumeClaim": {"claimName": claim}} in volumes
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+def test_keda_takes_the_place_of_the_autoscaler() -> None:
+    kinds = [resource["kind"] for resource in built(KUBERNETES / "keda")]
+    assert kinds.count("ScaledObject") == 1
+    assert "HorizontalPodAutoscaler" not in kinds
+    assert sorted(kinds) == sorted(
+        {"ScaledObject", *(resource["kind"] for resource in built(KUBERNETES / "base"))}
+        - {"HorizontalPodAutoscaler"}
+    )
+
+
+@pytest.mark.parametrize("folder", [*FOLDERS, "archive", "keda"])
 def test_schemas(folder: str) -> None:
     validator = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
     for resource in built(KUBERNETES / folder):
+        if resource["kind"] == "ScaledObject":
+            continue  # KEDA's own
         if resource["kind"] == "InferenceService":
             # KServe's own kind has no schema there; its predictor is a pod with more fields.
             spec = {k: v for k, v in resource["spec"]["predictor"].items() if k != "minReplicas"}

@@ -26,6 +26,7 @@ FILES = [
     DOCKER / "prometheus" / "rules.yaml",
     DOCKER / "grafana" / "dashboards" / "bacctl.json",
     DOCKER / "kubernetes" / "metrics-adapter.yaml",
+    DOCKER / "kubernetes" / "keda" / "scaledobject.yaml",
 ]
 
 

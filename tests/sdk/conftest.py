@@ -90,6 +90,7 @@ def serve() -> Iterator[Callable[..., str]]:
         port: int = 0,
         service: str = "inference.GRPCInferenceService",
         bound: bool = True,
+        options: tuple[tuple[str, int], ...] = (),
         serialise: Callable[[Any], bytes] = lambda message: message.SerializeToString(),
     ) -> str:
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
@@ -109,7 +110,7 @@ def serve() -> Iterator[Callable[..., str]]:
                 service_pb2.ServerMetadataResponse.SerializeToString,
             ),
         }
-        server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
+        server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0), *options])
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, handlers)])
         address = f"{host}:{port}"
         if credentials is None:

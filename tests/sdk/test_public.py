@@ -96,7 +96,7 @@ def test_a_wrong_use_is_no_result_of_an_image():
 
 def test_what_servers_cause_has_one_base():
     of_servers = [code for code in CATALOGUE if code.startswith("BAC-SERVER-")]
-    assert len(of_servers) == 8
+    assert len(of_servers) == 9
     assert all(issubclass(errors.error_class(code), errors.ServerError) for code in of_servers)
 
 

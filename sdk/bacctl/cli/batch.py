@@ -22,7 +22,7 @@ from bacctl.cli.sink import OutputLostError, Sink
 from bacctl.cli.stopping import deferred, listen
 from bacctl.exam.build import build_exams
 from bacctl.exam.choice import study_of, view_of, with_repeated_uids
-from bacctl.outputs.document import analysis_document
+from bacctl.outputs.document import analysis_document, run_software
 from bacctl.outputs.exam_files import Choices
 from bacctl.results import INTENDED_USE, ExamResult, ImageResult
 from bacctl.sources import Sources, find_sources
@@ -237,8 +237,8 @@ class Batch:
             self._saver.finish(self.document(), self.images, self.exams)
         for exam in self.exams:
             self._line("exam", exam.to_dict())
-        empty = analysis_document([], [], skipped=0, server=self._server)
-        self._line("summary", {"software": empty["software"], **self.summary().to_dict()})
+        software = run_software(self.images, self._server)
+        self._line("summary", {"software": software, **self.summary().to_dict()})
         self._saver.let_go()
 
     def summary(self) -> Summary:

@@ -39,7 +39,7 @@ def connect(server: ServerOptions, *, density: bool = False) -> Client:
     # What is not given is left to the client, which documents its own defaults.
     given: dict[str, Any] = {
         name: value
-        for name in ("timeout", "retry_for", "max_retries", "cache")
+        for name in ("timeout", "retry_for", "max_retries", "cache", "weights")
         if (value := getattr(server, name)) is not None
     }
     given["density"] = density
@@ -57,8 +57,7 @@ def connect(server: ServerOptions, *, density: bool = False) -> Client:
     try:
         if not server.url:
             return Client.embedded(**given)
-        urls = [part.strip() for part in server.url.split(",")]
-        return Client(urls, token=server.token(), **given)
+        return Client(server.url, token=server.token(), **given)
     except PlainTokenError as error:
         raise UsageError(f"{error.message}; give --tls-ca, or grpcs:// before the address") from None
     except ClientUsageError as error:

@@ -38,6 +38,8 @@ class ServerOptions:
     ----------
     url : str or None
         ``host:port``, or several with commas between; None starts a server of one's own.
+    weights : str or None
+        First digits of the SHA-256 of the weights that all results are to be of; None takes any.
     tls_ca, tls_cert, tls_key : Path or None
         PEM files: whom to trust, and whom to be.
     tls_server_name : str or None
@@ -60,7 +62,17 @@ class ServerOptions:
             "--url",
             envvar="BACCTL_URL",
             metavar="HOST:PORT",
-            help="A server that runs already; without it one is started here and stopped again.",
+            help="A server that runs already, or several with commas between; without it one is started here "
+            "and stopped again.",
+        ),
+    ] = None
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            envvar="BACCTL_WEIGHTS",
+            metavar="SHA256",
+            help="Take no result that is by other weights than these; the first eight digits will do.",
         ),
     ] = None
     tls_ca: Annotated[
@@ -166,8 +178,9 @@ class ServerOptions:
             _check_addresses(self.url)
         if (self.tls_cert is None) != (self.tls_key is None):
             raise UsageError("--tls-cert and --tls-key: give both, the certificate and its key, or neither")
-        if self.tls_server_name is not None and not self.url:
-            raise UsageError(_NO_ADDRESS.format("--tls-server-name"))
+        for flag, given in (("--tls-server-name", self.tls_server_name), ("--weights", self.weights)):
+            if given is not None and not self.url:
+                raise UsageError(_NO_ADDRESS.format(flag))
         for flag, value in (
             ("--tls-ca", self.tls_ca),
             ("--tls-cert", self.tls_cert),
@@ -189,7 +202,7 @@ def _check_addresses(url: str) -> None:
     from bacctl.client.transports.endpoints import parse_urls  # not wanted for --help
 
     try:
-        parse_urls([part.strip() for part in url.split(",")])
+        parse_urls(url)
     except BacctlError as error:
         raise UsageError(f"--url: {error.reason}") from None
 

@@ -26,6 +26,7 @@ from bacctl.client.retry import DEFAULT_RETRY_FOR_S, Retry
 from bacctl.client.transports.endpoints import Endpoints, parse_urls
 from bacctl.client.transports.security import Tls, make_security
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer, AsyncTransport
+from bacctl.client.transports.weights import checked
 from bacctl.results import ExamComparison, ExamResult, ImageResult
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ class AsyncClient:
 
     Parameters
     ----------
-    url, tls, token, timeout, retry_for, max_retries, cache, density, allow_plain_token : optional but for url
-        As for `bacctl.Client`.
+    url, tls, token, timeout, retry_for, max_retries, cache, density, allow_plain_token, weights : optional
+        As for `bacctl.Client`; `url` must be given.
 
     Raises
     ------
@@ -69,6 +70,7 @@ class AsyncClient:
         cache: str | PathLike[str] | None = None,
         density: bool = True,
         allow_plain_token: bool = False,
+        weights: str | None = None,
     ) -> None:
         from bacctl.client.transports.asynchronous import AsyncGrpcTransport
 
@@ -78,7 +80,7 @@ class AsyncClient:
             timeout, retry_for, max_retries, cache, with_density=density, servers=len(addresses)
         )
         self._transport: AsyncTransport = AsyncGrpcTransport(
-            Endpoints(addresses), security, with_density=density
+            Endpoints(addresses), security, with_density=density, weights=checked(weights)
         )
         self._asking = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -201,7 +203,8 @@ class AsyncClient:
                 return known
             size = await asyncio.to_thread(self._core.admit, call)
             answer = await retry.run_async(lambda left: self._send(call, size, left))
-            result = await asyncio.to_thread(call.result, answer, again=retry.mixed_up)
+            warning = self._core.measured_by.notice(answer.report)
+            result = await asyncio.to_thread(call.result, answer, again=retry.mixed_up, warning=warning)
         except BacctlError as error:
             raise call.identified(error) from None
         await asyncio.to_thread(self._core.remember, call, answer)

@@ -27,6 +27,7 @@ from bacctl.client.retry import DEFAULT_RETRY_FOR_S
 from bacctl.client.transports.endpoints import Endpoints, parse_urls
 from bacctl.client.transports.security import Tls, make_security
 from bacctl.client.transports.transport import DEFAULT_TIMEOUT_S, Answer, Transport
+from bacctl.client.transports.weights import checked
 from bacctl.results import ExamComparison, ExamResult, ImageResult
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ class Client:
     Parameters
     ----------
     url : str or sequence of str
-        ``host:port`` of the server's gRPC endpoint, or several, which are called in turn; one that does not
-        answer is left out for a while, and so is one of several addresses of a name. Nothing is sent before
-        the first call.
+        ``host:port`` of the server's gRPC endpoint, or several, in a list or with commas between, which are
+        called in turn; one that does not answer is left out for a while, and so is one of several addresses
+        of a name. Nothing is sent before the first call.
     tls : bool or Tls, optional
         Speak TLS: True with public authorities, `Tls` with files of one's own. An address that begins with
         ``grpcs://`` asks for it too.
@@ -66,6 +67,10 @@ class Client:
         to make and send as all else that follows the network.
     allow_plain_token : bool, optional
         Send the token without TLS, to other machines too.
+    weights : str, optional
+        SHA-256 of the weights that all results are to be of, or eight or more of its first digits. An answer
+        by others is thrown away, and the image sent again, to another server where there are several.
+        Default: any; a result that is by others than the one before it has a warning.
 
     Raises
     ------
@@ -92,6 +97,7 @@ class Client:
         cache: str | PathLike[str] | None = None,
         density: bool = True,
         allow_plain_token: bool = False,
+        weights: str | None = None,
     ) -> None:
         from bacctl.client.transports.blocking import GrpcTransport
 
@@ -100,7 +106,9 @@ class Client:
         self._core = Core(
             timeout, retry_for, max_retries, cache, with_density=density, servers=len(addresses)
         )
-        self._transport: Transport = GrpcTransport(Endpoints(addresses), security, with_density=density)
+        self._transport: Transport = GrpcTransport(
+            Endpoints(addresses), security, with_density=density, weights=checked(weights)
+        )
         self._asking = threading.Lock()
         self._server: EmbeddedServer | None = None
 
@@ -292,7 +300,8 @@ class Client:
                 return known
             size = self._core.admit(call)
             answer = retry.run(lambda left: self._send(call, size, left))
-            result = call.result(answer, again=retry.mixed_up)
+            warning = self._core.measured_by.notice(answer.report)
+            result = call.result(answer, again=retry.mixed_up, warning=warning)
         except BacctlError as error:
             raise call.identified(error) from None
         self._core.remember(call, answer)

@@ -24,6 +24,7 @@ from bacctl._discreet import discreet
 from bacctl.client._room import MOST_BYTES, Room
 from bacctl.client.payload import identified, not_awaited, origin_of, path_of, position_of, read_source
 from bacctl.client.retry import Retry
+from bacctl.client.transports.weights import MeasuredBy
 from bacctl.results import ExamResult, ImageResult, Notice
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Call:
         with discreet():
             return work_bytes(self.data)
 
-    def result(self, answer: Answer, *, again: bool = False) -> ImageResult:
+    def result(self, answer: Answer, *, again: bool = False, warning: Notice | None = None) -> ImageResult:
         """Turn the answer into the result.
 
         Parameters
@@ -117,6 +118,8 @@ class Call:
             Of this image.
         again : bool, optional
             Whether another image's was thrown away before.
+        warning : Notice, optional
+            What else is to be said of it.
 
         Raises
         ------
@@ -144,9 +147,9 @@ class Call:
                 "BAC-SERVER-INCOMPATIBLE",
                 "the server did not measure at the operating point that was asked for",
             )
-        if not again:
-            return result
-        return replace(result, warnings=(*result.warnings, Notice.of("BAC-W-MEASURED-AGAIN")))
+        told = [Notice.of("BAC-W-MEASURED-AGAIN")] if again else []
+        told += [] if warning is None else [warning]
+        return replace(result, warnings=(*result.warnings, *told)) if told else result
 
     def identified(self, error: BacctlError) -> BacctlError:
         """Add to an error which image it is about, and say where only half of a file was given."""
@@ -201,6 +204,7 @@ class Core:
         self.cache: ResultCache | None = None
         self.judges_headers = judges_headers
         self.room = Room(servers * MOST_BYTES)
+        self.measured_by = MeasuredBy()
         self._with_density = with_density
         self._info: dict[str, Any] | None = None
         self._timeout = timeout
@@ -260,6 +264,7 @@ class Core:
     def keep_info(self, metadata: tuple[str, str], canary: Answer) -> dict[str, Any]:
         """Remember what the server told of itself."""
         name, version = metadata
+        self.measured_by.notice(canary.report)
         self._info = {
             "name": name,
             "triton": version,
@@ -275,11 +280,13 @@ class Core:
             return None
         measured_by = self._measured_by(self._info)
         answer = self.cache.get(call.data, call.options, *measured_by)
-        if self._with_density:
-            return None if answer is None else call.result(answer)
+        if not self._with_density:
+            if answer is None:
+                answer = self.cache.get(call.data, _without_density(call.options), *measured_by)
+            answer = None if answer is None else replace(answer, density=None)
         if answer is None:
-            answer = self.cache.get(call.data, _without_density(call.options), *measured_by)
-        return None if answer is None else call.result(replace(answer, density=None))
+            return None
+        return call.result(answer, warning=self.measured_by.notice(answer.report))
 
     def remember(self, call: Call, answer: Answer) -> None:
         """Keep an answer under what it says of the server, which may have changed since it was asked."""

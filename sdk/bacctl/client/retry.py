@@ -19,6 +19,7 @@ from bac_terms.errors import (
     from_catalogue,
 )
 from bacctl._claim import is_mix_up
+from bacctl.client.transports.weights import is_other
 
 if TYPE_CHECKING:
     import stamina
@@ -30,6 +31,11 @@ DEFAULT_RETRY_FOR_S = 60.0
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 2.0
 _SHORTEST_CALL_S = 0.001
+_MOST_OTHER_WEIGHTS = 8
+"""So often the whole work on an image is done in vain before it fails: no server may have the right ones.
+
+Behind a name or a front none can be left alone: where half of a fleet has them, 1 of 256 images fails.
+"""
 
 # Whoever sets up logging sees each retry; whoever does not is not told by Python's handler of last resort.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
@@ -89,6 +95,7 @@ class Retry:
         self._deadline = clock() + timeout
         self._failed_at: float | None = None
         self._tried = 0
+        self._other_weights = 0
         self.mixed_up = False
 
     def time_left(self) -> float:
@@ -128,15 +135,20 @@ class Retry:
     def _again(self, error: Exception) -> float | bool:
         """Decide on another attempt and the wait before it: none where the wait could use up the time."""
         self.mixed_up = self.mixed_up or is_mix_up(error)
+        self._other_weights += is_other(error)
         now = self._clock()
         if self._failed_at is None:
             self._failed_at = now
         # Any moment of the second half of the wait: clients of one server do not come back all at once.
-        most = min(_FIRST_WAIT_S * 2.0**self._tried, _LONGEST_WAIT_S)
+        # A server with other weights is not to be spared: another is called.
+        times = 0 if is_other(error) else self._tried
+        most = min(_FIRST_WAIT_S * 2.0**times, _LONGEST_WAIT_S)
         asked = error.retry_after_s if isinstance(error, ServerError) else None
         wait: float = max(most * random.uniform(0.5, 1.0), asked or 0.0)  # noqa: S311  # no secret
         ends = min(self._deadline, self._failed_at + self._retry_for)
         if not can_help(error) or self._left == 0 or now + wait >= ends:
+            return False
+        if self._other_weights >= _MOST_OTHER_WEIGHTS:
             return False
         self._tried += 1
         if self._left is not None:
@@ -147,14 +159,14 @@ class Retry:
 def can_help(error: Exception) -> bool:
     """Tell whether the same call may succeed later or elsewhere.
 
-    The server is away, is being started or brought back, has no room, or mixes up answers. To measure an
-    image twice is safe. Not where the two sides do not agree on TLS, nor where a server of one's own cannot
-    be started.
+    The server is away, is being started or brought back, has no room, mixes up answers, or has other weights
+    than the next may have. To measure an image twice is safe. Not where the two sides do not agree on TLS,
+    nor where a server of one's own cannot be started.
     """
     if isinstance(error, (TlsError, StartFailedError)):
         return False
     passing = (ServerUnavailableError, ServerOverloadedError, ModelDiedError)
-    return isinstance(error, passing) or is_mix_up(error)
+    return isinstance(error, passing) or is_mix_up(error) or is_other(error)
 
 
 def _is_seconds(value: object) -> bool:

@@ -212,6 +212,13 @@ def _of_all_images(images: Sequence[ImageResult]) -> list[Notice]:
         notices.append(Notice.of("BAC-W-EXAM-STUDIES"))
     if any(warns(image, "BAC-W-UID-REPEATED") for image in measured):
         notices.append(Notice.of("BAC-W-UID-REPEATED"))
+    # Of the map only what an operating point leaves out depends (`_points`). What was read back names none.
+    if len({image.weights_sha256 for image in measured} - {None}) > 1:
+        notices.append(
+            Notice.of(
+                "BAC-W-WEIGHTS-DIFFER", "the images of this exam were not all measured by the same weights"
+            )
+        )
     return notices
 
 

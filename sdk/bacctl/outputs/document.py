@@ -54,19 +54,35 @@ def analysis_document(
     dict
         Ready for ``json.dumps``.
     """
-    server = server or {}
     return {
         "schema": SCHEMA,
-        "software": {
-            "bacctl": __version__,
-            "model": server.get("model"),
-            "triton": server.get("triton"),
-            "probability_map": server.get("probability_map"),
-        },
+        "software": run_software(images, server),
         "intended_use": INTENDED_USE,
         "skipped": skipped,
         "images": [image.to_dict() for image in images],
         "exams": [exam.to_dict() for exam in exams],
+    }
+
+
+def run_software(images: Sequence[ImageResult], server: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Say what measured a run; parameters as for `analysis_document`.
+
+    Returns
+    -------
+    dict
+        ``"model"`` and ``"probability_map"`` are what the images name, which may be another server's than
+        told of itself; None where not all are by the same.
+    """
+    server = server or {}
+    # A result that was read back does not name them.
+    known = [image for image in images if image.status == "ok" and image.weights_sha256 is not None]
+    models = {image.weights_sha256 for image in known} or {server.get("model")}
+    maps = {image.map_sha256 for image in known} if known else {server.get("probability_map")}
+    return {
+        "bacctl": __version__,
+        "model": models.pop() if len(models) == 1 else None,
+        "triton": server.get("triton"),
+        "probability_map": maps.pop() if len(maps) == 1 else None,
     }
 
 

@@ -9,6 +9,12 @@ from bacctl.server.repository import ENSEMBLE
 from bacctl.server.shared_memory import GROWTH_BYTES, MIB
 
 _STUB_TIMEOUT_S = 90
+CONNECTION_AGE_MS = 600_000
+"""After this a client is asked to connect anew; what is under way is answered.
+
+gRPC looks up a name again only when a connection ends: clients would never come to know a new server of its
+name.
+"""
 _KEPT_BYTES = str(256 * MIB)
 ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
@@ -98,7 +104,11 @@ def listeners(host: str, ports: dict[str, int], admin: Path | None = None) -> li
         Socket in a folder that nobody else may enter, for `bacctl.server.admin`; not beside "http", of which
         Triton has one.
     """
-    flags = [f"--grpc-address={host}", f"--grpc-port={ports['grpc']}"]
+    flags = [
+        f"--grpc-address={host}",
+        f"--grpc-port={ports['grpc']}",
+        f"--grpc-max-connection-age={CONNECTION_AGE_MS}",
+    ]
     for name in ("http", "metrics"):
         flags.append(f"--allow-{name}={str(name in ports).lower()}")
         if name in ports:

@@ -17,6 +17,10 @@ from bacctl.client.transports.endpoints import Endpoints, parse_urls
         ("[::1]", ["[::1]:8001"], None),
         ("[fe80::1%br-1a2b]:9000", ["[fe80::1%br-1a2b]:9000"], None),
         (["a", "b:2", "a:8001"], ["a:8001", "b:2"], None),
+        ("a, b:2", ["a:8001", "b:2"], None),
+        (["a,b", "c"], ["a:8001", "b:8001", "c:8001"], None),
+        ("dns:///bacctl.example:9000", ["bacctl.example:9000"], None),
+        ("dns:///a,b", ["a:8001", "b:8001"], None),
         (("grpcs://a", "grpcs://b"), ["a:8001", "b:8001"], True),
     ],
 )
@@ -27,7 +31,7 @@ def test_address(urls, addresses, tls):
 @pytest.mark.parametrize(
     "url",
     [
-        *("", "http://localhost:8000", "https://x", "grpc://", " a", ["a", ""]),
+        *("", "http://localhost:8000", "https://x", "grpc://", "a b", ["a", ""], "a,", "dns:///"),
         *(
             "gpu-host:http",
             "gpu-host:",
@@ -37,7 +41,6 @@ def test_address(urls, addresses, tls):
             "::1",
             "[::1",
             "a:1:2",
-            "a,b",
             "[zzz]:1",
         ),
     ],
@@ -82,6 +85,16 @@ def test_one_that_answers_is_taken_back_at_once():
     endpoints.failed("a")
     endpoints.answered("a")
     assert sorted(endpoints.pick() for _ in range(2)) == list("ab")
+
+
+def test_how_long_one_rests_may_be_said_and_whether_another_is_there():
+    clock = Clock()
+    endpoints = Endpoints("ab", rest_s=10.0, clock=clock)
+    assert endpoints.failed("a", 60.0)
+    assert not endpoints.failed("b")
+    clock.now = 11.0
+    assert [endpoints.pick() for _ in range(2)] == list("bb")
+    assert endpoints.failed("a", 60.0)
 
 
 def test_where_all_are_dead_the_one_that_has_rested_longest_is_tried():

@@ -100,6 +100,13 @@ def test_paths_of_the_server_are_not_quoted():
             True,
         ),
         (
+            "UNKNOWN",
+            "Stream removed (Data frame with END_STREAM flag received)",
+            errors.ServerUnavailableError,
+            "BAC-SERVER-UNAVAILABLE",
+            True,
+        ),
+        (
             "UNAVAILABLE",
             "Request for unknown model: 'bac' has no available versions",
             errors.ServerUnavailableError,

@@ -331,6 +331,48 @@ def test_several_servers_take_turns_and_a_dead_one_is_left_out(serve, triton_res
     assert abs(seen.count("a") - seen.count("b")) <= 1
 
 
+def test_one_that_is_full_is_left_alone_and_another_asked_at_once(serve, triton_response):
+    full, seen = threading.Event(), []
+
+    def busy(request, context):
+        seen.append("busy")
+        if full.is_set():
+            text = "BAC-SERVER-OVERLOADED: no room; try again later [retry after 30 s]"
+            context.abort(grpc.StatusCode.UNAVAILABLE, text)
+        return triton_response()
+
+    def idle(request, context):
+        seen.append("idle")
+        return triton_response()
+
+    with Client([serve(busy), serve(idle)], retry_for=10.0) as client:
+        full.set()
+        for _ in range(4):
+            assert client.analyze(b"x", timeout=20.0).status == "ok"
+    assert seen == ["busy", *["idle"] * 4]
+
+
+def test_one_that_does_not_answer_in_time_is_left_alone(serve, triton_response):
+    seen, release = [], threading.Event()
+
+    def stands_still(request, context):
+        seen.append("still")
+        release.wait(20)
+        return triton_response()
+
+    def answers(request, context):
+        seen.append("answers")
+        return triton_response()
+
+    with Client([serve(stands_still), serve(answers)]) as client:
+        with pytest.raises(errors.ServerTimeoutError):
+            client.analyze(b"x", timeout=0.5)
+        for _ in range(3):
+            client.analyze(b"x")
+    release.set()
+    assert seen == ["still", *["answers"] * 3]
+
+
 def test_name_with_several_addresses(serve, triton_response):
     """localhost is 127.0.0.1 and ::1, at which two different servers listen."""
     seen = []

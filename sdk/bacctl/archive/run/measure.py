@@ -26,6 +26,7 @@ from bacctl.archive import storage
 from bacctl.archive.manifest import ManifestRow
 from bacctl.archive.parts import PartRow, part_row
 from bacctl.archive.run.plan import MeasuredBy, Settings
+from bacctl.client.transports.weights import is_other
 from bacctl.results import ImageResult
 
 if TYPE_CHECKING:
@@ -293,7 +294,7 @@ def is_try(error: Exception) -> bool:
 
 def stops_all(error: Exception) -> bool:
     """Tell whether no other file would fare better, so that a run has to end and be mended."""
-    return isinstance(
+    return is_other(error) or isinstance(
         error, (ChangedServerError, ClientUsageError, PermissionDeniedError, StartFailedError, TlsError)
     )
 

@@ -8,13 +8,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from bac_terms.errors import BacctlError, ServerError, ServerUnavailableError, from_catalogue
+from bac_terms.errors import (
+    BacctlError,
+    ModelDiedError,
+    ServerError,
+    ServerOverloadedError,
+    ServerTimeoutError,
+    ServerUnavailableError,
+    from_catalogue,
+)
 from bacctl._claim import Claim, is_mix_up
 from bacctl._version import __version__
 from bacctl.client.transports._faults import is_connecting, tls_mismatch, translated
 from bacctl.client.transports._look import look
 from bacctl.client.transports.endpoints import Endpoints
 from bacctl.client.transports.security import Security, is_loopback
+from bacctl.client.transports.transport import Answer
+from bacctl.client.transports.weights import is_other, judged
 
 # Given arguments replace all of gRPC's defaults.
 _OPTIONS = (
@@ -23,6 +33,9 @@ _OPTIONS = (
     ("grpc.primary_user_agent", f"bacctl/{__version__}"),
     # A name with several addresses: all of them in turn, those that answer.
     ("grpc.lb_policy_name", "round_robin"),
+    # A name is looked up again when a connection to one of its addresses ends, at most this often: with
+    # gRPC's own half minute a server that took the place of another would be found late.
+    ("grpc.dns_min_time_between_resolutions_ms", 5000),
     # What another client of this process has seen of a server is no reason to wait.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -31,6 +44,8 @@ _OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 5000),
 )
 
+# What another server may do better, and what this one is to be left alone for.
+_ITS_OWN = (ServerUnavailableError, ServerOverloadedError, ServerTimeoutError, ModelDiedError)
 # A program that is told to end waits for the thread that waits.
 _LONGEST_RETRY_AFTER_S = 10.0
 
@@ -46,9 +61,11 @@ class Connections(Generic[C]):
         The servers.
     security : Security
         How to speak to them.
+    weights : str, optional
+        What the SHA-256 of the weights begins with that all answers are to be of.
     """
 
-    def __init__(self, endpoints: Endpoints, security: Security) -> None:
+    def __init__(self, endpoints: Endpoints, security: Security, weights: str | None = None) -> None:
         # Before anything imports gRPC, as tritonclient does: its C core reads this once, and would write
         # lines of its own to stderr beside errors.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -56,6 +73,7 @@ class Connections(Generic[C]):
         self.caller = secrets.token_hex(8)
         self.security = security
         self.endpoints = endpoints
+        self._weights = weights
         self.closed = False
         self._channels: dict[str, tuple[C, Any]] = {}
 
@@ -84,12 +102,18 @@ class Connections(Generic[C]):
         return channels
 
     @contextmanager
-    def judging(self, address: str) -> Iterator[None]:
-        """Leave a server alone for a while whose answer turns out to be another request's."""
+    def judging(self, address: str) -> Iterator[Callable[[Answer], Answer]]:
+        """Leave a server alone for a while whose answer is another request's, or measured by other weights.
+
+        Yields
+        ------
+        callable
+            Hands on an answer that is by the weights that are wanted.
+        """
         try:
-            yield
+            yield lambda answer: judged(answer, self._weights)
         except BacctlError as error:
-            if is_mix_up(error):
+            if is_mix_up(error) or is_other(error):
                 self.endpoints.failed(address)
             raise
 
@@ -103,10 +127,12 @@ class Connections(Generic[C]):
         if type(error) is ServerUnavailableError and is_connecting(message):
             # Of a name with several addresses gRPC quotes only one, which may be the wrong one.
             error = tls_mismatch(address, look(address, self.security), tls=tls) or error
-        if isinstance(error, ServerUnavailableError) or is_mix_up(error):
-            self.endpoints.failed(address)
         if isinstance(error, ServerError):
             error.retry_after_s = _retry_after(fault) or error.retry_after_s
+            if isinstance(error, _ITS_OWN) or is_mix_up(error):
+                another = self.endpoints.failed(address, error.retry_after_s)
+                # When this one wants to be asked again is nothing to the other.
+                error.retry_after_s = None if another else error.retry_after_s
         return error
 
     def _options(self, address: str) -> list[tuple[str, Any]]:

@@ -128,6 +128,9 @@ def _judged(status: str, message: str, url: str, tls: bool) -> BacctlError:
         return from_catalogue("BAC-SERVER-INCOMPATIBLE", f"what {url} sends is no answer of Triton")
     if status == "UNAVAILABLE":
         return _unreachable(message, url, tls)
+    if status == "UNKNOWN" and "Stream removed" in message:
+        # An answer without its end, as of a proxy whose connection to the server was closed.
+        return from_catalogue("BAC-SERVER-UNAVAILABLE", f"the connection to {url} broke during the call")
     if status == "CANCELLED":
         return from_catalogue("BAC-SERVER-UNAVAILABLE", f"the call to {url} was cancelled")
     quoted = _PATH.sub(r"…/\1", " ".join(message.split()))

@@ -27,11 +27,20 @@ class AsyncGrpcTransport:
         How to speak to them.
     with_density : bool, optional
         Whether answers are to have the density.
+    weights : str, optional
+        What the SHA-256 of the weights begins with that all answers are to be of.
     """
 
-    def __init__(self, endpoints: Endpoints, security: Security, *, with_density: bool = True) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        security: Security,
+        *,
+        with_density: bool = True,
+        weights: str | None = None,
+    ) -> None:
         self._with_density = with_density
-        self._connections: Connections[Any] = Connections(endpoints, security)
+        self._connections: Connections[Any] = Connections(endpoints, security, weights)
 
     @property
     def url(self) -> str:
@@ -47,8 +56,9 @@ class AsyncGrpcTransport:
         claim = await asyncio.to_thread(Claim.of, data, timeout, self._connections.caller)
         request = infer_request(data, options, claim, with_density=self._with_density)
         response, address = await self._call("ModelInfer", request, timeout, claim)
-        with self._connections.judging(address):
-            return await asyncio.to_thread(read_answer, response, claim, with_density=self._with_density)
+        with self._connections.judging(address) as judged:
+            read = asyncio.to_thread(read_answer, response, claim, with_density=self._with_density)
+            return judged(await read)
 
     async def metadata(self, timeout: float = DEFAULT_TIMEOUT_S) -> tuple[str, str]:
         """Return the server's name and version."""

@@ -14,7 +14,7 @@ _REST_S = 10.0
 _LAST_PORT = 65535
 # An IPv6 address stands in brackets: its colons are not the port's.
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+(%[\w.~-]+)?\]|[^\s/:,\[\]]+)(:(?P<port>[0-9]{1,5}))?")
-_SCHEMES = {"grpc://": False, "grpcs://": True}
+_SCHEMES = {"grpc://": False, "grpcs://": True, "dns:///": None}
 
 
 def parse_urls(urls: str | Sequence[str]) -> tuple[list[str], bool | None]:
@@ -23,8 +23,9 @@ def parse_urls(urls: str | Sequence[str]) -> tuple[list[str], bool | None]:
     Parameters
     ----------
     urls : str or sequence of str
-        ``host``, ``host:port``, ``grpc://host:port`` or, with TLS, ``grpcs://host:port``; ``unix:PATH`` for
-        the socket of a server that another program of this user runs for itself.
+        ``host``, ``host:port``, ``grpc://host:port`` or, with TLS, ``grpcs://host:port``; several in one
+        string with commas between. ``dns:///host:port``, as gRPC writes names, is ``host:port``.
+        ``unix:PATH`` for the socket of a server that another program of this user runs for itself.
 
     Returns
     -------
@@ -40,7 +41,9 @@ def parse_urls(urls: str | Sequence[str]) -> tuple[list[str], bool | None]:
     ClientUsageError
         There are none, or of both schemes.
     """
-    given = [urls] if isinstance(urls, str) else list(urls)
+    given = [
+        url.strip() for several in ([urls] if isinstance(urls, str) else urls) for url in _listed(several)
+    ]
     if not given:
         raise from_catalogue("BAC-CLIENT-OPTIONS", "no address of a server is given")
     addresses: list[str] = []
@@ -54,6 +57,10 @@ def parse_urls(urls: str | Sequence[str]) -> tuple[list[str], bool | None]:
             "BAC-CLIENT-OPTIONS", "the servers of one client all speak TLS or none does, and these are mixed"
         )
     return list(dict.fromkeys(addresses)), wanted.pop()
+
+
+def _listed(urls: str) -> list[str]:
+    return [urls] if urls.startswith("unix:") else urls.split(",")
 
 
 def _with_port(url: str, address: str) -> str:
@@ -102,10 +109,25 @@ class Endpoints:
             self._turn = (chosen + 1) % len(self.addresses)
             return self.addresses[chosen]
 
-    def failed(self, address: str) -> None:
-        """Leave a server out for a while: nobody answers there."""
+    def failed(self, address: str, rest_s: float | None = None) -> bool:
+        """Leave a server out for a while: nobody answers there, or not as it should.
+
+        Parameters
+        ----------
+        address : str
+            The server.
+        rest_s : float, optional
+            How long, in seconds; None for as long as usual.
+
+        Returns
+        -------
+        bool
+            Whether another is there to be called meanwhile.
+        """
         with self._lock:
-            self._back_at[address] = self._clock() + self._rest_s
+            now = self._clock()
+            self._back_at[address] = now + (self._rest_s if rest_s is None else rest_s)
+            return any(self._back_at.get(other, now) <= now for other in self.addresses)
 
     def answered(self, address: str) -> None:
         """Take a server back at once: it does answer."""

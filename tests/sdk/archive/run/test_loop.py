@@ -306,6 +306,18 @@ def test_other_weights_in_the_middle_end_the_run(archive: Archive) -> None:
     assert 5 not in [row["row"] for row in rows_of(archive)]
 
 
+def test_no_server_with_the_weights_that_are_asked_for_ends_the_run_at_once(archive: Archive) -> None:
+    def measure(request: Request) -> dict[str, Any]:
+        if request.data == b"file 04":
+            raise from_catalogue("BAC-SERVER-OTHER-WEIGHTS")
+        return make_report()
+
+    with pytest.raises(FailedError, match="BAC-SERVER-OTHER-WEIGHTS"):
+        archive.run(FakeServer(measure))
+    assert archive.counts.by_status == {"ok": archive.counts.settled}
+    assert archive.counts.parked == 0
+
+
 def test_other_settings_and_shards_are_refused_on_resume(archive: Archive, fake: FakeServer) -> None:
     archive.run(fake)
     with pytest.raises(RefusedError, match="another operating point"):
