@@ -269,6 +269,20 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "the object does not say what it is and where it belongs",
             "send mammograms with valid UIDs of image and study",
         ),
+        # Archives: a manifest and a run over it
+        "BAC-ARCHIVE-MANIFEST": _refused(
+            "the file is no manifest that this release reads", "make it with `bacctl archive scan`"
+        ),
+        "BAC-ARCHIVE-CHANGED": _failed(
+            "the file is not the one that was scanned", "scan the archive again and run the new manifest"
+        ),
+        "BAC-ARCHIVE-OUTPUT": _refused(
+            "what is in the output folder is of another run", "give another --out"
+        ),
+        "BAC-ARCHIVE-PARKED": _failed(
+            "whoever worked on the image ended without an answer, each time that it was tried",
+            "look into the server's log, and analyse the file by itself",
+        ),
         # What the caller did wrong
         "BAC-CLIENT-OPTIONS": _usage(
             "the client is set up in a way that cannot work", "correct the arguments of the client"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bacctl.cli.commands.analyze import analyze
+from bacctl.cli.commands.archive import archive_app
 from bacctl.cli.commands.bench import bench
 from bacctl.cli.commands.compare import compare
 from bacctl.cli.commands.config import config
@@ -56,6 +57,7 @@ for command in (
     app.command()(command)
 app.add_typer(export_app, name="export")
 app.add_typer(dicom_app, name="dicom")
+app.add_typer(archive_app, name="archive")
 app.command()(demo)
 
 
