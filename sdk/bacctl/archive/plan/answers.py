@@ -1,4 +1,4 @@
-"""Answers of the simulation: how many servers an archive takes, how long exams of a day wait, what it costs."""
+"""Answers of the simulation: servers for an archive, and how long exams of a day wait."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bac_terms.record import Record
-from bacctl.archive.plan_fleet import Fleet
-from bacctl.archive.plan_load import BackFill, Day
-from bacctl.archive.plan_run import Outcome, simulate
+from bacctl.archive.plan.fleet import Fleet
+from bacctl.archive.plan.load import BackFill, Day
+from bacctl.archive.plan.run import Outcome, simulate
 
 LATE_S = 300.0
 """How long the client waits unless it is told otherwise."""
@@ -87,6 +87,8 @@ class ArchiveAnswer(Record):
 class DayAnswer(Record):
     """How long the exams of a day wait. Times in seconds, from when an exam came.
 
+    Beside an archive they are those of the busiest hour.
+
     Attributes
     ----------
     exams : float
@@ -98,7 +100,7 @@ class DayAnswer(Record):
     view_p50_s, view_p95_s : Estimate
         Of single views.
     core_share : Estimate
-        How much of the machines' cores was used, over the day.
+        How much of the machines' cores was used meanwhile.
     late : Estimate
         Views that waited for more than 300 s, after which the client gives up unless told otherwise, or
         that were given up.
@@ -261,16 +263,18 @@ def for_day(fleet: Fleet, day: Day, runs: Runs, beside: int = 0) -> DayAnswer:
     runs : Runs
         How often is simulated.
     beside : int, optional
-        Images of an archive that are under way for each server all day long.
+        Images of an archive that are under way for each server meanwhile. Only the busiest hour is simulated
+        then.
 
     Returns
     -------
     DayAnswer
     """
+    busiest = Day((max(day.per_hour),), day.views)
     archive = BackFill(beside, 0) if beside else None
-    outcomes = runs.each(lambda seed: simulate(fleet, seed, day, archive))
-    dies_s = 3600.0 * (day.busiest + 0.5)
-    disturbed = runs.each(lambda seed: simulate(fleet, seed, day, archive, [dies_s]))
+    outcomes = runs.each(lambda seed: simulate(fleet, seed, busiest if beside else day, archive))
+    dies_s = busiest.length_s / 2.0
+    disturbed = runs.each(lambda seed: simulate(fleet, seed, busiest, archive, [dies_s]))
     hit = [
         [waited for came, waited in outcome.exams if dies_s <= came <= dies_s + fleet.restart_s]
         for outcome in disturbed

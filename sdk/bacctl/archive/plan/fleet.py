@@ -10,8 +10,8 @@ from typing import Any
 
 import simpy
 
-from bacctl.archive.plan_cores import Cores
-from bacctl.archive.plan_times import Step, Times
+from bacctl.archive.plan.cores import Cores
+from bacctl.archive.plan.times import Times
 from bacctl.service.entry import Limits
 from bacctl.service.waiting import Waiting, WaitingRoom
 

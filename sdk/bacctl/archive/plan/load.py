@@ -28,11 +28,6 @@ class Day:
         """How long exams come, in seconds."""
         return 3600.0 * len(self.per_hour)
 
-    @property
-    def busiest(self) -> int:
-        """The hour with most exams, from 0."""
-        return max(range(len(self.per_hour)), key=self.per_hour.__getitem__)
-
     def arrivals_s(self, draw: random.Random) -> Iterator[float]:
         """Draw when exams come, in seconds from the opening on."""
         for hour, count in enumerate(self.per_hour):

@@ -1,4 +1,4 @@
-"""What a view costs, step by step, as ``bacctl bench`` measured it; the network on a card, as Triton counts it."""
+"""What a view costs, step by step: measured by ``bacctl bench``, and on a card counted by Triton."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ STEPS = ("bac_preprocess", "bac_segment", "bac_quantify")
 _BESIDE = ("client", "tritonserver")
 _WORDS = ("taking the input", "working", "giving the output")
 _SPENT = ("compute_input", "compute_infer", "compute_output")  # not the queue
-
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ REFERENCE = Times(
         "2394 x 1800 pixels; yours differ: measure with `bacctl bench` and give its bench.json with --times",
     ),
 )
-"""Of docs/performance.md: processor time at 8 in flight, time alone at 1 in flight, costs of eight breasts."""
+"""Processor time at 8 in flight, time alone at 1 in flight, costs of eight breasts."""
 
 
 def read_times(text: str, name: str) -> Times:
@@ -115,7 +114,7 @@ def of_bench(document: Document, name: str) -> Times:
     work = {(f.name, f.at): f.spread.median for f in figures if f.part == "processor"}
     loads = [at for at in dict.fromkeys(at for _, at in work) if at.removesuffix(" in flight").isdigit()]
     if not loads or any((step, "working") not in alone_ms for step in STEPS):
-        raise ValueError('has no step times; run: bacctl bench --part served,cost')
+        raise ValueError("has no step times; run: bacctl bench --part served,cost")
     # Most in flight: what a step burns while it waits for the next image is then the least.
     at = max(loads, key=lambda words: int(words.split()[0]))
 
@@ -132,7 +131,8 @@ def of_bench(document: Document, name: str) -> Times:
         card_s=None,
         source=(
             f"step times: measured, {name}, {document.date[:10]}, {document.machine.cores} cores of "
-            f"{document.machine.cpu}, load before the start {document.machine.load:g}; processor time at {at}",
+            f"{document.machine.cpu}, load before the start {document.machine.load:g}; processor time with "
+            f"{at}",
         ),
     )
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import simpy
 
-from bacctl.archive.plan_cores import Cores
-from bacctl.archive.plan_fleet import DiedError, Fleet, RefusedError, Server
-from bacctl.archive.plan_load import BackFill, Day
+from bacctl.archive.plan.cores import Cores
+from bacctl.archive.plan.fleet import DiedError, Fleet, RefusedError, Server
+from bacctl.archive.plan.load import BackFill, Day
 from bacctl.client.retry import DEFAULT_RETRY_FOR_S
 from bacctl.client.transports.endpoints import Endpoints
 
@@ -170,7 +170,9 @@ class _Run:
         self._outcome.exams.append((came, self._env.now - came))
 
     def _view(self, client: _Client, came: float) -> Events:
-        measured = yield self._env.process(self._measured(client, self._sizes.choice(self._fleet.times.sizes)))
+        measured = yield self._env.process(
+            self._measured(client, self._sizes.choice(self._fleet.times.sizes))
+        )
         if measured:
             self._outcome.views_s.append(self._env.now - came)
         else:
