@@ -78,7 +78,7 @@ class Cores:
         if self._running and (self._timer is None or at < self._fires_s):
             self._timer = self._env.timeout(first_s)
             self._fires_s = at
-            self._timer.callbacks.append(self._rings)  # type: ignore[union-attr]
+            self._timer.callbacks.append(self._rings)
 
     def _rings(self, timer: simpy.Event) -> None:
         if timer is not self._timer:

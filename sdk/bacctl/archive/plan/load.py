@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -28,12 +28,33 @@ class Day:
         """How long exams come, in seconds."""
         return 3600.0 * len(self.per_hour)
 
-    def arrivals_s(self, draw: random.Random) -> Iterator[float]:
-        """Draw when exams come, in seconds from the opening on."""
+    def exams(self, draw: random.Random, sizes: Sequence[float]) -> Iterator[tuple[float, list[float]]]:
+        """Draw when exams come, in seconds from the opening on, and what their views cost, out of `sizes`."""
         for hour, count in enumerate(self.per_hour):
             now = 0.0
             while count > 0 and (now := now + draw.expovariate(count / 3600.0)) < 3600.0:
-                yield 3600.0 * hour + now
+                yield 3600.0 * hour + now, [draw.choice(sizes) for _ in range(self.views)]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Exams that came, to be simulated as they were.
+
+    Attributes
+    ----------
+    came_s : tuple of float
+        When each came, in seconds, ascending.
+    sizes : tuple of tuple of float
+        What the views of each cost, in that of the mean view.
+    """
+
+    came_s: tuple[float, ...]
+    sizes: tuple[tuple[float, ...], ...]
+
+    def exams(self, draw: random.Random, sizes: Sequence[float]) -> Iterator[tuple[float, list[float]]]:
+        """Return them; nothing is drawn."""
+        for at_s, of in zip(self.came_s, self.sizes, strict=True):
+            yield at_s, list(of)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import simpy
 
 from bacctl.archive.plan.cores import Cores
 from bacctl.archive.plan.fleet import DiedError, Fleet, RefusedError, Server
-from bacctl.archive.plan.load import BackFill, Day
+from bacctl.archive.plan.load import BackFill, Day, Trace
 from bacctl.client.retry import DEFAULT_RETRY_FOR_S
 from bacctl.client.transports.endpoints import Endpoints
 
@@ -64,7 +64,7 @@ class Outcome:
 def simulate(
     fleet: Fleet,
     seed: int,
-    day: Day | None = None,
+    day: Day | Trace | None = None,
     archive: BackFill | None = None,
     deaths_s: Sequence[float] = (),
 ) -> Outcome:
@@ -76,7 +76,7 @@ def simulate(
         Who works.
     seed : int
         Of all that is drawn.
-    day : Day, optional
+    day : Day or Trace, optional
         Exams that come by the clock.
     archive : BackFill, optional
         Images of an archive. Beside a day they go on until it is over, however many there are.
@@ -123,7 +123,7 @@ class _Run:
         self._present_since = 0.0
         self._present_s = 0.0
 
-    def work(self, day: Day | None, archive: BackFill | None, deaths_s: Sequence[float]) -> Outcome:
+    def work(self, day: Day | Trace | None, archive: BackFill | None, deaths_s: Sequence[float]) -> Outcome:
         env, outcome = self._env, self._outcome
         for server in self._servers:
             if math.isfinite(self._fleet.mtbf_s):
@@ -155,25 +155,23 @@ class _Run:
         yield self._env.timeout(at_s)
         yield from server.die()
 
-    def _day(self, day: Day) -> Events:
+    def _day(self, day: Day | Trace) -> Events:
         client = _Client(self._env, self._fleet, "day")
         exams = []
-        for at_s in day.arrivals_s(self._arrivals):
+        for at_s, sizes in day.exams(self._arrivals, self._fleet.times.sizes):
             yield self._env.timeout(at_s - self._env.now)
-            exams.append(self._env.process(self._exam(client, day.views)))
+            exams.append(self._env.process(self._exam(client, sizes)))
         yield simpy.AllOf(self._env, exams)
 
-    def _exam(self, client: _Client, views: int) -> Events:
+    def _exam(self, client: _Client, sizes: Sequence[float]) -> Events:
         came = self._env.now
-        asked = [self._env.process(self._view(client, came)) for _ in range(views)]
+        asked = [self._env.process(self._view(client, size)) for size in sizes]
         yield simpy.AllOf(self._env, asked)
         self._outcome.exams.append((came, self._env.now - came))
 
-    def _view(self, client: _Client, came: float) -> Events:
-        measured = yield self._env.process(
-            self._measured(client, self._sizes.choice(self._fleet.times.sizes))
-        )
-        if measured:
+    def _view(self, client: _Client, size: float) -> Events:
+        came = self._env.now
+        if (yield from self._measured(client, size)):
             self._outcome.views_s.append(self._env.now - came)
         else:
             self._outcome.given_up += 1
@@ -200,7 +198,7 @@ class _Run:
             came = self._env.now
             size = self._sizes.choice(self._fleet.times.sizes)
             # A view that was given up is tried again: the run of an archive comes back to it.
-            while not (yield self._env.process(self._measured(client, size))):
+            while not (yield from self._measured(client, size)):
                 continue
             self._answered_s.append(self._env.now)
             self._outcome.images_s.append(self._env.now - came)

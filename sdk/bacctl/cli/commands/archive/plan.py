@@ -27,8 +27,8 @@ EXTRA = "archive"
 _ASSUMED_CARD_MS = 12.0
 _ASSUMED = (
     f"ASSUMED: the network takes {_ASSUMED_CARD_MS:g} ms a view on the card, and no core meanwhile. Nobody "
-    "measured that: it is the slow end of what a T4's data sheet allows (docs/performance.md). Give yours with "
-    "--card-ms or --card-stats"
+    "measured that: it is the slow end of what a T4's data sheet allows (docs/performance.md). Give yours "
+    "with --card-ms or --card-stats"
 )
 
 
