@@ -58,7 +58,7 @@ class TestDeaths:
         fleet = Fleet(4, 4.0, SECOND, mtbf_s=400.0, restart_s=60.0)
         undisturbed = simulate(replace(fleet, mtbf_s=math.inf), 1, archive=BackFill(3, 1000)).archive_per_s
         found = Estimate.of(
-            [simulate(fleet, seed, archive=BackFill(3, 6000)).archive_per_s for seed in range(3)]
+            [simulate(fleet, seed, archive=BackFill(3, 3000)).archive_per_s for seed in range(3)]
         )
 
         expected = lasting_per_s(fleet, undisturbed)

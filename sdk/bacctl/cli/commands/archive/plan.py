@@ -58,7 +58,7 @@ def plan(
     ] = None,
     on: Annotated[
         Literal["cores", "card"],
-        typer.Option(help="Where the network runs; a server with a card has one.  [cores]"),
+        typer.Option(help="Where the network runs; a server has one card then."),
     ] = "cores",
     cores: Annotated[
         float | None,
