@@ -2,10 +2,11 @@
 
     python benchmarks/fleet_check.py --out DIR
 
-The simulation is fed with what single images took, one after the other. Then come, in turn, a back-fill with
-a fixed number in flight and exams of four views at random times of a fixed seed; the simulation replays both,
-and its figures stand beside the real ones. What other programs took of the cores meanwhile is measured, and
-the simulated machine is that much smaller: a figure with much of it says little.
+A round begins when other programs leave the cores alone. The simulation is fed with what single images took,
+one after the other. Then come a back-fill with a fixed number in flight and exams of four views at random
+times of a fixed seed; the simulation replays both, and its figures stand beside the real ones. What other
+programs took of the cores meanwhile is measured, and the simulated machine is that much smaller. A round in
+which they took more than --others is shown, and counts for nothing.
 """
 
 from __future__ import annotations
@@ -50,43 +51,61 @@ class Row:
     simulated: float
     others_cores: float
 
+
+@dataclass
+class Round:
+    """What was fed in, and what came of it."""
+
+    times: Times
+    rows: list[Row]
+
     @property
-    def off(self) -> float:
-        """By how much the simulation is off, in that of the real figure."""
-        return self.simulated / self.real - 1.0
+    def others_cores(self) -> float:
+        """The most that other programs took of the cores."""
+        return max(row.others_cores for row in self.rows)
 
 
 def main() -> None:
     """Measure, simulate, print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--out", type=Path, default=Path("fleet-check"), help="phantoms and figures")
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--images", type=int, default=64, help="of each back-fill and each open run")
+    options.add_argument("--rounds", type=int, default=5, help="that count")
+    options.add_argument("--images", type=int, default=48, help="of each back-fill and each open run")
     options.add_argument("--in-flight", type=int, default=2, help="of the back-fill, for each server")
     options.add_argument("--load", type=float, default=0.6, help="of the open runs, of the back-fill's rate")
+    options.add_argument("--others", type=float, default=0.2, help="cores that other programs may take")
+    options.add_argument("--for-s", type=float, default=1200.0, help="no round begins after as many seconds")
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
-    paths = phantom_views(given.out / "phantoms", 8)
-    data = [path.read_bytes() for path in paths]
+    data = [path.read_bytes() for path in phantom_views(given.out / "phantoms", 8)]
+    until = time.monotonic() + given.for_s
+    counted, disturbed = [], []
     with contextlib.ExitStack() as stack:
         servers = [stack.enter_context(EmbeddedServer()) for _ in range(SERVERS)]
         client = stack.enter_context(Client([server.url for server in servers], density=False))
         for image in (*data, *data):
             client.analyze(image)
-        times = single_images(client, data)
-        rows = []
-        for number in range(given.rounds):
-            seed = given.seed + number
-            closed = back_fill(client, data, given.images, SERVERS * given.in_flight)
-            rows += closed_rows(closed, times, given, seed)
-            per_s = given.load * statistics.median(row.real for row in rows if row.unit == "views/s")
-            rows += open_rows(client, data, times, given.images // VIEWS, per_s / VIEWS, seed)
-    show(times, rows)
-    (given.out / "fleet-check.json").write_text(
-        json.dumps(
-            {"times": asdict(times), "rows": [{**asdict(row), "off": row.off} for row in rows]}, indent=2
-        )
-    )
+        while len(counted) < given.rounds and wait_for_quiet(given.others, until):
+            done = one_round(client, data, given, given.seed + len(counted))
+            (counted if done.others_cores <= given.others else disturbed).append(done)
+            document = {
+                name: [asdict(of) for of in rounds]
+                for name, rounds in (("counted", counted), ("disturbed", disturbed))
+            }
+            (given.out / "fleet-check.json").write_text(json.dumps(document, indent=2))
+    print(f"{len(counted)} rounds count, in {len(disturbed)} others took more than {given.others:g} cores\n")
+    for rounds in (counted, disturbed):
+        show(rounds)
+
+
+def wait_for_quiet(most_cores: float, until: float) -> bool:
+    """Wait until other programs take no more than so many cores; False where the time is over."""
+    while time.monotonic() < until:
+        with Others() as others:
+            time.sleep(2.0)
+        if others.cores <= most_cores:
+            return True
+    return False
 
 
 class Others:
@@ -107,7 +126,7 @@ class Others:
         return busy / _TICKS, sum(processor_s(family(os.getpid())).values()), time.perf_counter()
 
 
-def single_images(client: Client, data: Sequence[bytes], rounds: int = 4) -> Times:
+def single_images(client: Client, data: Sequence[bytes], rounds: int = 2) -> Times:
     """Measure images one after the other; of each the fastest time counts, other programs only add to it."""
     spent: defaultdict[str, float] = defaultdict(float)
     walls: list[list[float]] = [[] for _ in data]
@@ -217,32 +236,45 @@ def open_rows(
             yield Row(f"by the clock, {name}, p{share}", "s", *quantiles, others.cores)
 
 
+def one_round(client: Client, data: Sequence[bytes], given: argparse.Namespace, seed: int) -> Round:
+    """Measure single images, then both kinds of load, and simulate these."""
+    times = single_images(client, data)
+    closed = back_fill(client, data, given.images, SERVERS * given.in_flight)
+    rows = list(closed_rows(closed, times, given, seed))
+    per_s = given.load * rows[0].real / VIEWS
+    rows += open_rows(client, data, times, given.images // VIEWS, per_s, seed)
+    return Round(times, rows)
+
+
 def here(times: Times, others_cores: float) -> Fleet:
     """Return this machine as the simulation has it."""
     cores = len(os.sched_getaffinity(0)) - others_cores
     return Fleet(SERVERS, cores, times, servers_a_machine=SERVERS, clients_beside=True)
 
 
-def show(times: Times, rows: Sequence[Row]) -> None:
-    """Print what was fed in, and real and simulated side by side."""
+def show(rounds: Sequence[Round]) -> None:
+    """Print what was fed in, and real and simulated side by side: each round, then the mean of them."""
+    if not rounds:
+        return
     for name in ("client", "preprocess", "segment", "quantify"):
-        step: Step = getattr(times, name)
-        print(f"{name:<12} {step.core_s:.3f} core s, alone {step.alone_s * 1e3:.0f} ms")
-    print("\n| | unit | real | simulated | off | cores that others took |\n|---|---|---|---|---|---|")
-    by_name: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        by_name[row.what, row.unit].append(row)
-    for (what, unit), of in by_name.items():
-        for row in of:
-            print(
-                f"| {what} | {unit} | {row.real:.3f} | {row.simulated:.3f} | {row.off:+.0%} | "
-                f"{row.others_cores:.2f} |"
-            )
-        if len(of) > 1:
-            real, simulated = (
-                statistics.fmean(getattr(row, kind) for row in of) for kind in ("real", "simulated")
-            )
-            print(f"| {what}, mean | {unit} | {real:.3f} | {simulated:.3f} | {simulated / real - 1:+.0%} | |")
+        steps: list[Step] = [getattr(of.times, name) for of in rounds]
+        core_s, alone_s = (
+            statistics.fmean(getattr(of, kind) for of in steps) for kind in ("core_s", "alone_s")
+        )
+        print(f"{name:<12} {core_s:.3f} core s, alone {alone_s * 1e3:.0f} ms")
+    print("\n| | unit | real | simulated | off | off in each round | cores that others took |")
+    print("|---|---|---|---|---|---|---|")
+    for rows in zip(*(of.rows for of in rounds), strict=True):
+        real, simulated = (
+            statistics.fmean(getattr(row, kind) for row in rows) for kind in ("real", "simulated")
+        )
+        each = ", ".join(f"{row.simulated / row.real - 1.0:+.0%}" for row in rows)
+        others = statistics.fmean(row.others_cores for row in rows)
+        print(
+            f"| {rows[0].what} | {rows[0].unit} | {real:.3f} | {simulated:.3f} | "
+            f"{simulated / real - 1.0:+.0%} | {each} | {others:.2f} |"
+        )
+    print()
 
 
 if __name__ == "__main__":

@@ -311,6 +311,8 @@ class TestCommand:
             (("--exams", "5", "--days", "inf"), "--days is a number above 0"),
             (("--exams", "5", "--days", "1", "--mtbf-h", "0"), "--mtbf-h"),
             (("--exams", "5", "--days", "1", "--mtbf-h", "nan"), "--mtbf-h"),
+            (("--exams", "5", "--days", "1", "--restart-s", "inf"), "--restart-s is a number above 0"),
+            (("--exams", "5", "--days", "1", "--core-price", "inf"), "--core-price and --card-price"),
             (("--exams", "5", "--days", "1", "--card-ms", "3"), "add --on card"),
             (
                 ("--exams", "5", "--days", "1", "--on", "card", "--card-ms", "-3"),
@@ -332,6 +334,12 @@ class TestCommand:
 
         assert result.exit_code == 1
         assert "more than 10000 servers" in result.stderr
+
+    def test_a_day_that_is_too_long_to_be_simulated(self) -> None:
+        result = run("--per-day", "1e12", "--servers", "2")
+
+        assert result.exit_code == 1
+        assert "more than 1000000 views" in result.stderr
 
     def test_a_file_that_is_no_benchmark(self, tmp_path: Path) -> None:
         file = tmp_path / "bench.json"

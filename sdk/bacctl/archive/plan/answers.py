@@ -16,7 +16,7 @@ from bacctl.archive.plan.run import Outcome, simulate
 
 LATE_S = 300.0
 """How long the client waits unless it is told otherwise."""
-MOST_SERVERS = 10_000
+MOST_SERVERS, MOST_VIEWS = 10_000, 1_000_000
 _REST_S = 10.0  # for which a client leaves a server out that was away
 _IMAGES_A_SERVER, _FEWEST_IMAGES = 150, 600
 _MOST_SIMULATED = 32  # servers at a time
@@ -269,7 +269,16 @@ def for_day(fleet: Fleet, day: Day, runs: Runs, beside: int = 0) -> DayAnswer:
     Returns
     -------
     DayAnswer
+
+    Raises
+    ------
+    ValueError
+        More than a million views come.
     """
+    if sum(day.per_hour) * day.views > MOST_VIEWS:
+        raise ValueError(
+            f"more than {MOST_VIEWS} views a day; ask about a part of the fleet and of the day's exams"
+        )
     busiest = Day((max(day.per_hour),), day.views)
     archive = BackFill(beside, 0) if beside else None
     outcomes = runs.each(lambda seed: simulate(fleet, seed, busiest if beside else day, archive))

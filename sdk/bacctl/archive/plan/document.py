@@ -150,7 +150,8 @@ def assumptions(fleet: Fleet, views: int, runs: Runs, *, has_archive: bool, has_
     else:
         said.append(
             f"ASSUMED: a server dies every {fleet.mtbf_s / 3600.0:g} h on average, at random, and answers "
-            f"again after {fleet.restart_s:g} s; what it had under way is measured again"
+            f"again after {fleet.restart_s:g} s (seen: 1 s on an idle machine, docs/performance.md, 38 and "
+            "67 s on a crowded one, docs/server.md); what it had under way is measured again"
         )
     said.append(
         f"{runs.count} runs, seeds {runs.seed} to {runs.seed + runs.count - 1}; intervals are of 95 % over "

@@ -51,7 +51,7 @@ class Outcome:
     views_s: list[float] = field(default_factory=list)
     exams: list[tuple[float, float]] = field(default_factory=list)
     images_s: list[float] = field(default_factory=list)
-    archive_per_s: float = math.nan
+    archive_per_s: float = 0.0
     core_share: float = 0.0
     present: float = 0.0
     length_s: float = 0.0
@@ -188,8 +188,10 @@ class _Run:
         first = int(len(times) * _WARM_UP)
         # Not to the very end, where ever fewer are under way.
         last = max(first + 1, len(times) - len(slots))
-        if last < len(times):
+        if last < len(times) and times[last] > times[first]:
             self._outcome.archive_per_s = (last - first) / (times[last] - times[first])
+        elif self._env.now:
+            self._outcome.archive_per_s = len(times) / float(self._env.now)
 
     def _slot(self, client: _Client, left: Any, until: simpy.Process | None) -> Events:
         for _ in left:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 EXTRA = "archive"
 _ASSUMED_CARD_MS = 12.0
+_SHORTEST_LIFE_H = 0.1
 _ASSUMED = (
     f"ASSUMED: the network takes {_ASSUMED_CARD_MS:g} ms a view on the card, and no core meanwhile. Nobody "
     "measured that: it is the slow end of what a T4's data sheet allows (docs/performance.md). Give yours "
@@ -51,7 +52,9 @@ def plan(
     ] = 1.5,
     beside: Annotated[
         int,
-        typer.Option(min=0, metavar="N", help="Images of an archive under way meanwhile, for each server."),
+        typer.Option(
+            min=0, max=1000, metavar="N", help="Images of an archive under way meanwhile, for each server."
+        ),
     ] = 0,
     servers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="How many servers there are.")
@@ -87,6 +90,7 @@ def plan(
         int | None,
         typer.Option(
             min=1,
+            max=1000,
             metavar="N",
             help="Images of the archive under way for each server.  [default: 8, with a card 32]",
             show_default=False,
@@ -95,9 +99,7 @@ def plan(
     mtbf_h: Annotated[
         float, typer.Option(metavar="H", help="Hours until a server dies, on average; inf for never.")
     ] = 168.0,
-    restart_s: Annotated[
-        float, typer.Option(min=0.0, metavar="S", help="Seconds until it answers again.")
-    ] = 60.0,
+    restart_s: Annotated[float, typer.Option(metavar="S", help="Seconds until it answers again.")] = 60.0,
     core_price: Annotated[
         float | None, typer.Option(min=0.0, metavar="X", help="What you pay for a core, an hour.")
     ] = None,
@@ -114,17 +116,31 @@ def plan(
     Nothing is measured here: the answers are as good as the step times and the assumptions, which are
     listed. Research use only.
     """
-    _check(exams, days, hours_a_day, per_day, servers, mtbf_h)
+    _check(exams, days, per_day, servers)
+    for name, value in (
+        ("--days", days),
+        ("--hours-a-day", hours_a_day),
+        ("--per-day", per_day),
+        ("--cores", cores),
+        ("--card-ms", card_ms),
+        ("--restart-s", restart_s),
+    ):
+        if value is not None:
+            _positive(name, value)
+    if not mtbf_h >= _SHORTEST_LIFE_H:
+        raise UsageError(f"--mtbf-h is a number of hours, {_SHORTEST_LIFE_H:g} at least, or inf")
+    if not all(math.isfinite(price) for price in (core_price or 0.0, card_price)):
+        raise UsageError("--core-price and --card-price are numbers from 0 on")
+    if (card_ms is not None or card_stats is not None) and on != "card":
+        raise UsageError("--card-ms and --card-stats are of a card: add --on card")
     with needs(EXTRA):
         from bacctl.archive.plan.answers import Runs, for_archive, for_day
         from bacctl.archive.plan.document import Plan, Prices, assumptions, cost_of
         from bacctl.archive.plan.fleet import ON_CARD, ON_CORES, Fleet
     card = on == "card"
-    if (card_ms is not None or card_stats is not None) and not card:
-        raise UsageError("--card-ms and --card-stats are of a card: add --on card")
     fleet = Fleet(
         servers=servers or 1,
-        cores=_positive("--cores", (8.0 if card else 2.0) if cores is None else cores),
+        cores=cores or (8.0 if card else 2.0),
         times=_times(times, card, card_ms, card_stats),
         layout=ON_CARD if card else ON_CORES,
         file_bytes=2 * pixels,
@@ -173,31 +189,18 @@ def plan(
             sink.text(line)
 
 
-def _check(
-    exams: int | None,
-    days: float | None,
-    hours_a_day: float,
-    per_day: float | None,
-    servers: int | None,
-    mtbf_h: float,
-) -> None:
+def _check(exams: int | None, days: float | None, per_day: float | None, servers: int | None) -> None:
     if exams is None and per_day is None:
         raise UsageError("say what is asked: --exams of an archive, or --per-day of a screening day")
     if exams is not None and (days is None) == (servers is None):
         raise UsageError("--exams: give either --days or --servers; the other one is the answer")
     if per_day is not None and servers is None:
         raise UsageError("--per-day: give --servers")
-    for name, value in (("--days", days), ("--hours-a-day", hours_a_day), ("--per-day", per_day)):
-        if value is not None:
-            _positive(name, value)
-    if not mtbf_h > 0:
-        raise UsageError("--mtbf-h is a number of hours above 0, or inf")
 
 
-def _positive(name: str, value: float) -> float:
+def _positive(name: str, value: float) -> None:
     if not value > 0 or math.isinf(value):
         raise UsageError(f"{name} is a number above 0")
-    return value
 
 
 def _day(per_day: float, open_hours: int, busiest: float, views: int) -> Day:
@@ -222,8 +225,9 @@ def _times(file: Path | None, card: bool, card_ms: float | None, stats: Path | N
         return times.on_card(card_s, source)
     if card_ms is None:
         return times.on_card(_ASSUMED_CARD_MS / 1e3, _ASSUMED)
-    card_s = _positive("--card-ms", card_ms) / 1e3
-    return times.on_card(card_s, f"the network on the card: {card_ms:g} ms a view, as given with --card-ms")
+    return times.on_card(
+        card_ms / 1e3, f"the network on the card: {card_ms:g} ms a view, as given with --card-ms"
+    )
 
 
 def _read(file: Path, read: Callable[[str], T]) -> T:
