@@ -1,7 +1,7 @@
 """The simulation, fed with what single images took, against what real servers did with several at a time.
 
-Figures of docs/performance.md, of 2026-12-01 on two idle cores: a1cbb5d ("this") and 7b66bbe. Two servers that
-share cores: ``benchmarks/fleet_check.py``.
+Figures of docs/performance.md, of 2026-12-01 on two idle cores: a1cbb5d ("this") and 7b66bbe. Two servers
+that share cores: ``benchmarks/fleet_check.py``.
 """
 
 import pytest
