@@ -3,8 +3,8 @@
     python benchmarks/fleet_check.py --out DIR
 
 In each round come single images, one after the other, a back-fill with a fixed number in flight, single
-images, exams of four views at random times of a fixed seed, and single images again. The simulation is fed with
-what the single images around a run took, replays the run, and its figures stand beside the real ones.
+images, exams of four views at random times of a fixed seed, and single images again. The simulation is fed
+with what the single images around a run took, replays it, and its figures stand beside the real ones.
 
 A machine with nothing else to do is best. Where other programs want the cores too, single images are slower
 than the processor time that they take; from that follows how many such programs the simulated machine has. A
@@ -148,7 +148,7 @@ def single_images(client: Client, data: Sequence[bytes]) -> Single:
 
 
 def here(single: Sequence[Single]) -> Fleet:
-    """Return this machine as simulated, with programs of others that slow single images as they were slowed."""
+    """Return this machine as simulated, with programs of others that slow it down as they did."""
     steps = {}
     for name, most in _MOST.items():
         core_s = statistics.fmean(of.core_s[name] for of in single)
