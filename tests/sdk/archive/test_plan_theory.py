@@ -143,16 +143,6 @@ def test_cores_that_are_always_full_are_what_counts() -> None:
     assert outcome.core_share == pytest.approx(1.0, abs=0.01)
 
 
-def test_programs_of_others_take_their_share() -> None:
-    """One view at a time on two cores beside three others: two of four shares, half a core of the two."""
-    times = Times(NOTHING, NOTHING, NOTHING, Step(1.0, 1.0), ALIKE, None, ())
-
-    outcome = simulate(Fleet(1, 2.0, times, others=3), 1, archive=BackFill(1, 50))
-
-    assert outcome.archive_per_s == pytest.approx(0.5)
-    assert outcome.core_share == pytest.approx(0.25)
-
-
 def test_exams_come_as_often_as_they_are_expected() -> None:
     """Counts of each hour have the mean and the variance of Poisson's distribution."""
     import random

@@ -41,10 +41,7 @@ class Cores:
         """Core seconds so far."""
 
     def work(self, core_s: float, most: float = 1.0) -> Generator[simpy.Event, Any, None]:
-        """Work so many core seconds on at most so many cores; what interrupts it ends the work too.
-
-        Work without end takes its share of the cores and is not counted.
-        """
+        """Work so many core seconds on at most so many cores; what interrupts it ends the work too."""
         if core_s <= 0:
             return
         one = _Work(core_s, most, self._env.event())
@@ -65,8 +62,7 @@ class Cores:
         if passed > 0:
             for one in self._running:
                 one.left -= one.rate * passed
-                if one.left < float("inf"):
-                    self.worked += one.rate * passed
+                self.worked += one.rate * passed
 
     def _share(self) -> None:
         """Give everybody an equal share, and what some cannot use to the others; then wait for the first."""

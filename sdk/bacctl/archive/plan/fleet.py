@@ -66,8 +66,6 @@ class Fleet:
         How long a server lives on average, in seconds; lifetimes are exponential.
     restart_s : float
         How long it then takes until it answers again, in seconds.
-    others : int
-        Programs of others on each machine, each of which always uses what it gets of a core.
     """
 
     servers: int
@@ -80,7 +78,6 @@ class Fleet:
     work_bytes: int = 34_473_600
     mtbf_s: float = math.inf
     restart_s: float = 60.0
-    others: int = 0
 
     @property
     def machines(self) -> int:

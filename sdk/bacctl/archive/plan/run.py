@@ -117,9 +117,6 @@ class _Run:
             Server(self._env, fleet, self._machines[number // fleet.servers_a_machine])
             for number in range(fleet.servers)
         ]
-        for cores in self._machines:
-            for _ in range(fleet.others):
-                self._env.process(cores.work(math.inf))
         self._elsewhere = Cores(self._env, math.inf)
         self._outcome = Outcome()
         self._now_present = 0
