@@ -59,7 +59,7 @@ def agrees(values: list[float], expected: float) -> None:
     # Erlang C: the chance to wait, as tables print it (2 servers and 1 erlang: 1/3; 3 and 2: 4/9).
     [
         (2, 1.0, 1 / 3),
-        (3, 2.0, 4 / 9),
+        pytest.param(3, 2.0, 4 / 9, marks=(pytest.mark.full, pytest.mark.slow)),
         pytest.param(5, 4.0, 0.5541, marks=(pytest.mark.full, pytest.mark.slow)),
     ],
 )
