@@ -273,6 +273,10 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-ARCHIVE-MANIFEST": _refused(
             "the file is no manifest that this release reads", "make it with `bacctl archive scan`"
         ),
+        "BAC-ARCHIVE-CLUSTER": _failed(
+            "the Ray cluster could not be reached, has no room, or gave up",
+            "look at `ray status`, then go on with --resume",
+        ),
         "BAC-ARCHIVE-CHANGED": _failed(
             "the file is not the one that was scanned", "scan the archive again and run the new manifest"
         ),
@@ -282,6 +286,34 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
         "BAC-ARCHIVE-PARKED": _failed(
             "whoever worked on the image ended without an answer, each time that it was tried",
             "look into the server's log, and analyse the file by itself",
+        ),
+        "BAC-ARCHIVE-REPORT": _refused(
+            "there is no row of a complete part to report", "let `bacctl archive run` finish a part first"
+        ),
+        "BAC-ARCHIVE-MIXED": _refused(
+            "images of one report were measured by different weights, probability maps or settings",
+            "choose one of them with --weights and --settings, or report each run by itself",
+        ),
+        "BAC-ARCHIVE-SAMPLE": _refused(
+            "an operating point cannot be proposed from these women",
+            "give more women without BAC, measured by one server of this release",
+        ),
+        "BAC-ARCHIVE-PART": _failed(
+            "a part of the results is damaged or missing",
+            "go on with its shard by --resume, which measures these images again",
+        ),
+        # Where they lie
+        "BAC-STORAGE-UNREACHABLE": _failed(
+            "the object store could not be reached, or has no time",
+            "check AWS_ENDPOINT_URL, that it runs, and the way to it",
+        ),
+        "BAC-STORAGE-REFUSED": _failed(
+            "the object store does not let this caller do this",
+            "check the credentials, the bucket and its rights",
+        ),
+        "BAC-STORAGE-WRITE": _failed(
+            "the file could not be written; what was there before is as it was",
+            "make room, or check who may write there",
         ),
         # What the caller did wrong
         "BAC-CLIENT-OPTIONS": _usage(

@@ -206,7 +206,7 @@ class _Walk:
                 yield path
             return
         self._skipped.add(str(path))
-        if path.suffix.lower() in _PACKED_SUFFIXES:
+        if is_packed(path.name):
             self.packed[path] = None
         elif os.path.islink(path) and is_missing(path):
             self.lost_links[path] = None
@@ -242,9 +242,42 @@ def is_image(path: Path) -> bool:
             head = stream.read(_HEAD_BYTES)
     except OSError:
         return not is_missing(path) or _named_like_image(path)
+    return _holds_image(head) or (_named_like_image(path) and not _is_other_object(head))
+
+
+def is_image_of(name: str, head: bytes) -> bool:
+    """Tell as `is_image` does of a file that was opened already.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file, without its folder.
+    head : bytes
+        How it begins, 1024 bytes or more of it.
+
+    Returns
+    -------
+    bool
+    """
+    if name.endswith(_OWN_SUFFIXES) or name.startswith("._"):
+        return False
+    return _holds_image(head) or (_has_image_name(name) and not _is_other_object(head))
+
+
+def is_packed(name: str) -> bool:
+    """Tell whether a name is that of a packed file, such as ``.zip`` and ``.gz``."""
+    return os.path.splitext(name)[1].lower() in _PACKED_SUFFIXES
+
+
+def _holds_image(head: bytes) -> bool:
     if head[128:132] == b"DICM":
-        return not _sop_class(head).startswith(_NO_IMAGE_CLASSES)
-    return _named_like_image(path) or head.startswith(_IMAGE_MAGIC) or _starts_like_dataset(head)
+        return not _is_other_object(head)
+    return head.startswith(_IMAGE_MAGIC) or _starts_like_dataset(head)
+
+
+def _is_other_object(head: bytes) -> bool:
+    """Tell whether this is a DICOM object without an image."""
+    return head[128:132] == b"DICM" and _sop_class(head[:_HEAD_BYTES]).startswith(_NO_IMAGE_CLASSES)
 
 
 def _named_like_image(path: Path) -> bool:
@@ -252,10 +285,11 @@ def _named_like_image(path: Path) -> bool:
     names = [path.name]
     with contextlib.suppress(OSError):
         names.append(os.path.basename(os.readlink(path)))
-    return any(
-        os.path.splitext(name)[1].lower() in _IMAGE_SUFFIXES or _UID.fullmatch(name) is not None
-        for name in names
-    )
+    return any(map(_has_image_name, names))
+
+
+def _has_image_name(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in _IMAGE_SUFFIXES or _UID.fullmatch(name) is not None
 
 
 def _no_file(path: Path) -> str:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -83,6 +84,10 @@ class ManifestRow:
         ``uri`` of the first row with this SOP Instance UID, where this one is not it.
     cost_core_s : float or None
         Estimated seconds of one processor core.
+    warnings : str or None
+        Codes of what other files say of this one, blanks between: BAC-W-UID-REPEATED where images of other
+        content have its SOP Instance UID, BAC-W-EXAM-MIXED where the headers of its study contradict each
+        other on whose it is or when it was.
     """
 
     uri: str
@@ -113,6 +118,7 @@ class ManifestRow:
     reason: str | None = None
     duplicate_of: str | None = None
     cost_core_s: float | None = None
+    warnings: str | None = None
 
 
 MANIFEST_SCHEMA = pa.schema(
@@ -145,10 +151,12 @@ MANIFEST_SCHEMA = pa.schema(
         pa.field("reason", pa.string()),
         pa.field("duplicate_of", pa.string()),
         pa.field("cost_core_s", pa.float64()),
+        pa.field("warnings", pa.string()),
     ],
     metadata={_FORMAT_KEY.decode(): FORMAT, "bacctl.version": __version__, "intended_use": INTENDED_USE},
 )
 _NAMES = tuple(field.name for field in fields(ManifestRow))
+_CELLS = attrgetter(*_NAMES)
 
 
 def age_band(years: int | None) -> str | None:
@@ -214,13 +222,15 @@ def writing(path: Path, metadata: Mapping[str, str] | None = None) -> Iterator[M
     """
     with whole_file(path, synced=True) as file:
         writer = ManifestWriter(file, metadata)
-        yield writer
-        writer.close()
+        try:
+            yield writer
+        finally:  # after an error, too: what is left open complains later, and the file goes anyway
+            writer.close()
 
 
 def batch_of(rows: Sequence[ManifestRow]) -> pa.RecordBatch:
     """Put rows into one batch of `MANIFEST_SCHEMA`."""
-    columns = zip(*map(astuple, rows), strict=True)
+    columns = zip(*map(_CELLS, rows), strict=True)
     arrays = [pa.array(values, field.type) for values, field in zip(columns, MANIFEST_SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=MANIFEST_SCHEMA)
 

@@ -72,8 +72,8 @@ PART_SCHEMA = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),  # number in the manifest, from 0
         *(MANIFEST_SCHEMA.field(name) for name in _SCANNED),
-        # "equal": the bytes are those of an earlier row, and so is the result; "different": the bytes are not
-        # those of the first row with this SOP Instance UID
+        # "equal": the bytes are those of an earlier row, and so is the result; "different": the SOP Instance
+        # UID is that of an earlier row, the bytes are not
         pa.field("duplicate", pa.string()),
         pa.field("file_sha256", pa.string()),  # of the whole file, as it was analysed
         pa.field("file_size", pa.int64()),
@@ -117,6 +117,7 @@ PART_SCHEMA = pa.schema(
         # The image object of bacctl.analysis/1 as JSON: `ImageResult.from_dict(json.loads(...))` has it back.
         # Without path and timings, which have columns of their own; null where nothing was sent.
         pa.field("analysis", pa.string()),
+        pa.field("scan_warnings", pa.string()),  # codes of what other files say of this one, of the manifest
     ],
     metadata={"bacctl.table": FORMAT, "bacctl.version": __version__, "intended_use": INTENDED_USE},
 )
@@ -144,7 +145,7 @@ def part_row(number: int, row: ManifestRow, result: ImageResult, **known: Any) -
     dict
     """
     cells: PartRow = dict.fromkeys(PART_SCHEMA.names)
-    cells |= {"row": number, "parked": False}
+    cells |= {"row": number, "parked": False, "scan_warnings": row.warnings}
     cells |= {name: getattr(row, name) for name in _SCANNED}
     measured = image_row(result)
     cells |= {name: measured[name] for name in _FROM_RESULT}
@@ -160,10 +161,45 @@ def part_row(number: int, row: ManifestRow, result: ImageResult, **known: Any) -
     return {**cells, **known}
 
 
+def copied_row(number: int, row: ManifestRow, same: PartRow, **known: Any) -> PartRow:
+    """Make the row of a file whose bytes are those of another one, which has a result.
+
+    Parameters
+    ----------
+    number : int
+        Of the row in the manifest.
+    row : ManifestRow
+        What the scan found.
+    same : dict
+        The row of the other.
+    **known
+        As for `part_row`.
+    """
+    scanned = _SCANNED if same["status"] != "ok" else [name for name in _SCANNED if name not in _AS_MEASURED]
+    return {
+        **same,
+        **{name: getattr(row, name) for name in scanned},
+        "row": number,
+        "scan_warnings": row.warnings,
+        "duplicate": "equal",
+        "duplicate_of": row.duplicate_of or same["uri"],
+        **dict.fromkeys(TIMES),
+        **known,
+    }
+
+
 def analysis_text(result: ImageResult) -> str:
     """Write the image object of ``schema/analysis-1.json`` without what differs from run to run."""
     told = {**result.to_dict(), "path": None, "files": {}, "timings_ms": {}}
     return json.dumps(told, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+def rows_of_table(table: pa.Table) -> list[PartRow]:
+    """Return the rows of a table of `PART_SCHEMA`; `finished` as ms since the epoch."""
+    place = table.schema.get_field_index("finished")
+    plain = table.set_column(place, "finished", table.column(place).cast(pa.int64()))
+    rows: list[PartRow] = plain.to_pylist()
+    return rows
 
 
 def part_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -42,7 +42,7 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def bar(verb: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+def bar(verb: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show a bar on stderr, which must be a terminal; gone when the run is over."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
@@ -67,10 +67,11 @@ class PlainLines:
         self._verb, self._unit, self._clock = verb, unit, clock
         self._start = self._told = clock()
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int | None) -> None:
         """Take note that so many of so many are done."""
         now = self._clock()
         if now - self._told >= _BETWEEN_LINES_S:
             self._told = now
             speed = pace(done, total, now - self._start, self._unit)
-            complain(f"{self._verb}: {done} of {total} {self._unit}s{', ' if speed else ''}{speed}")
+            how_many = str(done) if total is None else f"{done} of {total}"
+            complain(f"{self._verb}: {how_many} {self._unit}s{', ' if speed else ''}{speed}")

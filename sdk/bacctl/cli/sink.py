@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 Form = Literal["human", "json", "jsonl"]
-Report = Callable[[int, int], None]
+Report = Callable[[int, int | None], None]
 
 # Into a file or a pipe there is no terminal to fit; results must not be cut there.
 PIPED_WIDTH = 160
@@ -153,7 +153,7 @@ class Sink:
 
     def waiting(self, text: str) -> AbstractContextManager[object]:
         """Show that something takes its time, while a terminal looks on."""
-        if not self._lively:
+        if not self.is_lively:
             return nullcontext()
         from rich.console import Console
 
@@ -165,11 +165,11 @@ class Sink:
 
         A bar on a terminal. Elsewhere one plain line a minute, so that the log of a long run shows that it
         lives and that of a short one stays empty. What is yielded is called with how many are done and how
-        many there are.
+        many there are, None where that is not known.
         """
         if self.quiet:
             yield lambda done, total: None
-        elif self._lively:
+        elif self.is_lively:
             from bacctl.cli.pace import bar
 
             with bar(verb, unit) as show:
@@ -180,7 +180,8 @@ class Sink:
             yield PlainLines(verb, unit)
 
     @property
-    def _lively(self) -> bool:
+    def is_lively(self) -> bool:
+        """Whether a bar can be shown on stderr."""
         # Lines of data and a bar would overwrite each other on one terminal.
         crowded = self.form == "jsonl" and self.is_terminal
         return not self.quiet and not crowded and sys.stderr.isatty()

@@ -73,6 +73,47 @@ def deferred() -> Iterator[None]:
             handlers[signal.Signals(noted[0])](noted[0], None)
 
 
+class Asked:
+    """Whether a command was asked to end.
+
+    Attributes
+    ----------
+    event : threading.Event
+        Set from then on.
+    number : int or None
+        By which signal.
+    """
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.number: int | None = None
+
+
+@contextmanager
+def asked_to_stop() -> Iterator[Asked]:
+    """Note signals that ask a process to end, in place of interrupting it; a second one interrupts."""
+    asked = Asked()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *_OURS)}
+    terminals = _terminals()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        handler = before[signal.Signals(number)]
+        if asked.event.is_set() and callable(handler):
+            handler(number, frame)
+        _let_go_of(terminals)
+        asked.number = number
+        asked.event.set()
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, note)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _terminals() -> set[int]:
     """Name the terminals that this process reads from and writes to."""
     found = set()

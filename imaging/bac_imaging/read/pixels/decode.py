@@ -96,8 +96,7 @@ def decode(dataset: Dataset, header: Header, expected: Layout) -> Decoded:
         ``BAC-CODEC-MISSING`` or ``BAC-DECODE-FAILED``.
     """
     syntax = dataset.file_meta.TransferSyntaxUID
-    if not isinstance(syntax, UID) or not syntax.is_transfer_syntax:
-        raise FailedError("BAC-CODEC-MISSING", "the file names no transfer syntax that is known")
+    check_syntax(syntax if isinstance(syntax, str) else "")
     try:
         data = dataset.PixelData
     except Exception:  # a deferred element is parsed only here, and fails in many ways
@@ -125,6 +124,26 @@ def decode(dataset: Dataset, header: Header, expected: Layout) -> Decoded:
     _check_byte_order(array)
     stored, has_more = _stored_values(array, header, is_native=not syntax.is_encapsulated or syntax in _RLE)
     return Decoded(stored, (*doubts, "pixels have bits that BitsStored leaves out") if has_more else doubts)
+
+
+def check_syntax(syntax: str) -> None:
+    """Refuse an encoding that no image is read in, whatever is installed.
+
+    Parameters
+    ----------
+    syntax : str
+        UID of the transfer syntax.
+
+    Raises
+    ------
+    FailedError
+        ``BAC-CODEC-MISSING``.
+    """
+    uid = UID(syntax)
+    if not uid.is_transfer_syntax:
+        raise FailedError("BAC-CODEC-MISSING", "the file names no transfer syntax that is known")
+    if uid.is_encapsulated and not any(uid in uids for uids, _, _ in _DECODERS):
+        raise FailedError("BAC-CODEC-MISSING", "the compression of this file is not one for still images")
 
 
 def is_lossy(dataset: Dataset, header: Header) -> bool:
@@ -155,9 +174,7 @@ def is_lossy(dataset: Dataset, header: Header) -> bool:
 def _decode_compressed(
     dataset: Dataset, syntax: UID, data: bytes, expected: Layout
 ) -> tuple[npt.NDArray[np.generic], tuple[str, ...]]:
-    family, plugin = next(((f, p) for uids, f, p in _DECODERS if syntax in uids), (None, ""))
-    if not plugin:
-        raise FailedError("BAC-CODEC-MISSING", "the compression of this file is not one for still images")
+    family, plugin = next((f, p) for uids, f, p in _DECODERS if syntax in uids)
     if plugin not in get_decoder(syntax).available_plugins:
         raise FailedError("BAC-CODEC-MISSING", f"the decoder for {syntax.name} is not installed")
     try:

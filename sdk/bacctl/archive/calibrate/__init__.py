@@ -1,0 +1,1 @@
+"""A site's own operating point, from women without BAC."""

@@ -1,0 +1,1 @@
+"""A report of an archive: who was analysed, what was found, and whether it drifts."""

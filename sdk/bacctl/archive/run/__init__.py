@@ -1,0 +1,1 @@
+"""A run over a manifest, shard by shard, that can be killed at any moment and resumed."""

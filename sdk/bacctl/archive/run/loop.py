@@ -1,0 +1,375 @@
+"""The loop over one shard: images in flight, results kept, faults told apart, parts written."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import NamedTuple, Protocol
+
+from bac_terms.errors import BacctlError, FailedError, RefusedError, from_catalogue
+from bacctl.archive import storage
+from bacctl.archive.manifest import Manifest, ManifestRow
+from bacctl.archive.parts import PartRow, copied_row, rows_of_table
+from bacctl.archive.run.journal import Journal
+from bacctl.archive.run.measure import Measurer, failed, is_try, may_pass, now, stops_all, unsuitable
+from bacctl.archive.run.output import ShardOutput
+from bacctl.archive.run.shards import Shard, count_of_shard, rows_of
+from bacctl.archive.run.turns import Turns
+from bacctl.client.retry import can_help
+
+LOOK_S = 0.2  # how soon a stop is seen
+_NOTE_S = 5.0
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 60.0
+_GRACE_S = 8.0  # less than what `docker stop` gives
+AWAY = "BAC-STORAGE-UNREACHABLE"
+SHUT = ("BAC-STORAGE-REFUSED", "BAC-STORAGE-WRITE", "BAC-ARCHIVE-OUTPUT", "BAC-ARCHIVE-PART")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far a run goes.
+
+    Attributes
+    ----------
+    in_flight : int
+        Images that are read and with the server at a time.
+    tries : int
+        How many times an image is tried whose server, or whose process, ended without an answer.
+    wait_s : float
+        For how many seconds a server or a store that is away is waited for.
+    part_rows : int
+        Rows of a part.
+    """
+
+    in_flight: int = 2
+    tries: int = 3
+    wait_s: float = 7200.0
+    part_rows: int = 1000
+
+
+class Progress(NamedTuple):
+    """How far a shard is: images with a result, all of them, those since this start; codes of all."""
+
+    settled: int
+    images: int
+    new: int
+    codes: Counter[str]
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes."""
+
+    def show(self, progress: Progress) -> None:
+        """Take note of how far it is."""
+
+    def talk(self, text: str) -> None:
+        """Take a line for people."""
+
+
+class StoppedError(Exception):
+    """The run was asked to stop. All results are kept."""
+
+
+class Loop:
+    """Works on a shard until nothing is left to do.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        What there is to measure.
+    shard : Shard
+        Which share of it.
+    output : ShardOutput
+        Where parts go.
+    journal : Journal
+        The shard's, of this run.
+    measurer : Measurer or None
+        Who measures; None where another loop than this one sends.
+    limits : Limits
+        How far it goes.
+    watcher : Watcher
+        Who is told.
+    stop : threading.Event
+        Set by whoever wants it to end.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        shard: Shard,
+        output: ShardOutput,
+        journal: Journal,
+        measurer: Measurer | None,
+        limits: Limits,
+        watcher: Watcher,
+        stop: threading.Event,
+    ) -> None:
+        self._manifest, self._shard, self._output, self._journal = manifest, shard, output, journal
+        self._measurer, self._limits, self._watcher, self._stop = measurer, limits, watcher, stop
+        self._flying: dict[Future[PartRow | None], tuple[int, ManifestRow]] = {}
+        self._turns = Turns()
+        self._away: tuple[BacctlError, Callable[[], bool]] | None = None
+        self._held = 0
+        self._new = 0
+        self._settled = 0
+        self._images = 0
+        self._codes: Counter[str] = Counter()
+        self._start = self._noted = self._heard = time.monotonic()
+
+    def run(self) -> None:
+        """Do it.
+
+        Raises
+        ------
+        StoppedError
+            It was asked to stop.
+        BacctlError
+            It cannot go on: the server does not let it in, is away for too long or measures with other
+            weights, or a disk is full. Results are kept, and a run that is resumed goes on from there.
+        """
+        self._count()
+        pool = ThreadPoolExecutor(self._limits.in_flight, thread_name_prefix="bacctl")
+        try:
+            self._go_through(pool, self._rows(self._is_new), self._limits.in_flight)
+            while self._journal.counts().open:
+                # What ended without an answer may have ended its neighbours, too: from now on each by itself.
+                self._go_through(pool, self._rows(self._is_open), 1)
+            self._journal.write("complete", "1")
+            self._write_part_in_time()
+        except BaseException as error:
+            self._end(pool, error)
+            raise _told(error) from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._note(force=True)
+
+    def _count(self) -> None:
+        images = self._journal.fact("images")
+        if images is None:
+            images = str(count_of_shard(self._manifest, self._shard))
+            self._journal.write("images", images)
+        counts = self._journal.counts()
+        self._images, self._settled = int(images), counts.settled
+        self._codes.update(counts.by_code)
+        self._held = self._journal.held_count()
+        self._watcher.show(self._progress())
+
+    # Which rows.
+
+    def _rows(self, choose: Callable[[int, int], Callable[[int], bool]]) -> Iterator[tuple[int, ManifestRow]]:
+        return rows_of(self._manifest, self._shard, choose)
+
+    def _is_new(self, first: int, end: int) -> Callable[[int], bool]:
+        known = self._journal.settled(first, end) | self._journal.open(first, end)
+        return lambda number: number not in known
+
+    def _is_open(self, first: int, end: int) -> Callable[[int], bool]:
+        open_ones = self._journal.open(first, end)
+        return lambda number: number in open_ones
+
+    # In flight.
+
+    def _go_through(
+        self, pool: ThreadPoolExecutor, rows: Iterator[tuple[int, ManifestRow]], most: int
+    ) -> None:
+        for number, row in rows:
+            if self._away is not None:
+                self._drain()
+                self._wait_for(*self._away)
+                self._away = None
+            if self._stop.is_set():
+                raise StoppedError
+            if self._settles_unsent(number, row):
+                continue
+            self._turns.enter(number)
+            self._flying[pool.submit(self._work, number, row)] = number, row
+            while len(self._flying) >= most:
+                self._collect()
+        self._drain()
+
+    def _settles_unsent(self, number: int, row: ManifestRow) -> bool:
+        """Settle an image that is not to be sent; tell whether it is one."""
+        attempts = self._journal.attempts(number)
+        if row.code is not None:
+            self._keep(unsuitable(number, row))
+        elif attempts >= self._limits.tries:  # by processes that were killed meanwhile
+            fault = from_catalogue("BAC-ARCHIVE-PARKED")
+            self._keep(failed(number, row, fault, attempts=attempts, parked=True))
+        else:
+            return False
+        return True
+
+    def _work(self, number: int, row: ManifestRow) -> PartRow | None:
+        """Do one image, in a thread; None where it is put off."""
+        assert self._measurer is not None  # noqa: S101  # whoever has none overrides what comes here
+        try:
+            data = self._measurer.fetch(row)
+        except (RefusedError, FailedError) as error:
+            self._turns.leave(number)
+            if error.code in (AWAY, *SHUT):
+                raise
+            return failed(number, row, error)
+        digest = sha256(data).hexdigest()
+        with self._turns.turn(number):
+            others, one_is_open = self._journal.same_bytes(number, digest)
+            if (copy := self._copy(number, row, digest, others)) is not None:
+                return copy
+            if one_is_open:
+                self._journal.put_off(number, tried=False)
+                return None
+            before = self._journal.begin(number, digest)
+        return self._measurer.measure(number, row, data, file_sha256=digest, attempts=before + 1)
+
+    def _copy(self, number: int, row: ManifestRow, digest: str, others: list[int]) -> PartRow | None:
+        """Make the row of a file of another one with the same bytes, where there is one."""
+        for other in others:
+            found = self._result_of(other)
+            if found["file_sha256"] == digest:
+                return copied_row(number, row, found, attempts=0, finished=now())
+        return None
+
+    def _result_of(self, number: int) -> PartRow:
+        cells, part = self._journal.cells(number)
+        if part is None:
+            assert cells is not None  # noqa: S101  # one of the two is there
+            return cells
+        table = self._output.read_part(part)
+        place = table.column("row").to_pylist().index(number)
+        return rows_of_table(table.slice(place, 1))[0]
+
+    def _drain(self) -> None:
+        while self._flying:
+            self._collect()
+
+    def _collect(self) -> None:
+        done, _ = wait(self._flying, LOOK_S, FIRST_COMPLETED)
+        for future in done:
+            number, row = self._flying.pop(future)
+            self._turns.leave(number)
+            error = future.exception()
+            if error is not None:
+                self._fail(number, row, error)
+            elif (cells := future.result()) is not None:
+                self._keep(cells)
+        self._note()
+        if self._stop.is_set():
+            raise StoppedError
+
+    # What became of it.
+
+    def _keep(self, cells: PartRow) -> None:
+        self._journal.keep(cells)
+        self._heard = time.monotonic()
+        self._held += 1
+        self._new += 1
+        self._settled += 1
+        if cells["code"] is not None:
+            self._codes[cells["code"]] += 1
+        self._watcher.show(self._progress())
+        if self._held >= self._limits.part_rows:
+            self._write_part_in_time()
+
+    def _write_part(self) -> None:
+        rows = self._journal.held()
+        if rows:
+            self._output.write_part(self._journal, rows)
+        self._held = 0
+        self._output.publish(self._journal)
+
+    def _write_part_in_time(self) -> None:
+        """Do that, and wait for a store that is away; results are safe in the journal meanwhile."""
+        while True:
+            try:
+                self._write_part()
+            except FailedError as error:
+                if error.code != AWAY:
+                    raise
+                self._wait_for(error, self._output.is_reachable)
+            else:
+                return
+
+    def _fail(self, number: int, row: ManifestRow, error: BaseException) -> None:
+        """Put an image off whose server gave no answer, give it up, or end the run."""
+        if isinstance(error, (sqlite3.Error, OSError)) or not isinstance(error, Exception):
+            raise error
+        attempts = self._journal.put_off(number, tried=is_try(error))
+        if stops_all(error) or (isinstance(error, BacctlError) and error.code in SHUT):
+            raise error
+        if not is_try(error):
+            # What answers now and then, and never gives a result, is as good as away.
+            if time.monotonic() - self._heard >= self._limits.wait_s:
+                raise error
+        elif attempts >= self._limits.tries or not may_pass(error):
+            self._keep(failed(number, row, error, attempts=attempts, parked=True))
+        if isinstance(error, FailedError) and error.code == AWAY:
+            self._away = error, lambda: is_reachable(row.uri)
+        elif isinstance(error, BacctlError) and can_help(error) and self._measurer is not None:
+            self._away = error, self._measurer.ready
+
+    def _wait_for(self, error: BacctlError, is_back: Callable[[], bool]) -> None:
+        start, pause = time.monotonic(), _FIRST_WAIT_S
+        while not is_back():
+            waited = time.monotonic() - start
+            if waited >= self._limits.wait_s:
+                raise error
+            self._watcher.talk(f"{error}; waited for {waited:.0f} s of {self._limits.wait_s:.0f} s")
+            left = self._limits.wait_s - waited
+            if self._stop.wait(min(left, pause * random.uniform(0.5, 1.0))):  # noqa: S311  # no secret
+                raise StoppedError
+            pause = min(2.0 * pause, _LONGEST_WAIT_S)
+
+    # The end of it.
+
+    def _end(self, pool: ThreadPoolExecutor, error: BaseException) -> None:
+        """Keep what comes within a while, and what can be kept at all."""
+        self._turns.end()
+        pool.shutdown(wait=False, cancel_futures=True)
+        with contextlib.suppress(sqlite3.Error, FailedError, OSError):
+            done, _ = wait(self._flying, _GRACE_S if isinstance(error, StoppedError) else 0.0)
+            for future in done:
+                if not future.cancelled() and future.exception() is None:
+                    cells = future.result()
+                    if cells is not None:
+                        self._keep(cells)
+            self._journal.let_go()
+            self._write_part()
+
+    def _note(self, *, force: bool = False) -> None:
+        at = time.monotonic()
+        if not force and at - self._noted < _NOTE_S:
+            return
+        self._noted = at
+        with contextlib.suppress(sqlite3.Error):
+            self._journal.pace(self._new, at - self._start)
+
+    def _progress(self) -> Progress:
+        return Progress(self._settled, self._images, self._new, self._codes)
+
+
+def is_reachable(uri: str) -> bool:
+    """Tell whether the storage of a file answers, whatever it says of the file."""
+    try:
+        storage.stat(uri)
+    except FailedError as error:
+        return error.code not in (AWAY, "BAC-PACS-UNREACHABLE")
+    return True
+
+
+def _told(error: BaseException) -> BaseException:
+    """Put a journal that takes no more into words."""
+    if isinstance(error, sqlite3.Error):
+        return FailedError(
+            "BAC-STORAGE-WRITE",
+            f"the journal could not be written ({error})",
+            "make room, then go on with --resume: all that was measured before is kept",
+        )
+    return error

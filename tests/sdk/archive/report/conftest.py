@@ -1,0 +1,26 @@
+"""What a report says, without its page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bacctl.archive.report.make import collected
+from bacctl.archive.report.source import Source
+from bacctl.archive.report.write import summary
+
+Summary = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def report() -> Summary:
+    """Say what a report says, without its page."""
+
+    def made(*places: Path, **options: Any) -> dict[str, Any]:
+        with collected(Source([str(place) for place in places]), **options) as found:
+            return summary(found)
+
+    return made

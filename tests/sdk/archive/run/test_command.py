@@ -1,0 +1,55 @@
+"""What `bacctl archive run` says while it works, and whom it waits for."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from bac_terms.errors import FailedError
+from bacctl.archive.run.loop import Progress
+from bacctl.cli.commands.archive.progress import _Lines, codes_text
+from bacctl.cli.commands.archive.run import _who_measures
+from bacctl.cli.sink import Sink
+from bacctl.testing import FakeServer
+
+
+def test_a_line_a_minute_has_rate_time_left_and_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    times = iter([0.0, 59.0, 100.0, 150.0])
+    show = _Lines(lambda: next(times))
+    codes = Counter({"BAC-VIEW-SPOT": 2, "BAC-MODALITY": 1})
+    for settled in (900, 1000, 1100):
+        show(Progress(settled, 2000, settled - 800, codes))
+    # 200 images in 100 s, 1,000 left: those of earlier starts are not in the rate.
+    assert capsys.readouterr().err == (
+        "archive run: 1000 of 2000 images; 2.0 images/s, 8 min 20 s left; BAC-VIEW-SPOT 2, BAC-MODALITY 1\n"
+    )
+
+
+def test_the_most_frequent_codes_come_first_and_the_rest_is_counted() -> None:
+    assert codes_text({"A": 1, "B": 3, "C": 2, "D": 1, "E": 1, "F": 1}) == (
+        "B 3, C 2, A 1, D 1 and 2 more codes"
+    )
+    assert codes_text({}) == ""
+
+
+def test_a_server_that_is_away_at_the_start_is_waited_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(_who_measures.__globals__, "_PAUSE_S", 0.01)
+    fake = FakeServer()
+    fake.fail_next("BAC-SERVER-UNAVAILABLE", 2)
+    with fake.client(max_retries=0) as client, Sink() as sink:
+        assert _who_measures(client, sink, 60.0).weights_sha256 == "0" * 64
+    assert capsys.readouterr().err.count("BAC-SERVER-UNAVAILABLE") == 2
+
+
+def test_a_server_that_stays_away_at_the_start_is_an_error() -> None:
+    fake = FakeServer()
+    fake.fail_next("BAC-SERVER-UNAVAILABLE", 5)
+    with (
+        fake.client(max_retries=0) as client,
+        Sink(quiet=True) as sink,
+        pytest.raises(FailedError, match="BAC-SERVER-UNAVAILABLE"),
+    ):
+        _who_measures(client, sink, 0.0)
