@@ -204,7 +204,7 @@ def closed_rows(real: Answered, times: Times, given: argparse.Namespace, seed: i
 
 
 def open_rows(
-    client: Client, data: Sequence[bytes], times: Times, exams: int, per_s: float, seed: int
+    client: Client, data: Sequence[bytes], fleet: Fleet, exams: int, per_s: float, seed: int
 ) -> Iterator[Row]:
     """Compare exams that come by the clock: the simulation gets the same at the same times."""
     draw = random.Random(seed)  # noqa: S311  # a fixed sequence, no secret
@@ -228,8 +228,9 @@ def open_rows(
             time.sleep(max(0.0, began + at_s - time.perf_counter()))
             for image in images:
                 pool.submit(one, data[image], began + at_s, exam)
-    trace = Trace(tuple(came), tuple(tuple(times.sizes[image] for image in of) for of in chosen))
-    found = simulate(here(times, others.cores), seed, trace)
+    sizes = fleet.times.sizes
+    trace = Trace(tuple(came), tuple(tuple(sizes[image] for image in of) for of in chosen))
+    found = simulate(fleet, seed, trace)
     for name, real, simulated in (
         ("view", views_s, found.views_s),
         ("exam", exams_s, [waited for _, waited in found.exams]),
@@ -245,7 +246,8 @@ def one_round(client: Client, data: Sequence[bytes], given: argparse.Namespace, 
     closed = back_fill(client, data, given.number, SERVERS * given.in_flight)
     rows = list(closed_rows(closed, times, given, seed))
     per_s = given.load * rows[0].real / VIEWS
-    rows += open_rows(client, data, times, given.number // VIEWS, per_s, seed)
+    # Servers that are not full leave cores to others; when they were, others took what they would not leave.
+    rows += open_rows(client, data, here(times, closed.others_cores), given.number // VIEWS, per_s, seed)
     return Round(times, rows)
 
 
