@@ -1,5 +1,5 @@
 """How fast an installation is, measured beside the bare network and beside other checkouts of itself.
 
 `bacctl.bench.run.run` measures, `bacctl.bench.figures` has the records, `bacctl.bench.tables` the Markdown.
-Nothing here is imported by the rest of the package but by its command.
+Of the rest of the package only its command and what plans a fleet (`bacctl.archive`) import this.
 """
