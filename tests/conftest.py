@@ -27,6 +27,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         long = [item for item in items if item.get_closest_marker("full")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+    if hasattr(config, "workerinput"):  # one of several processes (pytest-xdist)
+        _share_out(items)
+
+
+def _share_out(items: list[pytest.Item]) -> None:
+    """Say which tests stay together, for --dist=loadgroup: those of a file, which share what its module makes.
+
+    All that starts a server is together, so that never two run at once: they take ports and time and look for
+    what others leave in /dev/shm. So does tests/sdk/server, whose processes only look like servers. This comes
+    first and what is slow next, so that at the end no process waits long for the other.
+    """
+    places: dict[str, int] = {}
+    for item in items:
+        alone = item.get_closest_marker("e2e") or item.path.parent.parts[-2:] == ("sdk", "server")
+        group = "servers" if alone else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+        place = 0 if alone else 1 if item.get_closest_marker("slow") else 2
+        places[group] = min(place, places.get(group, place))
+    items.sort(key=lambda item: places[item.get_closest_marker("xdist_group").args[0]])
 
 
 @pytest.hookimpl(wrapper=True)
