@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 QUICK_S = 10.0
+# Where servers are started, or what looks like one (sdk/server).
+WITH_SERVERS = ("docker/", "docs/", "e2e/", "faults/", "sdk/server/")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -23,29 +26,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if {"e2e", "faults"} & set(item.path.parts) or "server" in getattr(item, "fixturenames", ()):
             item.add_marker("e2e")
+        if item.get_closest_marker("e2e"):
+            room = item.path.relative_to(Path(__file__).parent).as_posix()
+            assert room.startswith(WITH_SERVERS), f"{room} starts a server: add its folder to WITH_SERVERS"
     if "full" not in (config.option.markexpr or ""):
         long = [item for item in items if item.get_closest_marker("full")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
-    if hasattr(config, "workerinput"):  # one of several processes (pytest-xdist)
-        _share_out(items)
 
 
-def _share_out(items: list[pytest.Item]) -> None:
-    """Say which tests stay together, for --dist=loadgroup: those of a file, which share what its module makes.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give one of several processes all that starts servers, and the others a file at a time of the rest.
 
-    All that starts a server is together, so that never two run at once: they take ports and time and look for
-    what others leave in /dev/shm. So does tests/sdk/server, whose processes only look like servers. This comes
-    first and what is slow next, so that at the end no process waits long for the other.
+    So servers start one after the other: they take time and ports, and their tests look for what is left in
+    /dev/shm. Not --dist=loadgroup: pytest-xdist 3.8 passes over its marks under pytest 9.2, without a word.
     """
-    places: dict[str, int] = {}
-    for item in items:
-        alone = item.get_closest_marker("e2e") or item.path.parent.parts[-2:] == ("sdk", "server")
-        group = "servers" if alone else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
-        place = 0 if alone else 1 if item.get_closest_marker("slow") else 2
-        places[group] = min(place, places.get(group, place))
-    items.sort(key=lambda item: places[item.get_closest_marker("xdist_group").args[0]])
+    from xdist.scheduler import LoadFileScheduling
+
+    class ServersTogether(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            room = nodeid.removeprefix("tests/")
+            return "servers" if room.startswith(WITH_SERVERS) else super()._split_scope(nodeid)
+
+    return ServersTogether(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -58,7 +58,7 @@ INSIDE = [
 AT_THE_END = [("bac_quantify", ("REPORT", "MASK", "DENSITY"))] + [
     ("bac_quantify", (name,)) for name in ("REPORT", "MASK", "DENSITY")
 ]
-# What the steps and the client tell apart is tested tensor by tensor in tests/sdk; each real case is a server more.
+# Tensor by tensor it is tested in tests/sdk/service/test_binding.py; each case here starts a server.
 ALWAYS = (INSIDE[0], INSIDE[4], AT_THE_END[0], AT_THE_END[2])
 CASES = [
     pytest.param(*case, marks=() if case in ALWAYS else pytest.mark.full) for case in (*INSIDE, *AT_THE_END)
