@@ -1,13 +1,23 @@
-"""The plan of the house: how many modules a folder holds, and its pictures. Imports are `make lint`'s."""
+"""The plan of the house: who may import whom (`.importlinter`), and how many modules a folder holds."""
 
 import re
 import runpy
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("sdk", "imaging", "phantom", "training", "export")
 MOST_MODULES = 16
+
+
+def test_imports_run_one_way() -> None:
+    linter = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [linter, "--no-cache", "--no-logo", ROOT / ".importlinter"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_no_folder_holds_more_modules_than_one_can_look_through() -> None:

@@ -116,7 +116,7 @@ def test_client_refuses_it(
             assert "before" in caught.value.reason
 
 
-@pytest.mark.parametrize(("step", "outputs"), [INSIDE[0], INSIDE[4]])
+@pytest.mark.parametrize(("step", "outputs"), [INSIDE[0], pytest.param(*INSIDE[4], marks=pytest.mark.full)])
 def test_client_without_a_tag_is_told_too(
     tmp_path: Path, pair: tuple[bytes, bytes], step: str, outputs: tuple[str, ...]
 ) -> None:
