@@ -28,7 +28,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("e2e")
         if item.get_closest_marker("e2e"):
             room = item.path.relative_to(Path(__file__).parent).as_posix()
-            assert room.startswith(WITH_SERVERS), f"{room} starts a server: add its folder to WITH_SERVERS"
+            if not room.startswith(WITH_SERVERS):
+                raise pytest.UsageError(f"tests/{room} starts a server: add its folder to WITH_SERVERS")
     if "full" not in (config.option.markexpr or ""):
         long = [item for item in items if item.get_closest_marker("full")]
         config.hook.pytest_deselected(items=long)
@@ -43,6 +44,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     /dev/shm. Not --dist=loadgroup: pytest-xdist 3.8 passes over its marks under pytest 9.2, without a word.
     """
     from xdist.scheduler import LoadFileScheduling
+
+    assert hasattr(LoadFileScheduling, "_split_scope"), "this pytest-xdist shares tests out in another way"
 
     class ServersTogether(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
