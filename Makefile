@@ -50,7 +50,9 @@ $(VENV)/.docs: pyproject.toml
 demo: $(VENV)/.server
 	@$(BIN)/bacctl demo --out out/demo
 
-test: lint types unit
+test: $(VENV)/.dev
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types
+	@$(MAKE) --no-print-directory unit
 
 # On top of `make test`. FULL="tests/faults -k stall" takes a part of it.
 test-full: $(VENV)/.dev
@@ -93,8 +95,10 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+# One process has the servers, the other all else (tests/conftest.py); PROCESSES=0 is one for all.
+PROCESSES ?= 2
 unit: $(VENV)/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=$(PROCESSES) --no-loadscope-reorder
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

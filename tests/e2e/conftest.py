@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,10 +22,13 @@ SHARED_MEMORY = Path("/dev/shm")
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     log = tmp_path_factory.mktemp("server") / "server.log"
-    before = set(SHARED_MEMORY.iterdir())
+    # Of this process's servers: others' regions, and Ray's, come and go meanwhile.
+    own = f"bacctl_{os.getpid()}_*"
+    before = set(SHARED_MEMORY.glob(own))
     server = EmbeddedServer(log=log, http_port=0, metrics_port=0)
     with server:
-        ours = set(SHARED_MEMORY.iterdir()) - before
+        ours = set(SHARED_MEMORY.glob(own)) - before
+        assert ours
         yield server
     assert not [region for region in ours if region.exists()]
 

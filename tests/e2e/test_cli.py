@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from PIL import Image
 from tests.e2e.process_tree import command_line, descendants, is_alive
 
 from bac_phantom import PhantomConfig, Woman, make_woman
+from bac_phantom.config import DETECTORS
 from bacctl.client.canary import canary_image
 
 BACCTL = str(Path(sys.executable).with_name("bacctl"))
@@ -38,7 +40,12 @@ def hang_up_is_heard() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def woman() -> Woman:
-    return make_woman(78, PhantomConfig(detectors=("csi-100",)), mass_mg=40.0)
+    """A woman on pixels of 0.2 mm: her arteries are as clear, at a third of the cost."""
+    fine = DETECTORS["csi-100"]
+    coarse = replace(fine, pitch_mm=0.2, rows=fine.rows // 2, columns=fine.columns // 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(DETECTORS, "coarse", coarse)
+        return make_woman(78, PhantomConfig(detectors=("coarse",)), mass_mg=40.0)
 
 
 @pytest.fixture(scope="module")

@@ -229,7 +229,8 @@ def test_port_taken_between_the_look_and_the_start(monkeypatch: pytest.MonkeyPat
             assert server.running
 
 
-def test_port_of_the_caller_that_is_taken() -> None:
+def test_port_of_the_caller_that_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "_PORT_WAIT_S", 0.2)
     with socket.socket() as squatter:
         squatter.bind(("127.0.0.1", 0))
         squatter.listen()

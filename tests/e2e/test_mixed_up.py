@@ -58,6 +58,11 @@ INSIDE = [
 AT_THE_END = [("bac_quantify", ("REPORT", "MASK", "DENSITY"))] + [
     ("bac_quantify", (name,)) for name in ("REPORT", "MASK", "DENSITY")
 ]
+# Tensor by tensor it is tested in tests/sdk/service/test_binding.py; each case here starts a server.
+ALWAYS = (INSIDE[0], INSIDE[4], AT_THE_END[0], AT_THE_END[2])
+CASES = [
+    pytest.param(*case, marks=() if case in ALWAYS else pytest.mark.full) for case in (*INSIDE, *AT_THE_END)
+]
 
 
 def _late(folder: Path, step: str, outputs: tuple[str, ...]) -> Path:
@@ -86,7 +91,7 @@ def masses(client: Client, pair: tuple[bytes, bytes]) -> tuple[float, float]:
     return heavy, none
 
 
-@pytest.mark.parametrize(("step", "outputs"), [*INSIDE, *AT_THE_END])
+@pytest.mark.parametrize(("step", "outputs"), CASES)
 def test_client_refuses_it(
     tmp_path: Path,
     pair: tuple[bytes, bytes],
@@ -111,7 +116,7 @@ def test_client_refuses_it(
             assert "before" in caught.value.reason
 
 
-@pytest.mark.parametrize(("step", "outputs"), [INSIDE[0], INSIDE[4]])
+@pytest.mark.parametrize(("step", "outputs"), [INSIDE[0], pytest.param(*INSIDE[4], marks=pytest.mark.full)])
 def test_client_without_a_tag_is_told_too(
     tmp_path: Path, pair: tuple[bytes, bytes], step: str, outputs: tuple[str, ...]
 ) -> None:

@@ -46,9 +46,7 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
 
 
 def test_what_nobody_waits_for_is_not_done(server: EmbeddedServer, client: Client) -> None:
-    start = time.monotonic()
-    _measure(client)
-    alone_s = time.monotonic() - start
+    alone_s = min(_seconds(client) for _ in range(4))  # on a busy machine one may take many times as long
     before = _executed(server, "bac_quantify")
     sent = 24
 
@@ -181,6 +179,12 @@ def test_a_client_holds_back_what_would_be_too_much(
         results = list(client.analyze_many([IMAGE] * 6, SPACING_MM, max_in_flight=6))
     assert [result.status for result in results] == ["ok"] * 6
     assert most[0] == 2
+
+
+def _seconds(client: Client) -> float:
+    start = time.monotonic()
+    _measure(client)
+    return time.monotonic() - start
 
 
 def _measure(client: Client, timeout: float | None = None, max_retries: int | None = None) -> str:

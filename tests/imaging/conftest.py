@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy.typing as npt
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from bac_phantom.config import DETECTORS
 
 MG_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
 MG_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.2.1"
@@ -101,6 +104,17 @@ def _with_gdcm(ds: Dataset, name: str) -> bytes:
         writer.SetImage(change.GetOutput())
         assert writer.Write()
         return packed.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def coarse() -> Iterator[str]:
+    """A detector of pixels of 0.2 mm, on which a phantom woman costs a third."""
+    fine = DETECTORS["csi-100"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(
+            DETECTORS, "coarse", replace(fine, pitch_mm=0.2, rows=fine.rows // 2, columns=fine.columns // 2)
+        )
+        yield "coarse"
 
 
 @pytest.fixture(scope="session")

@@ -85,11 +85,12 @@ def test_bits_that_are_no_mask_of_the_image(bits: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_phantoms_true_outline_weighs_what_the_phantom_holds() -> None:
+def test_a_phantoms_true_outline_weighs_what_the_phantom_holds(coarse: str) -> None:
     """With no help of the network, which is told to see nothing; and half of it weighs about half."""
     from bac_phantom import PhantomConfig, make_woman
 
-    view = next(v for v in make_woman(903, PhantomConfig(look="raw"), mass_mg=45.0).views if v.mask.any())
+    woman = make_woman(903, PhantomConfig(look="raw", detectors=(coarse,)), mass_mg=45.0)
+    view = next(v for v in woman.views if v.mask.any())
     prepared = prepare(view.encode(), {"mask": option(view.mask)})
     nothing = np.zeros((len(prepared.context.origins), 1, 512, 512), np.float32)
     result = quantify(nothing, prepared.signal, prepared.context)

@@ -1,4 +1,4 @@
-"""A node that is killed in the middle of ten exams loses nothing and doubles nothing."""
+"""A node that is killed in the middle of many exams loses nothing and doubles nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from bacctl.pacs.peers import Peer
@@ -16,14 +17,14 @@ from bacctl.pacs.sending import read_item, send
 
 from .conftest import VIEWS, NodeProcess, Orthanc, until
 
-EXAMS = 10
+KILLS = 3  # while they come in
 QUIET_S = 3.0  # a node looks for what is due every half second
 
 
-def write_exams(folder: Path, mammogram: Callable[..., bytes]) -> dict[Path, tuple[str, str]]:
-    """Write ten exams of four views; their files with study and image."""
+def write_exams(folder: Path, mammogram: Callable[..., bytes], exams: int) -> dict[Path, tuple[str, str]]:
+    """Write exams of four views; their files with study and image."""
     files = {}
-    for number in range(EXAMS):
+    for number in range(exams):
         for place, view in enumerate(VIEWS):
             study, image = f"2.25.{900 + number}", f"2.25.{900 + number}.{place}"
             path = folder / f"{image}.dcm"
@@ -41,24 +42,30 @@ def write_exams(folder: Path, mammogram: Callable[..., bytes]) -> dict[Path, tup
     return files
 
 
+@pytest.mark.parametrize("exams", [4, pytest.param(10, marks=pytest.mark.full)])
 def test_kill_9(
-    orthanc: Orthanc, node: Callable[..., NodeProcess], small_mammogram: Callable[..., bytes], tmp_path: Path
+    exams: int,
+    orthanc: Orthanc,
+    node: Callable[..., NodeProcess],
+    small_mammogram: Callable[..., bytes],
+    tmp_path: Path,
 ) -> None:
-    files = write_exams(tmp_path, small_mammogram)
+    files = write_exams(tmp_path, small_mammogram, exams)
+    at_once = len(files) // KILLS  # not whole exams
     listening = node("--allow", "SENDER", "--to", orthanc.peer, "--objects", "sc", port=orthanc.node_port)
     peer = Peer("BACCTL", "127.0.0.1", listening.port)
     left = [read_item(path) for path in files]
     kills = 0
     while left:
         # As a sender does: whatever was not acknowledged is sent again.
-        results = {sent.path: sent.outcome for sent in send(left[:13], peer, "SENDER")}
+        results = {sent.path: sent.outcome for sent in send(left[:at_once], peer, "SENDER")}
         assert set(results.values()) <= {"stored", "failed"}
         left = [item for item in left if results.get(item.path) != "stored"]
-        if kills < 3 and len(left) < len(files) - 12 * (kills + 1):
+        if kills < KILLS and len(left) < len(files) - (at_once - 1) * (kills + 1):
             listening.kill()
             listening.start()
             kills += 1
-    assert kills == 3
+    assert kills == KILLS
     until(listening.documents)
     listening.kill()  # and once more while exams are measured
     listening.start()
@@ -70,7 +77,7 @@ def test_kill_9(
 
     def all_there() -> bool:
         documents, results = held()
-        return len(documents) >= EXAMS and all(len(found) >= 4 for found in results.values())
+        return len(documents) >= exams and all(len(found) >= 4 for found in results.values())
 
     until(all_there)
     # What is doubled comes late: nothing may come in a quiet time, in order or after one more start.
@@ -99,5 +106,5 @@ def test_kill_9(
         states = {state for (state,) in rows.execute("SELECT state FROM delivery")}
         assert states <= {"done", "stored"}
         assert rows.execute("SELECT count(*), sum(dirty), max(revision) FROM exam").fetchall() == [
-            (EXAMS, 0, 1)
+            (exams, 0, 1)
         ]

@@ -129,7 +129,7 @@ def test_thirds_and_distance_by_hand(column_mm: float, depth: str) -> None:
 
 
 @pytest.mark.slow
-def test_on_a_phantom_that_knows_its_nipple(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_phantom_that_knows_its_nipple(coarse: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The farthest point of a rounded outline lies up to a centimetre beside a nipple: docs/outputs.md."""
     from bac_imaging.pipeline import prepare
     from bac_phantom import PhantomConfig, make_woman, woman
@@ -143,7 +143,7 @@ def test_on_a_phantom_that_knows_its_nipple(monkeypatch: pytest.MonkeyPatch) -> 
         return anatomy
 
     monkeypatch.setattr(woman, "build_anatomy", noted)
-    views = make_woman(900, PhantomConfig(look="raw")).views
+    views = make_woman(900, PhantomConfig(look="raw", detectors=(coarse,))).views
     for view, (row_mm, depth_mm) in zip(views, true, strict=True):
         if view.view == "MLO" and view.laterality == "L":
             context = prepare(view.encode()).context
