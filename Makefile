@@ -141,7 +141,7 @@ sbom: $(VENV)/.server $(TOOLS)/.made
 
 audit: $(TOOLS)/.made
 	@for name in build cpu sdk server; do echo "$$name"; \
-		$(TOOLS)/bin/pip-audit --require-hashes --disable-pip -r $(REQUIREMENTS)/$$name.txt || exit 1; done
+		$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip -r $(REQUIREMENTS)/$$name.txt || exit 1; done
 
 clean:
 	rm -rf $(VENV) out build dist bacctl-out .mypy_cache .ruff_cache .pytest_cache
