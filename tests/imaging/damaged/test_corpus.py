@@ -15,7 +15,7 @@ from tests.imaging.damaged.corpus import COUNT, corpus
 CODE = re.compile(r"BAC(-[A-Z0-9]+)+")
 MOST_S = 10.0  # of processor time for one small file
 
-# What cannot be seen, and why, is listed in docs/reading.md, and how far off it is in docs/reliability.md: other
+# What cannot be seen, and why, is listed in docs/reading.md, how far off it is in docs/reliability.md: other
 # values of pixels or of the header that an undamaged file could have as well.
 UNSEEN = {
     # Native pixels have no check sum; a file that is cut and filled again is one with other pixels.
@@ -26,7 +26,8 @@ UNSEEN = {
               "block_of_another", "bytes_missing", "bytes_added", "length_changed", "segment_lengths",
               "bomb"},
     # Packets must fill their tiles; what is coded within them may be anything.
-    "jpeg2000": {"bit_in_pixels", "bits_anywhere", "bit_in_header", "bit_in_codec_header", "block_of_another"},
+    "jpeg2000": {"bit_in_pixels", "bits_anywhere", "bit_in_header", "bit_in_codec_header",
+                 "block_of_another"},
     "sums": set(),
 }  # fmt: skip
 FAMILY = {

@@ -27,8 +27,8 @@ _WIDEST_BLOCK = 2  # how much more bits one side of a code block has than the ot
 _EXPONENT_ABOVE = range(-1, 5)  # of the lowest subband over the precision
 
 
-# Where these are, packets stand in another order, are divided otherwise or have their headers elsewhere: CAP (high
-# throughput), COC, QCC, RGN, POC, PPM, PPT; and in the header of a tile COD and QCD.
+# Where these are, packets stand in another order, are divided otherwise or have their headers elsewhere: CAP
+# (high throughput), COC, QCC, RGN, POC, PPM, PPT; and in the header of a tile COD and QCD.
 _OTHER_PACKETS = frozenset({0x50, 0x53, 0x5D, 0x5E, 0x5F, 0x60, 0x61})
 _OF_A_TILE = _OTHER_PACKETS | {_COD, _QCD}
 _LARGEST_PRECINCT = 15
@@ -129,7 +129,9 @@ def _check_size(body: bytes, expected: Layout) -> tuple[list[Span], int]:
         if (step_x, step_y) != (1, 1) or (depth & 0x7F) + 1 > expected.bits_allocated:
             raise _damaged("another bit depth than the header says")
     corners = [
-        (tile_x0 + column * tile_x, tile_y0 + row * tile_y) for row in range(along) for column in range(across)
+        (tile_x0 + column * tile_x, tile_y0 + row * tile_y)
+        for row in range(along)
+        for column in range(across)
     ]
     spans = [Span(max(x, x0), max(y, y0), min(x + tile_x, x1), min(y + tile_y, y1)) for x, y in corners]
     return spans, (body[36] & 0x7F) + 1
@@ -147,6 +149,8 @@ def _check_coding(body: bytes, expected: Layout) -> _Style:
         raise _damaged("size of code blocks")
     if len(body) != 10 + (levels + 1 if flags & _PRECINCTS else 0):
         raise _damaged("length of a header")
+    if any(not size & 15 or not size >> 4 for size in body[11:]):  # of all resolutions but the lowest
+        raise _damaged("size of precincts")
     # The exponents of code blocks are written less two (table A.18).
     return _Style(flags, progression, layers, levels, (wide + 2, high + 2), bool(wavelet), style, body[10:])
 
@@ -155,10 +159,7 @@ def _coding(style: _Style, quantisation: bytes) -> Coding:
     """Put together what the packets are walked by."""
     bands = 3 * style.levels + 1
     kind, guard, steps = quantisation[0] & 31, quantisation[0] >> 5, quantisation[1:]
-    if kind == 0:
-        exponents = [value >> 3 for value in steps]
-    else:
-        exponents = [value >> 3 for value in steps[::2]]
+    exponents = [value >> 3 for value in (steps[::2] if kind else steps)]
     if kind == 1:  # those of the others follow from that of the lowest (E.1.1)
         exponents = [exponents[0] - max(0, (band - 1) // 3) for band in range(bands)]
     sizes = style.precincts or bytes([_LARGEST_PRECINCT * 17]) * (style.levels + 1)

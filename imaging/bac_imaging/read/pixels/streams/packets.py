@@ -1,9 +1,9 @@
 """The packets of a JPEG 2000 tile, walked by their headers (ITU-T T.800 annex B).
 
 A packet has no check sum, but its header says how many bytes of which code blocks follow. Damage to a header
-makes every packet behind it begin at the wrong place, and openjpeg leaves empty what it then does not find. So
-the headers are read here: the packets must fill their tile to its last byte, and no code block may hold more
-than it can. What is coded within them has nothing that it could be held against, but for bytes that no
+makes every packet behind it begin at the wrong place, and openjpeg leaves empty what it then does not find.
+So the headers are read here: the packets must fill their tile to its last byte, and no code block may hold
+more than it can. What is coded within them has nothing that it could be held against, but for bytes that no
 encoder writes.
 """
 
@@ -196,8 +196,10 @@ def count_blocks(tile: Span, coding: Coding) -> int:
 
 
 def _count(tile: Span, coding: Coding) -> Iterator[int]:
-    for resolution in range(coding.levels + 1):
-        yield len(_grid(_scaled(tile, coding.levels - resolution), coding.precincts[resolution]))
+    """Count the precincts of each resolution, of which there may be as many as pixels."""
+    for resolution, (wide, high) in enumerate(coding.precincts):
+        area = _scaled(tile, coding.levels - resolution)
+        yield (-(-area.x1 >> wide) - (area.x0 >> wide)) * (-(-area.y1 >> high) - (area.y0 >> high))
 
 
 def _read_header(data: bytes, at: int, precinct: _Precinct, has_end: bool) -> tuple[int, list[int]]:
@@ -245,11 +247,11 @@ def _read_passes(bits: _Bits) -> int:
         return 1
     if not bits.take(1):
         return 2
-    for width, first in ((2, 3), (5, 6), (7, 37)):
+    for width, first in ((2, 3), (5, 6)):
         value = bits.take(width)
-        if value < (1 << width) - 1 or width == 7:
-            break
-    return first + value
+        if value < (1 << width) - 1:
+            return first + value
+    return 37 + bits.take(7)
 
 
 def _in_order(tile: Span, coding: Coding) -> Iterator[_Precinct]:
