@@ -118,8 +118,10 @@ wheel: $(VENV)/.dev
 picture: demo
 	$(BIN)/python scripts/readme_picture.py out/demo docs/images/demo-overlay.png
 
-# The versions that the images take, found anew; needs uv. The images have Python 3.11, NVIDIA's has 3.12.
-PIN = uv pip compile --quiet --upgrade --no-header --no-annotate --python-platform x86_64-manylinux_2_36
+# The versions that the images take with the digests of their files, found anew; needs uv. UPGRADE= keeps the
+# versions. The images have Python 3.11, NVIDIA's has 3.12.
+UPGRADE ?= --upgrade
+PIN = uv pip compile --quiet $(UPGRADE) --generate-hashes --no-header --no-annotate --python-platform x86_64-manylinux_2_36
 REQUIREMENTS := docker/requirements
 pins:
 	$(PIN) --python-version 3.11 $(REQUIREMENTS)/build.in -o $(REQUIREMENTS)/build.txt
@@ -132,7 +134,8 @@ pins:
 TOOLS := out/tools
 $(TOOLS)/.made: $(REQUIREMENTS)/build.txt
 	@$(PYTHON) -m venv $(TOOLS)
-	@$(TOOLS)/bin/python -m pip install --disable-pip-version-check --quiet -r $< pip-audit
+	@$(TOOLS)/bin/python -m pip install --disable-pip-version-check --quiet -r $<
+	@$(TOOLS)/bin/python -m pip install --disable-pip-version-check --quiet pip-audit
 	@touch $@
 
 sbom: $(VENV)/.server $(TOOLS)/.made
@@ -142,7 +145,7 @@ sbom: $(VENV)/.server $(TOOLS)/.made
 
 audit: $(TOOLS)/.made
 	@for name in build cpu sdk server; do echo "$$name"; \
-		$(TOOLS)/bin/pip-audit --no-deps --disable-pip -r $(REQUIREMENTS)/$$name.txt || exit 1; done
+		$(TOOLS)/bin/pip-audit --strict --require-hashes --disable-pip -r $(REQUIREMENTS)/$$name.txt || exit 1; done
 
 clean:
 	rm -rf $(VENV) out build dist bacctl-out .mypy_cache .ruff_cache .pytest_cache

@@ -41,9 +41,10 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_BREAK_SYSTEM_PACKAGES
 # this release were built for NumPy 2.
 COPY docker/requirements/server.txt /tmp/requirements/
 # Ubuntu's own Python packages list no files, so that pip cannot take them away and would end there: the pinned
-# ones are laid before them, into /usr/local.
-RUN ubuntu="$(pip list --path /usr/lib/python3/dist-packages --format freeze | cut -d = -f 1 | tr _ - | paste -s -d '|')" \
-    && { grep -i -E "^(${ubuntu})==" /tmp/requirements/server.txt || true; } > /tmp/requirements/ubuntu.txt \
+# ones are laid before them, into /usr/local. Each with the lines of its digests, which are indented.
+RUN ubuntu="$(pip list --path /usr/lib/python3/dist-packages --format freeze | cut -d = -f 1 | tr 'A-Z_' 'a-z-' | paste -s -d '|')" \
+    && awk -v names="^(${ubuntu})==" '/^[^ ]/ { is_of_ubuntu = $0 ~ names } is_of_ubuntu' \
+        /tmp/requirements/server.txt > /tmp/requirements/ubuntu.txt \
     && pip install --ignore-installed --no-deps -r /tmp/requirements/ubuntu.txt \
     && pip install -r /tmp/requirements/server.txt
 ARG TORCH=

@@ -90,11 +90,19 @@ def test_health_is_asked_of_the_models(name: str, dockerfiles: ModuleType) -> No
     assert health.endswith('CMD ["python3", "/opt/bacctl/healthcheck.py"]')
 
 
+PIN = re.compile(r"([a-z0-9-]+)==([\w.]+)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n")
+
+
+def pins(name: str) -> dict[str, str]:
+    """Read the versions of a lock by package."""
+    return {found[1]: found[2] for found in PIN.finditer((DOCKER / "requirements" / name).read_text())}
+
+
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.stem)
-def test_requirements_are_pinned(path: Path) -> None:
-    lines = path.read_text().splitlines()
-    assert lines
-    assert not [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[\w.]+", line)]
+def test_requirements_are_pinned_with_digests(path: Path) -> None:
+    # Nothing but packages with their version and the digests of their files: pip then takes no others.
+    assert pins(path.name)
+    assert PIN.sub("", path.read_text()) == ""
 
 
 @pytest.mark.parametrize(
@@ -108,11 +116,10 @@ def test_pins_hold_what_the_project_asks_for(name: str, extras: list[str]) -> No
     if name == "server":
         text = (DOCKER / "requirements" / "server.in").read_text()
         wanted += [Requirement(line) for line in text.splitlines() if line and not line.startswith("#")]
-    lines = (DOCKER / "requirements" / f"{name}.txt").read_text().splitlines()
-    pins = dict(line.split("==") for line in lines)
+    locked = pins(f"{name}.txt")
     for requirement in wanted:
         if requirement.name != "bacctl" and (requirement.marker is None or requirement.marker.evaluate()):
-            found = pins.get(canonicalize_name(requirement.name))
+            found = locked.get(canonicalize_name(requirement.name))
             assert found is not None, f"{requirement.name} is missing: run make pins"
             assert requirement.specifier.contains(found), f"{requirement} and not {found}: run make pins"
 
@@ -120,8 +127,28 @@ def test_pins_hold_what_the_project_asks_for(name: str, extras: list[str]) -> No
 def test_server_image_has_what_the_embedded_server_has() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     names = {canonicalize_name(Requirement(text).name) for text in extras["server"]}
-    pins = {line.split("==")[0] for line in (DOCKER / "requirements" / "server.txt").read_text().splitlines()}
-    assert names - pins == {"bacctl", "nvidia-pytriton"}
+    assert names - set(pins("server.txt")) == {"bacctl", "nvidia-pytriton"}
+
+
+def test_what_ubuntu_packages_is_taken_out_of_the_lock_with_its_digests(
+    dockerfiles: ModuleType, tmp_path: Path
+) -> None:
+    steps = dockerfiles.parse((DOCKER / "server.Dockerfile").read_text())
+    (step,) = [step.text for step in steps if step.name == "RUN" and "ubuntu.txt" in step.text]
+    lock = DOCKER / "requirements" / "server.txt"
+    first, second = list(pins("server.txt"))[1:3]
+    # As in the image, but for pip, which here only says what Ubuntu has.
+    pip = tmp_path / "pip"
+    pip.write_text(f'#!/bin/sh\n[ "$1" = list ] && printf "{first}==1\\n{second.upper()}==2\\n"; exit 0\n')
+    pip.chmod(0o755)
+    shutil.copy(lock, tmp_path)
+    script = step.replace("/tmp/requirements", str(tmp_path))
+    path = f"{tmp_path}:/usr/bin:/bin"
+    subprocess.run(["bash", "-euo", "pipefail", "-c", script], check=True, env={"PATH": path})
+    taken = (tmp_path / "ubuntu.txt").read_text()
+    assert taken == "".join(
+        found[0] for found in PIN.finditer(lock.read_text()) if found[1] in (first, second)
+    )
 
 
 def test_compose_pins_images_and_publishes_on_loopback_only() -> None:

@@ -58,6 +58,10 @@ def test_every_code_is_given_somewhere():
     assert set(CATALOGUE) - codes_of("imaging", "sdk", without="catalogue.py") == set()
 
 
+def test_every_code_is_expected_by_a_test():
+    assert set(CATALOGUE) - codes_of("tests") == set()
+
+
 def test_every_code_of_an_image_has_a_test():
     assert codes_of("imaging", without="catalogue.py") - codes_of("tests/imaging", "tests/sdk") == set()
 

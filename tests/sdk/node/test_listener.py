@@ -124,8 +124,9 @@ def test_what_is_no_mammogram_of_a_study_is_refused_by_status_and_the_rest_kept(
     other = tmp_path / "other.dcm"
     other.write_bytes(write_image("2.25.9", "LCC", "2.25.99", **header))
     paths = exam(1)
-    results = {sent.path: sent.status for sent in deliver(running, [*paths[:2], other, *paths[2:]])}
-    assert results == {**dict.fromkeys(paths, 0), other: status}
+    sent = deliver(running, [*paths[:2], other, *paths[2:]])
+    assert {each.path: each.status for each in sent} == {**dict.fromkeys(paths, 0), other: status}
+    assert ("BAC-NODE-OBJECT" in sent[2].reason) == (status == 0xC000)
     until(running.documents)
     assert running.counts["images"] == 4
 

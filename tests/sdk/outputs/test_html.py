@@ -139,6 +139,19 @@ def test_no_browser_is_told(make_exam: Make, monkeypatch: pytest.MonkeyPatch) ->
     assert failed.value.code == "BAC-OUTPUT-NO-BROWSER"
 
 
+@pytest.mark.parametrize("script", ["exit 0", "printf x > report.pdf", None])
+def test_a_browser_that_prints_nothing_is_told(
+    script: str | None, make_exam: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / pdf.BROWSERS[0]
+    program.write_text("no program" if script is None else f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FailedError) as failed:
+        list(html_files(make_exam(), ["pdf"], Choices()))
+    assert failed.value.code == "BAC-OUTPUT-PRINT"
+
+
 @pytest.fixture(scope="module")
 def browser() -> str:
     found = pdf.find_browser()
