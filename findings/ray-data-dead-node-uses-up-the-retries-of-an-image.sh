@@ -33,9 +33,22 @@ import ray
 from ray.cluster_utils import Cluster
 
 IMAGES = 24
-node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
-second = cluster.add_node(**node)
+cluster = Cluster()
+
+
+def add_node(**options):
+    """Start a node; Ray gives it half a minute, too little on a busy machine."""
+    for turn in range(4):
+        try:
+            return cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20, **options)
+        except Exception as error:
+            if "timed out during startup" not in str(error) or turn == 3:
+                raise
+    return None
+
+
+add_node(include_dashboard=False)
+second = add_node()
 ray.init(cluster.address, log_to_driver=False, logging_level=logging.CRITICAL)
 ray.data.DataContext.get_current().enable_progress_bars = False
 logging.getLogger("ray.data").setLevel(logging.CRITICAL)
@@ -76,7 +89,7 @@ def run(retries):
 
 bounded = run(3)
 print("bound of 3:", bounded)
-second = cluster.add_node(**node)
+second = add_node()
 free = run(-1)
 print("no bound:", free)
 ray.shutdown()
