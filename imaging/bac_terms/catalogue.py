@@ -288,7 +288,8 @@ CATALOGUE: Mapping[str, CodeEntry] = MappingProxyType(
             "look into the server's log, and analyse the file by itself",
         ),
         "BAC-ARCHIVE-REPORT": _refused(
-            "there is no row of a complete part to report", "let `bacctl archive run` finish a part first"
+            "what was given holds nothing that can be reported",
+            "give a run, or what was merged of it, with a complete part",
         ),
         "BAC-ARCHIVE-MIXED": _refused(
             "images of one report were measured by different weights, probability maps or settings",

@@ -78,7 +78,9 @@ class Cluster:
         FailedError
             BAC-ARCHIVE-CLUSTER: it is not there, or has no room.
         """
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # asked for before Ray is imported
+        # Before Ray is imported. Of itself it would start another Ray for threads that outlive this block.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
         import ray.data  # here: it sets its loggers up when it is imported
 
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)

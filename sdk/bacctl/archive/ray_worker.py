@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -24,24 +25,25 @@ if TYPE_CHECKING:
 
 
 class Tries:
-    """How many times each image was begun and not ended: an actor that outlives those who work on them."""
+    """Which images are under way, and how often each was so alone: an actor that outlives those at work."""
 
     def __init__(self) -> None:
-        self._begun: Counter[int] = Counter()
+        self._alone: Counter[int] = Counter()
 
-    def of(self, numbers: Sequence[int]) -> list[int]:
-        """Tell of each."""
-        return [self._begun[number] for number in numbers]
+    def suspects(self, numbers: Sequence[int]) -> bool:
+        """Tell whether some were begun and never ended."""
+        return any(number in self._alone for number in numbers)
 
     def begin(self, numbers: Sequence[int]) -> list[int]:
-        """Count one more for each; return how many it is then."""
-        self._begun.update(numbers)
-        return self.of(numbers)
+        """Note them; return which try this is of each. One of several that are begun together is none."""
+        for number in numbers:
+            self._alone[number] += len(numbers) == 1
+        return [max(1, self._alone[number]) for number in numbers]
 
     def end(self, numbers: Sequence[int]) -> None:
         """Forget them: whoever worked on them is alive."""
         for number in numbers:
-            self._begun.pop(number, None)
+            del self._alone[number]
 
 
 class Worker:
@@ -77,12 +79,12 @@ class Worker:
         columns = [table.column(name).to_pylist() for name in MANIFEST_SCHEMA.names]
         rows = [ManifestRow(*values) for values in zip(*columns, strict=True)]
         # Where an actor died, each by itself: none shall be counted for what its neighbour did.
-        step = 1 if any(ray.get(self._tries.of.remote(numbers))) else len(rows)
+        step = 1 if ray.get(self._tries.suspects.remote(numbers)) else len(rows)
         made: list[PartRow] = []
         for start in range(0, len(rows), step):
             now = slice(start, start + step)
             begun = ray.get(self._tries.begin.remote(numbers[now]))
-            attempts = [before + count for before, count in zip(tried[now], begun, strict=True)]
+            attempts = list(map(add, tried[now], begun))
             made += self._pool.map(self._measurer.row_of, numbers[now], rows[now], attempts)
             self._tries.end.remote(numbers[now])
         return part_table(made)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import signal
 import sqlite3
@@ -20,6 +19,7 @@ from tests.faults.images import make_images
 from bac_terms.errors import BacctlError
 from bacctl.archive.manifest import ManifestRow, writing
 from bacctl.archive.parts import TIMES
+from bacctl.archive.run.merge import merge
 from bacctl.archive.run.reading import JournalReader
 from bacctl.archive.run.shards import Shard
 
@@ -110,12 +110,6 @@ def end_at_random(run: Run, images: int, times: int, seed: int, *options: object
 def rows_of(out: Path) -> list[dict[str, Any]]:
     """Merge a run and return its rows by their number, without what differs from run to run."""
     target = out / "all.parquet"
-    subprocess.run(
-        [BACCTL, "archive", "merge", out, "--out", target],
-        cwd=os.path.dirname(out),
-        check=True,
-        capture_output=True,
-        timeout=600,
-    )
+    merge(str(out), str(target))
     rows = sorted(parquet.read_table(target).to_pylist(), key=lambda row: row["row"])
     return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]

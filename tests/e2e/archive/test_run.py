@@ -52,10 +52,10 @@ def test_five_thousand_images_killed_five_times(server: EmbeddedServer, tmp_path
 
 def test_refusals_of_the_command_are_one_line(server: EmbeddedServer, tmp_path: Path) -> None:
     manifest = make_archive(tmp_path, 1)
-    done = Run(manifest, tmp_path / "out", server.url)
-    assert done.finish() == "shard-00000-of-00001: 1 of 1 images, 1 ok\n"
+    done = "shard-00000-of-00001: 1 of 1 images, 1 ok\n"
+    assert Run(manifest, tmp_path / "out", server.url).finish() == done
     # No server is asked for what is complete.
-    assert Run(manifest, tmp_path / "out", "127.0.0.1:9").finish() == done.finish()
+    assert Run(manifest, tmp_path / "out", "127.0.0.1:9").finish() == done
     for arguments, said in (
         (
             [manifest, "--out", "out"],

@@ -10,10 +10,10 @@ from bac_terms.errors import RefusedError
 from bacctl._version import __version__
 from bacctl.archive.calibrate.choose import SIGNIFICANT, Group, Point, compare, points, propose
 from bacctl.archive.calibrate.known import Cost, costs
-from bacctl.archive.calibrate.sample import Sample, Woman
+from bacctl.archive.calibrate.sample import Sample, Woman, women_text
 from bacctl.archive.report.intervals import women_needed
 from bacctl.archive.report.rows import Measurer
-from bacctl.wording import INTENDED_USE, count_of
+from bacctl.wording import INTENDED_USE
 
 SCHEMA = "bacctl.archive-calibration/1"
 WHY = (
@@ -43,7 +43,7 @@ class Proposal:
     chosen : Point or None
         What is proposed; None where no point is known to be good enough.
     groups : sequence of Group
-        Units and releases of software at that point.
+        Units and releases of software at that point, or at that of the run where there is none.
     """
 
     specificity: float
@@ -88,19 +88,20 @@ def work_out(sample: Sample, measurer: Measurer, specificity: float, *, listed: 
     if len(sample.women) < needed:
         raise RefusedError(
             "BAC-ARCHIVE-SAMPLE",
-            f"{count_of(len(sample.women), 'woman').replace('womans', 'women')} with an answer cannot show a"
+            f"{women_text(len(sample.women))} with an answer cannot show a"
             f" specificity of {specificity:g}, even if none is flagged",
             f"give at least {needed}, better {women_needed(share, share / 2.0)}",
         )
     counted = points([woman.find for woman in sample.women], least)
     chosen = propose(counted, share)
+    # Without a point for all, one unit may be what stands in the way: then at what the run was measured at.
+    at = least if chosen is None else chosen.min_probability
     groups: list[Group] = []
-    if chosen is not None:
-        for by in _BY:
-            finds: dict[str, list[float | None]] = {}
-            for woman in sorted(sample.women, key=lambda woman: _name(woman, by)):
-                finds.setdefault(_name(woman, by), []).append(woman.find)
-            groups += compare(by, finds, chosen.min_probability, share, least)
+    for by in _BY:
+        finds: dict[str, list[float | None]] = {}
+        for woman in sorted(sample.women, key=lambda woman: _name(woman, by)):
+            finds.setdefault(_name(woman, by), []).append(woman.find)
+        groups += compare(by, finds, at, share, least)
     return Proposal(specificity, measurer, sample, listed, counted, chosen, groups)
 
 
@@ -132,7 +133,7 @@ def to_dict(proposal: Proposal, settings: str) -> dict[str, Any]:
             {
                 "by": group.by,
                 "name": group.name,
-                "at_proposed": _point(group.at),
+                "at": _point(group.at),
                 "p_value_holm": group.p_value,
                 "differs": group.differs,
                 "own": None if group.own is None else _point(group.own),
@@ -148,33 +149,35 @@ def to_dict(proposal: Proposal, settings: str) -> dict[str, Any]:
 def words(proposal: Proposal) -> list[str]:
     """Say what was found, line by line."""
     sample, chosen, share = proposal.sample, proposal.chosen, 1.0 - proposal.specificity
-    said = [WHY, f"{len(sample.women)} women with an answer, each by her latest such exam."]
+    said = [WHY, f"{women_text(len(sample.women))} with an answer, each by her latest such exam."]
     if not proposal.listed:
         said.append(
             "All women of the run count as without BAC, as was said; whoever has it drives the point up."
         )
     if sample.unanswered:
-        said.append(f"{sample.unanswered} women without an answer are left out.")
+        said.append(f"Women without an answer, who are left out: {sample.unanswered}.")
     if sample.missing:
-        said.append(f"{sample.missing} entries of the list are in no row.")
+        said.append(f"On the list and in no row: {sample.missing}.")
     if proposal.measurer.prevalence is None:
         said.append(
             "The server has no probability map: its point is a score, and holds for these weights alone."
         )
+    differing = [_group(group) for group in proposal.groups if group.differs]
     if chosen is None:
         said.append(
             f"No point is known to leave {100.0 * proposal.specificity:g} % of these women unflagged: at"
             f" {proposal.counted[-1].min_probability:g} {_flagged(proposal.counted[-1])}. Look at what is"
             " found on these women before anything else, and give more of them."
         )
+        said += differing
         return said
     said.append(
         f"Proposed: {chosen.min_probability:g}. It flags {_flagged(chosen)}; the upper end is at most"
         f" {100.0 * share:g} %. A site that flags half as many as it may needs"
         f" {women_needed(share, share / 2.0)} women to show it."
     )
-    said += [_group(group) for group in proposal.groups if group.differs]
-    if proposal.groups and not any(group.differs for group in proposal.groups):
+    said += differing
+    if proposal.groups and not differing:
         said.append(
             "No unit and no software differs significantly at this point; that does not say they are alike."
         )

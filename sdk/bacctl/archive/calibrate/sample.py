@@ -128,12 +128,17 @@ def take(rows: Rows, listed: tuple[str, Sequence[str]] | None) -> Sample:
     if unsaid:
         raise RefusedError(
             "BAC-ARCHIVE-SAMPLE",
-            f"finds of {unsaid} women have no probability, as those of an older server",
+            f"finds of {women_text(unsaid)} have no probability, as those of an older server",
             "run the sample again with a server of this release",
         )
     [(unanswered,)] = rows.query("SELECT count(*) FROM women WHERE NOT complete")
     found = rows.query("SELECT find, device, software FROM women WHERE complete ORDER BY exam")
     return Sample([Woman(*row) for row in found], unanswered, missing)
+
+
+def women_text(count: int) -> str:
+    """Say how many women."""
+    return "1 woman" if count == 1 else f"{count} women"
 
 
 def _keep(rows: Rows, column: str, values: Sequence[str]) -> int:

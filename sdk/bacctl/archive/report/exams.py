@@ -9,6 +9,7 @@ from typing import Any
 from bac_terms.catalogue import CATALOGUE
 from bac_terms.notices import Notice
 from bacctl._origin import Origin
+from bacctl.archive.manifest import AGE_BANDS
 from bacctl.archive.report.rows import UNKNOWN, Rows
 from bacctl.exam.alarms import NO_SUM
 from bacctl.exam.build import build_exam
@@ -19,8 +20,20 @@ SEVERAL = "several"
 """What stands for the unit of an exam whose images are of more than one."""
 _MIXED = "BAC-W-EXAM-MIXED"
 _BATCH = 4096
+MOST_IMAGES = 1000
+"""Of one study. What has more, such as a placeholder for all studies of a scanner, is nobody's exam."""
+TOO_MANY = "more than 1,000 images under one study"
+_LARGE = """
+CREATE TABLE large AS SELECT study_instance_uid AS exam, min(woman) AS woman FROM images
+WHERE study_instance_uid IS NOT NULL GROUP BY 1 HAVING count(*) > $most
+"""
+_NOBODY = """
+INSERT INTO exams BY NAME SELECT exam, woman, false AS complete, $why AS why, false AS unsaid,
+    $unknown AS month, $unknown AS age_band, $several AS device, $several AS software FROM large
+"""
 _READ = """
-SELECT rowid, * FROM images WHERE study_instance_uid IS NOT NULL
+SELECT rowid, * FROM images
+WHERE study_instance_uid IS NOT NULL AND study_instance_uid NOT IN (SELECT exam FROM large)
 ORDER BY study_instance_uid, sop_instance_uid, file_sha256, uri
 """
 # One exam a woman: her latest that gave an answer.
@@ -54,6 +67,8 @@ def build(rows: Rows) -> int:
     empty = schema.empty_table()
     database.register("made", empty)
     database.execute("CREATE TABLE exams AS SELECT * FROM made")
+    database.execute(_LARGE, {"most": MOST_IMAGES})
+    database.execute(_NOBODY, {"why": TOO_MANY, "unknown": UNKNOWN, "several": SEVERAL})
     copies: list[int] = []
     for batch in _batches(_studies(rows.cursor()), copies):
         database.register("made", pa.Table.from_pylist(batch, schema=schema))
@@ -101,6 +116,7 @@ def exam_record(rows: Sequence[Record], copies: list[int]) -> Record:
         _one(row[name] for row in told)
         for name in ("manufacturer", "model", "software_versions", "device_key")
     )
+    bands = {row["age_band"] for row in told}
     unit = " ".join(dict.fromkeys((manufacturer, model)))
     return {
         "exam": rows[0]["study_instance_uid"],
@@ -116,7 +132,7 @@ def exam_record(rows: Sequence[Record], copies: list[int]) -> Record:
         ),
         "unsaid": any(find is None for row in of_sum for find in row["finds"] or ()),
         "month": min((row["month"] for row in told if row["month"]), default=UNKNOWN),
-        "age_band": min((row["age_band"] for row in told if row["age_band"]), default=UNKNOWN),
+        "age_band": next((band for band in AGE_BANDS if band in bands), UNKNOWN),
         "device": device if device == UNKNOWN else f"{unit} {device[:8]}" if device != SEVERAL else SEVERAL,
         "software": f"{unit}, {versions}",
     }

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from bac_terms.errors import RefusedError
 from bacctl.archive.report.drift import Drift, drift
 from bacctl.archive.report.exams import build
+from bacctl.archive.report.limits import MIN_REST
 from bacctl.archive.report.rows import Rows, open_rows
 from bacctl.archive.report.source import Source
 from bacctl.archive.report.table import LEAST, Table, protect
@@ -94,7 +96,21 @@ def collected(
     """
     with open_rows(source.batches(), weights=weights, settings=settings) as rows:
         copies = rows.copies + build(rows)
+        if baseline is not None:
+            _check_baseline(rows, baseline)
         made = [protect(table, least) for table in tables(rows)]
         found = drift(rows, baseline)
         found = replace(found, table=protect(found.table, least))
         yield Collected(rows, Facts(source.incomplete, copies, least, baseline), made, found)
+
+
+def _check_baseline(rows: Rows, baseline: tuple[str, str]) -> None:
+    [(exams,)] = rows.query(
+        "SELECT count(*) FROM exams WHERE month BETWEEN $first AND $last", first=baseline[0], last=baseline[1]
+    )
+    if exams < MIN_REST:
+        raise RefusedError(
+            "BAC-ARCHIVE-REPORT",
+            f"the months {baseline[0]} to {baseline[1]} hold {exams} exams",
+            f"give a --baseline of at least {MIN_REST}",
+        )

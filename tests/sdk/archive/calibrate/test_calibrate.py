@@ -124,8 +124,8 @@ def test_of_listed_women_the_point_is_proposed_and_can_be_read_back(
     assert code == 0, err
     # 7 of 140 have a find of 0.4; beyond it none: Wilson 0 to 2.7 %.
     assert "Proposed: 0.41. It flags 0 of 140 women, 0.0 % [0.0, 2.7]; the upper end is at most 3 %." in out
-    assert "1 women without an answer are left out." in out
-    assert "1 entries of the list are in no row." in out
+    assert "Women without an answer, who are left out: 1." in out
+    assert "On the list and in no row: 1." in out
     assert "PMC10245180" in out
     assert "research use only" in out
     document = json.loads((tmp_path / "proposal.json").read_text())
@@ -169,6 +169,25 @@ def test_women_with_bac_among_them_drive_the_point_up(site: Path, call: Call) ->
     assert (code, document["proposed"]["min_probability"]) == (0, 0.91), err
 
 
+def test_one_release_that_finds_too_much_is_named_where_no_point_will_do(
+    rows: Rows, call: Call, tmp_path: Path
+) -> None:
+    for number in range(160):
+        told = found(2.0, 1.0) if number >= 130 else {}
+        rows.woman(f"1.{number}", software_versions="2" if number >= 130 else "1", **told)
+    code, out, err = call("calibrate", rows.write(tmp_path / "p.parquet"), "--all-without-bac", "--json")
+    document = json.loads(out)
+    assert (code, err) == (1, "no operating point is proposed\n")
+    assert document["proposed"] is None
+    assert document["bacctl_toml"] == ""
+    groups = {group["name"]: group for group in document["groups"] if group["by"] == "software"}
+    assert groups["unknown, 2"]["at"]["flagged"] == 30
+    # 130 women of the first release, none flagged: up to 2.9 %.
+    assert groups["unknown, 1"]["own"]["min_probability"] == 0.0
+    assert groups["unknown, 2"]["own"] is None
+    assert all(group["differs"] for group in groups.values())
+
+
 def test_too_few_women_are_refused_with_how_many_it_takes(
     rows: Rows,
     call: Call,
@@ -193,7 +212,7 @@ def test_finds_without_a_probability_are_refused(rows: Rows, call: Call, tmp_pat
         rows.add(name, "1.1", patient_key="w")
     code, _, err = call("calibrate", rows.write(tmp_path / "p.parquet"), "--all-without-bac")
     assert code == 1
-    assert "finds of 1 women have no probability" in err
+    assert "finds of 1 woman have no probability" in err
 
 
 @pytest.mark.parametrize(

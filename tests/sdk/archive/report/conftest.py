@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bacctl.archive.report import plots
 from bacctl.archive.report.make import collected
 from bacctl.archive.report.source import Source
 from bacctl.archive.report.write import summary
@@ -24,3 +25,10 @@ def report() -> Summary:
             return summary(found)
 
     return made
+
+
+@pytest.fixture
+def unplotted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the plots out, which take seconds."""
+    for name in ("bars", "shares", "over_time", "side_by_side"):
+        monkeypatch.setattr(plots, name, lambda *_: "<svg></svg>")

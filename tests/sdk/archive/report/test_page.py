@@ -96,6 +96,7 @@ def test_a_real_browser_shows_it_by_day_and_by_night(page: str, tmp_path: Path) 
     assert night < 40 < 150 < light
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_shards_that_are_not_done_are_named_at_the_top(tmp_path: Path, call: Call) -> None:
     files = Files(tmp_path)
     for number in range(40):
@@ -148,6 +149,7 @@ def test_a_damaged_part_is_left_out_by_name(tmp_path: Path, report: Summary) -> 
     assert "its 4 images are left out" in said
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_formulas_stay_text_for_spreadsheets(tmp_path: Path, rows: Rows, call: Call) -> None:
     rows.woman("1.1", manufacturer="=cmd|' /C calc'!A0", model="-1", software_versions="@1")
     assert call("report", rows.write(tmp_path / "p.parquet"), "--out", "r", "--min-cell", 1)[0] == 0

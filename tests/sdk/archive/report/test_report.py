@@ -17,8 +17,12 @@ from tests.sdk.archive.report.conftest import Summary
 from tests.sdk.archive.report.synthetic import Archive, write
 
 from bac_terms.errors import RefusedError
+from bacctl.archive import storage
 from bacctl.archive.parts import PART_SCHEMA
+from bacctl.archive.report import exams
 from bacctl.archive.report.exams import exam_record
+from bacctl.archive.report.make import collected
+from bacctl.archive.report.source import Source
 from bacctl.exam.build import build_exams
 from bacctl.results import ImageResult
 
@@ -133,6 +137,7 @@ def test_unknown_is_a_group_of_its_own(rows: Rows, tmp_path: Path, report: Summa
     assert months == {"unknown"}
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_small_counts_are_withheld_everywhere(archive: Path, call: Call, tmp_path: Path) -> None:
     code, out, _ = call("report", archive, "--out", "report", "--json")
     document = json.loads(out)
@@ -189,6 +194,39 @@ def test_an_image_that_failed_once_and_was_measured_later_was_measured(
     counts = by(document, "analysed", "what", "count")
     assert (counts["images"], counts["images failed"]) == (4, 0)
     assert document["rows"]["repeated"] == 2
+
+
+def test_an_age_is_that_of_the_younger_band_and_one_of_those_that_there_are(
+    rows: Rows, report: Summary, tmp_path: Path
+) -> None:
+    for name, band in zip(VIEWS, ("40-44", "<40", "40-44", None), strict=True):
+        rows.add(name, "1.1", age_band=band)
+    rows.woman("1.2", age_band="fifty")
+    document = report(rows.write(tmp_path / "part.parquet"), least=1)
+    assert by(document, "prevalence", "age_band", "women") == {"<40": 1, "unknown": 1, "all": 2}
+
+
+def test_images_without_study_and_refusals_alone_make_a_report(
+    rows: Rows, report: Summary, tmp_path: Path
+) -> None:
+    rows.add("LCC", None, **found(3.0))
+    rows.add("RCC", None, code="BAC-VIEW-SPOT")
+    document = report(rows.write(tmp_path / "one.parquet"), least=1)
+    assert by(document, "analysed", "what", "count")["exams (studies)"] == 0
+    assert document["tables"]["prevalence"] == []
+    assert document["tables"]["drift"] == []
+    refused = Rows()
+    refused.add("LCC", "1.1", code="BAC-VIEW-SPOT", weights_sha256=None)
+    document = report(refused.write(tmp_path / "two.parquet"), least=1)
+    assert document["software"]["model"] is None
+    assert by(document, "unanswered", "why", "exams") == {"a breast without an accepted image": 1}
+
+
+def test_what_lies_in_an_object_store_is_read(rows: Rows, tmp_path: Path, bucket: str) -> None:
+    rows.woman("1.1", patient_key="w")
+    storage.put(f"{bucket}/merged.parquet", rows.write(tmp_path / "part.parquet"))
+    with collected(Source([f"{bucket}/merged.parquet"]), least=1) as made:
+        assert made.rows.given == 4
 
 
 def test_exams_are_those_of_the_exam_rules(rows: Rows) -> None:
@@ -270,6 +308,25 @@ def test_areas_that_drift_in_one_month_are_told(report: Summary, tmp_path: Path)
     ]
 
 
+def test_a_baseline_without_exams_is_refused(archive: Path, report: Summary) -> None:
+    with pytest.raises(RefusedError, match="2010-01 to 2010-12 hold 0 exams"):
+        report(archive, baseline=("2010-01", "2010-12"))
+
+
+def test_a_placeholder_for_a_study_is_nobodys_exam(
+    rows: Rows, report: Summary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exams, "MOST_IMAGES", 7)
+    rows.woman("1.1", patient_key="w1")
+    for number in range(2):
+        rows.woman("0.0", (9.0,) * 4, patient_key=f"v{number}")
+    document = report(rows.write(tmp_path / "part.parquet"), least=1)
+    assert by(document, "unanswered", "why", "exams") == {exams.TOO_MANY: 1}
+    counts = by(document, "analysed", "what", "count")
+    assert (counts["exams (studies)"], counts["women"]) == (2, 3)
+    assert by(document, "prevalence", "age_band", "women") == {"unknown": 1, "all": 1}
+
+
 def test_nothing_is_told_where_nothing_drifts(report: Summary, tmp_path: Path) -> None:
     units = [("Maker", "One", "1.0"), ("Maker", "Two", "1.0")]
     document = report(write(tmp_path / "p.parquet", Archive(2400, 8, units=units)))
@@ -278,6 +335,7 @@ def test_nothing_is_told_where_nothing_drifts(report: Summary, tmp_path: Path) -
     assert len(document["signals"]) <= 3
 
 
+@pytest.mark.usefixtures("unplotted")
 def test_a_report_takes_the_place_of_a_report_alone(archive: Path, call: Call, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
@@ -300,7 +358,7 @@ def test_what_is_no_part_is_said(call: Call, tmp_path: Path) -> None:
     for place, said in (
         ("empty.parquet", "empty.parquet: is damaged, or no file of parts"),
         ("folder", "folder: is a folder without run.json"),
-        ("none.parquet", "BAC-ARCHIVE-REPORT: there is no row"),
+        ("none.parquet", "BAC-ARCHIVE-REPORT: what was given holds nothing"),
         ("short.parquet", "short.parquet: holds no parts that this release reads"),
         ("gone.parquet", "gone.parquet: does not exist"),
     ):

@@ -16,7 +16,6 @@ from typing import Any
 from tests.sdk.archive.run.archives import Archive
 
 from bac_terms.errors import FailedError
-from bacctl.archive.run.journal import Journal
 from bacctl.testing import FakeServer, Request, make_report
 
 LIMIT_BYTES = 200_000
@@ -41,15 +40,12 @@ def main(folder: Path, end: str, images: int) -> None:
             _die()
         return make_report(calcium_mass_mg=float(request.data[-2:]))
 
-    if end == "part-without-entry":
-        Journal.enter = _die  # type: ignore[assignment, method-assign]
     if end == "disk":
         resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, LIMIT_BYTES))
-    part_rows = images if end == "part-without-entry" else 7
+    part_rows = 1000 if end == "disk" else 7
+    in_flight = 1 if end == "poison" else 3
     try:
-        archive.run(
-            FakeServer(measure), resume=True, part_rows=part_rows if end != "disk" else 1000, in_flight=3
-        )
+        archive.run(FakeServer(measure), resume=True, part_rows=part_rows, in_flight=in_flight)
     except FailedError as error:
         print(error)
         raise SystemExit(1) from None

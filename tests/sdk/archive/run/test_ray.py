@@ -29,6 +29,7 @@ from bacctl.archive.ray_loop import Cluster, RayLoop  # noqa: E402  # where Ray 
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 IMAGES = 80
+EQUAL = [20, 60]
 POISON = 37
 _STORE_BYTES = 80 * 2**20
 _TURNS = 3
@@ -65,16 +66,15 @@ def nodes() -> Iterator[Nodes]:
     made.cluster.shutdown()
 
 
-@pytest.fixture
-def varied(tmp_path: Path) -> Archive:
-    """Files of which one is refused, two have the bytes of others, and one was found unsuitable."""
-    made = Archive(tmp_path)
+def varied_archive(folder: Path, *, duplicates: bool) -> Archive:
+    """Make files of which one is refused, two may have the bytes of others, and one was found unsuitable."""
+    made = Archive(folder)
     for number in range(IMAGES):
         known: dict[str, Any] = {"sop_instance_uid": f"1.2.{number}"}
         data = b"file %04d" % number
         if number == 50:
             known["code"] = "BAC-MODALITY"
-        if number in (20, 60):
+        if duplicates and number in EQUAL:
             data = b"file %04d" % (number - 5)
             known = {"sop_instance_uid": f"1.2.{number - 5}", "duplicate_of": made.rows[number - 5].uri}
         made.add(data, **known)
@@ -137,7 +137,13 @@ def run_here(archive: Archive, connect: Any, out: Path, stop_at: int | None = No
     return rows
 
 
-def test_a_node_and_a_process_die_midway_and_no_row_is_lost(nodes: Nodes, varied: Archive) -> None:
+@pytest.mark.parametrize(
+    ("duplicates", "tries"), [(False, 1), pytest.param(True, 3, marks=pytest.mark.full)], ids=["", "varied"]
+)
+def test_a_node_and_a_process_die_midway_and_no_row_is_lost(
+    nodes: Nodes, tmp_path: Path, duplicates: bool, tries: int
+) -> None:
+    varied = varied_archive(tmp_path, duplicates=duplicates)
     expected = run_here(varied, connect_of(b"", 0.0), varied.folder / "plain")
     begun = run_here(varied, connect_of(b"", 0.0), varied.out, stop_at=9)
     assert 9 <= len(begun) < 20
@@ -149,7 +155,7 @@ def test_a_node_and_a_process_die_midway_and_no_row_is_lost(nodes: Nodes, varied
 
     poison = b"file %04d" % POISON
     counts = run_on_ray(
-        varied, nodes.cluster.address, connect_of(poison, 0.05), KillsNode(), tries=2, part_rows=25
+        varied, nodes.cluster.address, connect_of(poison, 0.05), KillsNode(), tries=tries, part_rows=25
     )
     assert nodes.second is None
     assert (counts.settled, counts.in_parts, counts.parked, counts.complete) == (IMAGES, IMAGES, 1, True)
@@ -159,4 +165,4 @@ def test_a_node_and_a_process_die_midway_and_no_row_is_lost(nodes: Nodes, varied
     assert (parked["status"], parked["code"], parked["parked"]) == ("failed", "BAC-ARCHIVE-PARKED", True)
     del expected[POISON]
     assert found == expected
-    assert [row["row"] for row in found if row["duplicate"] == "equal"] == [20, 60]
+    assert [row["row"] for row in found if row["duplicate"] == "equal"] == EQUAL * duplicates
