@@ -295,7 +295,8 @@ def _grid(area: Span, exponents: tuple[int, int]) -> list[tuple[int, int]]:
 def _bands(tile: Span, coding: Coding, resolution: int, x: int, y: int) -> list[_Blocks]:
     """Give the code blocks of a precinct, subband by subband; those without any are left out."""
     wide, high = coding.precincts[resolution]
-    halves, shift = ((0, 0),), coding.levels
+    halves: tuple[tuple[int, int], ...] = ((0, 0),)
+    shift = coding.levels
     if resolution:
         halves, shift = ((1, 0), (0, 1), (1, 1)), coding.levels - resolution + 1
         wide, high = wide - 1, high - 1
