@@ -17,23 +17,53 @@ MOST_S = 10.0  # of processor time for one small file
 
 # What cannot be seen, and why, is listed in docs/reading.md, how far off it is in docs/reliability.md: other
 # values of pixels or of the header that an undamaged file could have as well.
+# By base, what was seen to be silent in the whole corpus; another kind has to be looked at.
 UNSEEN = {
-    # Native pixels have no check sum; a file that is cut and filled again is one with other pixels.
-    "native": {"bit_in_pixels", "bits_anywhere", "bit_in_header", "zeroed_block", "block_of_another",
-               "bytes_missing", "bytes_added", "length_changed", "number_changed", "bomb", "nested"},
-    # Nor have these streams, or what is deflated without a sum: another run of bits is another image.
-    "coded": {"bit_in_pixels", "bits_anywhere", "bit_in_header", "bit_in_codec_header", "zeroed_block",
-              "block_of_another", "bytes_missing", "bytes_added", "length_changed", "segment_lengths",
-              "bomb"},
-    # Packets must fill their tiles; what is coded within them may be anything.
-    "jpeg2000": {"bit_in_pixels", "bits_anywhere", "bit_in_header", "bit_in_codec_header",
-                 "block_of_another"},
-    "sums": set(),
-}  # fmt: skip
-FAMILY = {
-    **dict.fromkeys(("explicit", "implicit", "big-endian", "presentation", "tiff"), "native"),
-    **dict.fromkeys(("jpeg2000", "jpeg2000-lossy"), "jpeg2000"),
-    **dict.fromkeys(("png", "png-deep"), "sums"),
+    "implicit": {"bit_in_pixels", "bits_anywhere", "block_of_another", "length_changed"},
+    "rle": {"bit_in_pixels", "bits_anywhere", "segment_lengths"},
+    "jpeg-baseline": {"bit_in_pixels"},
+    "presentation": {"bit_in_pixels", "block_of_another", "zeroed_block"},
+    "tiff-lzw": {"bit_in_header", "bit_in_pixels", "bits_anywhere"},
+    "jpeg": {
+        "bit_in_codec_header",
+        "bit_in_header",
+        "bit_in_pixels",
+        "bits_anywhere",
+        "bytes_added",
+        "bytes_missing",
+    },
+    "jpeg-progressive": {"bit_in_pixels", "length_changed"},
+    "explicit": {"bit_in_pixels", "bits_anywhere", "block_of_another", "length_changed", "zeroed_block"},
+    "jpeg2000": {"bit_in_pixels", "bits_anywhere", "block_of_another"},
+    "tiff": {
+        "bit_in_header",
+        "bit_in_pixels",
+        "bits_anywhere",
+        "block_of_another",
+        "bomb",
+        "bytes_added",
+        "length_changed",
+        "zeroed_block",
+    },
+    "tiff-packbits": {
+        "bit_in_header",
+        "bit_in_pixels",
+        "bits_anywhere",
+        "block_of_another",
+        "bomb",
+        "length_changed",
+    },
+    "deflated": {"bit_in_pixels", "bits_anywhere"},
+    "jpeg2000-lossy": {"bit_in_codec_header", "bit_in_pixels", "bits_anywhere", "block_of_another"},
+    "jpeg-lossless": {
+        "bit_in_codec_header",
+        "bit_in_header",
+        "bit_in_pixels",
+        "bits_anywhere",
+        "bytes_missing",
+    },
+    "big-endian": {"bit_in_pixels", "bits_anywhere", "block_of_another", "zeroed_block"},
+    "jpeg-ls": {"bit_in_pixels"},
 }
 
 
@@ -59,9 +89,9 @@ def judged(found, count):
     assert not [case for case, (outcome, _) in found if not is_known(outcome)]
     assert not [case for case, (_, seconds) in found if seconds > MOST_S]
     silent = [case for case, (outcome, _) in found if outcome == "silent"]
-    assert not [case for case in silent if case[2] not in UNSEEN[FAMILY.get(case[1], "coded")]]
+    assert not [case for case in silent if case[2] not in UNSEEN.get(case[1], set())]
     # Most damage is seen.
-    assert len(silent) < 0.2 * count
+    assert len(silent) < 0.15 * count
 
 
 def is_known(outcome):
