@@ -7,7 +7,7 @@ process (`bacctl._origin`), and nowhere else.
 
 from __future__ import annotations
 
-import marshal
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ _SIDES_AND_VIEWS = ("LCC", "LMLO", "RCC", "RMLO")
 
 _TABLES = f"""
 CREATE TABLE images (seq INTEGER PRIMARY KEY, study, person INTEGER, {", ".join(_COLUMNS)});
-CREATE TABLE persons (id INTEGER PRIMARY KEY, origin BLOB);
+CREATE TABLE persons (id INTEGER PRIMARY KEY, origin TEXT);
 CREATE TABLE before (uri PRIMARY KEY, size, header_sha256, sop_instance_uid);
 """
 # A study is written where its first image was met: its images are together, and a disk is read forwards.
@@ -165,16 +165,24 @@ class Spool:
 _ORIGIN_FIELDS = ("patient", "issuer", "name", "birth", "birth_year", "sex", "study")
 
 
-def _packed(origin: Origin) -> bytes:
+def _packed(origin: Origin) -> str:
     """Write what tells two visits apart; digests only, but for age and day."""
-    digests = tuple(getattr(origin, name) for name in _ORIGIN_FIELDS)
-    return marshal.dumps((digests, tuple(origin.name_parts), origin.age, origin.day, origin.study_day))
+    digests = [getattr(origin, name) for name in _ORIGIN_FIELDS]
+    return json.dumps(
+        [
+            [None if value is None else value.hex() for value in digests],
+            [part.hex() for part in origin.name_parts],
+            [origin.age, origin.day, origin.study_day],
+        ]
+    )
 
 
-def _unpacked(data: bytes) -> Origin:
-    digests, parts, age, day, study_day = marshal.loads(data)  # noqa: S302  # written above, by this process
+def _unpacked(text: str) -> Origin:
+    written, parts, (age, day, study_day) = json.loads(text)
+    digests = [None if value is None else bytes.fromhex(value) for value in written]
     known = dict(zip(_ORIGIN_FIELDS, digests, strict=True))
-    return Origin(**known, name_parts=frozenset(parts), age=age, day=day, study_day=study_day)
+    name_parts = frozenset(map(bytes.fromhex, parts))
+    return Origin(**known, name_parts=name_parts, age=age, day=day, study_day=study_day)
 
 
 @contextmanager
