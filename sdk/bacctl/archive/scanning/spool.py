@@ -180,7 +180,7 @@ def _packed(origin: Origin) -> str:
 def _unpacked(text: str) -> Origin:
     written, parts, (age, day, study_day) = json.loads(text)
     digests = [None if value is None else bytes.fromhex(value) for value in written]
-    known = dict(zip(_ORIGIN_FIELDS, digests, strict=True))
+    known: dict[str, Any] = dict(zip(_ORIGIN_FIELDS, digests, strict=True))
     name_parts = frozenset(map(bytes.fromhex, parts))
     return Origin(**known, name_parts=name_parts, age=age, day=day, study_day=study_day)
 
