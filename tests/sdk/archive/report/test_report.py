@@ -360,8 +360,13 @@ def test_what_is_no_part_is_said(call: Call, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     parquet.write_table(PART_SCHEMA.empty_table(), tmp_path / "none.parquet")
     parquet.write_table(PART_SCHEMA.empty_table().drop_columns(["view"]), tmp_path / "short.parquet")
+    data = (tmp_path / "none.parquet").read_bytes()
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    footer = bytes(value ^ 0xFF for value in data[start:-8])
+    (tmp_path / "footer.parquet").write_bytes(data[:start] + footer + data[-8:])
     for place, said in (
         ("empty.parquet", "empty.parquet: is damaged, or no file of parts"),
+        ("footer.parquet", "footer.parquet: is damaged, or no file of parts"),
         ("folder", "folder: is a folder without run.json"),
         ("none.parquet", "BAC-ARCHIVE-REPORT: what was given holds nothing"),
         ("short.parquet", "short.parquet: holds no parts that this release reads"),
