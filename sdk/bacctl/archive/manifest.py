@@ -262,7 +262,9 @@ class Manifest:
         self._source = source
         try:
             self._file = parquet.ParquetFile(source)
-        except pa.ArrowInvalid:
+        except (pa.ArrowInvalid, OSError) as error:  # of a damaged footer it is an OSError without errno
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             raise from_catalogue("BAC-ARCHIVE-MANIFEST") from None
         schema = self._file.schema_arrow
         told = schema.metadata or {}

@@ -1,7 +1,7 @@
 """The parts that a run leaves: one row a file of the manifest, whatever became of it.
 
 A part is Parquet of an explicit schema, and has all of it whatever is null. What is in a folder proves
-nothing: the journal of the shard alone says which part is complete (`bacctl.archive.journal`).
+nothing: the journal of the shard alone says which part is complete (`bacctl.archive.run.journal`).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ PART_SCHEMA = pa.schema(
         pa.field("file_sha256", pa.string()),  # of the whole file, as it was analysed
         pa.field("file_size", pa.int64()),
         # What measured, and how it was asked; null where nothing was sent. `settings_sha256` is of
-        # `bacctl.archive.settings`, and the same throughout a run.
+        # `bacctl.archive.run.plan.Settings`, and the same throughout a run.
         pa.field("weights_sha256", pa.string()),
         pa.field("map_sha256", pa.string()),
         pa.field("server_release", pa.string()),

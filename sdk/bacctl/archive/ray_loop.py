@@ -211,6 +211,12 @@ class RayLoop(Loop):
         end = pool.submit(self._cluster.measure, blocks, ordered, come.put, *self._of_worker)
         heard = time.monotonic()
         while sent:
+            self._note()
+            if self._stop.is_set():
+                with contextlib.suppress(Empty):
+                    while sent:
+                        self._take(come.get_nowait(), sent)
+                raise StoppedError
             over = end.done()  # asked before the queue: what was put into it is there by then
             with contextlib.suppress(Empty):
                 self._take(come.get(timeout=0.0 if over else LOOK_S), sent)
@@ -222,9 +228,6 @@ class RayLoop(Loop):
             if time.monotonic() - heard >= _SILENCE_S:
                 heard = time.monotonic()
                 self._watcher.talk(f"no result for {_SILENCE_S:.0f} s: workers start, or wait for servers")
-            self._note()
-            if self._stop.is_set():
-                raise StoppedError
         end.result()
 
     def _take(self, cells: PartRow, sent: dict[int, ManifestRow]) -> None:

@@ -82,7 +82,7 @@ class Run:
         while self.settled() < images and process.poll() is None and time.monotonic() < deadline:
             time.sleep(_LOOK_S)
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=240)
         return int(process.returncode)
 
     def settled(self) -> int:

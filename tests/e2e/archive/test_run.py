@@ -37,7 +37,7 @@ def test_killed_twice_and_resumed(server: EmbeddedServer, tmp_path: Path) -> Non
         cwd=tmp_path,
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=240,
     )
     status = json.loads(told.stdout)
     assert (status["settled"], status["complete"]) == (10, True)
@@ -72,7 +72,7 @@ def test_refusals_of_the_command_are_one_line(server: EmbeddedServer, tmp_path: 
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         )
         assert ended.returncode in (1, 2), ended.stderr
         assert ended.stdout == ""

@@ -10,7 +10,8 @@ import pytest
 
 from bac_imaging.read.attributes.acceptance import Layout
 from bac_imaging.read.pixels.streams.jpeg2000 import check_jpeg2000
-from bac_terms.errors import BacctlError
+from bac_imaging.read.pixels.streams.packets import Coding, Span, check_packets
+from bac_terms.errors import BacctlError, FailedError
 
 ROWS, COLUMNS = 201, 150
 LAYOUT = Layout(ROWS, COLUMNS, 1, 16)
@@ -92,3 +93,11 @@ def test_headers_that_were_lost():
     with pytest.raises(BacctlError) as caught:
         check_jpeg2000(with_body(encoded(**LOSSLESS), lost), LAYOUT)
     assert caught.value.code in ("BAC-DECODE-FAILED", "BAC-FILE-TRUNCATED")
+
+
+def test_a_length_of_very_many_bits():
+    """One code block, one pass; then ones without end, which ask for a longer and longer number."""
+    coding = Coding(0, 1, 0, (6, 6), ((15, 15),), (10,), has_ends=False)
+    ones = b"\xef" + b"\xff\x7f" * 100
+    with pytest.raises(FailedError, match="the length of a code block"):
+        check_packets(ones, Span(0, 0, 64, 64), coding)

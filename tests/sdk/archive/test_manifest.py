@@ -64,6 +64,18 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
         Manifest(path)
 
 
+def test_a_damaged_footer_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.parquet"
+    with writing(path) as writer:
+        writer.add([ROW])
+    data = bytearray(path.read_bytes())
+    length = int.from_bytes(data[-8:-4], "little")
+    data[-8 - length : -8] = bytes(value ^ 0xFF for value in data[-8 - length : -8])
+    path.write_bytes(data)
+    with pytest.raises(RefusedError, match="BAC-ARCHIVE-MANIFEST"):
+        Manifest(path)
+
+
 def test_another_table_is_refused(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"uri": ["/a"]}), tmp_path / "m.parquet")
     with pytest.raises(RefusedError, match="BAC-ARCHIVE-MANIFEST"):

@@ -32,7 +32,7 @@ INSERT INTO exams BY NAME SELECT exam, woman, false AS complete, $why AS why, fa
     $unknown AS month, $unknown AS age_band, $several AS device, $several AS software FROM large
 """
 _READ = """
-SELECT rowid, * FROM images
+SELECT * FROM images
 WHERE study_instance_uid IS NOT NULL AND study_instance_uid NOT IN (SELECT exam FROM large)
 ORDER BY study_instance_uid, sop_instance_uid, file_sha256, uri
 """
@@ -76,7 +76,7 @@ def build(rows: Rows) -> int:
     database.unregister("made")
     for start in range(0, len(copies), _BATCH):
         database.execute(
-            "DELETE FROM images WHERE rowid IN (SELECT unnest($copies))",
+            "DELETE FROM images WHERE place IN (SELECT unnest($copies))",
             {"copies": copies[start : start + _BATCH]},
         )
     database.execute(_WOMEN, {"unknown": UNKNOWN})
@@ -91,7 +91,7 @@ def exam_record(rows: Sequence[Record], copies: list[int]) -> Record:
     rows : sequence of dict
         Of the table ``images``.
     copies : list of int
-        Takes the row numbers of those that are copies.
+        Takes the places of those that are copies.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def exam_record(rows: Sequence[Record], copies: list[int]) -> Record:
     complete = exam.complete and not mixed
     kept = {id(image) for image in distinct([image for image in images if image.status == "ok"])}
     copies.extend(
-        row["rowid"]
+        row["place"]
         for row, image in zip(rows, images, strict=True)
         if image.status == "ok" and id(image) not in kept
     )

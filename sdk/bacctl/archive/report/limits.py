@@ -40,6 +40,7 @@ _MEAN_RANGE = 1.128  # mean distance of two values of a standard normal law
 _LARGEST_RANGE = 3.267  # means of ranges: what lies beyond is no ordinary step
 _SIGMAS = 3.0
 _MOST_COUNTS = 50_000
+_ROUNDING = 1e-9
 _REACH = 12.0  # standard deviations beyond which a count does not fall
 
 State = Literal["inside", "above", "below", "not judged"]
@@ -180,7 +181,8 @@ def mean_points(groups: Sequence[Mean], baseline: Collection[str] | None = None)
         count, mean, variance = _pooled(_rest(groups, group, baseline))
         if group.count >= MIN_MEAN and count >= MIN_REST:
             width = math.sqrt(variance * (1.0 / group.count + 1.0 / count))
-            reach = float(t.ppf(1.0 - TAIL, count - 1)) * width
+            # Where all values are one their means still differ, by rounding.
+            reach = float(t.ppf(1.0 - TAIL, count - 1)) * width + _ROUNDING * max(1.0, abs(mean))
             point = _judged(point, mean, mean - reach, mean + reach)
         points.append(point)
     return points
@@ -227,7 +229,9 @@ def runs(points: Sequence[Point]) -> list[Run]:
     row: list[Point] = []
     side = 0
     for point in [*points, Point("", 0, 0.0)]:
-        here = 0 if point.centre is None else (point.value > point.centre) - (point.value < point.centre)
+        here = 0
+        if point.centre is not None and not math.isclose(point.value, point.centre, rel_tol=_ROUNDING):
+            here = 1 if point.value > point.centre else -1
         if here != side:
             if side and len(row) >= RUN:
                 found.append(Run(row[0].name, row[-1].name, len(row), side > 0))

@@ -76,8 +76,9 @@ _OTHER = """
 DELETE FROM given WHERE NOT starts_with(coalesce(weights_sha256, $weights), $weights)
     OR NOT starts_with(coalesce(settings_sha256, $settings), $settings)
 """
+# Not DuckDB's own rowid, which changes when it clears away what was deleted.
 _IMAGES = """
-CREATE TABLE images AS SELECT * EXCLUDE (warnings, scan_warnings),
+CREATE TABLE images AS SELECT * EXCLUDE (warnings, scan_warnings), row_number() OVER () AS place,
     concat_ws(' ', nullif(warnings, ''), nullif(scan_warnings, '')) AS warnings,
     coalesce(patient_key, study_instance_uid, uri) AS woman FROM given
 QUALIFY row_number() OVER (

@@ -96,7 +96,9 @@ class Source:
                         )
                     for batch in file.iter_batches(_ROWS, columns=list(COLUMNS), use_threads=False):
                         yield pa.Table.from_batches([batch])
-            except pa.ArrowInvalid:
+            except (pa.ArrowInvalid, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise
                 raise _no_parts(place, "is damaged, or no file of parts") from None
 
 

@@ -56,23 +56,23 @@ def analysed(rows: Rows) -> Table:
     )
     [exams] = rows.query("SELECT count(*), count(*) FILTER (complete) FROM exams")
     [women] = rows.query("SELECT count(*) FILTER (complete) FROM women")
-    told = (
-        ("images", images[0], "images"),
-        ("images measured", images[1], "status"),
-        ("images refused", images[2], "status"),
-        ("images failed", images[3], "status"),
-        ("images in no exam, since no header names their study", images[4], "no exam"),
-        ("exams (studies)", exams[0], "exams"),
-        ("exams with an answer: each breast has an accepted CC or MLO image", exams[1], "answer"),
-        ("women", images[5], "women"),
-        ("women with an answer, each by her latest such exam", women[0], "women answered"),
-        ("women whose header names nobody, so that each study counts as one", images[6], "nobody"),
+    told = (  # the last number is what it is a part of: the rest must not be small either
+        ("images", images[0], "images", images[0]),
+        ("images measured", images[1], "status", images[0]),
+        ("images refused", images[2], "status", images[0]),
+        ("images failed", images[3], "status", images[0]),
+        ("images in no exam, since no header names their study", images[4], "no exam", images[0]),
+        ("exams (studies)", exams[0], "exams", exams[0]),
+        ("exams with an answer: each breast has an accepted CC or MLO image", exams[1], "answer", exams[0]),
+        ("women", images[5], "women", images[5]),
+        ("women with an answer, each by her latest such exam", women[0], "women answered", images[5]),
+        ("women whose header names nobody, so that each study counts as one", images[6], "nobody", images[5]),
     )
     return Table(
         "analysed",
         "What was analysed",
-        (Column("what", ""), Column("count", "number", "count")),
-        [{"what": what, "count": count, "part": part} for what, count, part in told],
+        (Column("what", ""), Column("count", "number", "count", "whole", part=True)),
+        [{"what": what, "count": count, "part": part, "whole": whole} for what, count, part, whole in told],
         groups=("part",),
     )
 

@@ -267,6 +267,12 @@ class Loop:
     # What became of it.
 
     def _keep(self, cells: PartRow) -> None:
+        self._settle(cells)
+        if self._held >= self._limits.part_rows:
+            self._write_part_in_time()
+
+    def _settle(self, cells: PartRow) -> None:
+        """Keep a result in the journal, where it is safe."""
         self._journal.keep(cells)
         self._heard = time.monotonic()
         self._held += 1
@@ -275,8 +281,6 @@ class Loop:
         if cells["code"] is not None:
             self._codes[cells["code"]] += 1
         self._watcher.show(self._progress())
-        if self._held >= self._limits.part_rows:
-            self._write_part_in_time()
 
     def _write_part(self) -> None:
         rows = self._journal.held()
@@ -339,7 +343,7 @@ class Loop:
                 if not future.cancelled() and future.exception() is None:
                     cells = future.result()
                     if cells is not None:
-                        self._keep(cells)
+                        self._settle(cells)  # no part yet: a store that is away is not waited for once more
             self._journal.let_go()
             self._write_part()
 

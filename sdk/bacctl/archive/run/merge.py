@@ -62,7 +62,7 @@ def open_journal(out: str, shard: Shard) -> Iterator[JournalReader | None]:
         yield None
         return
     with storage.local_copy(uri) as path, JournalReader(path) as reader:
-        yield reader
+        yield reader if reader.is_made else None
 
 
 def plan_of(out: str) -> Plan:

@@ -9,6 +9,7 @@ import os
 import secrets
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -31,6 +32,7 @@ if sys.platform != "win32":
 PLAN = "run.json"
 _MOST_PLAN_BYTES = 1 << 20
 _MOST_PART_BYTES = 1 << 31
+_TURNS, _TURN_S = 5, 0.05
 _GO_ON = "go on with it by --resume, or give another --out"
 
 
@@ -255,6 +257,11 @@ def _claim(folder: Path) -> int | None:
     with _written():
         handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
+        for _ in range(_TURNS):
+            with contextlib.suppress(BlockingIOError):  # `status` holds it for a moment, to see whether we do
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return handle
+            time.sleep(_TURN_S)
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(handle)

@@ -97,6 +97,11 @@ class JournalReader:
     def __exit__(self, *_: object) -> None:
         self._rows.close()
 
+    @property
+    def is_made(self) -> bool:
+        """Whether its tables are there; not yet in the moment in which a run begins."""
+        return bool(self._rows.execute("PRAGMA user_version").fetchone()[0])
+
     def fact(self, name: str) -> str | None:
         """Return what was written down under a name."""
         return fact_of(self._rows, name)

@@ -22,6 +22,7 @@ from bacctl.archive.stores import local
 SOURCE = "bacctl.source"
 """Name under which a manifest says what was scanned."""
 _PARQUET = b"PAR1"
+_STORE = "BAC-STORAGE-"
 _AT_A_TIME = 64
 
 Progress = Callable[[int], None]
@@ -74,6 +75,9 @@ def scan(
             images = [each for each in looked if each.kind == "image"]
             summary.other += sum(each.kind == "other" for each in looked)
             summary.packed += sum(each.kind == "packed" for each in looked)
+            for code, row in ((each.row.code, each.row) for each in images):
+                if code is not None and code.startswith(_STORE):  # it is the store's fault, and may pass
+                    summary.faults.add([row.uri, code, row.reason])
             spool.add(images)
             progress(len(spool))
         if not len(spool):
@@ -128,7 +132,7 @@ def _batches(looked: Iterator[Looked]) -> Iterator[list[Looked]]:
 
 def _write(spool: Spool, out: str, source: str) -> None:
     """Write the manifest where it goes, whole or not at all."""
-    told = {SOURCE: source if "://" in source else os.path.abspath(source)}
+    told = {SOURCE: source if "://" in source else local.uri_of(os.path.abspath(source))}
     with tempfile.TemporaryDirectory(prefix="bacctl-") if storage.is_remote(out) else nullcontext() as folder:
         path = Path(folder, "manifest.parquet") if folder else Path(local.path_of(out))
         try:

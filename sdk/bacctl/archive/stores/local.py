@@ -184,12 +184,14 @@ def _open(path: str) -> int:
 def _read_at(handle: int, start: int, length: int) -> bytes:
     """Read until all is there: one call of the system gives 2 GiB at most, and a share may give less."""
     parts: list[bytes] = []
+    if start:
+        os.lseek(handle, start, os.SEEK_SET)  # and no pread, which Windows has not
     while length > 0:
-        part = os.pread(handle, length, start)
+        part = os.read(handle, length)
         if not part:
             break
         parts.append(part)
-        start, length = start + len(part), length - len(part)
+        length -= len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

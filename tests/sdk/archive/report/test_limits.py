@@ -130,6 +130,16 @@ def test_means_by_student() -> None:
     assert few.state == "not judged"
 
 
+def test_rounding_is_no_drift() -> None:
+    # All values are one, 0.3; means of them differ in the last digit.
+    groups = [Mean(name, 40, 0.1 + 0.2 if n % 2 else 0.3, 0.0) for n, name in enumerate(MONTHS[:4])]
+    points = mean_points(groups)
+    assert [point.state for point in points] == ["inside"] * 4
+    assert mean_points([Mean("other", 40, 0.31, 0.0), *groups], set(MONTHS))[0].state == "above"
+    low = [Point(name, 40, 0.3, 0.1 + 0.2, 0.2, 0.4, "inside") for name in MONTHS[:9]]
+    assert runs(low) == []
+
+
 def test_months_that_differ_anyway_have_wider_limits() -> None:
     def month(number: int, value: float) -> Point:
         return Point(

@@ -257,7 +257,7 @@ def test_exams_are_those_of_the_exam_rules(rows: Rows) -> None:
         if len({row["patient_key"] for row in own if row["status"] == "ok"} - {None}) > 1:
             images = []
         record = exam_record(
-            [{**row, "rowid": n, "finds": None, "woman": "w"} for n, row in enumerate(own)], []
+            [{**row, "place": n, "finds": None, "woman": "w"} for n, row in enumerate(own)], []
         )
         if not images:
             assert record["why"] == "BAC-W-EXAM-MIXED"
@@ -360,8 +360,13 @@ def test_what_is_no_part_is_said(call: Call, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     parquet.write_table(PART_SCHEMA.empty_table(), tmp_path / "none.parquet")
     parquet.write_table(PART_SCHEMA.empty_table().drop_columns(["view"]), tmp_path / "short.parquet")
+    data = (tmp_path / "none.parquet").read_bytes()
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    footer = bytes(value ^ 0xFF for value in data[start:-8])
+    (tmp_path / "footer.parquet").write_bytes(data[:start] + footer + data[-8:])
     for place, said in (
         ("empty.parquet", "empty.parquet: is damaged, or no file of parts"),
+        ("footer.parquet", "footer.parquet: is damaged, or no file of parts"),
         ("folder", "folder: is a folder without run.json"),
         ("none.parquet", "BAC-ARCHIVE-REPORT: what was given holds nothing"),
         ("short.parquet", "short.parquet: holds no parts that this release reads"),
@@ -373,3 +378,16 @@ def test_what_is_no_part_is_said(call: Call, tmp_path: Path) -> None:
         assert len(err.splitlines()) == 1
     assert not (tmp_path / "report").exists()
     assert call("report", "none.parquet", "--out", "r", "--baseline", "2023-06:2023-01")[0] == 2
+
+
+def test_what_few_lack_is_withheld_with_its_rest(rows: Rows, report: Summary, tmp_path: Path) -> None:
+    for number in range(30):
+        rows.woman(f"1.{number}", patient_key=f"w{number}")
+    for number in range(5):  # one breast alone
+        rows.add("LCC", f"2.{number}", patient_key=f"v{number}", **found(3.0))
+    counts = by(report(rows.write(tmp_path / "part.parquet")), "analysed", "what", "count")
+    assert (counts["images"], counts["images measured"], counts["images failed"]) == (125, 125, 0)
+    assert (counts["exams (studies)"], counts["women"]) == (35, 35)
+    # 35 less 30 would be the five.
+    assert counts["exams with an answer: each breast has an accepted CC or MLO image"] is None
+    assert counts["women with an answer, each by her latest such exam"] is None

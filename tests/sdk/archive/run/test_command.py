@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.sdk.archive.run.archives import Archive
 
 from bac_terms.errors import FailedError
 from bacctl.archive.run.loop import Progress
+from bacctl.archive.run.merge import merge
+from bacctl.archive.run.plan import Settings
+from bacctl.archive.run.shards import Shard
 from bacctl.cli.commands.archive.progress import _Lines, codes_text
-from bacctl.cli.commands.archive.run import _who_measures
+from bacctl.cli.commands.archive.run import _run, _who_measures
 from bacctl.cli.sink import Sink
 from bacctl.testing import FakeServer
 
@@ -53,3 +61,22 @@ def test_a_server_that_stays_away_at_the_start_is_an_error() -> None:
         pytest.raises(FailedError, match="BAC-SERVER-UNAVAILABLE"),
     ):
         _who_measures(client, sink, 0.0)
+
+
+def test_a_copy_of_the_journal_that_was_never_made_is_made(
+    archive: Archive, fake: FakeServer, tmp_path: Path
+) -> None:
+    """What a kill leaves between the last part's entry and the copy of a journal that lies elsewhere."""
+    archive.run(fake, journal=tmp_path / "journals")
+    (copy,) = archive.out.glob("*/journal.sqlite")
+    copy.unlink()
+
+    @contextmanager
+    def nobody() -> Iterator[Any]:
+        raise AssertionError("nothing is left to measure")
+        yield
+
+    places = str(archive.manifest), str(archive.out), Shard(), Settings(), nobody(), tmp_path / "journals"
+    counts, number = _run(Sink(quiet=True), *places, resume=True)
+    assert (counts.in_parts, number) == (20, None)
+    assert merge(str(archive.out), str(tmp_path / "all.parquet")).images == 20

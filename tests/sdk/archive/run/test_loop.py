@@ -16,8 +16,9 @@ from tests.sdk.archive.run.archives import Archive, Heard
 
 from bac_terms.errors import FailedError, PermissionDeniedError, RefusedError, from_catalogue
 from bacctl.archive.parts import PART_SCHEMA, TIMES
-from bacctl.archive.run.loop import StoppedError
+from bacctl.archive.run.loop import Loop, StoppedError
 from bacctl.archive.run.merge import merge
+from bacctl.archive.run.output import ShardOutput
 from bacctl.archive.run.plan import Settings
 from bacctl.archive.run.shards import Shard
 from bacctl.testing import FakeServer, Request, make_report, refusal
@@ -411,3 +412,41 @@ def test_an_archive_without_images_is_complete(empty_archive: Archive, fake: Fak
     empty_archive.write()
     assert empty_archive.run(fake).complete
     assert rows_of(empty_archive) == []
+
+
+def test_a_store_that_stays_away_is_waited_for_once(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another image has its answer by the time that the run gives up; it is kept, and waits for nothing."""
+    from bacctl.archive import storage
+
+    begun = threading.Event()
+
+    def measure(request: Request) -> dict[str, Any]:
+        if request.data == b"file 05":
+            begun.wait(30.0)
+        return make_report(calcium_mass_mg=float(request.data[-2:]))
+
+    waits: list[object] = []
+    put, wait_for = storage.put, Loop._wait_for
+
+    def away(uri: str, data: bytes | Path) -> None:
+        if "part-" in uri:
+            begun.set()
+            time.sleep(0.2)  # for its answer
+            raise from_catalogue("BAC-STORAGE-UNREACHABLE")
+        put(uri, data)
+
+    def noted(self: Loop, *arguments: Any) -> None:
+        waits.append(self)
+        wait_for(self, *arguments)
+
+    monkeypatch.setattr(storage, "put", away)
+    monkeypatch.setattr(Loop, "_wait_for", noted)
+    monkeypatch.setattr(ShardOutput, "is_reachable", lambda self: False)
+    with pytest.raises(FailedError, match="BAC-STORAGE-UNREACHABLE"):
+        archive.run(FakeServer(measure), part_rows=5, in_flight=2, wait_s=0.0)
+    assert len(waits) == 1
+    assert archive.counts.open == 0
+    monkeypatch.undo()
+    assert archive.run(FakeServer(measure), resume=True).in_parts == 20

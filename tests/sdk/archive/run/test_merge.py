@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -91,3 +94,28 @@ def test_status_of_shards(archive: Archive, fake: FakeServer) -> None:
     assert shards[1].counts is None
     with ShardOutput(str(archive.out), Shard(1, 2)) as output, output.open_journal(resume=False):
         assert status_of(str(archive.out))[1][1].running is True
+
+
+def test_a_journal_that_is_just_being_made_is_a_shard_that_was_not_begun(
+    archive: Archive, fake: FakeServer
+) -> None:
+    archive.run(fake, shard=Shard(0, 2))
+    folder = archive.out / Shard(1, 2).name
+    folder.mkdir()
+    sqlite3.connect(folder / "journal.sqlite").close()
+    (folder / "journal.sqlite").touch()
+    assert status_of(str(archive.out))[1][1].counts is None
+    merged = merge(str(archive.out), str(archive.folder / "all.parquet"), partial=True)
+    assert merged.incomplete == (Shard(1, 2).name,)
+
+
+def test_a_look_at_the_lock_keeps_no_run_from_its_shard(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ShardOutput(str(archive.out), Shard()):
+        pass
+    handle = os.open(archive.out / Shard().name / "lock", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    monkeypatch.setattr("bacctl.archive.run.output.time.sleep", lambda _: os.close(handle))
+    with ShardOutput(str(archive.out), Shard()):
+        pass

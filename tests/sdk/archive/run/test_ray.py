@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.sdk.archive.run.archives import Archive, Heard
+from tests.sdk.archive.run.ray_nodes import add_node
 from tests.sdk.archive.run.test_loop import rows_of
 
 from bacctl.archive.manifest import Manifest
@@ -31,8 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 IMAGES = 80
 EQUAL = [20, 60]
 POISON = 37
-_STORE_BYTES = 80 * 2**20
-_TURNS = 3
+_NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 
 
 class Nodes:
@@ -40,23 +40,12 @@ class Nodes:
 
     def __init__(self) -> None:
         self.cluster = ray_cluster.Cluster()
-        _added(self.cluster, include_dashboard=False)
-        self.second: Any = _added(self.cluster)
+        add_node(self.cluster, **_NODE, include_dashboard=False)
+        self.second: Any = add_node(self.cluster, **_NODE)
 
     def kill_second(self) -> None:
         node, self.second = self.second, None
         self.cluster.remove_node(node, allow_graceful=False)
-
-
-def _added(cluster: Any, **options: Any) -> Any:
-    """Add a node. Ray gives one half a minute to start, which on a busy machine may be too little."""
-    for turn in range(_TURNS):
-        try:
-            return cluster.add_node(num_cpus=1, object_store_memory=_STORE_BYTES, **options)
-        except Exception as error:
-            if "timed out during startup" not in str(error) or turn == _TURNS - 1:
-                raise
-    return None
 
 
 @pytest.fixture

@@ -21,12 +21,13 @@ from pydicom.uid import (
 )
 
 from bac_imaging.read.reader import read_mammogram
-from bac_terms.errors import FailedError, RefusedError
+from bac_terms.errors import FailedError, RefusedError, from_catalogue
+from bacctl.archive import storage
 from bacctl.archive.manifest import Manifest, ManifestRow
 from bacctl.archive.scanning import files
 from bacctl.archive.scanning.scan import scan
 from bacctl.archive.scanning.spool import Spool
-from bacctl.archive.scanning.summary import Summary
+from bacctl.archive.scanning.summary import Listed, Summary
 from bacctl.sources import find_sources
 
 from .images import SIDE, exam, mammogram
@@ -384,3 +385,33 @@ def _peak_of(images: int) -> int:
     finally:
         spool.close()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    root, out = Path(os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller")), tmp_path / "manifest.parquet"
+    exam(root, 1)
+    scan(str(root), str(out))
+    with Manifest(out) as manifest:
+        assert manifest.metadata["bacctl.source"] == f"file://{tmp_path}/M%FCller"
+    again = scan(str(out), str(out))
+    assert (again.images, again.changes) == (
+        4,
+        {name: Listed() for name in ("changed", "moved", "missing", "new")},
+    )
+
+
+def test_what_a_store_did_not_give_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, read = tmp_path / "root", storage.read_heads
+    exam(root, 1)
+    away = from_catalogue("BAC-STORAGE-UNREACHABLE")
+
+    def without(uris: Any, length: int) -> Any:
+        return [
+            away if uri.endswith("LCC.dcm") else head
+            for uri, head in zip(uris, read(uris, length), strict=True)
+        ]
+
+    monkeypatch.setattr(storage, "read_heads", without)
+    summary, found = scanned(root)
+    assert summary.faults.first == [[f"{root}/LCC.dcm", away.code, away.message]]
+    assert (found["LCC.dcm"].code, summary.measurable) == (away.code, 3)

@@ -20,6 +20,7 @@ MOST_BLOCKS = 200_000
 """Code blocks times layers that are walked: some seconds; a mammogram has some thousands in one layer."""
 _SOP, _SOP_BYTES, _EPH = b"\xff\x91", 6, b"\xff\x92"
 _FIRST_LENGTH_BITS = 3  # B.10.7.1
+_MOST_LENGTH_BITS = 32  # no file is longer; the time to read a number grows with the square of its bits
 # No two bytes of coded data are more than FF8F (B.10.1, C.2.6), so that markers can be found.
 _NEVER = re.compile(rb"\xff[\x90-\xff]", re.DOTALL)
 _RUN = re.compile(rb"(.)\1{31}", re.DOTALL)  # coded data are as good as random
@@ -238,6 +239,8 @@ def _read_block(bits: _Bits, band: _Blocks, x: int, y: int, layer: int) -> int |
         raise _damaged("a code block with more than all of its bit planes")
     while bits.take(1):
         band.length_bits[place] += 1
+        if band.length_bits[place] > _MOST_LENGTH_BITS:
+            raise _damaged("the length of a code block")
     return bits.take(band.length_bits[place] + passes.bit_length() - 1)
 
 

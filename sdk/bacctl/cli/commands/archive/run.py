@@ -172,6 +172,7 @@ def _run(
         output = stack.enter_context(ShardOutput(out, shard, journals_at))
         journal = stack.enter_context(output.open_journal(resume=resume))
         if begun is not None and is_complete(journal.counts()):
+            output.publish(journal)  # an earlier process may have ended before it came to that
             return journal.counts(), None
         with hands as (measured_by, loop_of):
             output.agree(journal, Plan(*of_what, measured_by))
