@@ -22,7 +22,7 @@ STALLS = 100
 def test_no_wrong_result_in_a_hundred_stalls(images: Mapping[str, str], tmp_path: Path) -> None:
     over = threading.Event()
     stalls: list[str] = []
-    with standing("served", tmp_path) as stand:
+    with standing("embedded", tmp_path) as stand:
         thread = threading.Thread(target=_stall_again_and_again, args=(stand, over, stalls))
         thread.start()
         try:
@@ -31,7 +31,7 @@ def test_no_wrong_result_in_a_hundred_stalls(images: Mapping[str, str], tmp_path
                     (str(result.path), result.status, result.code, fingerprint(result))
                     for result in stand.client.analyze_many(list(images), max_in_flight=IN_FLIGHT)
                 ]
-                outcome = judge("stalls of steps", f"served, {len(stalls)} so far", seen, images)
+                outcome = judge("stalls of steps", f"embedded, {len(stalls)} so far", seen, images)
                 outcome.write()
                 outcome.check()
         finally:
@@ -40,9 +40,16 @@ def test_no_wrong_result_in_a_hundred_stalls(images: Mapping[str, str], tmp_path
 
 
 def _stall_again_and_again(stand: Stand, over: threading.Event, stalls: list[str]) -> None:
-    """Stop one step after the other, for 2 to 5 s, with a pause in which a new start is done."""
+    """Stop one step after the other, for 2 to 5 s, whenever the server measures.
+
+    A step that stands still while it is being loaded ends the start, and after eight of these in a row the
+    server gives up, which is not what is asked here.
+    """
     draw = random.Random(17)
     while not over.is_set():
+        if not stand.client.ready(timeout=5.0):
+            over.wait(0.5)
+            continue
         step = draw.choice(processes.STEPS)
         pids = processes.of_step(stand.root, step)
         if pids:
