@@ -65,6 +65,9 @@ def page(given: Collected) -> bytes:
     return text.encode("utf-8", "replace")
 
 
+_SEVERAL = ": several, whose results need not be alike"
+
+
 def _measurer(rows: Rows) -> list[tuple[str, str]]:
     found = rows.measurer
     meant = "scores that rise with the evidence, no probabilities"
@@ -72,6 +75,7 @@ def _measurer(rows: Rows) -> list[tuple[str, str]]:
         meant = f"hold where {100.0 * found.prevalence:g} % of images show BAC"
     return [
         ("bacctl", __version__),
+        ("servers' release", ", ".join(found.releases) + _SEVERAL * (len(found.releases) > 1)),
         ("weights", found.weights or "nothing was measured"),
         ("probability map", found.probability_map or "none"),
         ("settings", found.settings or "not told"),

@@ -45,6 +45,7 @@ _KEPT = (
     "weights_sha256",
     "map_sha256",
     "settings_sha256",
+    "server_release",
     "status",
     "code",
     "finished",
@@ -109,6 +110,8 @@ class Measurer:
         The operating point.
     prevalence : float or None
         Share of images with BAC at which probabilities hold; None where they are scores.
+    releases : tuple of str
+        Of bacctl, that servers named when runs began: rows of several are put together, and it is said.
     """
 
     weights: str | None
@@ -116,6 +119,7 @@ class Measurer:
     settings: str | None
     point: float | None
     prevalence: float | None
+    releases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -240,7 +244,10 @@ def _measurer(database: Any) -> Measurer:
             "choose one of them with --weights and --settings, or report each run by itself",
         )
     weights, made, settings, point, prevalence, _ = found[0]
-    return Measurer(weights, made, settings, point, prevalence)
+    releases = database.execute(
+        "SELECT DISTINCT coalesce(server_release, 'not told') FROM images WHERE status = 'ok' ORDER BY 1"
+    ).fetchall()
+    return Measurer(weights, made, settings, point, prevalence, tuple(release for (release,) in releases))
 
 
 def _short(digest: str | None) -> str:

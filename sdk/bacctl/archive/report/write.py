@@ -48,6 +48,7 @@ def summary(given: Collected) -> dict[str, Any]:
             "bacctl": __version__,
             "model": measurer.weights,
             "probability_map": measurer.probability_map,
+            "server_releases": list(measurer.releases),
         },
         "settings_sha256": measurer.settings,
         "min_probability": measurer.point,

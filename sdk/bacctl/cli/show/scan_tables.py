@@ -21,6 +21,7 @@ _SHOWN = ("software_versions", "view", "year")
 _MOST_ROWS = 30
 _MOST_LISTED = 10
 _CORE_HOUR_S = 3600
+_HOURS_FROM_S = 600
 
 
 def print_summary(sink: Sink, summary: Summary) -> None:
@@ -39,12 +40,11 @@ def _print(console: Console, summary: Summary) -> None:
     _line(
         console,
         f"{count_of(summary.images, 'image')} of {studies}: {summary.measurable} to be measured, "
-        f"{unsuitable} not, {count_of(summary.duplicates, 'duplicate')}; about "
-        f"{summary.cost_core_s / _CORE_HOUR_S:.1f} core hours",
+        f"{unsuitable} not, {count_of(summary.duplicates, 'duplicate')}; about {_cost(summary.cost_core_s)}",
     )
     if summary.other or summary.packed:
         packed = f", {packed_text(summary.packed)}" if summary.packed else ""
-        _line(console, f"passed over: {count_of(summary.other, 'file')} that is no image{packed}")
+        _line(console, f"passed over as no image: {count_of(summary.other, 'file')}{packed}")
     _list(console, f"{REPEATED}: {CATALOGUE[REPEATED].meaning}", summary.repeated)
     _list(console, f"{MIXED}: {CATALOGUE[MIXED].meaning}", summary.mixed)
     for change, listed in (summary.changes or {}).items():
@@ -79,3 +79,9 @@ def _list(console: Console, title: str, listed: Listed) -> None:
 
 def _line(console: Console, text: str, style: str = "") -> None:
     console.print(Text(escaped(text), style=style), soft_wrap=True)
+
+
+def _cost(core_s: float) -> str:
+    return (
+        f"{core_s:.0f} core seconds" if core_s < _HOURS_FROM_S else f"{core_s / _CORE_HOUR_S:.1f} core hours"
+    )

@@ -173,6 +173,22 @@ def test_other_weights_are_refused_or_left_out_by_name(
     assert document["rows"] == {"read": 12, "other_measurer": 8, "repeated": 0}
 
 
+@pytest.mark.usefixtures("unplotted")
+def test_several_releases_of_the_server_are_told(
+    rows: Rows, call: Call, report: Summary, tmp_path: Path
+) -> None:
+    for study, release in (("1.1", "0.2.0"), ("1.2", "0.1.0"), ("1.3", None)):
+        before = len(rows.rows)
+        rows.woman(study)
+        for row in rows.rows[before:]:
+            row["server_release"] = release
+    path = rows.write(tmp_path / "part.parquet")
+    assert report(path)["software"]["server_releases"] == ["0.1.0", "0.2.0", "not told"]
+    assert call("report", path, "--out", "report")[0] == 0
+    page = (tmp_path / "report" / "report.html").read_text("utf-8")
+    assert "0.1.0, 0.2.0, not told: several, whose results need not be alike" in page
+
+
 @pytest.mark.parametrize("column", ["settings_sha256", "map_sha256", "min_probability"])
 def test_other_settings_are_refused(rows: Rows, report: Summary, tmp_path: Path, column: str) -> None:
     rows.woman("1.1")
