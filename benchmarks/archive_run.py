@@ -23,7 +23,8 @@ import psutil
 from bacctl import Client
 from bacctl.archive.manifest import Manifest
 from bacctl.archive.run.journal import Journal
-from bacctl.archive.run.loop import Limits, Loop, Progress
+from bacctl.archive.run.local import LocalLoop
+from bacctl.archive.run.loop import Limits, Progress
 from bacctl.archive.run.measure import Measurer
 from bacctl.archive.run.output import ShardOutput
 from bacctl.archive.run.plan import MeasuredBy, Plan, Settings
@@ -92,7 +93,7 @@ def cost(manifest: Path, part_rows: int) -> dict[str, Any]:
         measurer = Measurer(client, Settings(), by)
         limits = Limits(part_rows=part_rows)
         start, before = time.monotonic(), _cpu_s()
-        Loop(listed, Shard(), output, journal, measurer, limits, memory, threading.Event()).run()
+        LocalLoop(listed, Shard(), output, journal, measurer, limits, memory, threading.Event()).run()
         seconds, cpu_s = time.monotonic() - start, _cpu_s() - before
         written = sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file())
     return {

@@ -180,7 +180,7 @@ class RayLoop(Loop):
         watcher: Watcher,
         stop: threading.Event,
     ) -> None:
-        super().__init__(manifest, shard, output, journal, None, limits, watcher, stop)
+        super().__init__(manifest, shard, output, journal, limits, watcher, stop)
         self._cluster, self._of_worker = cluster, (settings, measured_by, limits)
 
     def _go_through(

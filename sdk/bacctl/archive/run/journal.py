@@ -225,14 +225,15 @@ class Journal:
         with self._lock:
             return int(self._rows.execute("SELECT count(*) FROM image WHERE part IS NULL").fetchone()[0])
 
-    def cells(self, number: int) -> tuple[PartRow | None, Part | None]:
+    def cells(self, number: int) -> PartRow | Part:
         """Return the result of an image, or the part that holds it."""
         with self._lock:
             found = self._rows.execute("SELECT cells, part FROM image WHERE number=?", (number,)).fetchone()
             if found[0] is not None:
-                return json.loads(found[0]), None
+                cells: PartRow = json.loads(found[0])
+                return cells
             part = self._rows.execute("SELECT * FROM part WHERE number=?", (found[1],)).fetchone()
-        return None, Part(*part)
+        return Part(*part)
 
     def next_part(self) -> int:
         """Return the number that the next part has."""

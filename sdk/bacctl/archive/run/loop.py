@@ -1,4 +1,4 @@
-"""The loop over one shard: images in flight, results kept, faults told apart, parts written."""
+"""The loop over one shard: which images are left, results kept, parts written, stores waited for."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ import random
 import sqlite3
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import NamedTuple, Protocol
 
-from bac_terms.errors import BacctlError, FailedError, RefusedError, from_catalogue
+from bac_terms.errors import BacctlError, FailedError, from_catalogue
 from bacctl.archive import storage
 from bacctl.archive.manifest import Manifest, ManifestRow
 from bacctl.archive.parts import PartRow, copied_row, rows_of_table
 from bacctl.archive.run.journal import Journal
-from bacctl.archive.run.measure import Measurer, failed, is_try, may_pass, now, stops_all, unsuitable
+from bacctl.archive.run.measure import failed, now, unsuitable
 from bacctl.archive.run.output import ShardOutput
+from bacctl.archive.run.reading import Part
 from bacctl.archive.run.shards import Shard, count_of_shard, rows_of
-from bacctl.archive.run.turns import Turns
-from bacctl.client.retry import can_help
 
 LOOK_S = 0.2  # how soon a stop is seen
 _NOTE_S = 5.0
@@ -79,8 +78,8 @@ class StoppedError(Exception):
     """The run was asked to stop. All results are kept."""
 
 
-class Loop:
-    """Works on a shard until nothing is left to do.
+class Loop(ABC):
+    """Works on a shard until nothing is left to do; who sends the images is for others to say.
 
     Parameters
     ----------
@@ -92,8 +91,6 @@ class Loop:
         Where parts go.
     journal : Journal
         The shard's, of this run.
-    measurer : Measurer or None
-        Who measures; None where another loop than this one sends.
     limits : Limits
         How far it goes.
     watcher : Watcher
@@ -108,16 +105,12 @@ class Loop:
         shard: Shard,
         output: ShardOutput,
         journal: Journal,
-        measurer: Measurer | None,
         limits: Limits,
         watcher: Watcher,
         stop: threading.Event,
     ) -> None:
         self._manifest, self._shard, self._output, self._journal = manifest, shard, output, journal
-        self._measurer, self._limits, self._watcher, self._stop = measurer, limits, watcher, stop
-        self._flying: dict[Future[PartRow | None], tuple[int, ManifestRow]] = {}
-        self._turns = Turns()
-        self._away: tuple[BacctlError, Callable[[], bool]] | None = None
+        self._limits, self._watcher, self._stop = limits, watcher, stop
         self._held = 0
         self._new = 0
         self._settled = 0
@@ -176,25 +169,15 @@ class Loop:
         open_ones = self._journal.open(first, end)
         return lambda number: number in open_ones
 
-    # In flight.
-
+    @abstractmethod
     def _go_through(
         self, pool: ThreadPoolExecutor, rows: Iterator[tuple[int, ManifestRow]], most: int
     ) -> None:
-        for number, row in rows:
-            if self._away is not None:
-                self._drain()
-                self._wait_for(*self._away)
-                self._away = None
-            if self._stop.is_set():
-                raise StoppedError
-            if self._settles_unsent(number, row):
-                continue
-            self._turns.enter(number)
-            self._flying[pool.submit(self._work, number, row)] = number, row
-            while len(self._flying) >= most:
-                self._collect()
-        self._drain()
+        """Send images, at most so many at a time, and keep or put off each of them."""
+
+    def _landed(self, _grace_s: float) -> Iterator[PartRow]:
+        """Send nothing any more, and give what still comes within so many seconds: here nothing."""
+        return iter(())
 
     def _settles_unsent(self, number: int, row: ManifestRow) -> bool:
         """Settle an image that is not to be sent; tell whether it is one."""
@@ -208,27 +191,6 @@ class Loop:
             return False
         return True
 
-    def _work(self, number: int, row: ManifestRow) -> PartRow | None:
-        """Do one image, in a thread; None where it is put off."""
-        assert self._measurer is not None  # noqa: S101  # whoever has none overrides what comes here
-        try:
-            data = self._measurer.fetch(row)
-        except (RefusedError, FailedError) as error:
-            self._turns.leave(number)
-            if error.code in (AWAY, *SHUT):
-                raise
-            return failed(number, row, error)
-        digest = sha256(data).hexdigest()
-        with self._turns.turn(number):
-            others, one_is_open = self._journal.same_bytes(number, digest)
-            if (copy := self._copy(number, row, digest, others)) is not None:
-                return copy
-            if one_is_open:
-                self._journal.put_off(number, tried=False)
-                return None
-            before = self._journal.begin(number, digest)
-        return self._measurer.measure(number, row, data, file_sha256=digest, attempts=before + 1)
-
     def _copy(self, number: int, row: ManifestRow, digest: str, others: list[int]) -> PartRow | None:
         """Make the row of a file of another one with the same bytes, where there is one."""
         for other in others:
@@ -238,31 +200,12 @@ class Loop:
         return None
 
     def _result_of(self, number: int) -> PartRow:
-        cells, part = self._journal.cells(number)
-        if part is None:
-            assert cells is not None  # noqa: S101  # one of the two is there
-            return cells
-        table = self._output.read_part(part)
+        found = self._journal.cells(number)
+        if not isinstance(found, Part):
+            return found
+        table = self._output.read_part(found)
         place = table.column("row").to_pylist().index(number)
         return rows_of_table(table.slice(place, 1))[0]
-
-    def _drain(self) -> None:
-        while self._flying:
-            self._collect()
-
-    def _collect(self) -> None:
-        done, _ = wait(self._flying, LOOK_S, FIRST_COMPLETED)
-        for future in done:
-            number, row = self._flying.pop(future)
-            self._turns.leave(number)
-            error = future.exception()
-            if error is not None:
-                self._fail(number, row, error)
-            elif (cells := future.result()) is not None:
-                self._keep(cells)
-        self._note()
-        if self._stop.is_set():
-            raise StoppedError
 
     # What became of it.
 
@@ -301,24 +244,6 @@ class Loop:
             else:
                 return
 
-    def _fail(self, number: int, row: ManifestRow, error: BaseException) -> None:
-        """Put an image off whose server gave no answer, give it up, or end the run."""
-        if isinstance(error, (sqlite3.Error, OSError)) or not isinstance(error, Exception):
-            raise error
-        attempts = self._journal.put_off(number, tried=is_try(error))
-        if stops_all(error) or (isinstance(error, BacctlError) and error.code in SHUT):
-            raise error
-        if not is_try(error):
-            # What answers now and then, and never gives a result, is as good as away.
-            if time.monotonic() - self._heard >= self._limits.wait_s:
-                raise error
-        elif attempts >= self._limits.tries or not may_pass(error):
-            self._keep(failed(number, row, error, attempts=attempts, parked=True))
-        if isinstance(error, FailedError) and error.code == AWAY:
-            self._away = error, lambda: is_reachable(row.uri)
-        elif isinstance(error, BacctlError) and can_help(error) and self._measurer is not None:
-            self._away = error, self._measurer.ready
-
     def _wait_for(self, error: BacctlError, is_back: Callable[[], bool]) -> None:
         start, pause = time.monotonic(), _FIRST_WAIT_S
         while not is_back():
@@ -335,15 +260,10 @@ class Loop:
 
     def _end(self, pool: ThreadPoolExecutor, error: BaseException) -> None:
         """Keep what comes within a while, and what can be kept at all."""
-        self._turns.end()
         pool.shutdown(wait=False, cancel_futures=True)
         with contextlib.suppress(sqlite3.Error, FailedError, OSError):
-            done, _ = wait(self._flying, _GRACE_S if isinstance(error, StoppedError) else 0.0)
-            for future in done:
-                if not future.cancelled() and future.exception() is None:
-                    cells = future.result()
-                    if cells is not None:
-                        self._settle(cells)  # no part yet: a store that is away is not waited for once more
+            for cells in self._landed(_GRACE_S if isinstance(error, StoppedError) else 0.0):
+                self._settle(cells)  # no part yet: a store that is away is not waited for once more
             self._journal.let_go()
             self._write_part()
 

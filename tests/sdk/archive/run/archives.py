@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bacctl.archive.manifest import Manifest, ManifestRow, writing
-from bacctl.archive.run.loop import Limits, Loop, Progress
+from bacctl.archive.run.local import LocalLoop
+from bacctl.archive.run.loop import Limits, Progress
 from bacctl.archive.run.measure import Measurer
 from bacctl.archive.run.output import ShardOutput
 from bacctl.archive.run.plan import MeasuredBy, Plan, Settings
@@ -81,7 +82,7 @@ class Archive:
         ):
             measured_by = MeasuredBy.of(client.server_info())
             output.agree(journal_, Plan(listed.digest(), listed.rows, shard.count, settings, measured_by))
-            loop = Loop(
+            loop = LocalLoop(
                 listed,
                 shard,
                 output,

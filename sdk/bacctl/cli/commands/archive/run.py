@@ -190,7 +190,7 @@ def _run(
 @contextmanager
 def _here(sink: Sink, server: ServerOptions, settings: Settings, limits: Limits) -> Iterator[_Hands]:
     """Let this process send the images."""
-    from bacctl.archive.run.loop import Loop
+    from bacctl.archive.run.local import LocalLoop
     from bacctl.archive.run.measure import Measurer
     from bacctl.cli.connect import connect
 
@@ -201,7 +201,7 @@ def _here(sink: Sink, server: ServerOptions, settings: Settings, limits: Limits)
         measurer = Measurer(client, settings, measured_by)
         yield (
             measured_by,
-            lambda places, watcher, stop: Loop(*places, measurer, limits, watcher, stop),
+            lambda places, watcher, stop: LocalLoop(*places, measurer, limits, watcher, stop),
         )
 
 
