@@ -1,0 +1,1 @@
+"""Codes with their meanings and advice, by what they are about; `bac_terms.catalogue` has them all."""
