@@ -51,24 +51,23 @@ def scan(
     if source.startswith(("https://", "http://")):
         with needs("dicom-network"):
             from bacctl.pacs.session import authorization_of
+            from bacctl.pacs.web import WebArchive
         try:
             authorization = authorization_of(dicomweb_token_file, TOKEN_VARIABLE)
+            WebArchive(source, authorization)  # sends nothing yet, and refuses what is no address
         except ValueError as error:
             raise UsageError(str(error)) from None
     elif dicomweb_token_file is not None:
         raise UsageError("--dicomweb-token-file: is for a DICOMweb service; leave it out")
     with Sink(form_of(as_json), quiet=quiet) as sink:
-        try:
-            with needs("archive"), sink.progress("scanning", "image") as show:
-                summary = look_through(
-                    source,
-                    out,
-                    given=given,
-                    authorization=authorization,
-                    progress=lambda images: show(images, None),
-                )
-        except ValueError as error:
-            raise UsageError(str(error)) from None
+        with needs("archive"), sink.progress("scanning", "image") as show:
+            summary = look_through(
+                source,
+                out,
+                given=given,
+                authorization=authorization,
+                progress=lambda images: show(images, None),
+            )
         sink.document({**summary.to_dict(), "manifest": out})
         from bacctl.cli.show.scan_tables import print_summary
 
