@@ -7,7 +7,8 @@ import functools
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ParamSpec
 
 import typer
@@ -75,6 +76,19 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(EXIT_SOME_FAILED) from None
 
     return wrapped
+
+
+@contextmanager
+def about(what: str, *codes: str) -> Iterator[None]:
+    """Say what an error is about, in front of it, where its code begins with one of some."""
+    from bac_terms.errors import BacctlError
+
+    try:
+        yield
+    except BacctlError as error:
+        if error.code.startswith(codes):
+            raise CommandError(f"{what}: {error}") from None
+        raise
 
 
 def _keep_quiet() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sdk.archive.conftest import Call
 from tests.sdk.archive.run.archives import Archive
 
 from bac_terms.errors import FailedError
@@ -80,3 +81,24 @@ def test_a_copy_of_the_journal_that_was_never_made_is_made(
     counts, number = _run(Sink(quiet=True), *places, resume=True)
     assert (counts.in_parts, number) == (20, None)
     assert merge(str(archive.out), str(tmp_path / "all.parquet")).images == 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("scan", "nowhere", "--out", "m.parquet"), "nowhere: BAC-FILE-UNREADABLE: "),
+        (("run", "nowhere.parquet", "--out", "o"), "nowhere.parquet: BAC-FILE-UNREADABLE: "),
+        (("run", "note.txt", "--out", "o"), "note.txt: BAC-ARCHIVE-MANIFEST: "),
+        (("status", "nowhere"), "nowhere: BAC-ARCHIVE-OUTPUT: "),
+        (("merge", "nowhere", "--out", "x.parquet"), "nowhere: BAC-ARCHIVE-OUTPUT: "),
+    ],
+)
+def test_a_fault_names_what_it_is_about(
+    call: Call, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "note.txt").write_text("no manifest")
+    code, out, err = call(*arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith(said)
+    assert len(err.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bacctl.cli.extras import needs
-from bacctl.cli.guard import complain, guarded
+from bacctl.cli.guard import about, complain, guarded
 from bacctl.cli.options import AsJson
 from bacctl.cli.sink import Sink, form_of
 from bacctl.wording import count_of
@@ -26,7 +26,7 @@ def merge(
     with needs("archive"):
         from bacctl.archive.run.merge import merge as merge_parts
     with Sink(form_of(as_json)) as sink:
-        with sink.waiting("merging"):
+        with sink.waiting("merging"), about(run, "BAC-ARCHIVE-"):
             merged = merge_parts(run, out, partial=partial)
         sink.document(
             {

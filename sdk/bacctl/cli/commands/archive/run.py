@@ -15,7 +15,7 @@ import typer
 from bacctl.cli.commands.archive.counted import counts_document, counts_text
 from bacctl.cli.commands.archive.progress import Watcher, watching
 from bacctl.cli.extras import needs
-from bacctl.cli.guard import CommandError, UsageError, complain, guarded
+from bacctl.cli.guard import CommandError, UsageError, about, complain, guarded
 from bacctl.cli.options import (
     AsJson,
     MinProbability,
@@ -164,13 +164,18 @@ def _run(
     from bacctl.archive.run.output import ShardOutput, read_plan
     from bacctl.archive.run.plan import Plan
 
-    with storage.local_copy(manifest) as path, Manifest(path) as listed, ExitStack() as stack:
+    with ExitStack() as stack:
+        with about(manifest, "BAC-FILE-", "BAC-ARCHIVE-MANIFEST"):
+            storage.stat(manifest)
+            path = stack.enter_context(storage.local_copy(manifest))
+            listed = stack.enter_context(Manifest(path))
         of_what = listed.digest(), listed.rows, shard.count, settings
-        begun = read_plan(out)
-        if begun is not None:  # said before a server is started, and before anything is written
-            Plan(*of_what, begun.measured_by).check_same(begun)
-        output = stack.enter_context(ShardOutput(out, shard, journals_at))
-        journal = stack.enter_context(output.open_journal(resume=resume))
+        with about(out, "BAC-ARCHIVE-OUTPUT"):
+            begun = read_plan(out)
+            if begun is not None:  # said before a server is started, and before anything is written
+                Plan(*of_what, begun.measured_by).check_same(begun)
+            output = stack.enter_context(ShardOutput(out, shard, journals_at))
+            journal = stack.enter_context(output.open_journal(resume=resume))
         if begun is not None and is_complete(journal.counts()):
             output.publish(journal)  # an earlier process may have ended before it came to that
             return journal.counts(), None

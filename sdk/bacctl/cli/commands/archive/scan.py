@@ -8,7 +8,7 @@ import typer
 
 from bacctl.cli.archives import TOKEN_VARIABLE, DicomwebToken
 from bacctl.cli.extras import needs
-from bacctl.cli.guard import EXIT_SOME_FAILED, UsageError, complain, guarded
+from bacctl.cli.guard import EXIT_SOME_FAILED, UsageError, about, complain, guarded
 from bacctl.cli.options import AsJson, Quiet, spacing_of
 from bacctl.cli.sink import Sink, form_of
 
@@ -60,7 +60,8 @@ def scan(
     elif dicomweb_token_file is not None:
         raise UsageError("--dicomweb-token-file: is for a DICOMweb service; leave it out")
     with Sink(form_of(as_json), quiet=quiet) as sink:
-        with needs("archive"), sink.progress("scanning", "image") as show:
+        of_source = about(source, "BAC-FILE-", "BAC-ARCHIVE-MANIFEST")
+        with needs("archive"), of_source, sink.progress("scanning", "image") as show:
             summary = look_through(
                 source,
                 out,

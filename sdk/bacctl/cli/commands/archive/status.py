@@ -10,7 +10,7 @@ import typer
 from bacctl.cli.commands.archive.counted import counts_document
 from bacctl.cli.commands.archive.progress import codes_text
 from bacctl.cli.extras import needs
-from bacctl.cli.guard import guarded
+from bacctl.cli.guard import about, guarded
 from bacctl.cli.options import AsJson
 from bacctl.cli.pace import pace
 from bacctl.cli.sink import Sink, form_of
@@ -30,7 +30,8 @@ def status(
     with needs("archive"):
         from bacctl.archive.run.status import status_of
     with Sink(form_of(as_json)) as sink:
-        plan, shards = status_of(run)
+        with about(run, "BAC-ARCHIVE-"):
+            plan, shards = status_of(run)
         sink.document(
             {
                 "run": run,
