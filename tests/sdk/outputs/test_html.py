@@ -146,10 +146,14 @@ def test_a_browser_that_prints_nothing_is_told(
     program = tmp_path / pdf.BROWSERS[0]
     program.write_text("no program" if script is None else f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
+    here = tmp_path / "here"
+    here.mkdir()
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(here)
     with pytest.raises(FailedError) as failed:
         list(html_files(make_exam(), ["pdf"], Choices()))
     assert failed.value.code == "BAC-OUTPUT-PRINT"
+    assert not list(here.iterdir()), "a browser left a file where the user stands"
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def print_pdf(html: bytes) -> bytes:
             # A home of its own too: crash reports and font caches go there.
             environment = {**os.environ, "HOME": folder, "XDG_CONFIG_HOME": folder, "XDG_CACHE_HOME": folder}
             subprocess.run(  # noqa: S603
-                command, check=False, capture_output=True, timeout=_TIMEOUT_S, env=environment
+                command, check=False, capture_output=True, timeout=_TIMEOUT_S, env=environment, cwd=folder
             )
         except subprocess.TimeoutExpired:
             raise FailedError("BAC-OUTPUT-PRINT", f"Chromium did not print within {_TIMEOUT_S} s") from None
