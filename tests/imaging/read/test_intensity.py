@@ -224,10 +224,16 @@ def test_clipping_inside_the_image(read, ramp):
     burnt = ramp.copy()
     burnt[60:80, 50:60] = 4095
     assert "BAC-W-CLIPPED" in codes(read(burnt))
-    frame = ramp.copy()
-    frame[:, -10:] = 4095
-    assert "BAC-W-CLIPPED" not in codes(read(frame))
     assert "BAC-W-CLIPPED" not in codes(read())
+
+
+@pytest.mark.parametrize("side", [np.s_[:10], np.s_[-10:], np.s_[:, -10:]])
+def test_a_bright_frame_is_no_clipping(side, read, ramp):
+    frame = ramp.copy()
+    frame[side] = 4095
+    assert "BAC-W-CLIPPED" not in codes(read(frame))
+    frame[60:80, 50:60] = 4095
+    assert "BAC-W-CLIPPED" in codes(read(frame))
 
 
 def test_lossy_history(read):

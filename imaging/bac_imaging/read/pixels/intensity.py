@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from bac_imaging.grid.working_grid import window_of
 from bac_imaging.read.attributes.acceptance import MAMMOGRAPHY_RAW
 from bac_imaging.read.attributes.header import Header
 from bac_imaging.read.pixels.lut import apply_modality_lut, display_scale
@@ -191,12 +192,22 @@ def with_clipping(intensity: Intensity) -> Intensity:
     signal, valid, scale_known, notices = intensity
     brightest = valid & (signal >= (signal.max() if valid.all() else signal[valid].max()))
     enough = _CLIPPED_FRACTION * signal.size
-    if np.count_nonzero(brightest) > enough:
-        parts, count = ndimage.label(brightest)
-        border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
-        inside = np.bincount(parts.ravel(), minlength=count + 1)
-        inside[border] = 0
-        inside[0] = 0
+    window = window_of(brightest, 0) if np.count_nonzero(brightest) > enough else None
+    if window is not None:
+        # Only what is bright is labelled and counted: it is a small part of most images.
+        rows, columns = window
+        near = brightest[window]
+        parts, count = ndimage.label(near)
+        inside = np.bincount(parts[near], minlength=count + 1)
+        height, width = brightest.shape
+        for is_border, line in (
+            (rows.start == 0, parts[0]),
+            (rows.stop == height, parts[-1]),
+            (columns.start == 0, parts[:, 0]),
+            (columns.stop == width, parts[:, -1]),
+        ):
+            if is_border:
+                inside[line] = 0
         if inside.sum() > enough:
             notices = (*notices, Notice.of("BAC-W-CLIPPED"))
     return Intensity(signal, valid, scale_known, notices)
