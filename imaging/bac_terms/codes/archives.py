@@ -65,8 +65,8 @@ ARCHIVES: dict[str, CodeEntry] = {
     ),
     # Where they lie
     "BAC-STORAGE-UNREACHABLE": failed(
-        "the object store could not be reached, or has no time",
-        "check AWS_ENDPOINT_URL, that it runs, and the way to it",
+        "the object store or share could not be reached, or has no time",
+        "check that it runs and the way to it, of a store AWS_ENDPOINT_URL, of a share its mount",
     ),
     "BAC-STORAGE-REFUSED": failed(
         "the object store does not let this caller do this",

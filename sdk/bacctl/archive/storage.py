@@ -7,9 +7,9 @@ A place is named by a text, its URI: a path, ``file://`` with a path that is per
 
 Every function may be called from threads, and in a process that was forked. What goes wrong is a
 `FailedError`: BAC-FILE-UNREADABLE for what is not there or cannot be read, BAC-STORAGE-UNREACHABLE for a
-store that is away or has no time, BAC-STORAGE-REFUSED for one that does not let us, BAC-STORAGE-WRITE for a
-disk that is full or may not be written; of a DICOMweb service those of `bacctl.pacs.web.WebArchive`. Its
-``__cause__`` is the system's own error.
+store or share that is away or has no time, BAC-STORAGE-REFUSED for one that does not let us,
+BAC-STORAGE-WRITE for a disk that is full or may not be written; of a DICOMweb service those of
+`bacctl.pacs.web.WebArchive`. Its ``__cause__`` is the system's own error.
 """
 
 from __future__ import annotations

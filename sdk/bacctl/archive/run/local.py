@@ -13,8 +13,8 @@ from bac_terms.errors import BacctlError, FailedError, RefusedError
 from bacctl.archive.manifest import Manifest, ManifestRow
 from bacctl.archive.parts import PartRow
 from bacctl.archive.run.journal import Journal
-from bacctl.archive.run.loop import AWAY, LOOK_S, SHUT, Limits, Loop, StoppedError, Watcher, is_reachable
-from bacctl.archive.run.measure import Measurer, failed, is_try, may_pass, stops_all
+from bacctl.archive.run.loop import LOOK_S, SHUT, Limits, Loop, StoppedError, Watcher
+from bacctl.archive.run.measure import AWAY, Measurer, failed, is_try, may_pass, stops_all
 from bacctl.archive.run.output import ShardOutput
 from bacctl.archive.run.shards import Shard
 from bacctl.archive.run.turns import Turns
@@ -119,7 +119,7 @@ class LocalLoop(Loop):
         elif attempts >= self._limits.tries or not may_pass(error):
             self._keep(failed(number, row, error, attempts=attempts, parked=True))
         if isinstance(error, FailedError) and error.code == AWAY:
-            self._away = error, lambda: is_reachable(row.uri)
+            self._away = error, lambda: self._measurer.reaches(row)
         elif isinstance(error, BacctlError) and can_help(error):
             self._away = error, self._measurer.ready
 

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from bac_terms.errors import BacctlError, FailedError, from_catalogue
-from bacctl.archive import storage
 from bacctl.archive.manifest import Manifest, ManifestRow
 from bacctl.archive.parts import PartRow, copied_row, rows_of_table
 from bacctl.archive.run.journal import Journal
-from bacctl.archive.run.measure import failed, now, unsuitable
+from bacctl.archive.run.measure import AWAY, failed, now, unsuitable
 from bacctl.archive.run.output import ShardOutput
 from bacctl.archive.run.reading import Part
 from bacctl.archive.run.shards import Shard, count_of_shard, rows_of
@@ -29,7 +28,6 @@ _NOTE_S = 5.0
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
 _GRACE_S = 8.0  # less than what `docker stop` gives
-AWAY = "BAC-STORAGE-UNREACHABLE"
 SHUT = ("BAC-STORAGE-REFUSED", "BAC-STORAGE-WRITE", "BAC-ARCHIVE-OUTPUT", "BAC-ARCHIVE-PART")
 
 
@@ -277,15 +275,6 @@ class Loop(ABC):
 
     def _progress(self) -> Progress:
         return Progress(self._settled, self._images, self._new, self._codes)
-
-
-def is_reachable(uri: str) -> bool:
-    """Tell whether the storage of a file answers, whatever it says of the file."""
-    try:
-        storage.stat(uri)
-    except FailedError as error:
-        return error.code not in (AWAY, "BAC-PACS-UNREACHABLE")
-    return True
 
 
 def _told(error: BaseException) -> BaseException:

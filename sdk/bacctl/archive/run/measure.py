@@ -32,6 +32,7 @@ from bacctl.results import ImageResult
 if TYPE_CHECKING:
     from bacctl.client.blocking import Client
 
+AWAY = "BAC-STORAGE-UNREACHABLE"
 MOST_BYTES = 1_500_000_000
 """Of one file; as of what a client sends."""
 Fetch = Callable[[ManifestRow], bytes]
@@ -65,6 +66,7 @@ class Measurer:
         self._settings_sha256 = settings.digest()
         self._measured_by = measured_by
         self._fetch = fetch or fetch_stored
+        self._was_there: str | None = None
 
     def row_of(self, number: int, row: ManifestRow) -> PartRow:
         """Do everything for one row.
@@ -101,11 +103,21 @@ class Measurer:
         Raises
         ------
         FailedError
-            BAC-FILE-UNREADABLE; BAC-ARCHIVE-CHANGED: it is not what was scanned.
+                BAC-FILE-UNREADABLE; BAC-ARCHIVE-CHANGED: it is not what was scanned;
+            BAC-STORAGE-UNREACHABLE: it is gone, and so is one that was there before, as all are of a share
+            that is no longer mounted.
         RefusedError
             BAC-FILE-EMPTY, BAC-FILE-TOO-LARGE.
         """
-        data = self._fetch(row)
+        try:
+            data = self._fetch(row)
+        except FailedError as error:
+            if isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)) and not self._has(row):
+                why = "files that were there before are gone"
+                raise FailedError(AWAY, why, "see to the mount") from error
+            raise
+        if _is_local(row.uri):
+            self._was_there = row.uri
         if row.size is not None and len(data) != row.size:
             raise _changed("size")
         if row.header_sha256 is not None and row.header_bytes is not None:
@@ -169,6 +181,23 @@ class Measurer:
         known |= {"seconds": time.monotonic() - start, "finished": now()}
         return part_row(number, row, result, **known)
 
+    def reaches(self, row: ManifestRow) -> bool:
+        """Tell whether the storage of a file answers, whatever it says of the file."""
+        try:
+            storage.stat(row.uri)
+        except FailedError as error:
+            return error.code not in (AWAY, "BAC-PACS-UNREACHABLE") and self._has(row)
+        return True
+
+    def _has(self, row: ManifestRow) -> bool:
+        """Tell whether another local file is still where it was before; None was there, none is missed."""
+        if not _is_local(row.uri) or self._was_there in (None, row.uri):
+            return True
+        try:
+            return storage.exists(self._was_there)
+        except FailedError:
+            return False
+
     def ready(self) -> bool:
         """Tell whether the server measures images now."""
         return self._client.ready(timeout=_PROBE_S)
@@ -217,6 +246,10 @@ def fetch_stored(row: ManifestRow) -> bytes:
     return data
 
 
+def _is_local(uri: str) -> bool:
+    return not storage.is_remote(uri) and not uri.startswith(_WEB)
+
+
 def _fetch_from_service(uri: str) -> bytes:
     """Fetch an object of a DICOMweb service, whose faults are told apart as those of a store."""
     try:
@@ -224,7 +257,7 @@ def _fetch_from_service(uri: str) -> bytes:
     except FailedError as error:
         said = f"the DICOMweb service: {error.message}"
         if error.code == "BAC-PACS-UNREACHABLE":
-            raise FailedError("BAC-STORAGE-UNREACHABLE", said, error.hint) from error
+            raise FailedError(AWAY, said, error.hint) from error
         if error.code == "BAC-PACS-REFUSED" and any(text in said for text in _NOT_LET_IN):
             raise FailedError("BAC-STORAGE-REFUSED", said, error.hint) from error
         if error.code == "BAC-PACS-REFUSED":  # no such object

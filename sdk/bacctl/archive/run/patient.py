@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from bac_terms.errors import BacctlError, FailedError, RefusedError, from_catalogue, internal
 from bacctl.archive.manifest import ManifestRow
 from bacctl.archive.parts import PartRow
-from bacctl.archive.run.loop import AWAY, SHUT, Limits, is_reachable
-from bacctl.archive.run.measure import Measurer, failed, is_try, may_pass, stops_all
+from bacctl.archive.run.loop import SHUT, Limits
+from bacctl.archive.run.measure import AWAY, Measurer, failed, is_try, may_pass, stops_all
 from bacctl.archive.run.plan import MeasuredBy, Settings
 from bacctl.client.retry import can_help
 
@@ -101,7 +101,7 @@ class PatientMeasurer:
 
     def _answers(self, error: BacctlError, row: ManifestRow) -> bool:
         if error.code == AWAY:
-            return is_reachable(row.uri)
+            return self._measurer.reaches(row)
         return not can_help(error) or self._measurer.ready()
 
 

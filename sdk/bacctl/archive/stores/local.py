@@ -17,6 +17,15 @@ from bacctl.archive.stores.found import Entry, Report, Stat
 
 SCHEME = "file://"
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+# What NFS, CIFS and FUSE say of a share whose server does not answer; not what they say of one file.
+_AWAY = tuple(
+    number
+    for name in (
+        *("ENOTCONN", "ESTALE", "ETIMEDOUT", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH"),
+        *("ECONNREFUSED", "ECONNRESET", "ECONNABORTED"),
+    )
+    if (number := getattr(errno, name, None)) is not None  # Windows has no EHOSTDOWN
+)
 _OPENING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -93,6 +102,7 @@ def put(path: str, data: bytes | Path) -> None:
             else:
                 file.write(data)
     except (OSError, ValueError) as error:
+        _check_share(error)
         why = getattr(error, "strerror", None) or "no file can have this name"
         raise FailedError("BAC-STORAGE-WRITE", f"the file could not be written: {why}") from error
 
@@ -195,7 +205,15 @@ def _read_at(handle: int, start: int, length: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+def _check_share(error: OSError | ValueError) -> None:
+    """Raise what a share that does not answer is: it may come back, and none of its files is gone."""
+    if isinstance(error, OSError) and error.errno in _AWAY:
+        why = f"the share does not answer: {error.strerror}"
+        raise FailedError("BAC-STORAGE-UNREACHABLE", why, "see to its mount") from error
+
+
 def _unreadable(error: OSError | ValueError) -> NoReturn:
+    _check_share(error)
     # A path may hold a patient's name and stays out of the text; the cause has it.
     why = getattr(error, "strerror", None) or "no file can have this name"
     raise FailedError("BAC-FILE-UNREADABLE", f"the file could not be read: {why}") from error
