@@ -17,14 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import gdcm
-import numpy as np
 import pydicom
 from pydicom.uid import UID, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from bac_imaging.pipeline import prepare, quantify
 from bac_imaging.read.reader import read_mammogram
 from bacctl.server.repository import default_repository
-from bacctl.service.steps import compile_segmenter, read_model_card
+from bacctl.service.network import CpuNetwork
+from bacctl.service.steps import read_model_card
 
 REPETITIONS = 5
 
@@ -74,11 +74,11 @@ def main() -> None:
     made = prepare(plain)
     folder = default_repository() / "bac_segment" / "1"
     card = read_model_card(folder)
-    segment = compile_segmenter(folder / "model.onnx")
+    segment = CpuNetwork(folder / "model.onnx")
     reading = least(lambda: read_mammogram(plain))
     preparing = least(lambda: prepare(plain)) - reading
-    segmenting = least(lambda: [segment(tile[None]) for tile in made.tiles])
-    probability = np.concatenate([segment(tile[None]).copy() for tile in made.tiles])
+    segmenting = least(lambda: segment(made.tiles))
+    probability = segment(made.tiles)
     weighing = least(lambda: quantify(probability, made.signal, made.context, card.parameters()))
     print(f"{dataset.Rows} x {dataset.Columns} pixels, {len(made.tiles)} tiles")
     print(f"preparing {preparing:.0f} ms, segmenting {segmenting:.0f} ms, weighing {weighing:.0f} ms\n")

@@ -26,7 +26,8 @@ from bacctl import Client, RefusedError
 from bacctl.client.canary import canary_image
 from bacctl.server.embedded import EmbeddedServer
 from bacctl.server.repository import default_repository
-from bacctl.service.steps import compile_segmenter, read_model_card
+from bacctl.service.network import CpuNetwork
+from bacctl.service.steps import read_model_card
 
 ROOT = Path(__file__).resolve().parents[2]
 FILM_MM = (0.2, 0.2)
@@ -38,9 +39,9 @@ def test_answers_equal_the_pipeline_in_this_process(
 ) -> None:
     data = raw_mammogram if kind == "raw" else canary_image()
     weights = default_repository() / "bac_segment" / "1"
-    segment = compile_segmenter(weights / "model.onnx")
+    segment = CpuNetwork(weights / "model.onnx")
     prepared = prepare(data, None if spacing is None else {"pixel_spacing_mm": list(spacing)})
-    probability = np.concatenate([segment(tile[None]).copy() for tile in prepared.tiles])
+    probability = segment(prepared.tiles)
     card = read_model_card(weights)
     expected = quantify(
         probability, prepared.signal, prepared.context, card.parameters(), card.fitted(), card.sha256

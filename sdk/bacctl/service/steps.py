@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from bac_imaging.openvino import load_openvino
 from bac_terms.errors import BacctlError, RefusedError, ServerOverloadedError, internal
 from bacctl._claim import DENSITY
 from bacctl._error_text import to_text
@@ -228,38 +227,3 @@ def _tag_of(inputs: Tensors) -> str | None:
         return take_claim(from_json(inputs.get("OPTIONS")))[0].tag
     except RefusedError:
         return None
-
-
-def compile_segmenter(path: Path) -> Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]:
-    """Compile the network for this CPU.
-
-    Parameters
-    ----------
-    path : Path
-        ONNX file, ``TILES`` float32 [batch, 1, 512, 512] to ``PROBABILITY`` of the same shape.
-
-    Returns
-    -------
-    callable
-        From float32 (1, 1, 512, 512) to float32 of the same shape, valid until the next call.
-    """
-    ov = load_openvino()
-    core = ov.Core()
-    model = core.read_model(path)
-    # The file's own check sums are for engines that run it alone, and would be rounded here.
-    model = ov.Model([model.output("PROBABILITY")], model.get_parameters())
-    _, *image = model.input(0).partial_shape
-    model.reshape([1, *(size.get_length() for size in image)])
-    # bf16 doubles the speed where the CPU has it, and is slow where it has to be imitated.
-    precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
-    compiled = core.compile_model(
-        model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
-    )
-    request = compiled.create_infer_request()
-
-    def segment(tile: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        request.infer([tile], share_inputs=True)
-        output: npt.NDArray[np.float32] = request.get_output_tensor(0).data
-        return output
-
-    return segment

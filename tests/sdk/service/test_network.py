@@ -1,0 +1,63 @@
+"""The network on a CPU: tiles side by side, each as if it were alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from bacctl.server.repository import default_repository
+from bacctl.service.network import CpuNetwork, streams_of
+
+MODEL = default_repository() / "bac_segment" / "1" / "model.onnx"
+
+
+@pytest.fixture(scope="module")
+def network() -> CpuNetwork:
+    return CpuNetwork(MODEL)
+
+
+@pytest.fixture(scope="module")
+def tiles() -> np.ndarray:
+    return np.random.default_rng(7).normal(size=(5, 1, 512, 512)).astype(np.float32)
+
+
+def test_each_tile_has_its_own_answer(network: CpuNetwork, tiles: np.ndarray) -> None:
+    """That of another engine, which sees one tile at a time, and the same whatever is beside it."""
+    found = network(tiles)
+    assert found.shape == tiles.shape
+    assert found.dtype == np.float32
+    session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])
+    for index in range(len(tiles)):
+        (alone,) = session.run(["PROBABILITY"], {"TILES": tiles[index : index + 1]})
+        # bfloat16, where the processor has it, has 8 bits
+        np.testing.assert_allclose(found[index], alone[0], atol=0.1)
+        assert np.abs(found[index] - alone[0]).mean() < 0.01
+        np.testing.assert_array_equal(found[index], network(tiles[index : index + 1])[0])
+    np.testing.assert_array_equal(found[::-1], network(tiles[::-1].copy()))
+
+
+def test_no_tiles(network: CpuNetwork, tiles: np.ndarray) -> None:
+    assert network(tiles[:0]).shape == (0, 1, 512, 512)
+
+
+def test_it_is_asked_before_each_tile_and_ends_when_told(network: CpuNetwork, tiles: np.ndarray) -> None:
+    asked: list[int] = []
+
+    def stop() -> None:
+        asked.append(len(asked))
+        if len(asked) == 4:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        network(tiles, before_each=stop)
+    assert len(asked) == 4
+    # What was under way when it ended is nobody's answer afterwards.
+    np.testing.assert_array_equal(network(tiles[4:]), network(tiles)[4:])
+
+
+@pytest.mark.parametrize(
+    ("cores", "streams"), [(1, 1), (2, 2), (6, 6), (8, 8), (9, 4), (16, 8), (17, 5), (64, 16)]
+)
+def test_tiles_side_by_side(cores: int, streams: int) -> None:
+    assert streams_of(cores) == streams
