@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bac_terms.errors import BacctlError, ServerOverloadedError, ServerTimeoutError
+from bac_terms.errors import BacctlError, ModelDiedError, ServerOverloadedError, ServerTimeoutError
 from bacctl._claim import is_mix_up
 
 LOOK_S = 0.5
@@ -115,6 +115,8 @@ class Watch:
         if not self.ready:
             return None
         self._failures += 1
+        if isinstance(error, ModelDiedError):  # no coincidence: it does not come back by itself
+            return f"a model of {self._name} has died or hangs"
         self._tell(f"test image {self._failures} of {rules.tolerated} failed: {error}")
         return f"{self._name} measures no test image any more" if self._failures >= rules.tolerated else None
 

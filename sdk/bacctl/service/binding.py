@@ -241,8 +241,12 @@ class Trust:
         try:
             return unbound(inputs)
         except FailedError:
-            self._lost = True
-            if self._mark is not None:
-                with contextlib.suppress(OSError):  # the refusal says enough
-                    self._mark.touch()
+            self.lose()
             raise
+
+    def lose(self) -> None:
+        """Believe nothing more, and have whoever looks after the server start it again."""
+        self._lost = True
+        if self._mark is not None:
+            with contextlib.suppress(OSError):  # the refusal says enough
+                self._mark.touch()

@@ -31,12 +31,13 @@ from bac_imaging.read.size import work_bytes
 from bac_terms.errors import BacctlError, ServerOverloadedError, from_catalogue, internal
 from bacctl._claim import Claim
 from bacctl.service.binding import take_claim
-from bacctl.service.steps import Tensors, answer_each, from_json
+from bacctl.service.steps import Given, Tensors, answer_each, from_json
 from bacctl.service.tickets import Ticket, Tickets
 from bacctl.service.waiting import Waiting, WaitingRoom
 
 _MIB = 2**20
-_LOOK_S = 0.01  # between two looks at the tickets, while work waits for them
+_LOOK_S, _LONGEST_LOOK_S = 0.01, 0.25  # between two looks at the tickets, while work waits for them
+_SLOWER = 1.05  # each look: a wait is noticed to be over within a twentieth of it
 _LEASE_NS = 30 * 10**9  # for an image that ended in a step without code of ours
 _LAST_WORK_S = 5.0  # for what is begun at the end
 _SHORTEST_S, _LONGEST_S = 1.0, 60.0  # of what an overloaded server asks callers to wait
@@ -144,18 +145,17 @@ class Entry:
         """Take requests over, as ``execute`` gets them, and come back at once."""
         for request in requests:
             sender = request.get_response_sender()
-            tensors = {tensor.name(): _kept(tensor.as_numpy()) for tensor in request.inputs()}
+            tensors = Given({tensor.name(): _kept(tensor.as_numpy()) for tensor in request.inputs()})
             try:
                 claim, _ = take_claim(from_json(tensors.get("OPTIONS")))
+                size = max(1, tensors["DICOM"].size)
             except BacctlError as error:
                 self._refuse(_Request(tensors, sender, Claim()), error)
                 continue
             # The protocol's own parameter, in microseconds, is for clients that do not know our options.
             waits_s = request.timeout() / 1e6 if claim.timeout_s is None else claim.timeout_s
             end_ns = self._clock() + math.ceil(waits_s * 1e9) if waits_s else 0
-            entry = Waiting(
-                _Request(tensors, sender, claim), claim.caller or "", max(1, tensors["DICOM"].size), end_ns
-            )
+            entry = Waiting(_Request(tensors, sender, claim), claim.caller or "", size, end_ns)
             with self._changed:
                 leaving = self._room.add(entry, last=claim.last)
                 again_s = self._pace.seconds(self._room.bytes)
@@ -186,6 +186,7 @@ class Entry:
 
     def _next(self) -> Waiting[_Request] | None:
         """Wait until something may be begun; None where this is the end."""
+        look_s = _LOOK_S
         while True:
             with self._changed:
                 while not self._closed and self._room.first() is None:
@@ -205,7 +206,9 @@ class Entry:
                     if self._room.first() is entry and self._room.take(entry):
                         return entry
             else:
-                time.sleep(_LOOK_S)
+                # A server that hangs is known by using no processor: this must not keep it busy.
+                time.sleep(look_s)
+                look_s = min(look_s * _SLOWER, _LONGEST_LOOK_S)
 
     def _has_room(self, cost: int) -> bool:
         now = self._clock()

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from bac_terms.errors import BacctlError, RefusedError, ServerOverloadedError, internal
-from bacctl._claim import DENSITY
+from bac_terms.errors import BacctlError, RefusedError, ServerOverloadedError, from_catalogue, internal
+from bacctl._claim import DENSITY, MIXED_UP
 from bacctl._error_text import to_text
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def answer_each(
     for request in requests:
         inputs: Tensors = {}
         try:
-            inputs = {tensor.name(): tensor.as_numpy() for tensor in request.inputs()}
+            inputs = Given({tensor.name(): tensor.as_numpy() for tensor in request.inputs()})
             outputs = [pb_utils.Tensor(name, np.ascontiguousarray(a)) for name, a in answer(inputs).items()]
             responses.append(pb_utils.InferenceResponse(output_tensors=outputs))
         except BacctlError as error:
@@ -217,6 +217,20 @@ def from_json(array: npt.NDArray[np.uint8] | None) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise RefusedError("BAC-OPTIONS-INVALID")
     return value
+
+
+class Given(dict[str, npt.NDArray[Any]]):
+    """A request's tensors.
+
+    Triton sees to it that all are there. After a step has stood still for some seconds it may yet hand over a
+    request with those of another: the server mixes up images then.
+    """
+
+    def __missing__(self, name: str) -> npt.NDArray[Any]:
+        from bacctl.service.binding import Trust  # as below
+
+        Trust().lose()
+        raise from_catalogue(MIXED_UP)
 
 
 def _tag_of(inputs: Tensors) -> str | None:

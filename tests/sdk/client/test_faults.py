@@ -113,6 +113,13 @@ def test_paths_of_the_server_are_not_quoted():
             "BAC-SERVER-UNAVAILABLE",
             True,
         ),
+        (  # Triton 2.51 while it is being stopped
+            "NOT_FOUND",
+            "Request for unknown model: 'bac' has no available versions",
+            errors.ServerUnavailableError,
+            "BAC-SERVER-UNAVAILABLE",
+            True,
+        ),
         (
             "NOT_FOUND",
             "Request for unknown model: 'bac' is not found",

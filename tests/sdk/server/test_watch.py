@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bac_terms.errors import BacctlError, ServerUnavailableError, from_catalogue
+from bac_terms.errors import BacctlError, ModelDiedError, ServerUnavailableError, from_catalogue
 from bacctl.keeper.ask import ask_unless
 from bacctl.keeper.restart import Restarts
 from bacctl.keeper.watch import Watch
@@ -28,6 +28,7 @@ class World:
         self.said: list[str] = []
         server: Any = self
         self.code = "BAC-SERVER-FAULT"
+        self.fault: BacctlError | None = None
         self.answers = 0
         self.mixed_up = False
         self.end = 0.0
@@ -53,7 +54,7 @@ class World:
     def ask(self) -> None:
         self.asked += 1
         if not self.well:
-            raise from_catalogue(self.code, "a model of the server has died")
+            raise self.fault or from_catalogue(self.code, "a model of the server has died")
 
     def answered(self) -> int:
         return self.answers
@@ -124,6 +125,15 @@ def test_two_failures_are_answered_with_a_new_start() -> None:
     assert all("\n" not in line for line in world.said)
     world.pass_time(100.0)
     assert world.restarted == 1
+
+
+def test_a_model_that_triton_gave_up_is_no_coincidence() -> None:
+    """Of a step that hangs Triton says so after 30 s, and again after 30 s."""
+    world = World()
+    world.well, world.fault = False, ModelDiedError("BAC-SERVER-FAULT", "a model of the server has died")
+    world.pass_time(30.0)
+    assert (world.asked, world.restarted) == (2, 1)
+    assert world.said[0].startswith("a model of the server has died or hangs: starting it again")
 
 
 def test_a_busy_server_is_left_alone_and_a_stuck_one_is_not() -> None:

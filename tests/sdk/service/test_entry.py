@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from bac_terms.errors import ServerOverloadedError, ServerTimeoutError
+from bacctl._claim import MARK
 from bacctl._error_text import from_text
 from bacctl.client.canary import SHAPE, canary_image
 from bacctl.service.entry import Entry, Limits
@@ -190,6 +191,22 @@ def test_what_is_said_of_a_request_is_what_it_has_to_be(
     entry(WIDE).accept([steps.request("wrong", **options)])
     _wait_for(lambda: "wrong" in steps.answers)
     assert steps.answers["wrong"].args[0].startswith("BAC-OPTIONS-INVALID: ")
+
+
+def test_a_request_without_its_file_is_a_mix_up_and_does_not_stop_the_others(
+    steps: Steps, entry: Callable[..., Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = tmp_path / "mixed-up"
+    monkeypatch.setenv(MARK, str(mark))
+    steps.go_on.set()
+    wrong, right = steps.request("wrong"), steps.request("right")
+    tensors = wrong.inputs()[1:]
+    wrong.inputs = lambda: tensors
+    entry(WIDE).accept([wrong, right])
+    _wait_for(lambda: len(steps.answers) == 2)
+    assert steps.answers["right"] is None
+    assert steps.answers["wrong"].args[0].startswith("BAC-SERVER-MIXED-UP: ")
+    assert mark.exists()
 
 
 def test_an_answer_that_finds_no_shared_memory_is_a_fault_and_no_silence(

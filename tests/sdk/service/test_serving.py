@@ -10,6 +10,7 @@ import pytest
 from bac_imaging.mask_bits import pack_mask
 from bac_imaging.vessels.find import PostProcessing
 from bac_terms.errors import FailedError, RefusedError
+from bacctl._claim import MARK
 from bacctl.service.steps import ModelCard, answer_each, from_json, read_model_card, to_json
 
 
@@ -80,6 +81,29 @@ def test_each_request_gets_its_own_answer(triton, logged):
     # A header's content never reaches a log or an answer.
     assert "test_serving.py" in logged[0]
     assert "Doe" not in logged[0] + broken.error.args[0]
+
+
+def test_a_request_without_what_its_step_needs_is_a_mix_up(triton, tmp_path, monkeypatch):
+    """Seen on Triton 2.51, which checks requests, after a step had stood still for three seconds."""
+    mark = tmp_path / "mixed-up"
+    monkeypatch.setenv(MARK, str(mark))
+
+    def answer(inputs):
+        assert inputs.get("TICKET") is None  # what may be absent is asked for so
+        return {"TWICE": inputs["TILES"]}
+
+    counted = []
+    right, wrong = answer_each(
+        triton,
+        [request(TILES=[1]), request(REPORT=[1])],
+        answer,
+        lambda inputs, error: counted.append(error.code),
+    )
+    assert right.error is None
+    assert wrong.error.args[0].startswith("BAC-SERVER-MIXED-UP: ")
+    assert wrong.error.args[1] == "INVALID_ARG"
+    assert counted == ["BAC-SERVER-MIXED-UP"]
+    assert mark.exists()  # so that the server is started again
 
 
 def test_json_round_trip():

@@ -122,6 +122,8 @@ def _judged(status: str, message: str, url: str, tls: bool) -> BacctlError:
         return from_catalogue("BAC-FILE-TOO-LARGE", f"the file is larger than the server at {url} takes")
     if status == "RESOURCE_EXHAUSTED" or "maximum queue size" in message:
         return from_catalogue("BAC-SERVER-OVERLOADED")
+    if "no available versions" in message:  # Triton knows the model: it loads it, or is being stopped
+        return from_catalogue("BAC-SERVER-UNAVAILABLE", f"the server at {url} is not ready")
     if status in ("NOT_FOUND", "UNIMPLEMENTED"):
         return from_catalogue("BAC-SERVER-INCOMPATIBLE", f"the server at {url} does not serve the model bac")
     if "deserializing" in message:
