@@ -25,7 +25,7 @@ class CpuNetwork:
 
     An image's tiles go through it side by side, each by one thread, on many cores by a few: threads that
     share a tile wait for each other after each layer, and longest where other work is on the same cores, as
-    the other steps' is. On two busy cores that takes a fifth of the time away, and leaves every bit as it is.
+    the other steps' is. It leaves every bit as it is.
 
     Parameters
     ----------
