@@ -1,4 +1,4 @@
-"""A TCP relay between client and server, whose connections can be cut."""
+"""A TCP relay between client and server, whose connections can be cut or go quiet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import TracebackType
 
 
 class Relay:
-    """Hands on what comes, both ways, until told to cut.
+    """Hands on what comes, both ways, ends and resets too, until told otherwise.
 
     Parameters
     ----------
@@ -29,6 +29,7 @@ class Relay:
         self.url = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        self._quiet: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> Relay:
@@ -43,12 +44,17 @@ class Relay:
     def cut(self) -> None:
         """Reset every connection, in the middle of whatever it carries."""
         with self._lock:
-            ends, self._open = self._open, set()
+            ends, self._open, self._quiet = self._open, set(), set()
         for end in ends:
-            with contextlib.suppress(OSError):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+            _reset(end)
+
+    def quiet(self) -> None:
+        """Hand nothing on any more over the connections of now, and end none.
+
+        So it is where a machine loses its power, or a firewall on the way forgets a connection.
+        """
+        with self._lock:
+            self._quiet |= self._open
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -62,11 +68,24 @@ class Relay:
                 with self._lock:
                     self._open |= {near, far}
                 for source, target in ((near, far), (far, near)):
-                    threading.Thread(target=_pump, args=(source, target), daemon=True).start()
+                    threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                if source not in self._quiet:
+                    target.sendall(data)
+            if source not in self._quiet:
+                target.shutdown(socket.SHUT_WR)
+        except OSError:
+            # A process that is killed resets its connections; held back, the other side would wait for ever.
+            if source not in self._quiet:
+                _reset(source)
+                _reset(target)
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
+def _reset(end: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()

@@ -33,6 +33,11 @@ def _cut(stand: Stand) -> None:
     stand.relay.cut()
 
 
+def _quiet(stand: Stand) -> None:
+    assert stand.relay is not None
+    stand.relay.quiet()
+
+
 BOTH: dict[str, Fault] = {
     "kill -9 of the server": lambda stand: processes.kill(lambda: processes.of_server(stand.root)),
     **{f"kill -9 of {step}": _kill_step(step) for step in STEPS},
@@ -47,6 +52,7 @@ SERVED: dict[str, Fault] = {
     "kill -9 of the supervisor": lambda stand: processes.kill(lambda: processes.of_supervisor(stand.root)),
     "kill -9 of bacctl serve": Stand.kill_all,
     "connections cut": _cut,
+    "connections go quiet": _quiet,
 }
 EMBEDDED: dict[str, Fault] = {
     "kill -9 of the supervisor": lambda stand: processes.kill(lambda: [stand.root]),

@@ -29,7 +29,7 @@ T = TypeVar("T")
 DEFAULT_RETRY_FOR_S = 60.0
 """Longer than a server takes to be started again."""
 _FIRST_WAIT_S = 0.2
-_LONGEST_WAIT_S = 2.0
+_LONGEST_WAIT_S = 1.0
 _SHORTEST_CALL_S = 0.001
 _MOST_OTHER_WEIGHTS = 8
 """So often the whole work on an image is done in vain before it fails: no server may have the right ones.

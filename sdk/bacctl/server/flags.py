@@ -68,6 +68,8 @@ def settings(key: str, exit_s: int, *, private: bool = False) -> list[str]:
         f"--backend-config=python,stub-timeout-seconds={_STUB_TIMEOUT_S}",
         # Otherwise the messages of eight requests are kept for others, with their images.
         "--grpc-infer-allocation-pool-size=0",
+        # Our clients ask now and then whether the connection of a call that takes long is still there.
+        "--grpc-http2-min-recv-ping-interval-without-data=10000",
         "--log-format=ISO8601",
         *(f"--grpc-restricted-protocol={lock}" for lock in locks),
         *_tracing(),

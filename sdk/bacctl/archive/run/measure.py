@@ -103,7 +103,7 @@ class Measurer:
         Raises
         ------
         FailedError
-                BAC-FILE-UNREADABLE; BAC-ARCHIVE-CHANGED: it is not what was scanned;
+            BAC-FILE-UNREADABLE; BAC-ARCHIVE-CHANGED: it is not what was scanned;
             BAC-STORAGE-UNREACHABLE: it is gone, and so is one that was there before, as all are of a share
             that is no longer mounted.
         RefusedError

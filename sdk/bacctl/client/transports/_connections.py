@@ -39,9 +39,14 @@ _OPTIONS = (
     # What another client of this process has seen of a server is no reason to wait.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 2000),
+    ("grpc.max_reconnect_backoff_ms", 1000),
     # How long one attempt to connect may take.
     ("grpc.min_reconnect_backoff_ms", 5000),
+    # A machine that has lost its power ends no connection, nor does a firewall that has forgotten one: a call
+    # would wait out all of its time. So gRPC asks after 20 s, and the system gives up after another 20 s
+    # without a sign of life, gRPC after 60 s without an answer. Not sooner: what is asked waits behind an
+    # image on a slow line.
+    ("grpc.keepalive_time_ms", 20_000),
 )
 
 # What another server may do better, and what this one is to be left alone for.
