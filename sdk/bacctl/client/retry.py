@@ -31,6 +31,11 @@ DEFAULT_RETRY_FOR_S = 60.0
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 1.0
 _SHORTEST_CALL_S = 0.001
+_UNDER_WAY_S = 20.0
+"""An attempt that lasted longer was with a server, or lost its connection: to connect takes less.
+
+What it took is not time in which the server was known to be away.
+"""
 _MOST_OTHER_WEIGHTS = 8
 """So often the whole work on an image is done in vain before it fails: no server may have the right ones.
 
@@ -56,7 +61,8 @@ class Retry:
     timeout : float
         How long they may take together, in seconds; waits in between included.
     retry_for : float
-        For how many seconds after the first failure another attempt may begin; 0 for none.
+        For how many seconds after the first failure another attempt may begin; 0 for none. They begin anew
+        after an attempt that was long under way.
     max_retries : int or None, optional
         How many attempts may follow the first; None for as many as the time allows.
     clock : callable, optional
@@ -93,6 +99,7 @@ class Retry:
         self._left = max_retries
         self._clock = clock
         self._deadline = clock() + timeout
+        self._began = clock()
         self._failed_at: float | None = None
         self._tried = 0
         self._other_weights = 0
@@ -117,6 +124,7 @@ class Retry:
         """
         for attempt in self._attempts():
             with attempt:
+                self._began = self._clock()
                 return call(self.time_left())
         raise AssertionError("the last attempt neither returned nor raised")
 
@@ -124,6 +132,7 @@ class Retry:
         """Do the same with a call that is awaited."""
         async for attempt in self._attempts():
             with attempt:
+                self._began = self._clock()
                 return await call(self.time_left())
         raise AssertionError("the last attempt neither returned nor raised")
 
@@ -137,7 +146,7 @@ class Retry:
         self.mixed_up = self.mixed_up or is_mix_up(error)
         self._other_weights += is_other(error)
         now = self._clock()
-        if self._failed_at is None:
+        if self._failed_at is None or now - self._began > _UNDER_WAY_S:
             self._failed_at = now
         # Any moment of the second half of the wait: clients of one server do not come back all at once.
         # A server with other weights is not to be spared: another is called.

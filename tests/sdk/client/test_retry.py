@@ -133,11 +133,36 @@ def test_tried_again_for_a_time_and_not_a_number_of_times(monkeypatch):
 
 
 def test_time_begins_with_the_first_failure(monkeypatch):
-    # A call that waited long in a queue, and then lost its server, has all of it.
-    away = Away(monkeypatch, takes_s=100.0)
+    # A call that waited in a queue, and then lost its server, has all of it.
+    away = Away(monkeypatch, takes_s=19.0)
     with pytest.raises(errors.ServerUnavailableError):
-        Retry(1000.0, 150.0, clock=away.clock).run(away)
-    assert len(away.given) == 3
+        Retry(1000.0, 30.0, clock=away.clock).run(away)
+    # The third would begin after 39 s, and that is 20 s after the first failure.
+    assert [round(moment) for moment, _ in away.given] in ([0, 19, 38], [0, 19, 39])
+
+
+def test_time_begins_anew_after_an_attempt_that_was_long_under_way(monkeypatch):
+    # The server died, was back, and hung: when it is started again, this call has been failing for long.
+    moments = []
+    away = Away(monkeypatch)
+
+    def call(left):
+        moments.append(away.now)
+        if len(moments) == 2:
+            away.pass_time(100.0)
+        if len(moments) < 4:
+            away(left)
+        return "measured"
+
+    assert Retry(300.0, 60.0, clock=away.clock).run(call) == "measured"
+    assert moments[2] > 100.0
+
+
+def test_attempts_that_are_long_under_way_end_with_the_time_of_all(monkeypatch):
+    away = Away(monkeypatch, takes_s=80.0)
+    with pytest.raises(errors.ServerUnavailableError):
+        Retry(300.0, 60.0, clock=away.clock).run(away)
+    assert len(away.given) == 4
 
 
 def test_no_retry_that_would_take_longer_than_allowed(monkeypatch):
