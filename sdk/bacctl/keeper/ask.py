@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,9 +26,6 @@ LAST_CALLS_S = 10.0
 _PROBE_S = 60.0  # a test image waits behind whatever was sent before it
 _LOOK_S = 0.5
 _COUNT_S = 10.0  # no model has to work for this
-SILENT_S = 30.0
-"""So long a server may answer nobody while a test image waits; the second time it is started again."""
-_COUNT_EVERY_S = 5.0
 
 
 def ask(url: str, tls: ServerTls | None = None, timeout: float = _PROBE_S) -> dict[str, Any]:
@@ -66,35 +62,6 @@ def ask_unless(fault: Callable[[], str | None], call: Callable[[], T]) -> T:
         if why is not None:
             raise from_catalogue("BAC-SERVER-FAULT", why)
     return outcome.result()
-
-
-class Silence:
-    """Tells whether a server has answered nobody for too long, whatever it is busy with.
-
-    Parameters
-    ----------
-    answered : callable
-        Returns how many requests it has answered so far; raises BacctlError where it does not say.
-    clock : callable, optional
-        Seconds that never go back.
-    """
-
-    def __init__(self, answered: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
-        self._answered, self._clock = answered, clock
-        self._count: int | None = None
-        self._since = self._looked = clock()
-
-    def fault(self) -> str | None:
-        """Say in one line that it has; ask every few seconds at most."""
-        now = self._clock()
-        if now - self._looked >= _COUNT_EVERY_S:
-            with contextlib.suppress(BacctlError):
-                count, before = self._answered(), self._count
-                self._count = count
-                if before is not None and count != before:
-                    self._since = self._clock()
-            self._looked = self._clock()
-        return f"it answered nobody for {SILENT_S:.0f} s" if now - self._since >= SILENT_S else None
 
 
 def answer_first(url: str, tls: ServerTls | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bac_terms.errors import BacctlError, ModelDiedError, ServerUnavailableError, from_catalogue
-from bacctl.keeper.ask import Silence, ask_unless
+from bacctl.keeper.ask import ask_unless
 from bacctl.keeper.restart import Restarts
 from bacctl.keeper.watch import Watch
 
@@ -243,50 +243,3 @@ def test_a_test_image_is_not_waited_for_once_its_step_has_died() -> None:
     assert ask_unless(lambda: None, lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
         ask_unless(lambda: None, lambda: 1 / 0)
-
-
-class Counted:
-    """A server that says how many requests it has answered, and the time."""
-
-    def __init__(self) -> None:
-        self.now, self.count, self.looks = 0.0, 7, 0
-        self.speaks = True
-
-    def __call__(self) -> int:
-        self.looks += 1
-        if not self.speaks:
-            raise from_catalogue("BAC-SERVER-TIMEOUT")
-        return self.count
-
-    def first_fault(self, silence: Silence, seconds: int, *, each: int = 0) -> float | None:
-        """Look twice a second; answer `each` requests a second meanwhile."""
-        for _ in range(2 * seconds):
-            self.now += 0.5
-            self.count += each
-            if silence.fault() is not None:
-                return self.now
-        return None
-
-
-def test_a_server_that_answers_nobody_is_noticed_before_the_time_of_its_test_image() -> None:
-    counted = Counted()
-    assert counted.first_fault(Silence(counted, lambda: counted.now), 60) == 30.0
-    assert counted.looks <= 6
-
-
-def test_a_server_that_answers_others_is_left_to_its_work() -> None:
-    counted = Counted()
-    assert counted.first_fault(Silence(counted, lambda: counted.now), 300, each=1) is None
-
-
-def test_silence_begins_with_the_last_answer_that_was_counted() -> None:
-    counted = Counted()
-    silence = Silence(counted, lambda: counted.now)
-    assert counted.first_fault(silence, 12, each=1) is None
-    assert counted.first_fault(silence, 60) == pytest.approx(45.0, abs=3.0)
-
-
-def test_a_server_that_does_not_even_say_how_many_it_has_answered_is_silent() -> None:
-    counted = Counted()
-    counted.speaks = False
-    assert counted.first_fault(Silence(counted, lambda: counted.now), 60) == 30.0

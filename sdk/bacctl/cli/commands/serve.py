@@ -70,13 +70,13 @@ def serve(
         raise UsageError("--http-port: Triton's HTTP has no TLS; leave it out, or put a gateway in front")
 
     from bacctl._log_lines import log_lines
-    from bacctl.keeper.ask import Silence, answer_first, ask, ask_unless, count_answered, revive
+    from bacctl.keeper.ask import answer_first, ask, ask_unless, count_answered, revive
     from bacctl.keeper.notify import notify
     from bacctl.keeper.restart import Restarts
     from bacctl.keeper.watch import Watch, WatchRules
     from bacctl.server.embedded import EmbeddedServer
     from bacctl.server.renewal import KeptTls
-    from bacctl.server.standstill import Standstill
+    from bacctl.server.standstill import Standstill, hardly_works
 
     tell = log_lines("serve", as_json=log_json)
     kept = None
@@ -118,9 +118,9 @@ def serve(
 
             def ask_it() -> None:
                 # Behind a long queue it takes a while, in which a step may die.
-                silence = Silence(lambda: count_answered(server, tls))
+                idle = hardly_works(server)
                 with standstill.call():
-                    ask_unless(lambda: _fault_of(server) or silence.fault(), lambda: ask(server.url, tls))
+                    ask_unless(lambda: _fault_of(server) or idle(), lambda: ask(server.url, tls))
 
             watch = Watch(
                 "the server",
