@@ -212,7 +212,8 @@ class AsyncClient:
 
     async def _send(self, call: Call, size: int, left_s: float) -> Answer:
         async with self._core.room.taken_async(size, left_s) as rest_s:
-            return await self._transport.infer(call.data, call.options, rest_s)
+            with self._core.patience.call(rest_s) as now_s:
+                return await self._transport.infer(call.data, call.options, now_s)
 
     async def analyze_many(
         self,

@@ -308,8 +308,8 @@ class Client:
         return result
 
     def _send(self, call: Call, size: int, left_s: float) -> Answer:
-        with self._core.room.taken(size, left_s) as rest_s:
-            return self._transport.infer(call.data, call.options, rest_s)
+        with self._core.room.taken(size, left_s) as rest_s, self._core.patience.call(rest_s) as now_s:
+            return self._transport.infer(call.data, call.options, now_s)
 
     def analyze_many(
         self,

@@ -22,6 +22,7 @@ from bac_terms.errors import (
 )
 from bacctl._discreet import discreet
 from bacctl.client._room import MOST_BYTES, Room
+from bacctl.client.patience import Patience
 from bacctl.client.payload import identified, not_awaited, origin_of, path_of, position_of, read_source
 from bacctl.client.retry import Retry
 from bacctl.client.transports.weights import MeasuredBy
@@ -204,6 +205,7 @@ class Core:
         self.cache: ResultCache | None = None
         self.judges_headers = judges_headers
         self.room = Room(servers * MOST_BYTES)
+        self.patience = Patience()
         self.measured_by = MeasuredBy()
         self._with_density = with_density
         self._info: dict[str, Any] | None = None
