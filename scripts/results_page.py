@@ -48,8 +48,10 @@ _OF_SEEN = """
 
 """
 _OF_BESIDE = """
-Women and films that the network was not trained on. A dash: the generator has no such truth, or nothing
-reaches that point. What the network was trained on: [model-card.md](model-card.md).
+Women and films that the network was not trained on; *left out*: by a network that has seen nothing of that
+generator, the one that was trained on the phantom alone (threshold 0.1, core 0.7, seed 0.995, as its card
+says). None was trained with the phantom left out. A dash: the generator has no such truth, or nothing reaches
+that point. What the network was trained on: [model-card.md](model-card.md).
 
 """
 _OF_PHANTOMS = """
