@@ -202,7 +202,7 @@ class AsyncClient:
             if known is not None:
                 return known
             size = await asyncio.to_thread(self._core.admit, call)
-            answer = await retry.run_async(lambda left: self._send(call, size, left))
+            answer = await retry.run_async(lambda left: self._send(call, size, left, is_last=retry.is_last))
             warning = self._core.measured_by.notice(answer.report)
             result = await asyncio.to_thread(call.result, answer, again=retry.mixed_up, warning=warning)
         except BacctlError as error:
@@ -210,9 +210,9 @@ class AsyncClient:
         await asyncio.to_thread(self._core.remember, call, answer)
         return result
 
-    async def _send(self, call: Call, size: int, left_s: float) -> Answer:
+    async def _send(self, call: Call, size: int, left_s: float, *, is_last: bool) -> Answer:
         async with self._core.room.taken_async(size, left_s) as rest_s:
-            with self._core.patience.call(rest_s) as now_s:
+            with self._core.patience.call(rest_s, is_last=is_last) as now_s:
                 return await self._transport.infer(call.data, call.options, now_s)
 
     async def analyze_many(

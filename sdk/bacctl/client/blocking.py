@@ -299,7 +299,7 @@ class Client:
             if known is not None:
                 return known
             size = self._core.admit(call)
-            answer = retry.run(lambda left: self._send(call, size, left))
+            answer = retry.run(lambda left: self._send(call, size, left, is_last=retry.is_last))
             warning = self._core.measured_by.notice(answer.report)
             result = call.result(answer, again=retry.mixed_up, warning=warning)
         except BacctlError as error:
@@ -307,8 +307,9 @@ class Client:
         self._core.remember(call, answer)
         return result
 
-    def _send(self, call: Call, size: int, left_s: float) -> Answer:
-        with self._core.room.taken(size, left_s) as rest_s, self._core.patience.call(rest_s) as now_s:
+    def _send(self, call: Call, size: int, left_s: float, *, is_last: bool) -> Answer:
+        core = self._core
+        with core.room.taken(size, left_s) as rest_s, core.patience.call(rest_s, is_last=is_last) as now_s:
             return self._transport.infer(call.data, call.options, now_s)
 
     def analyze_many(

@@ -36,13 +36,15 @@ class Patience:
         self._lock = threading.Lock()
 
     @contextmanager
-    def call(self, left_s: float) -> Iterator[float]:
+    def call(self, left_s: float, *, is_last: bool = False) -> Iterator[float]:
         """Make a call.
 
         Parameters
         ----------
         left_s : float
             How long it may take at most, in seconds.
+        is_last : bool, optional
+            Whether it cannot be sent once more: it then has all of that.
 
         Yields
         ------
@@ -55,7 +57,7 @@ class Patience:
             BAC-SERVER-UNAVAILABLE, in the place of a timeout: there is time to send it once more.
         """
         usual_s = self._usual_s()
-        most_s = left_s if usual_s is None else max(LEAST_S, _TIMES * usual_s)
+        most_s = left_s if is_last or usual_s is None else max(LEAST_S, _TIMES * usual_s)
         began = self._clock()
         try:
             yield min(most_s, left_s)

@@ -109,6 +109,11 @@ class Retry:
         """Return how long an attempt that starts now may take, in seconds; always above zero."""
         return max(self._deadline - self._clock(), _SHORTEST_CALL_S)
 
+    @property
+    def is_last(self) -> bool:
+        """Whether no attempt may follow the one that is under way, whatever comes of it."""
+        return self._left == 0 or not self._retry_for > 0
+
     def run(self, call: Callable[[float], T]) -> T:
         """Call until it succeeds or nothing more can help.
 

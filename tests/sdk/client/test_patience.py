@@ -12,6 +12,7 @@ from bac_terms.errors import BacctlError, ServerTimeoutError, ServerUnavailableE
 from bacctl import AsyncClient, Client
 from bacctl.client import patience
 from bacctl.client.patience import LEAST_S, Patience
+from bacctl.client.retry import Retry
 
 
 class Calls:
@@ -21,9 +22,9 @@ class Calls:
         self.now = 0.0
         self.patience = Patience(lambda: self.now)
 
-    def make(self, takes_s: float, left_s: float = 300.0) -> float:
+    def make(self, takes_s: float, left_s: float = 300.0, *, is_last: bool = False) -> float:
         """Return how long it was allowed to take."""
-        with self.patience.call(left_s) as most_s:
+        with self.patience.call(left_s, is_last=is_last) as most_s:
             self.now += min(takes_s, most_s)
             if takes_s > most_s:
                 raise from_catalogue("BAC-SERVER-TIMEOUT")
@@ -55,6 +56,20 @@ def test_a_lost_call_can_be_tried_again_and_one_whose_time_is_over_cannot() -> N
         calls.make(1000.0)
     with pytest.raises(ServerTimeoutError):
         calls.make(1000.0, left_s=30.0)
+
+
+def test_a_call_that_cannot_be_sent_once_more_has_all_its_time() -> None:
+    calls = Calls()
+    for _ in range(12):
+        calls.make(1.0)
+    assert calls.make(200.0, is_last=True) == 300.0
+
+
+@pytest.mark.parametrize(
+    ("retry_for", "max_retries", "is_last"), [(60.0, None, False), (0.0, None, True), (60.0, 0, True)]
+)
+def test_whether_another_attempt_may_follow(retry_for: float, max_retries: int | None, is_last: bool) -> None:
+    assert Retry(300.0, retry_for, max_retries).is_last is is_last
 
 
 def test_what_is_usual_follows_the_last_calls() -> None:
