@@ -79,6 +79,14 @@ def test_what_is_usual_follows_the_last_calls() -> None:
     assert calls.make(1.0) == 200.0
 
 
+def test_a_timeout_of_the_servers_own_is_handed_on() -> None:
+    calls = Calls()
+    for _ in range(12):
+        calls.make(1.0)
+    with pytest.raises(ServerTimeoutError), calls.patience.call(300.0):
+        raise from_catalogue("BAC-SERVER-TIMEOUT")
+
+
 def test_other_faults_are_handed_on() -> None:
     calls = Calls()
     with pytest.raises(BacctlError, match="BAC-SERVER-FAULT"), calls.patience.call(10.0):
