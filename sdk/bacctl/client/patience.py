@@ -45,7 +45,7 @@ class Patience:
         left_s : float
             How long it may take at most, in seconds.
         is_last : bool, optional
-            Whether it cannot be sent once more: it then has all of that.
+            Whether it is not to be sent once more: it then has all of that.
 
         Yields
         ------
@@ -59,6 +59,8 @@ class Patience:
         """
         usual_s = self._usual_s()
         most_s = left_s if is_last or usual_s is None else max(LEAST_S, _TIMES * usual_s)
+        if left_s < 2.0 * most_s:  # too little would be left for another
+            most_s = left_s
         began = self._clock()
         try:
             yield min(most_s, left_s)

@@ -100,6 +100,7 @@ class Retry:
         self._clock = clock
         self._deadline = clock() + timeout
         self._began = clock()
+        self._was_long = False
         self._failed_at: float | None = None
         self._tried = 0
         self._other_weights = 0
@@ -111,8 +112,11 @@ class Retry:
 
     @property
     def is_last(self) -> bool:
-        """Whether no attempt may follow the one that is under way, whatever comes of it."""
-        return self._left == 0 or not self._retry_for > 0
+        """Whether the attempt that is under way is to have all the time that is left.
+
+        None may follow it, or one was long under way already: a second would most likely end as that did.
+        """
+        return self._left == 0 or self._retry_for <= _FIRST_WAIT_S or self._was_long
 
     def run(self, call: Callable[[float], T]) -> T:
         """Call until it succeeds or nothing more can help.
@@ -151,7 +155,10 @@ class Retry:
         self.mixed_up = self.mixed_up or is_mix_up(error)
         self._other_weights += is_other(error)
         now = self._clock()
-        if self._failed_at is None or now - self._began > _UNDER_WAY_S:
+        # A refusal ends a wait in a queue, be it the server's or this client's own.
+        is_long = now - self._began > _UNDER_WAY_S and not isinstance(error, ServerOverloadedError)
+        self._was_long = self._was_long or is_long
+        if self._failed_at is None or is_long:
             self._failed_at = now
         # Any moment of the second half of the wait: clients of one server do not come back all at once.
         # A server with other weights is not to be spared: another is called.

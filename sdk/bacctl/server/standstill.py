@@ -16,12 +16,6 @@ if TYPE_CHECKING:
 STILL_S = 15.0
 """How long, in seconds. One that works, even on a crowded machine, uses more of a processor than `_IDLE`."""
 _IDLE = 0.01  # of one processor; at rest it is a fifth of that
-HARDLY_S = 30.0
-"""How long a server may hardly work while a test image waits, in seconds, before that image counts as failed.
-
-A step that has lost an image lets the next one in when the time of that one is up, and so is not idle.
-"""
-_HARDLY = 0.05  # of one processor
 _LOOK_S = 1.0
 _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -75,15 +69,6 @@ class Standstill:
             time.sleep(_LOOK_S)
 
 
-def hardly_works(
-    server: EmbeddedServer, clock: Callable[[], float] = time.monotonic
-) -> Callable[[], str | None]:
-    """Give what says, in one line, that a server has hardly worked since now; call it once a second or so."""
-    steps = server.steps
-    still = Stillness(lambda: [] if steps is None else steps.processes(), HARDLY_S, _HARDLY, clock)
-    return lambda: f"it has hardly worked for {HARDLY_S:.0f} s" if still.lasts() else None
-
-
 class Stillness:
     """Tells how long some processes have used no processor.
 
@@ -91,23 +76,14 @@ class Stillness:
     ----------
     processes : callable
         Returns their numbers.
-    still_s : float, optional
-        How long is too long, in seconds.
-    idle : float, optional
-        What share of one processor is none.
     clock : callable, optional
         Seconds that never go back.
     """
 
     def __init__(
-        self,
-        processes: Callable[[], list[int]],
-        still_s: float | None = None,
-        idle: float = _IDLE,
-        clock: Callable[[], float] = time.monotonic,
+        self, processes: Callable[[], list[int]], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._processes = processes
-        self._still_s, self._idle = STILL_S if still_s is None else still_s, idle
         self._clock = clock
         self.begin()
 
@@ -117,16 +93,16 @@ class Stillness:
         self._used = sum(used for _, used in self._read())
 
     def lasts(self) -> bool:
-        """Look, once a second or so; return whether they have stood still for too long."""
+        """Look, once a second or so; return whether they have stood still for `STILL_S`."""
         now, found = self._clock(), self._read()
         # Where this thread has not run either, the whole machine stood still. Whoever waits for a disk moves.
         paused, self._looked = now - self._looked > 5 * _LOOK_S, now
         used = sum(used for _, used in found) - self._used
         waits = any(state == "D" for state, _ in found)
-        if not found or paused or waits or not 0.0 <= used <= self._idle * self._still_s:
+        if not found or paused or waits or not 0.0 <= used <= _IDLE * STILL_S:
             self.begin()
             return False
-        return now - self._since >= self._still_s
+        return now - self._since >= STILL_S
 
     def _read(self) -> list[tuple[str, float]]:
         """Return the state of each process and the seconds of processor that it has used."""

@@ -38,7 +38,9 @@ def test_without_experience_a_call_has_all_its_time() -> None:
         Calls().make(400.0)
 
 
-@pytest.mark.parametrize(("usual_s", "most_s"), [(0.5, LEAST_S), (3.0, LEAST_S), (5.0, 100.0), (40.0, 300.0)])
+@pytest.mark.parametrize(
+    ("usual_s", "most_s"), [(0.5, LEAST_S), (3.0, LEAST_S), (5.0, 100.0), (8.0, 300.0), (40.0, 300.0)]
+)
 def test_a_call_may_take_twenty_times_as_long_as_usual_and_a_minute_always(
     usual_s: float, most_s: float
 ) -> None:
@@ -72,11 +74,32 @@ def test_whether_another_attempt_may_follow(retry_for: float, max_retries: int |
     assert Retry(300.0, retry_for, max_retries).is_last is is_last
 
 
+def test_only_one_attempt_of_a_call_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = Calls()
+    for _ in range(12):
+        calls.make(1.0)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    retry = Retry(300.0, 60.0, clock=lambda: calls.now)
+    allowed = []
+
+    def attempt(left_s: float) -> float:
+        # It takes 100 s, which is slow and not lost.
+        with calls.patience.call(left_s, is_last=retry.is_last) as most_s:
+            allowed.append(round(most_s))
+            calls.now += min(100.0, most_s)
+            if most_s < 100.0:
+                raise from_catalogue("BAC-SERVER-TIMEOUT")
+        return most_s
+
+    retry.run(attempt)
+    assert allowed == [60, 240]
+
+
 def test_what_is_usual_follows_the_last_calls() -> None:
     calls = Calls()
     for takes_s in [1.0] * 40 + [10.0] * 20:
         calls.make(takes_s)
-    assert calls.make(1.0) == 200.0
+    assert calls.make(1.0, left_s=500.0) == 200.0
 
 
 def test_a_timeout_of_the_servers_own_is_handed_on() -> None:
@@ -113,7 +136,7 @@ def test_a_call_that_the_server_has_lost(
     triton_response: Callable[..., object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(patience, "LEAST_S", 0.5)
+    monkeypatch.setattr(patience, "LEAST_S", 3.0)
     monkeypatch.setattr(patience, "_TIMES", 1.0)
     over = threading.Event()
     came: list[int] = []
@@ -124,6 +147,8 @@ def test_a_call_that_the_server_has_lost(
             over.wait(60)
         return triton_response()
 
-    assert analyze(serve(infer)) == ["ok"] * 10
-    assert len(came) == 11
-    over.set()
+    try:
+        assert analyze(serve(infer)) == ["ok"] * 10
+        assert len(came) == 11
+    finally:
+        over.set()

@@ -33,7 +33,7 @@ def _async(url: str) -> str:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     given = dict(_connections._OPTIONS)
     assert "grpc.keepalive_time_ms" in given
-    shorter = {**given, "grpc.keepalive_time_ms": 1000, "grpc.http2.ping_timeout_ms": 1000}
+    shorter = {**given, "grpc.keepalive_time_ms": 1000, "grpc.http2.ping_timeout_ms": 4000}
     monkeypatch.setattr(_connections, "_OPTIONS", tuple(shorter.items()))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bacctl.server import standstill
-from bacctl.server.standstill import HARDLY_S, STILL_S, Standstill, Stillness, hardly_works
+from bacctl.server.standstill import STILL_S, Standstill, Stillness
 
 
 class Processes:
@@ -50,23 +50,6 @@ def test_slowness_is_no_standstill(fault: str, monkeypatch: pytest.MonkeyPatch) 
     processes.state = "D" if fault == "disk" else "R"
     work = 0.02 if fault == "starved" else 0.0
     assert not processes.lasts(120.0, work=work, step=10.0 if fault == "paused" else 1.0)
-
-
-@pytest.mark.parametrize(("work", "said"), [(0.04, "it has hardly worked for 30 s"), (0.1, None)])
-def test_a_server_that_hardly_works_is_told_from_one_that_is_starved(
-    work: float, said: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Now and then it begins an image, which never comes out of the next step.
-    processes = Processes(monkeypatch)
-    server: Any = SimpleNamespace(steps=SimpleNamespace(processes=lambda: [1]))
-    fault = hardly_works(server, lambda: processes.now)
-    found = []
-    for _ in range(int(HARDLY_S)):
-        processes.now += 1.0
-        processes.used += work
-        found.append(fault())
-    assert found[:-1] == [None] * (len(found) - 1)
-    assert found[-1] == said
 
 
 def test_a_server_that_hangs_during_a_call_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+from bacctl.client.transports._connections import _OPTIONS
 from bacctl.server import triton_wheel
-from bacctl.server.flags import ENVIRONMENT
+from bacctl.server.flags import ENVIRONMENT, settings
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's tunables are Linux's")
@@ -28,3 +29,10 @@ def test_huge_pages_are_asked_for_unless_the_user_tunes_malloc(
         text=True,
     )
     assert (done.stdout.strip(), done.stderr) == (environment["GLIBC_TUNABLES"], "")
+
+
+def test_a_server_lets_clients_ask_whether_a_connection_is_still_there() -> None:
+    # At least as often as a client of ours asks, or the server ends its connection.
+    flags = dict(flag.removeprefix("--").partition("=")[::2] for flag in settings("key", 10))
+    least_ms = int(flags["grpc-http2-min-recv-ping-interval-without-data"])
+    assert least_ms < dict(_OPTIONS)["grpc.keepalive_time_ms"]

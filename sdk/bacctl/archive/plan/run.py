@@ -17,7 +17,7 @@ from bacctl.client.retry import DEFAULT_RETRY_FOR_S
 from bacctl.client.transports.endpoints import Endpoints
 
 Events = Generator[simpy.Event, Any, None]
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 2.0  # the client's, between two attempts
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 1.0  # the client's, between two attempts
 CLIENT_BYTES = 2**30
 """What a client has under way with each of its servers (`bacctl.client`)."""
 _WARM_UP = 0.1  # of the images of a back-fill, which come before there is a steady state

@@ -76,7 +76,7 @@ def serve(
     from bacctl.keeper.watch import Watch, WatchRules
     from bacctl.server.embedded import EmbeddedServer
     from bacctl.server.renewal import KeptTls
-    from bacctl.server.standstill import Standstill, hardly_works
+    from bacctl.server.standstill import Standstill
 
     tell = log_lines("serve", as_json=log_json)
     kept = None
@@ -118,9 +118,8 @@ def serve(
 
             def ask_it() -> None:
                 # Behind a long queue it takes a while, in which a step may die.
-                idle = hardly_works(server)
                 with standstill.call():
-                    ask_unless(lambda: _fault_of(server) or idle(), lambda: ask(server.url, tls))
+                    ask_unless(lambda: _fault_of(server), lambda: ask(server.url, tls))
 
             watch = Watch(
                 "the server",
