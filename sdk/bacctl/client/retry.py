@@ -28,8 +28,9 @@ T = TypeVar("T")
 
 DEFAULT_RETRY_FOR_S = 60.0
 """Longer than a server takes to be started again."""
-_FIRST_WAIT_S = 0.2
-_LONGEST_WAIT_S = 1.0
+FIRST_WAIT_S = 0.2
+LONGEST_WAIT_S = 1.0
+"""Between two attempts, in seconds: the first, and what it doubles to."""
 _SHORTEST_CALL_S = 0.001
 _UNDER_WAY_S = 20.0
 """An attempt that lasted longer was with a server, or lost its connection: to connect takes less.
@@ -116,7 +117,7 @@ class Retry:
 
         None may follow it, or one was long under way already: a second would most likely end as that did.
         """
-        return self._left == 0 or self._retry_for <= _FIRST_WAIT_S or self._was_long
+        return self._left == 0 or self._retry_for <= FIRST_WAIT_S or self._was_long
 
     def run(self, call: Callable[[float], T]) -> T:
         """Call until it succeeds or nothing more can help.
@@ -163,7 +164,7 @@ class Retry:
         # Any moment of the second half of the wait: clients of one server do not come back all at once.
         # A server with other weights is not to be spared: another is called.
         times = 0 if is_other(error) else self._tried
-        most = min(_FIRST_WAIT_S * 2.0**times, _LONGEST_WAIT_S)
+        most = min(FIRST_WAIT_S * 2.0**times, LONGEST_WAIT_S)
         asked = error.retry_after_s if isinstance(error, ServerError) else None
         wait: float = max(most * random.uniform(0.5, 1.0), asked or 0.0)  # noqa: S311  # no secret
         ends = min(self._deadline, self._failed_at + self._retry_for)

@@ -13,11 +13,10 @@ import simpy
 from bacctl.archive.plan.cores import Cores
 from bacctl.archive.plan.fleet import DiedError, Fleet, RefusedError, Server
 from bacctl.archive.plan.load import BackFill, Day, Trace
-from bacctl.client.retry import DEFAULT_RETRY_FOR_S
+from bacctl.client.retry import DEFAULT_RETRY_FOR_S, FIRST_WAIT_S, LONGEST_WAIT_S
 from bacctl.client.transports.endpoints import Endpoints
 
 Events = Generator[simpy.Event, Any, None]
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 1.0  # the client's, between two attempts
 CLIENT_BYTES = 2**30
 """What a client has under way with each of its servers (`bacctl.client`)."""
 _WARM_UP = 0.1  # of the images of a back-fill, which come before there is a steady state
@@ -235,7 +234,7 @@ class _Run:
                 asked_s = refusal.args[0]
                 self._outcome.refusals += 1
             failed_at = env.now if failed_at is None else failed_at
-            most = min(_FIRST_WAIT_S * 2.0**tried, _LONGEST_WAIT_S)
+            most = min(FIRST_WAIT_S * 2.0**tried, LONGEST_WAIT_S)
             wait_s = max(most * self._waits.uniform(0.5, 1.0), asked_s)
             if env.now + wait_s >= failed_at + DEFAULT_RETRY_FOR_S:
                 break
