@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 
+from bac_imaging.onnxruntime import load_onnxruntime
 from bac_imaging.pipeline import prepare, quantify
 from bacctl.server.repository import default_repository
 from bacctl.service.steps import read_model_card
 
 _FOLDER = default_repository() / "bac_segment" / "1"
 _CARD = read_model_card(_FOLDER)
-_SESSION = onnxruntime.InferenceSession(_FOLDER / "model.onnx", providers=["CPUExecutionProvider"])
+_SESSION = load_onnxruntime().InferenceSession(_FOLDER / "model.onnx", providers=["CPUExecutionProvider"])
 
 app = FastAPI(title="Breast arterial calcification. Research use only.")
 

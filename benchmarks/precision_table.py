@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from bac_export.parity import CALIBRATION_CASES, phantom_cases
 from bac_export.precision import to_half, to_quantised
+from bac_imaging.onnxruntime import load_onnxruntime
 from bac_imaging.openvino import load_openvino
 from bac_imaging.pipeline import prepare, quantify
 from bac_imaging.vessels.find import PostProcessing
@@ -68,6 +68,7 @@ def openvino_engine(model: Any, precision: str) -> Engine:
 
 def onnxruntime_engine(path: Path, *, optimised: bool = True) -> Engine:
     """Load for one thread; not optimised, every rounding of the file stays where it stands."""
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     if not optimised:

@@ -35,7 +35,7 @@ WAY = {
         ("grid/tiles.py", "512 x 512"),
     ),
     "bac_segment": (
-        ("openvino.py", "the U-Net on the CPU"),
+        ("onnxruntime.py", "the U-Net on the CPU; or openvino.py"),
         ("grid/checksum.py", "whose tiles"),
     ),
     "bac_quantify: quantify.quantify": (

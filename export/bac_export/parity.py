@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from bac_export.errors import ExportError
 from bac_imaging.context import Context
+from bac_imaging.onnxruntime import load_onnxruntime
 from bac_imaging.openvino import load_openvino
 from bac_imaging.pipeline import prepare, quantify
 from bac_imaging.vessels.find import PostProcessing
@@ -178,8 +179,7 @@ def onnxruntime_engine(path: Path, *, optimised: bool = True) -> Engine:
     Without `optimised` every rounding of the file stays where it stands, for the judgement of reduced
     precision.
     """
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -66,10 +66,15 @@ def test_refuses_too_little_shared_memory(tmp_path: Path, monkeypatch: pytest.Mo
         keeper.prepare("onnx", REPOSITORY, tmp_path, no_engine)
 
 
-def test_refuses_a_configuration_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper, "find_spec", lambda _: None)
-    with pytest.raises(keeper.StartError, match="cpu needs the Python package openvino"):
-        keeper.prepare("cpu", REPOSITORY, tmp_path, no_engine)
+@pytest.mark.parametrize(
+    ("name", "package"), [("cpu", "onnxruntime"), ("cpu", "openvino"), ("torch", "torch")]
+)
+def test_refuses_a_configuration_without_its_package(
+    name: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "find_spec", lambda name: None if name == package else object())
+    with pytest.raises(keeper.StartError, match=f"{name} needs the Python package {package}"):
+        keeper.prepare(name, REPOSITORY, tmp_path, no_engine)
 
 
 @pytest.mark.parametrize("name", ["gpu", "onnx", "cpu"])

@@ -14,7 +14,19 @@ from bacctl.client.canary import canary_image
 BACCTL = [str(Path(sys.executable).with_name("bacctl"))]
 MODULE = [sys.executable, "-m", "bacctl"]
 # The standard library's, ours, and those that other people's libraries look for and usually do not find.
-NAMES = ("scipy", "numpy", "statistics", "typing", "json", "dl", "pydicom", "openvino", "triton", "PIL")
+NAMES = (
+    "scipy",
+    "numpy",
+    "statistics",
+    "typing",
+    "json",
+    "dl",
+    "pydicom",
+    "onnxruntime",
+    "openvino",
+    "triton",
+    "PIL",
+)
 PROGRAM = """
 import pathlib, sys
 from bacctl import Client

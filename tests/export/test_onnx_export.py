@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import torch
 from tests.export.conftest import FIGURES, PROBABILITY_MAP
@@ -19,6 +18,7 @@ from bac_export.graph import add_checksum, check
 from bac_export.parity import onnxruntime_engine
 from bac_imaging.grid.checksum import PROBABILITY_SLACK, segment_checksum
 from bac_imaging.grid.tiles import TILE_PX
+from bac_imaging.onnxruntime import load_onnxruntime
 from bac_training.network.checkpoint import load_checkpoint, load_network
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +56,7 @@ def tiles_batch(tiles: onnx.ValueInfoProto) -> str:
 @pytest.mark.parametrize("optimised", [True, False])
 def test_the_graph_says_whose_answer_it_gives(exported: Path, name: str, optimised: bool) -> None:
     """As numpy says it, at any batch, in any precision and however ONNX Runtime rewrites the graph."""
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

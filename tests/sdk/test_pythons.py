@@ -16,7 +16,7 @@ else:
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-SERVER_ONLY = {"nvidia-pytriton", "openvino"}
+SERVER_ONLY = {"nvidia-pytriton", "onnxruntime", "openvino"}
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13", "3.14"])

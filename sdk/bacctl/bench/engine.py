@@ -14,7 +14,7 @@ from bacctl.service.network import CpuNetwork
 
 
 class Engine:
-    """The network as the server runs it on a CPU, and nothing else: same precision, threads and tiles.
+    """The network as the server runs it on a CPU, and nothing else: same engine, threads and tiles.
 
     Parameters
     ----------

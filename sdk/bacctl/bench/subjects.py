@@ -56,7 +56,7 @@ def other(path: Path, folder: Path) -> Subject:
     """Make another checkout or a wheel runnable beside this one.
 
     It gets an environment of its own, in which its packages come before those of this environment, from
-    which it takes everything else: numpy, Triton, OpenVINO and so on are the same for all. An environment
+    which it takes everything else: numpy, Triton, the engines and so on are the same for all. An environment
     and not PYTHONPATH, which Triton's Python stub ignores.
 
     Parameters

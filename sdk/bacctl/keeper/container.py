@@ -34,7 +34,7 @@ from bacctl.service.steps import read_model_card
 
 RULES = WatchRules(again_s=5.0, tolerated=3)
 # What the Python of the server needs for a configuration, where it is not in every image.
-_PACKAGES = {"cpu": "openvino", "torch": "torch"}
+_PACKAGES = {"cpu": ("onnxruntime", "openvino"), "torch": ("torch",)}
 _PORTS = {"grpc": 8001, "metrics": 8002}
 _EXIT_S = 20
 # A test image waits behind whatever was sent before it.
@@ -92,12 +92,12 @@ def prepare(name: str, repository: Path, scratch: Path, engine: Callable[[], Pat
         read_model_card(repository / "bac_segment" / "1")
     except ValueError as error:
         raise StartError(str(error)) from None
-    package = _PACKAGES.get(name)
-    if package is not None and find_spec(package) is None:
-        raise StartError(
-            f"the configuration {name} needs the Python package {package}, which is not here; build the "
-            "image with it (docker/server.Dockerfile says how) or choose another configuration"
-        )
+    for package in _PACKAGES.get(name, ()):
+        if find_spec(package) is None:
+            raise StartError(
+                f"the configuration {name} needs the Python package {package}, which is not here; build the "
+                "image with it (docker/server.Dockerfile says how) or choose another configuration"
+            )
     # All of it, not what is free: a Triton before this one may have left its own there.
     total = shutil.disk_usage(SHARED_MEMORY).total
     if total < NEEDED_SHM_BYTES:

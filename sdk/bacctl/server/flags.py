@@ -21,12 +21,15 @@ ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_MMAP_THRESHOLD_": _KEPT_BYTES,
     "MALLOC_TRIM_THRESHOLD_": _KEPT_BYTES,
+    "ORT_DISABLE_TELEMETRY": "1",
 }
 """For the server and its models, where the caller's own does not say otherwise.
 
 Every image takes arrays of tens of megabytes. By default they are given back to the system after each and
 come back as pages of zeros, one fault for 4 kB: a sixth of the processor time of an image. Kept, the most
 that a process has ever needed stays with it; that most is the same. Huge pages spare faults in what is new.
+
+ONNX Runtime, which Triton has a backend of too, reports to its maker unless told otherwise.
 """
 TRACES = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 """Environment variable: where spans are sent by OTLP over HTTP, such as ``http://127.0.0.1:4318/v1/traces``."""

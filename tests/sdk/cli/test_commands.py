@@ -20,6 +20,7 @@ from bacctl.cli.settings import option_keys
 HEAVY = {
     "torch",
     "highdicom",
+    "onnxruntime",
     "openvino",
     "matplotlib",
     "scipy",
@@ -65,7 +66,7 @@ def test_imports_stay_light(code: str) -> None:
 
 def test_import_of_every_public_name_brings_nothing_heavy() -> None:
     names = imported_by("from bacctl import *")
-    assert names.isdisjoint({"torch", "highdicom", "openvino", "matplotlib"})
+    assert names.isdisjoint({"torch", "highdicom", "onnxruntime", "openvino", "matplotlib"})
 
 
 @pytest.mark.parametrize(
