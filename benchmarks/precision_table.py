@@ -31,7 +31,7 @@ from bac_export.precision import to_half, to_quantised
 from bac_imaging.onnxruntime import load_onnxruntime
 from bac_imaging.openvino import load_openvino
 from bac_imaging.pipeline import prepare, quantify
-from bac_imaging.vessels.find import PostProcessing
+from bac_imaging.vessels.demands import PostProcessing
 from bac_training.data.sources import read_mask
 from bacctl.server.repository import default_repository
 

@@ -21,7 +21,7 @@ from bac_imaging.context import Context
 from bac_imaging.grid.tiles import TILE_PX
 from bac_imaging.grid.working_grid import WORKING_SPACING_MM
 from bac_imaging.pipeline import prepare, quantify, stitch, to_working_mask
-from bac_imaging.vessels.find import PostProcessing
+from bac_imaging.vessels.demands import PostProcessing
 from bac_training.data.sources import read_mask
 from bac_training.network.checkpoint import load_checkpoint, load_network
 from bac_training.network.unet import ProbabilityNet, count_flops, count_parameters

@@ -23,7 +23,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing, ExplicitVRLittleEndian, generate_uid
 
 from bac_imaging.pipeline import Prepared, prepare, quantify, to_working_mask
-from bac_imaging.vessels.find import PostProcessing
+from bac_imaging.vessels.demands import PostProcessing
 
 SHAPE = (480, 320)
 SPACING_MM = 0.15

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.pipeline import find, prepare, to_working_mask, weigh
-from bac_imaging.vessels.find import PostProcessing
+from bac_imaging.vessels.demands import PostProcessing
 from bac_phantom.beams import SKIN_MM, Beam, techniques
 from bac_phantom.body.anatomy import Anatomy
 from bac_phantom.dicom import encode_dicom

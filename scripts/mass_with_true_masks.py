@@ -25,7 +25,7 @@ from PIL import Image
 
 from bac_imaging.grid.tiles import cut_tiles
 from bac_imaging.pipeline import prepare, quantify, to_working_mask
-from bac_imaging.vessels.find import PostProcessing
+from bac_imaging.vessels.demands import PostProcessing
 
 FloatArray = npt.NDArray[np.float64]
 SMALL_MG = 20.0

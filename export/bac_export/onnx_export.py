@@ -55,7 +55,7 @@ def run(
     threshold : float, default 0.5
         Probability from which a pixel beside a core counts as BAC, written into the card.
     post_processing : mapping of str to float, optional
-        Fields of `bac_imaging.vessels.find.PostProcessing` that differ from its defaults, written into the
+        Fields of `bac_imaging.vessels.demands.PostProcessing` that differ from its defaults, written into the
         card.
     probability_map : mapping, optional
         What makes probabilities of scores (`bac_evaluation.probability.calibrating`), written into the card.

@@ -18,7 +18,7 @@ from bac_imaging.context import Context
 from bac_imaging.onnxruntime import load_onnxruntime
 from bac_imaging.openvino import load_openvino
 from bac_imaging.pipeline import prepare, quantify
-from bac_imaging.vessels.find import PostProcessing
+from bac_imaging.vessels.demands import PostProcessing
 
 __all__ = [
     "CASES",
@@ -134,7 +134,7 @@ class Reference:
     threshold : float
         Probability from which a pixel beside a core counts as BAC.
     post_processing : mapping of str to float
-        Fields of `bac_imaging.vessels.find.PostProcessing` that differ from its defaults.
+        Fields of `bac_imaging.vessels.demands.PostProcessing` that differ from its defaults.
     """
 
     def __init__(

@@ -15,7 +15,8 @@ from bac_imaging.context import Context
 from bac_imaging.grid.working_grid import resample_area
 from bac_imaging.mask_bits import pack_mask, unpack_mask
 from bac_imaging.report import make_report
-from bac_imaging.vessels.find import PostProcessing, Segmentation, find_vessels
+from bac_imaging.vessels.demands import PostProcessing
+from bac_imaging.vessels.find import Segmentation, find_vessels
 from bac_imaging.vessels.probability import Probabilities
 from bac_imaging.vessels.stored import StoredVessels
 from bac_imaging.weighing import Weighed, weigh

@@ -15,8 +15,9 @@ from bac_imaging.context import Context
 from bac_imaging.given import report_given, take, unpacked, weigh_given
 from bac_imaging.grid.tiles import stitch_tiles
 from bac_imaging.report import make_report
+from bac_imaging.vessels.demands import PostProcessing
 from bac_imaging.vessels.evidence import Evidence, evidence_of
-from bac_imaging.vessels.find import PostProcessing, Segmentation, find_vessels, leave_out
+from bac_imaging.vessels.find import Segmentation, find_vessels, leave_out
 from bac_imaging.vessels.probability import ProbabilityMap, probabilities
 from bac_imaging.vessels.stored import number_stored
 from bac_imaging.weighing import Weighed, weigh

@@ -92,11 +92,12 @@ def weigh(
     )
     metal = find_metal(segmentation, weighed.vessels, spacing_mm, magnification, scale_known=scale_known)
     working = weighed.density
-    for number in metal:
+    gone = segmentation.without(metal)
+    for number in gone:
         box = segmentation.boxes[number - 1]
         working[box][segmentation.zones[box] == number] = 0.0
-    vessels = tuple(v for number, v in enumerate(weighed.vessels, start=1) if number not in metal)
-    segmentation = leave_out(segmentation, metal, probability)
+    vessels = tuple(v for number, v in enumerate(weighed.vessels, start=1) if number not in gone)
+    segmentation = leave_out(segmentation, gone, probability)
     touched = find_touched(segmentation, working, spacing_mm, scale_known=scale_known)
     near = window_of(segmentation.mask, MARGIN_PX + 2) or _NOTHING
     # A linear signal of known scale is minus the logarithm of the stored value.

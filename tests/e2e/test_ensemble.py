@@ -21,6 +21,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from bac_imaging.pipeline import prepare, quantify
+from bac_imaging.vessels.votes import vote
 from bac_phantom.qa import make_qa_phantom, qa_specs
 from bacctl import Client, RefusedError
 from bacctl.client.canary import canary_image
@@ -41,11 +42,10 @@ def test_answers_equal_the_pipeline_in_this_process(
     weights = default_repository() / "bac_segment" / "1"
     segment = CpuNetwork(weights / "model.onnx")
     prepared = prepare(data, None if spacing is None else {"pixel_spacing_mm": list(spacing)})
-    probability = segment(prepared.tiles)
     card = read_model_card(weights)
-    expected = quantify(
-        probability, prepared.signal, prepared.context, card.parameters(), card.fitted(), card.sha256
-    )
+    demands = card.parameters()
+    probability = vote(prepared.tiles, segment, demands.core, demands.seed)
+    expected = quantify(probability, prepared.signal, prepared.context, demands, card.fitted(), card.sha256)
 
     result = client.analyze(data, pixel_spacing_mm=spacing)
     answered = result.to_dict()

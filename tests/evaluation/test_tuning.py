@@ -15,7 +15,8 @@ from bac_evaluation.operating_point.pieces import GRID, describe_pieces
 from bac_evaluation.settings import Settings, read_settings
 from bac_evaluation.vessels.geometry import shapes_of
 from bac_evaluation.vessels.matching import compare
-from bac_imaging.vessels.find import PostProcessing, find_vessels
+from bac_imaging.vessels.demands import PostProcessing
+from bac_imaging.vessels.find import find_vessels
 from bac_training.errors import TrainingError
 from bac_training.network.backends import Segmenter
 

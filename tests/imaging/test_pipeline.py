@@ -32,7 +32,7 @@ from bac_imaging.pipeline import (
     to_working_mask,
     weigh,
 )
-from bac_imaging.vessels.find import PostProcessing
+from bac_imaging.vessels.demands import PostProcessing
 from bac_terms.beam import Beam
 from bac_terms.errors import RefusedError
 

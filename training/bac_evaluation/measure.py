@@ -18,7 +18,7 @@ from bac_evaluation.vessels.froc import Candidate, score_vessels
 from bac_evaluation.vessels.geometry import Shape, near, shape_of, shapes_of
 from bac_evaluation.vessels.matching import TOLERANCE_MM, FoundVessel, TrueVessel, compare, share_masses
 from bac_imaging.pipeline import Quantified
-from bac_imaging.vessels.find import PostProcessing
+from bac_imaging.vessels.demands import PostProcessing
 from bac_terms.errors import FailedError, RefusedError, internal
 from bac_training.data.sources import read_mask
 from bac_training.errors import TrainingError
@@ -147,7 +147,7 @@ def measure(folder: Path, view: View, segmenter: Segmenter, settings: Settings) 
     """
     true = read_mask(folder / view.mask)
     try:
-        image = segment_view(folder, view, segmenter)
+        image = segment_view(folder, view, segmenter, settings.parameters())
         result = image.quantify(settings.parameters(), settings.fitted())
     except (RefusedError, FailedError) as error:
         refusal = {"status": error.status, "code": error.code, "reason": error.reason}

@@ -76,7 +76,7 @@ def draw(
         # What failed once would fail again, and here the report would go with it.
         if row.result["status"] != "ok":
             continue
-        image = segment_view(dataset.folder, view, segmenter)
+        image = segment_view(dataset.folder, view, segmenter, settings.parameters())
         result, prepared = image.quantify(settings.parameters()), image.prepared
         true, found = (
             to_working_mask(mask, image.context)

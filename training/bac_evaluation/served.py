@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from bac_imaging.context import Context
 from bac_imaging.pipeline import Prepared, Quantified, find, prepare, report, stitch, weigh
-from bac_imaging.vessels.find import PostProcessing, Segmentation
+from bac_imaging.vessels.demands import PostProcessing
+from bac_imaging.vessels.find import Segmentation
 from bac_imaging.vessels.probability import ProbabilityMap
+from bac_imaging.vessels.votes import vote
 from bac_training.data.truth import View
 from bac_training.network.backends import Segmenter
 
@@ -54,18 +56,41 @@ class Segmented:
         return report(weighed, self.probability, self.prepared.signal, self.context, parameters, fitted)
 
 
-def segment_view(folder: Path, view: View, segmenter: Segmenter) -> Segmented:
+def segment_view(
+    folder: Path, view: View, segmenter: Segmenter, parameters: PostProcessing | None = None
+) -> Segmented:
     """Run the first half of the pipeline and the network on one image.
+
+    Parameters
+    ----------
+    folder : Path
+        Data set.
+    view : View
+        The image.
+    segmenter : Segmenter
+        Network.
+    parameters : PostProcessing, optional
+        What counts as a vessel, and so where the network looks again, as in serving. Without it each tile is
+        looked at once.
 
     Raises
     ------
     BacctlError
         When the image is refused or fails.
     """
-    return segment((folder / view.path).read_bytes(), view.options, segmenter)
+    return segment((folder / view.path).read_bytes(), view.options, segmenter, parameters)
 
 
-def segment(data: bytes, options: Mapping[str, Any] | None, segmenter: Segmenter) -> Segmented:
+def segment(
+    data: bytes,
+    options: Mapping[str, Any] | None,
+    segmenter: Segmenter,
+    parameters: PostProcessing | None = None,
+) -> Segmented:
     """Do as `segment_view` with the bytes of an image and the options of `bac_imaging.pipeline.prepare`."""
     prepared = prepare(data, options)
-    return Segmented(prepared, stitch(segmenter.probability(prepared.tiles), prepared.context))
+    network = segmenter.probability
+    if parameters is None:
+        return Segmented(prepared, stitch(network(prepared.tiles), prepared.context))
+    voted = vote(prepared.tiles, network, parameters.core, parameters.seed)
+    return Segmented(prepared, stitch(voted, prepared.context))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from bac_imaging.vessels.find import PostProcessing
+from bac_imaging.vessels.demands import PostProcessing
 from bac_imaging.vessels.probability import ProbabilityMap
 from bac_training.errors import TrainingError
 from bac_training.network.backends import Segmenter
@@ -27,8 +27,8 @@ class Settings:
     threshold : float
         Probability from which a pixel beside a vessel's core counts as BAC.
     post_processing : mapping of str to float
-        Fields of `bac_imaging.vessels.find.PostProcessing` other than ``outline``; what is left out has the
-        pipeline's default.
+        Fields of `bac_imaging.vessels.demands.PostProcessing` other than ``outline``; what is left out has
+        the pipeline's default.
     probability_map : mapping or None
         What makes probabilities of scores, as `bac_evaluation.probability.calibrating` writes it: a
         `bac_imaging.vessels.probability.ProbabilityMap` and what it was fitted on.

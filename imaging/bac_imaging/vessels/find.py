@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,75 +12,12 @@ from scipy import ndimage
 from bac_imaging.grid.window import outside, widened
 from bac_imaging.grid.working_grid import Window, window_of
 from bac_imaging.vessels.centre_line import line_length_mm
+from bac_imaging.vessels.demands import PostProcessing
 from bac_imaging.vessels.discs import dilate_octagon, erode_octagon
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class PostProcessing:
-    """What counts as a calcified vessel. Lengths in working pixels are those of the detector's plane.
-
-    The defaults serve weights whose card gives no others. In serving, the model card's threshold is the
-    outline, and its post-processing, chosen with it on validation women, takes the place of what it names.
-
-    Attributes
-    ----------
-    outline : float
-        Probability from which on a pixel lies in a vessel, if it is no farther than 0.2 mm from its core.
-    core : float
-        Probability from which on pixels make up the pieces that the demands below are held against. With
-        a core above the outline, caution about what is a vessel does not make vessels thin.
-    seed : float
-        Probability that a piece must reach somewhere.
-    min_area_mm2 : float
-        Smallest vessel: 2 mm2 is 3 mm of a narrow artery.
-    min_length_mm : float
-        Shortest vessel: longer than benign round calcifications and rods of secretory disease are wide.
-    min_elongation : float
-        Smallest length over mean width; round things have about 1.
-    bridge_mm : float
-        Gaps between cores along a vessel that are narrower than this are bridged (the mask convention).
-
-    Raises
-    ------
-    ValueError
-        When the outline lies above the core.
-    """
-
-    outline: float = 0.5
-    core: float = 0.5
-    seed: float = 0.6
-    min_area_mm2: float = 2.0
-    min_length_mm: float = 5.0
-    min_elongation: float = 2.0
-    bridge_mm: float = 2.0
-
-    def __post_init__(self) -> None:
-        if self.outline > self.core:
-            raise ValueError(f"the outline, {self.outline:g}, lies above the core, {self.core:g}")
-
-    @classmethod
-    def of(cls, threshold: float, chosen: Mapping[str, float]) -> PostProcessing:
-        """Return what a model card says: its threshold is the outline.
-
-        Parameters
-        ----------
-        threshold : float
-            Probability.
-        chosen : mapping of str to float
-            Other fields. Without a core among them, the threshold is that too.
-        """
-        core = max(threshold, chosen.get("core", threshold))
-        seed = max(core, chosen.get("seed", cls.seed))
-        return cls(**{**chosen, "outline": threshold, "core": core, "seed": seed})
-
-    def with_outline(self, outline: float) -> PostProcessing:
-        """Return these with another outline; a core below it, or a seed below that, is raised to it."""
-        core = max(self.core, outline)
-        return replace(self, outline=outline, core=core, seed=max(self.seed, core))
 
 
 @dataclass(frozen=True)
@@ -99,6 +36,8 @@ class Segmentation:
         Strongest evidence: the largest, over pieces, of the mean of a piece's 50 most probable pixels.
     boxes : tuple of (slice, slice)
         Rows and columns of each vessel's zone.
+    companions : frozenset of int
+        Numbers of the vessels that count only beside another, which reaches the seed itself.
     """
 
     mask: BoolArray
@@ -107,6 +46,13 @@ class Segmentation:
     lengths_mm: tuple[float, ...]
     peak: float
     boxes: tuple[Window, ...]
+    companions: frozenset[int] = frozenset()
+
+    def without(self, numbers: Collection[int]) -> list[int]:
+        """Return the numbers that fall where these do: all of them when only companions are left."""
+        everyone = range(1, len(self.lengths_mm) + 1)
+        left = set(everyone).difference(numbers)
+        return list(everyone) if numbers and left <= self.companions else sorted(numbers)
 
 
 _EVIDENCE_PX = 50  # 0.5 mm2: less than any vessel, more than a speck
@@ -147,8 +93,9 @@ def find_vessels(
     groups, _ = ndimage.label(dilate_octagon(core, *_steps(steps)), structure=np.ones((3, 3)))
     boxes: list[Window] = []
     lengths: list[float] = []
+    companions: set[int] = set()
     pixel_area = spacing_mm[0] * spacing_mm[1]
-    for number, extent in _large(groups, core, inside, parameters, pixel_area):
+    for number, extent, is_sure in _large(groups, core, inside, parameters, pixel_area):
         box = widened(extent, steps, inside.shape)
         zone = groups[box] == number
         piece = core[box] & zone
@@ -161,29 +108,42 @@ def find_vessels(
         if whole.sum() > piece.sum():
             length = line_length_mm(bridged | whole, spacing_mm)
         lengths.append(length)
+        if not is_sure:
+            companions.add(len(lengths))
         boxes.append(outside(box, window))
         mask[boxes[-1]] |= whole
         cores[boxes[-1]] |= piece
         zones[boxes[-1]][zone] = len(lengths)
+    if lengths and len(companions) == len(lengths):
+        nothing = np.zeros(shape, dtype=bool)
+        return Segmentation(nothing, nothing, np.zeros_like(zones), (), peak_of(probability), ())
     peak = peak_of(probability[cores] if lengths else probability)
-    return Segmentation(mask, cores, zones, tuple(lengths), peak, tuple(boxes))
+    return Segmentation(mask, cores, zones, tuple(lengths), peak, tuple(boxes), frozenset(companions))
 
 
 def _large(
     groups: IntArray, core: BoolArray, probability: FloatArray, parameters: PostProcessing, pixel_area: float
-) -> Iterator[tuple[int, Window]]:
-    """Give number and extent of the groups of cores with the area of a vessel that reach its seed somewhere.
+) -> Iterator[tuple[int, Window, bool]]:
+    """Give number and extent of groups of cores with the area of a vessel, and whether they reach its seed.
+
+    They come only if they reach that of a companion. If no group reaches the seed itself, none comes.
 
     They are counted at the cores' own pixels: most groups are specks, and a look at each takes longer.
     """
     points = np.argwhere(core)
     owner = groups[core]
     area = np.bincount(owner) * pixel_area
-    reached = np.bincount(owner[probability[core] >= parameters.seed], minlength=len(area)) > 0
-    for number in np.flatnonzero(reached & (area >= parameters.min_area_mm2)):
+    large = area >= parameters.min_area_mm2
+
+    def reaching(least: float) -> BoolArray:
+        return large & (np.bincount(owner[probability[core] >= least], minlength=len(area)) > 0)
+
+    sure = reaching(parameters.seed)
+    for number in np.flatnonzero(reaching(parameters.least_seed)) if sure.any() else ():
         own = points[owner == number]
         (first, left), (last, right) = own.min(axis=0), own.max(axis=0)
-        yield int(number), (slice(int(first), int(last) + 1), slice(int(left), int(right) + 1))
+        extent = slice(int(first), int(last) + 1), slice(int(left), int(right) + 1)
+        yield int(number), extent, bool(sure[number])
 
 
 def outline_of(
@@ -217,6 +177,7 @@ def leave_out(segmentation: Segmentation, numbers: Collection[int], probability:
     mask, core = np.zeros_like(segmentation.mask), np.zeros_like(segmentation.core)
     zones = np.zeros_like(segmentation.zones)
     lengths = tuple(segmentation.lengths_mm[number - 1] for number in kept)
+    companions = frozenset(kept.index(number) + 1 for number in segmentation.companions.intersection(kept))
     boxes = tuple(segmentation.boxes[number - 1] for number in kept)
     for new, (number, box) in enumerate(zip(kept, boxes, strict=True), start=1):
         zone = segmentation.zones[box] == number
@@ -224,7 +185,7 @@ def leave_out(segmentation: Segmentation, numbers: Collection[int], probability:
         core[box] |= segmentation.core[box] & zone
         zones[box][zone] = new
     evidence = probability[core] if kept else np.where(segmentation.zones > 0, np.float32(0), probability)
-    return Segmentation(mask, core, zones, lengths, peak_of(evidence), boxes)
+    return Segmentation(mask, core, zones, lengths, peak_of(evidence), boxes, companions)
 
 
 def peak_of(values: FloatArray) -> float:

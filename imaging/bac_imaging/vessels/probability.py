@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from bac_imaging.vessels.demands import PostProcessing
 from bac_imaging.vessels.evidence import Evidence, VesselEvidence
-from bac_imaging.vessels.find import PostProcessing
 
 SCHEMA = "bacctl.probability_map/1"
 _LARGEST = 0.999  # of a probability in a feature: beyond it engines of lower precision know no difference

@@ -1,10 +1,12 @@
 """Second step of the ensemble, on the CPU: tiles to the probability of calcified artery."""
 
+from functools import partial
 from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
 
 from bac_imaging.grid.checksum import segment_checksum
+from bac_imaging.vessels.votes import vote
 from bacctl.service.life import end_with_server
 from bacctl.service.metrics import Metrics
 from bacctl.service.network import CpuNetwork
@@ -16,7 +18,7 @@ class TritonPythonModel:
     def initialize(self, args):
         end_with_server()
         folder = Path(args["model_repository"], args["model_version"])
-        read_model_card(folder)
+        self._demands = read_model_card(folder).parameters()
         self._metrics = Metrics(pb_utils, args["model_instance_name"])
         self._network = CpuNetwork(folder / "model.onnx")
         self._tickets = Tickets()
@@ -30,5 +32,6 @@ class TritonPythonModel:
         tiles = inputs["TILES"].copy()
         ticket = Ticket.of(inputs.get("TICKET"))
         with self._tickets.lost_on_failure(ticket.number):
-            probability = self._network(tiles, before_each=ticket.check)
+            network = partial(self._network, before_each=ticket.check)
+            probability = vote(tiles, network, self._demands.core, self._demands.seed)
         return {"PROBABILITY": probability, "CHECKSUM": segment_checksum(tiles, probability)}

@@ -7,6 +7,7 @@ import triton_python_backend_utils as pb_utils
 
 from bac_export.torch_engine import TorchSegmenter
 from bac_imaging.grid.checksum import segment_checksum
+from bac_imaging.vessels.votes import vote
 from bacctl.service.metrics import Metrics
 from bacctl.service.steps import answer_each, read_model_card
 from bacctl.service.tickets import Ticket, Tickets
@@ -15,7 +16,7 @@ from bacctl.service.tickets import Ticket, Tickets
 class TritonPythonModel:
     def initialize(self, args):
         folder = Path(args["model_repository"], args["model_version"])
-        read_model_card(folder)
+        self._demands = read_model_card(folder).parameters()
         self._metrics = Metrics(pb_utils, args["model_instance_name"])
         shape = json.loads((folder / "model_card.json").read_text())["network"]
         on_gpu = args["model_instance_kind"] == "GPU"
@@ -33,5 +34,5 @@ class TritonPythonModel:
         ticket = Ticket.of(inputs.get("TICKET"))
         with self._tickets.lost_on_failure(ticket.number):
             ticket.check()
-            probability = self._network(tiles)
+            probability = vote(tiles, self._network, self._demands.core, self._demands.seed)
         return {"PROBABILITY": probability, "CHECKSUM": segment_checksum(tiles, probability)}

@@ -23,7 +23,7 @@ from bacctl._claim import DENSITY, MIXED_UP
 from bacctl._error_text import to_text
 
 if TYPE_CHECKING:
-    from bac_imaging.vessels.find import PostProcessing
+    from bac_imaging.vessels.demands import PostProcessing
     from bac_imaging.vessels.probability import ProbabilityMap
 
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -40,8 +40,8 @@ class ModelCard:
     threshold : float
         Probability from which on a pixel beside a vessel's core counts as calcified artery.
     post_processing : mapping of str to float
-        Fields of `bac_imaging.vessels.find.PostProcessing` that were chosen with it; what is left out has the
-        pipeline's default.
+        Fields of `bac_imaging.vessels.demands.PostProcessing` that were chosen with it; what is left out has
+        the pipeline's default.
     probability_map : mapping or None
         What makes probabilities of scores, as `bac_imaging.vessels.probability.ProbabilityMap` writes it.
     """
@@ -76,7 +76,7 @@ class ModelCard:
         ValueError
             The card names something that this version of the pipeline does not know.
         """
-        from bac_imaging.vessels.find import PostProcessing  # the models before the last do without it
+        from bac_imaging.vessels.demands import PostProcessing  # the models before the last do without it
 
         # The outline is the card's threshold, and nothing else.
         known = {entry.name for entry in fields(PostProcessing)} - {"outline"}

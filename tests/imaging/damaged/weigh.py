@@ -16,7 +16,7 @@ from tests.imaging.damaged.run import facts, measured, outcome
 
 from bac_imaging.pipeline import find, to_working_mask, weigh
 from bac_imaging.prepare import Prepared
-from bac_imaging.vessels.find import PostProcessing
+from bac_imaging.vessels.demands import PostProcessing
 
 _ARTERY = np.s_[120:124, 30:110]  # where corpus.exposure puts it
 _NOISE_RAW = 0.02  # of corpus.exposure

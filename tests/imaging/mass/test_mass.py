@@ -14,7 +14,8 @@ from bac_imaging.mass.blur import Blur
 from bac_imaging.mass.calibration import Calibration, calibrate
 from bac_imaging.mass.interval import mass_interval
 from bac_imaging.mass.weigh import VesselMass, to_density, weigh_vessels
-from bac_imaging.vessels.find import PostProcessing, find_vessels
+from bac_imaging.vessels.demands import PostProcessing
+from bac_imaging.vessels.find import find_vessels
 from bac_terms.beam import Beam
 
 BEAMS = tuple(

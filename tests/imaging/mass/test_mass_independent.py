@@ -25,7 +25,8 @@ from bac_imaging.grid.tiles import cut_tiles
 from bac_imaging.mass.calibration import Calibration, calibrate
 from bac_imaging.mass.weigh import VesselMass, weigh_vessels
 from bac_imaging.pipeline import Prepared, prepare, quantify, to_working_mask
-from bac_imaging.vessels.find import PostProcessing, find_vessels
+from bac_imaging.vessels.demands import PostProcessing
+from bac_imaging.vessels.find import find_vessels
 from bac_phantom.beams import Beam as Tube
 from bac_phantom.beams import techniques
 from bac_terms.beam import Beam

@@ -13,7 +13,8 @@ from bac_imaging.grid.tiles import cut_tiles
 from bac_imaging.mass.metal import find_metal
 from bac_imaging.mass.weigh import VesselMass, most_calcium
 from bac_imaging.pipeline import Quantified, prepare, quantify, to_working_mask
-from bac_imaging.vessels.find import PostProcessing, find_vessels
+from bac_imaging.vessels.demands import PostProcessing
+from bac_imaging.vessels.find import find_vessels
 from bac_phantom.beams import Beam
 from bac_phantom.body.anatomy import Anatomy
 from bac_phantom.calcium.metal import scar
@@ -135,6 +136,23 @@ def test_an_image_of_metal_alone_shows_no_bac(dataset: Make, to_bytes: Callable[
     assert not found.mask.any()
     (warning,) = found.report.warnings
     assert warning.text.startswith("a long find is heavier than solid calcium salt")
+
+
+def test_what_counted_only_beside_metal_falls_with_it(dataset: Make, to_bytes: Callable[..., bytes]) -> None:
+    exposure = Exposure(Beam("W", "Rh", 0.050, 28), True, 0.12, 0.035, 3e5, 0.0)
+    wire = _wire(28)
+    signal = expose(np.random.default_rng(1), _anatomy(), _artery() + wire, exposure, 0.1)
+    prepared = prepare(to_bytes(dataset(np.rint(signal).astype(np.uint16), **MEASURED)))
+    sure, less = (to_working_mask(drawn > 0.02, prepared.context) for drawn in (wire, _artery()))
+    answer = np.where(sure, 1.0, np.where(less, 0.995, 0.0)).astype(np.float32)
+    demands = PostProcessing(seed=0.9975, companion=0.99)
+    tiles = cut_tiles(answer, prepared.breast)[0]
+    assert len(find_vessels(answer, prepared.context.working_spacing_mm, demands).lengths_mm) == 2
+    found = quantify(tiles, prepared.signal, prepared.context, demands)
+    assert found.report.bac_detected is False
+    assert found.report.calcium_mass_mg == 0.0
+    assert not found.mask.any()
+    assert not found.density.any()
 
 
 def test_walls_outlined_alone_are_no_metal() -> None:

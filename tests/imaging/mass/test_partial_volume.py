@@ -18,7 +18,8 @@ from bac_imaging.grid.working_grid import resample_area
 from bac_imaging.mass.blur import Blur
 from bac_imaging.mass.calibration import Calibration, calibrate
 from bac_imaging.mass.weigh import weigh_vessels
-from bac_imaging.vessels.find import PostProcessing, find_vessels
+from bac_imaging.vessels.demands import PostProcessing
+from bac_imaging.vessels.find import find_vessels
 from bac_terms.beam import Beam
 
 K = 14.0  # cm2/g

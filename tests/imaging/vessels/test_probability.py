@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bac_imaging.vessels.demands import PostProcessing
 from bac_imaging.vessels.evidence import Evidence, VesselEvidence, evidence_of
-from bac_imaging.vessels.find import PostProcessing, find_vessels
+from bac_imaging.vessels.find import find_vessels
 from bac_imaging.vessels.probability import LogisticCurve, ProbabilityMap, probabilities
 
 SPACING = (0.1, 0.1)

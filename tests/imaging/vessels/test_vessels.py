@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bac_imaging.vessels.demands import PostProcessing
 from bac_imaging.vessels.evidence import evidence_of
-from bac_imaging.vessels.find import PostProcessing, find_vessels, leave_out, peak_of
+from bac_imaging.vessels.find import find_vessels, leave_out, peak_of
 from bac_imaging.vessels.probability import probabilities
 
 SPACING = (0.1, 0.1)
@@ -165,3 +166,56 @@ def test_what_is_left_when_vessels_are_left_out_keeps_its_order() -> None:
     nothing = leave_out(found, [1, 2, 3], image)
     assert not nothing.mask.any()
     assert nothing.peak == 0.0
+
+
+def _two_tubes(first: float, second: float) -> np.ndarray:
+    """Two tubes of 20 mm, 20 mm apart, each of one probability."""
+    image = np.zeros((500, 500), dtype=np.float32)
+    image[100:110, 100:300], image[310:320, 100:300] = first, second
+    return image
+
+
+DEMANDS = PostProcessing(core=0.7, seed=0.9975, companion=0.99)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "companions"),
+    [
+        pytest.param(0.998, 0.995, {2}, id="sure, and less so"),
+        pytest.param(0.995, 0.998, {1}, id="in any order"),
+        pytest.param(0.998, 0.999, set(), id="both sure"),
+    ],
+)
+def test_beside_a_sure_vessel_others_need_less(first: float, second: float, companions: set[int]) -> None:
+    found = find_vessels(_two_tubes(first, second), SPACING, DEMANDS)
+    assert len(found.lengths_mm) == 2
+    assert found.companions == companions
+
+
+def test_companions_alone_are_nothing() -> None:
+    found = find_vessels(_two_tubes(0.995, 0.995), SPACING, DEMANDS)
+    assert found.lengths_mm == ()
+    assert not found.mask.any()
+    assert not found.zones.any()
+
+
+def test_a_sure_piece_that_is_no_vessel_brings_no_companions() -> None:
+    image = _two_tubes(0.0, 0.995)
+    y, x = np.ogrid[:500, :500]
+    image[np.hypot(y - 105, x - 200) < 15] = 0.999  # a disc of 3 mm
+    assert find_vessels(image, SPACING, DEMANDS).lengths_mm == ()
+
+
+def test_beside_a_sure_vessel_not_everything_counts() -> None:
+    assert len(find_vessels(_two_tubes(0.998, 0.98), SPACING, DEMANDS).lengths_mm) == 1
+    assert len(find_vessels(_two_tubes(0.998, 0.995), SPACING, PostProcessing(seed=0.9975)).lengths_mm) == 1
+
+
+def test_companions_fall_with_the_last_sure_vessel() -> None:
+    image = _two_tubes(0.998, 0.995)
+    found = find_vessels(image, SPACING, DEMANDS)
+    assert found.without([1]) == [1, 2]
+    assert found.without([2]) == [2]
+    assert found.without([]) == []
+    left = leave_out(found, [1], image)  # as an operating point does, which asks each for itself
+    assert left.companions == {1}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bac_imaging.mask_bits import pack_mask
-from bac_imaging.vessels.find import PostProcessing
+from bac_imaging.vessels.demands import PostProcessing
 from bac_terms.errors import FailedError, RefusedError
 from bacctl._claim import MARK
 from bacctl.service.steps import ModelCard, answer_each, from_json, read_model_card, to_json

@@ -180,8 +180,9 @@ def _measure_all(
 
 def _measured(folder: Path, view: View, segmenter: Segmenter, settings: Settings) -> dict[str, Any]:
     try:
-        image = segment_view(folder, view, segmenter)
-        result = image.quantify(settings.parameters())
+        parameters = settings.parameters()
+        image = segment_view(folder, view, segmenter, parameters)
+        result = image.quantify(parameters)
     except (RefusedError, FailedError) as error:
         refusal = {"status": error.status, "code": error.code, "reason": error.reason}
         return {"path": view.path, "result": refusal, "contrast": None}

@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from bac_evaluation.operating_point.pieces import COLUMNS
 from bac_evaluation.settings import Settings
-from bac_imaging.vessels.find import PostProcessing
+from bac_imaging.vessels.demands import PostProcessing
 from bac_training.errors import TrainingError
 from bac_training.network.metrics import Detection
 

@@ -24,7 +24,8 @@ from bac_evaluation.vessels.matching import MATCHED_FRACTION, TOLERANCE_MM
 from bac_evaluation.work import over_views
 from bac_imaging.grid.working_grid import window_of
 from bac_imaging.pipeline import to_working_mask
-from bac_imaging.vessels.find import PostProcessing, Segmentation, outline_of
+from bac_imaging.vessels.demands import PostProcessing
+from bac_imaging.vessels.find import Segmentation, outline_of
 from bac_terms.errors import BacctlError
 from bac_training.data.sources import read_mask
 from bac_training.network.backends import Segmenter

@@ -19,7 +19,7 @@ from bac_evaluation.probability.judged import PREVALENCE, JudgedImage, JudgedSet
 from bac_evaluation.probability.page import summary_lines, to_markdown
 from bac_evaluation.probability.points import points_of
 from bac_evaluation.probability.reliability import Reliability, means_by_source, reliability_of
-from bac_imaging.vessels.find import PostProcessing
+from bac_imaging.vessels.demands import PostProcessing
 from bac_imaging.vessels.probability import Probabilities, ProbabilityMap, probabilities
 from bac_training.errors import TrainingError
 

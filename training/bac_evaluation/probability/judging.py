@@ -11,7 +11,7 @@ from bac_evaluation.probability.judged import PREVALENCE, JudgedImage, JudgedSet
 from bac_evaluation.probability.points import points_of
 from bac_evaluation.probability.reliability import means_by_source, reliability_of
 from bac_evaluation.settings import Settings
-from bac_imaging.vessels.find import PostProcessing
+from bac_imaging.vessels.demands import PostProcessing
 from bac_imaging.vessels.probability import Probabilities, ProbabilityMap, probabilities
 
 __all__ = ["judge_probabilities"]

@@ -26,6 +26,7 @@ from bac_evaluation.served import Segmented, segment_view
 from bac_evaluation.settings import Settings, read_settings
 from bac_evaluation.vessels.geometry import near, points_mm
 from bac_evaluation.vessels.matching import TOLERANCE_MM
+from bac_imaging.vessels.demands import PostProcessing
 from bac_terms.errors import BacctlError, RefusedError
 from bac_training.data.centre_lines import FILE, WIDE_MM, CentreLines, points_along, read_centre_lines
 from bac_training.errors import TrainingError
@@ -132,7 +133,7 @@ def _measure(
     spacing_mm: float | None,
 ) -> RealImage:
     try:
-        image = _segment(folder, name, lines, segmenter, spacing_mm)
+        image = _segment(folder, name, lines, segmenter, settings.parameters(), spacing_mm)
         mask = image.quantify(settings.parameters()).mask
     except Exception as error:
         # As in `measure`: a fault of the pipeline is a failed image. An artery on it is one not found.
@@ -155,14 +156,20 @@ def _measure(
 
 
 def _segment(
-    folder: Path, name: str, lines: CentreLines | None, segmenter: Segmenter, spacing_mm: float | None
+    folder: Path,
+    name: str,
+    lines: CentreLines | None,
+    segmenter: Segmenter,
+    parameters: PostProcessing,
+    spacing_mm: float | None,
 ) -> Segmented:
     try:
-        return segment_view(folder, _view(name, lines.mm_per_pixel if lines else None), segmenter)
+        view = _view(name, lines.mm_per_pixel if lines else None)
+        return segment_view(folder, view, segmenter, parameters)
     except RefusedError as error:
         if error.code != "BAC-SPACING-MISSING" or spacing_mm is None:
             raise
-        return segment_view(folder, _view(name, spacing_mm), segmenter)
+        return segment_view(folder, _view(name, spacing_mm), segmenter, parameters)
 
 
 def _view(name: str, spacing_mm: float | None) -> View:

@@ -124,7 +124,7 @@ def quantify_labelled(
     options = None if spacing is None else {"pixel_spacing_mm": list(spacing)}
     if image.group == "digital" and is_plain(data):
         data = as_presentation(data, view)
-    segmented = segment(data, options, segmenter)
+    segmented = segment(data, options, segmenter, settings.parameters())
     return segmented.prepared, segmented.quantify(settings.parameters(), settings.fitted())
 
 

@@ -31,7 +31,7 @@ class Segmenter:
     engine: str  # "pytorch", "openvino" or "onnxruntime"
     # tiles, float32 [n, 1, h, w], to probabilities of the same shape
     probability: Callable[[FloatArray], FloatArray]
-    # of the model card: fields of `bac_imaging.vessels.find.PostProcessing` that are not its defaults
+    # of the model card: fields of `bac_imaging.vessels.demands.PostProcessing` that are not its defaults
     post_processing: Mapping[str, float] = field(default_factory=dict)
     probability_map: Mapping[str, Any] | None = None  # of the model card: what makes probabilities of scores
 
