@@ -36,6 +36,7 @@ WAY = {
     ),
     "bac_segment": (
         ("onnxruntime.py", "the U-Net on the CPU; or openvino.py"),
+        ("vessels/votes.py", "looks again, turned, where it found something"),
         ("grid/checksum.py", "whose tiles"),
     ),
     "bac_quantify: quantify.quantify": (
