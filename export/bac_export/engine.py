@@ -16,8 +16,9 @@ from typing import Any
 
 from bac_export.device import find_device
 from bac_export.errors import ExportError
-from bac_export.precision import Precision, name_of, to_half
+from bac_export.precision import PLAIN, Precision, name_of, to_half
 from bac_export.tensorrt_export import Compatibility, Profile, build, load_tensorrt
+from bac_export.votes import require_own
 from bac_imaging.files import digest_of, write_whole
 
 __all__ = ["SCHEMA", "Wanted", "keep_engine", "make_engine", "refuse_foreign"]
@@ -59,8 +60,8 @@ def keep_engine(
     Parameters
     ----------
     version_folder : Path
-        ``bac_segment/1`` of the model repository: ``model.onnx``, and for int8 and fp8 the file of
-        `bac_export.precision.name_of`. Half precision is made from ``model.onnx``.
+        ``bac_segment/1`` of the model repository: ``model.onnx``, and the file with votes of
+        `bac_export.precision.name_of`, which is built from. Half precision is made from that in float32.
     cache : Path
         Folder of the engines, their manifests and TensorRT's timings.
     wanted, if_needed, notice : optional
@@ -141,8 +142,8 @@ _DECISIVE = (
 
 @contextmanager
 def _described(version_folder: Path, wanted: Wanted) -> Iterator[tuple[Path, Facts]]:
-    """Give the ONNX file in the wanted precision, and what an engine of it would depend on here."""
-    weights = version_folder / name_of("fp32")
+    """Give the ONNX file with votes in the wanted precision, and what its engine would depend on here."""
+    weights = version_folder / PLAIN
     if not weights.is_file():
         raise ExportError(f"{weights} is not a file; run `bacctl export onnx` first")
     tensorrt = str(load_tensorrt().__version__)
@@ -180,17 +181,17 @@ def _key(facts: Facts) -> str:
 
 
 def _source(version_folder: Path, precision: Precision, scratch: Path) -> Path:
-    """Return the ONNX file in `precision`."""
-    if precision == "fp16":
-        made = scratch / name_of(precision)
-        to_half(version_folder / name_of("fp32"), made)
-        return made
-    path = version_folder / name_of(precision)
+    """Return the ONNX file with votes in `precision`, made of what lies in the folder."""
+    path = version_folder / name_of("fp32" if precision == "fp16" else precision)
     if not path.is_file():
-        raise ExportError(
-            f"{path} is not a file; write it with `bacctl export onnx CHECKPOINT --precision {precision}`"
-        )
-    return path
+        made_by = "votes" if path.name == name_of("fp32") else f"onnx CHECKPOINT --precision {precision}"
+        raise ExportError(f"{path} is not a file; write it with `bacctl export {made_by}`")
+    require_own(path, digest_of(version_folder / PLAIN))
+    if precision != "fp16":
+        return path
+    made = scratch / name_of(precision)
+    to_half(path, made)
+    return made
 
 
 def _fits(plan: Path, key: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,17 @@ from bac_imaging.grid.normalise import CLIP, MEAN_SIGMA_PX, SD_SIGMA_PX
 from bac_imaging.grid.tiles import MAX_TILES, TILE_PX, TILE_STRIDE_PX
 from bac_imaging.grid.working_grid import WORKING_SPACING_MM
 
-__all__ = ["CHECKSUM", "INPUT", "OPSET", "OUTPUT", "add_checksum", "check", "describe", "export_network"]
+__all__ = [
+    "CHECKSUM",
+    "INPUT",
+    "OPSET",
+    "OUTPUT",
+    "add_checksum",
+    "check",
+    "describe",
+    "export_network",
+    "nodes_before",
+]
 
 INPUT, OUTPUT, CHECKSUM = "TILES", "PROBABILITY", "CHECKSUM"
 OPSET = 18
@@ -95,6 +105,17 @@ def add_checksum(path: Path) -> None:
     batch = graph.input[0].type.tensor_type.shape.dim[0].dim_param
     graph.output.append(helper.make_tensor_value_info(CHECKSUM, TensorProto.INT32, [batch, 2]))
     onnx.save(model, path)
+
+
+def nodes_before(nodes: Sequence[Any], tensors: Iterable[str]) -> list[Any]:
+    """Return those nodes of a graph that it takes to compute some tensors, in their order."""
+    needed = set(tensors)
+    found = []
+    for node in reversed(nodes):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            found.append(node)
+    return found[::-1]
 
 
 def describe(

@@ -17,10 +17,13 @@ from bac_export import parity
 from bac_export.errors import ExportError
 from bac_export.graph import CHECKSUM, INPUT, OUTPUT, check, describe, export_network
 from bac_export.parity import REDUCED, Case, Reference, onnxruntime_engine, openvino_engine
-from bac_export.precision import PRECISIONS, Precision, name_of, to_half, to_quantised
+from bac_export.precision import PLAIN, Precision, name_of, to_half, to_quantised
+from bac_export.votes import add_votes
+from bac_export.votes_export import CARD, make_voted, remove_reduced, voted_reference
 from bac_imaging.files import digest_of, write_whole
 from bac_imaging.grid.tiles import MAX_TILES, TILE_PX
 from bac_imaging.grid.working_grid import WORKING_SPACING_MM
+from bac_imaging.vessels.demands import PostProcessing
 from bac_training.network.checkpoint import load_checkpoint, load_network
 from bac_training.network.unet import ProbabilityNet, count_flops, count_parameters
 
@@ -43,8 +46,9 @@ def run(
 ) -> Path:
     """Export a trained network to ONNX and put it into the model repository.
 
-    The files and their card are written only after every engine gave the answers of PyTorch, and replace the
-    old ones at once, so that a failed export leaves the repository as it was.
+    The file of one look, the one with votes (`bac_export.votes`) and their card are written only after every
+    engine gave the answers of PyTorch, and replace the old ones at once, so that a failed export leaves the
+    repository as it was.
 
     Parameters
     ----------
@@ -62,7 +66,8 @@ def run(
     figures : mapping, optional
         What was measured with this network, JSON-able, written into the card.
     precisions : sequence of str, optional
-        Of `bac_export.precision.PRECISIONS`, to be written beside the float32 file that is served.
+        Of `bac_export.precision.PRECISIONS`, to be written beside the float32 files that are served: the
+        network with votes, for TensorRT.
     cases : sequence of Case, optional
         Views that the engines are judged on. Default: `bac_export.parity.phantom_cases`.
     max_batch : int, default MAX_TILES
@@ -71,7 +76,7 @@ def run(
     Returns
     -------
     Path
-        The ONNX file in float32. ``model_card.json`` lies beside it.
+        ``model.onnx``. ``model_voted.onnx`` and ``model_card.json`` lie beside it.
 
     Raises
     ------
@@ -93,7 +98,7 @@ def run(
     post_processing = dict(post_processing or {})
     views = parity.phantom_cases() if cases is None else cases
     with TemporaryDirectory() as scratch:
-        single = Path(scratch) / name_of("fp32")
+        single = Path(scratch) / PLAIN
         export_network(network, single, max_batch)
         describe(
             single,
@@ -104,16 +109,20 @@ def run(
         check(single)
         reference = Reference(_pytorch(network), views, threshold, post_processing)
         agreement = _judge_single(reference, single)
+        chosen = PostProcessing.of(threshold, post_processing)
+        voted = single.with_name(name_of("fp32"))
+        counted = voted_reference(single, views, threshold, post_processing)
+        agreement["votes"] = make_voted(single, voted, counted, chosen)
         for precision in precisions:
             if precision != "fp32":
-                agreement[precision] = _make(reference, single, precision)
+                agreement[precision] = _make(counted, voted, chosen, precision)
         written = {path.name: path.read_bytes() for path in single.parent.glob("*.onnx")}
-    data = written.pop(single.name)
-    if len(data) > LARGEST_FILE:
+    largest = max(map(len, written.values()))
+    if largest > LARGEST_FILE:
         raise ExportError(
-            f"the ONNX file has {len(data)} bytes, more than {LARGEST_FILE}; train a narrower network"
+            f"the ONNX file has {largest} bytes, more than {LARGEST_FILE}; train a narrower network"
         )
-    card = _card(content, network, data) | {
+    card = _card(content, network, written[PLAIN], written[voted.name]) | {
         "threshold": threshold,
         "post_processing": post_processing,
         **({} if probability_map is None else {"probability_map": dict(probability_map)}),
@@ -122,14 +131,11 @@ def run(
     }
     target = folder / "1"
     target.mkdir(exist_ok=True)
-    for precision in PRECISIONS[1:]:
-        # What an earlier export left belongs to other weights.
-        (target / name_of(precision)).unlink(missing_ok=True)
-    for name, other in written.items():
-        write_whole(target / name, other)
-    write_whole(target / single.name, data)
-    write_whole(target / "model_card.json", (json.dumps(card, indent=2) + "\n").encode())
-    return target / single.name
+    remove_reduced(target)
+    for name, data in written.items():
+        write_whole(target / name, data)
+    write_whole(target / CARD, (json.dumps(card, indent=2) + "\n").encode())
+    return target / PLAIN
 
 
 def _pytorch(network: ProbabilityNet) -> parity.Engine:
@@ -157,27 +163,31 @@ def _judge_single(reference: Reference, path: Path) -> dict[str, Any]:
     return agreement
 
 
-def _make(reference: Reference, single: Path, precision: Precision) -> dict[str, Any]:
-    """Write the network in another precision beside `single`, and require that it agrees."""
-    path = single.with_name(name_of(precision))
+def _make(reference: Reference, voted: Path, chosen: PostProcessing, precision: Precision) -> dict[str, Any]:
+    """Write the network with votes in another precision beside `voted`, and require that it agrees."""
+    path = voted.with_name(name_of(precision))
     if precision == "fp16":
-        to_half(single, path)
+        to_half(voted, path)
     elif precision in ("int8", "fp8"):
         calibration = parity.phantom_cases(parity.CALIBRATION_CASES)
-        to_quantised(single, path, (case.tiles for case in calibration), precision)
+        with TemporaryDirectory() as scratch:
+            quantised = Path(scratch) / path.name
+            to_quantised(voted.with_name(PLAIN), quantised, (case.tiles for case in calibration), precision)
+            add_votes(quantised, path, chosen.core, chosen.seed)
     check(path)
     found = reference.compare(onnxruntime_engine(path, optimised=False))
     found.require(f"the network in {precision}", REDUCED)
     return asdict(found)
 
 
-def _card(content: Mapping[str, Any], network: ProbabilityNet, data: bytes) -> dict[str, Any]:
+def _card(content: Mapping[str, Any], network: ProbabilityNet, data: bytes, voted: bytes) -> dict[str, Any]:
     shape = content["config"]["network"]
     return {
         "schema": "bacctl.model_card/1",
         "name": "bac_segment",
         "intended_use": "research use only",
         "sha256": digest_of(data),
+        "voted_sha256": digest_of(voted),
         "input": {"name": INPUT, "dims": ["batch", 1, TILE_PX, TILE_PX], "spacing_mm": WORKING_SPACING_MM},
         "output": {"name": OUTPUT, "dims": ["batch", 1, TILE_PX, TILE_PX]},
         "checksum": {"name": CHECKSUM, "dims": ["batch", 2]},

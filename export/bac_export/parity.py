@@ -19,6 +19,7 @@ from bac_imaging.onnxruntime import load_onnxruntime
 from bac_imaging.openvino import load_openvino
 from bac_imaging.pipeline import prepare, quantify
 from bac_imaging.vessels.demands import PostProcessing
+from bac_imaging.vessels.votes import below
 
 __all__ = [
     "CASES",
@@ -32,6 +33,7 @@ __all__ = [
     "onnxruntime_engine",
     "openvino_engine",
     "phantom_cases",
+    "voted_engine",
 ]
 
 FloatArray = npt.NDArray[np.float32]
@@ -97,7 +99,7 @@ class Parity:
         """Raise `ExportError` unless the agreement is within the limits."""
         if not self.within(limits):
             raise ExportError(
-                f"{engine} differs from PyTorch: probability by {self.largest_difference:.2g} "
+                f"{engine} differs from the network: probability by {self.largest_difference:.2g} "
                 f"(limit {limits.difference:g}), Dice {self.dice:.5f} (limit {limits.dice:g}), of one view "
                 f"{self.worst_dice:.5f} (limit {limits.worst_dice:g}), mass by "
                 f"{100 * self.mass_difference:.2g} % (limit {100 * limits.mass:g} %)"
@@ -193,6 +195,38 @@ def openvino_engine(path: Path, precision: str = "f32") -> Engine:
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
     compiled = openvino.Core().compile_model(str(path), "CPU", settings)
     return _tile_by_tile(lambda tile: np.array(compiled([tile])[0]))
+
+
+def voted_engine(look: Engine, core: float, seed: float) -> Engine:
+    """Return a function that counts votes in numpy, on looks of an engine that looks once.
+
+    What files with votes are held against, and written apart from them: `bac_export.votes` says what is
+    counted. Tiles that no other look can change get none.
+    """
+    limit, highest = np.float32(seed), below(seed)
+
+    def run(tiles: FloatArray) -> FloatArray:
+        first = look(tiles)
+        answer = first.copy()
+        for place in np.flatnonzero(first.max(axis=(1, 2, 3)) >= np.float32(core)):
+            looks = [_turned_look(look, tiles[place], turn, mirrored) for turn, mirrored in _ORIENTATIONS]
+            ordered = np.sort(np.stack(looks), axis=0)
+            third, sixth = ordered[-3], ordered[-6]
+            agreed = np.minimum(sixth, first[place])
+            answer[place] = np.where(agreed >= limit, third, np.minimum(third, highest))
+        return answer
+
+    return run
+
+
+_ORIENTATIONS = [(turn, mirrored) for turn in range(4) for mirrored in (False, True)]
+
+
+def _turned_look(look: Engine, tile: FloatArray, turn: int, mirrored: bool) -> FloatArray:
+    """Look at a tile, (1, h, h), turned by quarters and mirrored, and turn the answer back."""
+    sent = np.rot90(tile, turn, axes=(1, 2))
+    answer = look(np.ascontiguousarray(sent[None, :, :, ::-1] if mirrored else sent[None]))[0]
+    return np.rot90(answer[:, :, ::-1] if mirrored else answer, -turn, axes=(1, 2))
 
 
 def _tile_by_tile(run: Engine) -> Engine:

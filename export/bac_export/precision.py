@@ -17,13 +17,18 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from bac_export.errors import ExportError
+from bac_export.graph import nodes_before
 from bac_imaging.files import digest_of
 
-__all__ = ["PRECISIONS", "Precision", "name_of", "to_half", "to_quantised"]
+__all__ = ["FLOAT32_SHA256", "PLAIN", "PRECISIONS", "Precision", "name_of", "to_half", "to_quantised"]
 
 FloatArray = npt.NDArray[np.float32]
 Precision = Literal["fp32", "fp16", "int8", "fp8"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "fp8")
+PLAIN = "model.onnx"
+"""File name of the network that looks once, in float32: the weights, and what the digest in reports is of."""
+FLOAT32_SHA256 = "bacctl.float32_sha256"
+"""What a file in reduced precision says of where it is from."""
 
 _FP8_OPSET = 19
 """The first opset whose QuantizeLinear knows float8."""
@@ -31,8 +36,8 @@ _INT8_LARGEST, _FP8_LARGEST = 127.0, 448.0
 
 
 def name_of(precision: Precision) -> str:
-    """Return the file name of the network in `precision`; ``model.onnx`` is the one in float32."""
-    return "model.onnx" if precision == "fp32" else f"model.{precision}.onnx"
+    """Return the file name of the network that votes (`bac_export.votes`) in `precision`."""
+    return "model_voted.onnx" if precision == "fp32" else f"model_voted.{precision}.onnx"
 
 
 def to_half(source: Path, target: Path) -> None:
@@ -44,7 +49,7 @@ def to_half(source: Path, target: Path) -> None:
     Parameters
     ----------
     source : Path
-        File of `bac_export.onnx_export.run`.
+        File of `bac_export.onnx_export.run`, of one look or with votes.
     target : Path
         Where to.
 
@@ -55,9 +60,8 @@ def to_half(source: Path, target: Path) -> None:
     """
     model = onnx.load(source)
     graph = model.graph
-    head = _head(graph)
-    nodes = list(graph.node)
-    before = nodes[: nodes.index(head)]
+    heads = _heads(graph)
+    before = nodes_before(graph.node, [head.input[0] for head in heads])
     constants = {value.name: value for value in graph.initializer}
     halved: set[str] = set()
     for node in before:
@@ -68,16 +72,20 @@ def to_half(source: Path, target: Path) -> None:
     for name in halved:
         if constants[name].data_type == TensorProto.FLOAT:
             constants[name].CopyFrom(_half(constants[name]))
-    incoming, outgoing = f"{graph.input[0].name}_half", f"{head.input[0]}_single"
+    incoming = f"{graph.input[0].name}_half"
     for node in before:
         for place, name in enumerate(node.input):
             if name == graph.input[0].name:
                 node.input[place] = incoming
-    down = helper.make_node("Cast", [graph.input[0].name], [incoming], "to_half", to=TensorProto.FLOAT16)
-    up = helper.make_node("Cast", [head.input[0]], [outgoing], "to_single", to=TensorProto.FLOAT)
-    head.input[0] = outgoing
+    nodes = [helper.make_node("Cast", [graph.input[0].name], [incoming], "to_half", to=TensorProto.FLOAT16)]
+    for node in graph.node:
+        if node in heads:
+            features, outgoing = node.input[0], f"{node.input[0]}_single"
+            nodes.append(helper.make_node("Cast", [features], [outgoing], outgoing, to=TensorProto.FLOAT))
+            node.input[0] = outgoing
+        nodes.append(node)
     del graph.node[:]
-    graph.node.extend([down, *before, up, *nodes[len(before) :]])
+    graph.node.extend(nodes)
     _finish(model, source, target, "fp16")
 
 
@@ -115,7 +123,7 @@ def to_quantised(
             per_channel=True,
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=[_head(model.graph).name],
+            nodes_to_exclude=[_heads(model.graph)[-1].name],
             calibrate_method=CalibrationMethod.MinMax,
             extra_options={"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False},
         )
@@ -172,12 +180,12 @@ class _Calibration:
         return next(self._feeds, None)
 
 
-def _head(graph: Any) -> Any:
-    """Return the last convolution."""
+def _heads(graph: Any) -> list[Any]:
+    """Return the last convolution, and whatever others have its weights: one for each look."""
     convolutions = [node for node in graph.node if node.op_type == "Conv"]
     if not convolutions:
         raise ExportError("the network has no convolution; give a file of `bacctl export onnx`")
-    return convolutions[-1]
+    return [node for node in convolutions if node.input[1] == convolutions[-1].input[1]]
 
 
 def _half(tensor: Any) -> Any:
@@ -192,7 +200,7 @@ def _finish(model: Any, source: Path, target: Path, precision: Precision) -> Non
     del model.graph.value_info[:]
     digest = digest_of(source)
     kept = {entry.key: entry.value for entry in onnx.load(source).metadata_props}
-    helper.set_model_props(model, {**kept, "bacctl.precision": precision, "bacctl.float32_sha256": digest})
+    helper.set_model_props(model, {**kept, "bacctl.precision": precision, FLOAT32_SHA256: digest})
     model = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, target)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from bac_export.errors import ExportError
 from bac_export.graph import INPUT, OUTPUT
-from bac_export.parity import (
-    SERVED,
-    Engine,
-    FloatArray,
-    Parity,
-    Reference,
-    onnxruntime_engine,
-    phantom_cases,
-)
-from bac_imaging.files import digest_of
+from bac_export.parity import SERVED, Engine, FloatArray, Parity, phantom_cases
+from bac_export.precision import PLAIN
+from bac_export.votes_export import read_card, voted_reference
 
 __all__ = ["served_engine", "verify"]
 
@@ -25,7 +17,7 @@ _TIMEOUT_S = 120.0
 
 
 def verify(url: str, version_folder: Path, cases: tuple[int, ...]) -> Parity:
-    """Compare the segmentation step of a server with the ONNX file that it is said to serve.
+    """Compare the segmentation step of a server with the ONNX file that it is said to serve, votes counted.
 
     The parity is within `bac_export.parity.SERVED`.
 
@@ -34,16 +26,10 @@ def verify(url: str, version_folder: Path, cases: tuple[int, ...]) -> Parity:
     ExportError
         When the server does not answer, or not as the file does.
     """
-    path = version_folder / "model.onnx"
-    try:
-        card = json.loads((version_folder / "model_card.json").read_text())
-        fits = card["sha256"] == digest_of(path)
-    except (OSError, ValueError, KeyError, TypeError):
-        fits = False
-    if not fits:
-        raise ExportError(f"{version_folder} holds no network with its own model card; export it again")
-    single = onnxruntime_engine(path)
-    reference = Reference(single, phantom_cases(cases), card["threshold"], card.get("post_processing", {}))
+    card = read_card(version_folder)
+    reference = voted_reference(
+        version_folder / PLAIN, phantom_cases(cases), card["threshold"], card.get("post_processing", {})
+    )
     found = reference.compare(served_engine(url))
     found.require(f"{_MODEL} at {url}", SERVED)
     return found

@@ -74,7 +74,7 @@ def build(
     Parameters
     ----------
     onnx : Path
-        The network, in the precision that the engine is to have.
+        The network with votes, in the precision that the engine is to have.
     profile : Profile
         Batch sizes.
     compatibility : {"none", "same-compute-capability", "ampere-plus"}, default "none"
@@ -108,6 +108,8 @@ def build(
         )
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, WORKSPACE_BYTES)
+    # One look after the other: side by side, each would need memory of its own.
+    config.max_aux_streams = 0
     level = trt.HardwareCompatibilityLevel
     config.hardware_compatibility_level = {
         "none": level.NONE,

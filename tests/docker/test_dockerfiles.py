@@ -42,9 +42,10 @@ def test_the_build_gets_no_more_than_it_needs(dockerfiles: ModuleType) -> None:
     for name in ("tests/conftest.py", "training/weights/bac_segment.pt", "runs/x", ".git/config", "Makefile"):
         assert dockerfiles.ignored(Path(name), rules), name
     version = "model_repository/bac_segment/1"
-    for name in ("model.plan", "model.plan.json", "model.plan.timing", "model.int8.onnx"):
+    for name in ("model.plan", "model.plan.json", "model.plan.timing", "model_voted.int8.onnx"):
         assert dockerfiles.ignored(Path(version, name), rules), name
-    assert not dockerfiles.ignored(Path(version, "model.onnx"), rules)
+    for name in ("model.onnx", "model_voted.onnx"):
+        assert not dockerfiles.ignored(Path(version, name), rules), name
     for name in ("sdk/bacctl/cli/__pycache__/app.pyc", "imaging/__pycache__/x.pyc", "docker/compose.yaml"):
         assert dockerfiles.ignored(Path(name), rules), name
     for name in ("sdk/bacctl/cli/app.py", "pyproject.toml", "docker/requirements/cpu.txt", "LICENSE"):

@@ -87,6 +87,20 @@ def test_weights_are_verified_before_anything_loads_them(name: str, tmp_path: Pa
         keeper.prepare(name, repository, tmp_path / "scratch", no_engine)
 
 
+@pytest.mark.parametrize("name", ["gpu", "onnx"])
+@pytest.mark.parametrize("there", [True, False])
+def test_votes_are_verified_where_no_python_counts_them(name: str, there: bool, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    shutil.copytree(REPOSITORY, repository, ignore=shutil.ignore_patterns("__pycache__"))
+    voted = repository / "bac_segment" / "1" / "model_voted.onnx"
+    voted.unlink()
+    if there:
+        voted.write_bytes(b"of another seed")
+    with pytest.raises(keeper.StartError, match=r"model_voted\.onnx does not match its model_card\.json"):
+        keeper.prepare(name, repository, tmp_path / "scratch", no_engine)
+    keeper.prepare("cpu", repository, tmp_path / "scratch", no_engine)
+
+
 def test_puts_the_kept_engine_into_the_mirror(
     entrypoint: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

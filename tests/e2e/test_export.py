@@ -61,7 +61,8 @@ def test_an_exported_repository_is_served_with_the_same_results(
     kept = json.loads((default_repository() / "bac_segment" / "1" / "model_card.json").read_text())
     for name in ("threshold", "post_processing", "network"):
         assert written[name] == kept[name]
-    assert (exported / "bac_segment" / "1" / "model.fp16.onnx").is_file()
+    for name in ("model_voted.onnx", "model_voted.fp16.onnx"):
+        assert (exported / "bac_segment" / "1" / name).is_file()
 
 
 def test_the_pytorch_configuration_is_served_with_the_same_results(

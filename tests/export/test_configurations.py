@@ -17,7 +17,7 @@ NAMES = ("config.pbtxt", "configs/gpu.pbtxt", "configs/onnx.pbtxt", "configs/tor
 BACKENDS = {
     "config.pbtxt": ("python", ""),
     "configs/gpu.pbtxt": ("tensorrt", "model.plan"),
-    "configs/onnx.pbtxt": ("onnxruntime", "model.onnx"),
+    "configs/onnx.pbtxt": ("onnxruntime", "model_voted.onnx"),
     "configs/torch.pbtxt": ("python", "model_torch.py"),
 }
 # What a configuration that the embedded Triton 2.51 loads may say at all.

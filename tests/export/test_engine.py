@@ -59,13 +59,16 @@ def test_an_engine_is_built_as_it_will_be_served(
     assert len(release.asked("IBuilderConfig.add_optimization_profile")) == 1
     strongly_typed = release.module.NetworkDefinitionCreationFlag.STRONGLY_TYPED
     assert release.asked("Builder.create_network") == [(1 << strongly_typed,)]
-    assert release.asked("OnnxParser.parse_from_file") == [(str(FOLDER / "model.onnx"),)]
+    assert release.asked("OnnxParser.parse_from_file") == [(str(FOLDER / "model_voted.onnx"),)]
     assert release.asked("IBuilderConfig.set_memory_pool_limit")[0][1] >= 1 << 30
     manifest = json.loads((tmp_path / "model.plan.json").read_text())
     assert manifest["tensorrt"] == version
     assert manifest["compute_capability"] == "8.9"
     card = json.loads((FOLDER / "model_card.json").read_text())
-    assert manifest["weights_sha256"] == manifest["onnx_sha256"] == card["sha256"]
+    assert manifest["weights_sha256"] == card["sha256"]
+    assert manifest["onnx_sha256"] == card["voted_sha256"]
+    # Looks side by side would need eight times the memory.
+    assert ("IBuilderConfig.max_aux_streams =", (0,)) in release.calls
     assert not list(tmp_path.glob(".*.part"))
 
 
@@ -75,10 +78,30 @@ def test_half_precision_is_made_from_the_float32_file(
     release = install(monkeypatch)
     make_engine(FOLDER, tmp_path / "model.plan")
     ((parsed,),) = release.asked("OnnxParser.parse_from_file")
-    assert Path(parsed).name == "model.fp16.onnx"
+    assert Path(parsed).name == "model_voted.fp16.onnx"
     manifest = json.loads((tmp_path / "model.plan.json").read_text())
     assert manifest["precision"] == "fp16"
-    assert manifest["onnx_sha256"] != manifest["weights_sha256"]
+    card = json.loads((FOLDER / "model_card.json").read_text())
+    assert manifest["weights_sha256"] == card["sha256"]
+    assert manifest["onnx_sha256"] not in (card["sha256"], card["voted_sha256"])
+
+
+def test_votes_of_other_weights_and_missing_ones_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch)
+    for name in ("model.onnx", "model_voted.onnx"):
+        shutil.copy(FOLDER / name, tmp_path)
+    for precision in ("fp32", "fp16"):
+        with (tmp_path / "model.onnx").open("ab") as weights:
+            weights.write(b"\0")
+        with pytest.raises(ExportError, match=r"model_voted\.onnx is not of the model\.onnx beside it"):
+            make_engine(tmp_path, tmp_path / "model.plan", Wanted(precision))  # type: ignore[arg-type]
+    (tmp_path / "model_voted.onnx").unlink()
+    with pytest.raises(ExportError, match="not a file; write it with `bacctl export votes`"):
+        make_engine(tmp_path, tmp_path / "model.plan")
+    with pytest.raises(ExportError, match="write it with `bacctl export onnx CHECKPOINT --precision int8`"):
+        make_engine(tmp_path, tmp_path / "model.plan", Wanted("int8"))
 
 
 def test_every_error_of_the_parser_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,4 +295,5 @@ def test_a_real_build(tmp_path: Path) -> None:
     loaded = trt.Runtime(trt.Logger(trt.Logger.WARNING)).deserialize_cuda_engine(
         (tmp_path / "model.plan").read_bytes()
     )
-    assert {loaded.get_tensor_name(i) for i in range(loaded.num_io_tensors)} == {"TILES", "PROBABILITY"}
+    tensors = {loaded.get_tensor_name(i) for i in range(loaded.num_io_tensors)}
+    assert tensors == {"TILES", "PROBABILITY", "CHECKSUM"}

@@ -34,8 +34,9 @@ def test_the_file_answers_like_the_network_at_any_batch(checkpoint: Path, export
         np.testing.assert_allclose(engine(tiles), 1 / (1 + np.exp(-logits)), atol=1e-4)
 
 
-def test_the_graph_has_the_contracts_names_and_shapes(exported: Path) -> None:
-    model = onnx.load(exported)
+@pytest.mark.parametrize("name", ["model.onnx", "model_voted.onnx", "model_voted.fp16.onnx"])
+def test_the_graph_has_the_contracts_names_and_shapes(exported: Path, name: str) -> None:
+    model = onnx.load(exported.with_name(name))
     (tiles,), (probability, checksum) = model.graph.input, model.graph.output
     for value, name in ((tiles, "TILES"), (probability, "PROBABILITY")):
         dims = value.type.tensor_type.shape.dim
@@ -52,7 +53,7 @@ def tiles_batch(tiles: onnx.ValueInfoProto) -> str:
     return str(tiles.type.tensor_type.shape.dim[0].dim_param)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.fp16.onnx"])
+@pytest.mark.parametrize("name", ["model.onnx", "model_voted.onnx", "model_voted.fp16.onnx"])
 @pytest.mark.parametrize("optimised", [True, False])
 def test_the_graph_says_whose_answer_it_gives(exported: Path, name: str, optimised: bool) -> None:
     """As numpy says it, at any batch, in any precision and however ONNX Runtime rewrites the graph."""
@@ -81,6 +82,8 @@ def test_the_sums_are_added_once(exported: Path, tmp_path: Path) -> None:
 def test_the_card_describes_the_file(exported: Path) -> None:
     card = json.loads((exported.parent / "model_card.json").read_text())
     assert card["sha256"] == hashlib.sha256(exported.read_bytes()).hexdigest()
+    voted = exported.with_name("model_voted.onnx")
+    assert card["voted_sha256"] == hashlib.sha256(voted.read_bytes()).hexdigest()
     assert card["threshold"] == 0.4
     assert card["post_processing"] == {"seed": 0.9, "min_length_mm": 8.0}
     assert card["probability_map"] == PROBABILITY_MAP
@@ -89,13 +92,14 @@ def test_the_card_describes_the_file(exported: Path) -> None:
     assert card["training"]["images"] == 4
     assert card["parity"]["onnxruntime"]["dice"] >= 0.999
     assert card["parity"]["openvino"]["largest_difference"] <= 1e-3
-    assert set(card["parity"]) == {"onnxruntime", "openvino", "openvino_bf16", "fp16"}
+    assert set(card["parity"]) == {"onnxruntime", "openvino", "openvino_bf16", "votes", "fp16"}
     files = sorted(path.name for path in exported.parent.iterdir())
-    assert files == ["model.fp16.onnx", "model.onnx", "model_card.json"]
+    assert files == ["model.onnx", "model_card.json", "model_voted.fp16.onnx", "model_voted.onnx"]
 
 
-def test_the_file_says_what_it_takes_to_use_it(checkpoint: Path, exported: Path) -> None:
-    model = onnx.load(exported)
+@pytest.mark.parametrize("name", ["model.onnx", "model_voted.onnx", "model_voted.fp16.onnx"])
+def test_the_file_says_what_it_takes_to_use_it(checkpoint: Path, exported: Path, name: str) -> None:
+    model = onnx.load(exported.with_name(name))
     said = {entry.key.removeprefix("bacctl."): entry.value for entry in model.metadata_props}
     assert said["intended_use"] == "research use only"
     assert said["checkpoint_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
@@ -139,7 +143,7 @@ def test_a_failed_gate_leaves_the_repository_as_it_was(
     monkeypatch.setattr(onnx_export, "onnxruntime_engine", lambda path: lambda tiles: tiles + 0.5)
     view = parity.Case(np.zeros((1, 1, TILE_PX, TILE_PX), np.float32), np.zeros((4, 4), np.float32), {})
     monkeypatch.setattr(parity.Reference, "_report", lambda *given: (np.zeros((4, 4), bool), 0.0))
-    with pytest.raises(ExportError, match="onnxruntime differs from PyTorch: probability by"):
+    with pytest.raises(ExportError, match="onnxruntime differs from the network: probability by"):
         onnx_export.run(checkpoint, tmp_path, cases=[view])
     assert [path.name for path in version.iterdir()] == ["model.onnx"]
     assert (version / "model.onnx").read_bytes() == b"old"

@@ -54,7 +54,7 @@ def test_each_figure_alone_fails_the_gate(field: str) -> None:
     good.require("it")
     bad = replace(good, **{field: 0.5})
     for limits in (FLOAT32, REDUCED, SERVED):
-        with pytest.raises(ExportError, match="it differs from PyTorch"):
+        with pytest.raises(ExportError, match="it differs from the network"):
             bad.require("it", limits)
     assert not replace(good, **{field: float("nan")}).within(REDUCED)
 
@@ -85,17 +85,22 @@ def test_pytorch_passes_with_the_weights_of_the_file(served: Served) -> None:
 
 
 @pytest.mark.slow
-def test_half_precision_ends_before_the_head(served: Served, tmp_path: Path) -> None:
-    path = tmp_path / "model.fp16.onnx"
-    to_half(served.path, path)
+@pytest.mark.parametrize(("name", "looks"), [("model.onnx", 1), ("model_voted.onnx", 8)])
+def test_half_precision_ends_before_the_head(served: Served, tmp_path: Path, name: str, looks: int) -> None:
+    path = tmp_path / "half.onnx"
+    to_half(served.path.with_name(name), path)
     model = onnx.load(path)
     types = {value.name: value.type.tensor_type.elem_type for value in model.graph.value_info}
     stored = {value.name: value.data_type for value in model.graph.initializer}
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
-    for node in convolutions[:-1]:
+    heads = [node for node in convolutions if node.input[1] == "network.head.weight"]
+    assert len(heads) == looks
+    for node in convolutions:
+        if node in heads:
+            assert {stored[name] for name in node.input[1:]} == {onnx.TensorProto.FLOAT}
+            continue
         assert types[node.output[0]] == onnx.TensorProto.FLOAT16
         assert {stored[name] for name in node.input[1:]} == {onnx.TensorProto.FLOAT16}
-    assert {stored[name] for name in convolutions[-1].input[1:]} == {onnx.TensorProto.FLOAT}
     for value in (*model.graph.input, model.graph.output[0]):
         assert value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
 

@@ -8,6 +8,8 @@ too little shared memory shows as a crash under load.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -35,6 +37,8 @@ from bacctl.service.steps import read_model_card
 RULES = WatchRules(again_s=5.0, tolerated=3)
 # What the Python of the server needs for a configuration, where it is not in every image.
 _PACKAGES = {"cpu": ("onnxruntime", "openvino"), "torch": ("torch",)}
+# Backends that run no Python: what they load, or is built from, has to count the votes itself.
+_WITH_VOTES = {"onnxruntime", "tensorrt"}
 _PORTS = {"grpc": 8001, "metrics": 8002}
 _EXIT_S = 20
 # A test image waits behind whatever was sent before it.
@@ -87,11 +91,14 @@ def prepare(name: str, repository: Path, scratch: Path, engine: Callable[[], Pat
     mirror = scratch / "models"
     shutil.rmtree(mirror, ignore_errors=True)  # a container that is started again
     link_repository(repository, mirror, name)
+    backends = needed_backends(repository, name)
     try:
         # The steps in Python do so too, but Triton's own backends load what they find.
         read_model_card(repository / "bac_segment" / "1")
     except ValueError as error:
         raise StartError(str(error)) from None
+    if backends & _WITH_VOTES:
+        _require_voted(repository / "bac_segment" / "1")
     for package in _PACKAGES.get(name, ()):
         if find_spec(package) is None:
             raise StartError(
@@ -105,11 +112,19 @@ def prepare(name: str, repository: Path, scratch: Path, engine: Callable[[], Pat
             f"{SHARED_MEMORY} has {total / 2**20:.0f} MB and {NEEDED_SHM_BYTES / 2**20:.0f} MB are needed; "
             "start the container with --shm-size=2g"
         )
-    if "tensorrt" in needed_backends(repository, name):
+    if "tensorrt" in backends:
         plan = mirror / "bac_segment" / "1" / "model.plan"
         plan.unlink(missing_ok=True)  # one that lies in the repository may be of another machine
         plan.symlink_to(engine())
     return mirror
+
+
+def _require_voted(folder: Path) -> None:
+    """Refuse a network with votes that is not the one of the model card."""
+    path = folder / "model_voted.onnx"
+    wanted = json.loads((folder / "model_card.json").read_text()).get("voted_sha256")
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
+        raise StartError(f"{path} does not match its model_card.json; run `bacctl export votes`")
 
 
 def attend(

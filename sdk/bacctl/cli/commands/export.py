@@ -83,17 +83,33 @@ def onnx(
     figures: _Figures = None,
     precision: Annotated[
         list[Precision] | None,
-        typer.Option(help="Also write model.PRECISION.onnx; may be given again."),
+        typer.Option(help="Also write model_voted.PRECISION.onnx; may be given again."),
     ] = None,
 ) -> None:
-    """Write the network as ONNX, with its model card.
+    """Write the network as ONNX, once as it is and once with votes, with its model card.
 
-    Both go to bac_segment/1 once the ONNX file agrees with PyTorch. Research use only.
+    All go to bac_segment/1 once the ONNX files agree with PyTorch. Research use only.
     """
     wanted = tuple(p.value for p in precision or ())
     with Sink() as sink:
         path = _export(sink, checkpoint, _repository(repository), threshold, settings, figures, wanted)
-        sink.text(f"{path} ({path.stat().st_size / 1e6:.1f} MB), card beside it; research use only")
+        size = path.stat().st_size / 1e6
+        sink.text(f"{path} ({size:.1f} MB), the same with votes and card beside it; research use only")
+
+
+@export_app.command()
+@guarded
+def votes(repository: _Repository = None) -> None:
+    """Write the network with votes anew, from the ONNX file and the model card that are there.
+
+    For core and seed that were changed in the card. model.onnx stays as it is. Research use only.
+    """
+    with Sink() as sink:
+        with _explained("export"), sink.waiting("counting votes on phantoms"):
+            from bac_export.votes_export import renew
+
+            path = renew(_repository(repository) / "bac_segment" / "1")
+        sink.text(f"{path} ({path.stat().st_size / 1e6:.1f} MB), its digest in the card; research use only")
 
 
 @export_app.command()
@@ -199,7 +215,7 @@ def verify(
 
             found = compare(url, _repository(repository) / "bac_segment" / "1", CASES)
         sink.text(
-            f"{url} agrees with model.onnx: probability within {found.largest_difference:.2g}, "
+            f"{url} agrees with model.onnx and its votes: probability within {found.largest_difference:.2g}, "
             f"Dice {found.dice:.5f}, mass within {100 * found.mass_difference:.2g} %; research use only"
         )
 
