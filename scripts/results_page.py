@@ -1,6 +1,6 @@
 """Make docs/results.md from reports of `bacctl evaluate`: real images, generators side by side, phantoms.
 
-``python scripts/results_page.py docs/results.md [--real FOLDS SERVED] [--beside NAME REPORT COMMAND ...]
+``python scripts/results_page.py docs/results.md [--real FOLDS [SERVED]] [--beside NAME REPORT COMMAND ...]
 [--phantoms REPORT]``
 
 A part whose report is not given stays as it is, without what the page leaves out. Pictures of phantoms go
@@ -37,7 +37,8 @@ _OF_REAL = """
 ```
 
 **The network that is served, on the fold whose images and patients it has never seen**; the shares of its
-mean were chosen there. `real1` holds that fold alone. Films and simulations are measured as plain images,
+mean were chosen there, and the votes in part ([studies.md](studies.md#one-look-and-eight)). `real1` holds
+that fold alone. Films and simulations are measured as plain images,
 digital mammograms as DICOM FOR PRESENTATION. The skin line is where the breast that was found ends; what the
 columns mean: [evaluation.md](evaluation.md#real-images). The images are not part of the project.
 """
@@ -50,7 +51,8 @@ _OF_SEEN = """
 _OF_BESIDE = """
 Women and films that the network was not trained on; *left out*: by a network that has seen nothing of that
 generator, the one that was trained on the phantom alone (threshold 0.1, core 0.7, seed 0.995, as its card
-says). None was trained with the phantom left out. A dash: the generator has no such truth, or nothing reaches
+says), measured before the votes, by one look. None
+was trained with the phantom left out. A dash: the generator has no such truth, or nothing reaches
 that point. What the network was trained on: [model-card.md](model-card.md).
 
 """
@@ -75,7 +77,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("page", type=Path)
     parser.add_argument(
-        "--real", type=Path, nargs=2, metavar=("FOLDS", "SERVED"), help="reports of real images"
+        "--real",
+        type=Path,
+        nargs="+",
+        metavar="REPORT",
+        help="of real images: by folds, and of all by the network that has seen them",
     )
     parser.add_argument(
         "--beside", nargs=3, action="append", metavar=("NAME", "REPORT", "COMMAND"), help="a generator"
@@ -112,15 +118,15 @@ def shortened(phantoms: str) -> str:
     )
 
 
-def of_real(folds: Path, served: Path) -> str:
+def of_real(folds: Path, served: Path | None = None) -> str:
     """Write the part on real images: judged by folds, then by the network that has seen them."""
     command, body = _real_report(folds)
+    judged = f"{_REAL}{_OF_REAL.format(command=command)}{body}\n"
+    if served is None:
+        return judged
     own, seen = _real_report(served)
     seen = seen.partition("\n| corrected reading ")[0]  # as of the folds
-    return (
-        f"{_REAL}{_OF_REAL.format(command=command)}{body}\n"
-        f"{_SEEN}{_OF_SEEN.format(command=own)}{seen.strip()}\n\n"
-    )
+    return f"{judged}{_SEEN}{_OF_SEEN.format(command=own)}{seen.strip()}\n\n"
 
 
 def of_generators(given: list[tuple[str, Path, str]]) -> str:
