@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.pipeline import prepare
+from bac_imaging.vessels.votes import vote
 from bacctl.service.network import CpuNetwork
+from bacctl.service.steps import read_model_card
+
+FloatArray = npt.NDArray[np.float32]
 
 
 class Engine:
-    """The network as the server runs it on a CPU, and nothing else: same engine, threads and tiles.
+    """The network as the server runs it on a CPU, and nothing else: same engine, threads, tiles and looks.
 
     Parameters
     ----------
@@ -30,10 +35,11 @@ class Engine:
     """
 
     def __init__(self, model: Path, images: Sequence[Path]) -> None:
-        self._segment = CpuNetwork(model)
-        self._views: list[npt.NDArray[np.float32]] = [prepare(image.read_bytes()).tiles for image in images]
+        network = CpuNetwork(model)
+        self._segment = _voting(network, model.parent) if _votes(model.parent) else network
+        self._views: list[FloatArray] = [prepare(image.read_bytes()).tiles for image in images]
         self.tiles = sum(len(view) for view in self._views)
-        self._segment(self._views[0][:1])
+        network(self._views[0][:1])
 
     def view_s(self) -> float:
         """Return the time that an image takes, the mean over all, in seconds."""
@@ -41,3 +47,13 @@ class Engine:
         for view in self._views:
             self._segment(view)
         return (time.perf_counter() - began) / len(self._views)
+
+
+def _votes(folder: Path) -> bool:
+    """Tell whether the steps around this network let it look again: those of older subjects do not."""
+    return "voted_sha256" in json.loads((folder / "model_card.json").read_text())
+
+
+def _voting(network: CpuNetwork, folder: Path) -> Callable[[FloatArray], FloatArray]:
+    demands = read_model_card(folder).parameters()
+    return lambda tiles: vote(tiles, network, demands.core, demands.seed)
