@@ -1,6 +1,6 @@
 """How often the network looks at a tile, on images with BAC and without: counted, not timed.
 
-    python benchmarks/looks.py DATA
+    python benchmarks/looks.py DATA [--labels CORRECTIONS]
 
 ``DATA`` is a folder that `bacctl evaluate` takes, labelled images or a phantom data set. The network that
 serves looks at each tile once, and again where it may have found something (`bac_imaging.vessels.votes`).
@@ -10,21 +10,23 @@ Research use only.
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bac_evaluation.dataset import read_dataset
+from bac_evaluation.real.rows import quantify_labelled
 from bac_evaluation.run import served_model
+from bac_evaluation.served import segment_view
 from bac_evaluation.settings import Settings
-from bac_imaging.pipeline import prepare
-from bac_imaging.vessels.votes import vote
 from bac_terms.errors import BacctlError
 from bac_training.data.labelled import is_labelled, read_labelled
-from bac_training.network.backends import load_segmenter
+from bac_training.network.backends import Segmenter, load_segmenter
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -33,46 +35,48 @@ def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path, help="labelled images or a phantom data set")
-    data: Path = parser.parse_args().data
+    parser.add_argument("--labels", type=Path, help="corrected readings of labelled images")
+    options = parser.parse_args()
     segmenter = load_segmenter(served_model())
-    demands = Settings.of(segmenter).parameters()
+    sent: list[int] = []
+
+    def counted(tiles: FloatArray) -> FloatArray:
+        sent.append(len(tiles))
+        return segmenter.probability(tiles)
+
     counts: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for path, options, kind in _images(data):
+    left_out: Counter[str] = Counter()
+    for kind, measure in _images(options.data, options.labels, replace(segmenter, probability=counted)):
+        sent.clear()
         try:
-            tiles = prepare((data / path).read_bytes(), options).tiles
-        except BacctlError:
+            measure()
+        except BacctlError as error:
+            left_out[error.code] += 1
             continue
-        sent: list[int] = []
-
-        def counted(some: FloatArray, sent: list[int] = sent) -> FloatArray:
-            sent.append(len(some))
-            return segmenter.probability(some)
-
-        vote(tiles, counted, demands.core, demands.seed)
-        counts[kind].append((sum(sent), len(tiles)))
-    print("| images | number | looked at once | looks at a tile | most |\n|---|---|---|---|---|")
-    for kind, found in counts.items():
-        looks, tiles_of = np.array(found).T
-        once = 100 * float((looks == tiles_of).mean())
-        print(
-            f"| {kind} | {len(found)} | {once:.0f} % | {looks.sum() / tiles_of.sum():.2f} "
-            f"| {(looks / tiles_of).max():.1f} |"
-        )
+        counts[kind].append((sum(sent), sent[0]))
+    print("| images | number | looked at once | looks at a tile | most of an image |\n|---|---|---|---|---|")
+    for kind, found in sorted(counts.items()):
+        looks, tiles = np.array(found).T
+        once = 100 * float((looks == tiles).mean())
+        most = float((looks / tiles).max())
+        print(f"| {kind} | {len(found)} | {once:.0f} % | {looks.sum() / tiles.sum():.2f} | {most:.1f} |")
+    for code, number in left_out.items():
+        print(f"\n{code}: {number} left out")
 
 
-def _images(data: Path) -> list[tuple[str, dict[str, Any] | None, str]]:
-    """List the path, options and kind of each image."""
+def _images(
+    data: Path, labels: Path | None, segmenter: Segmenter
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Give each image's kind, and what lets the network look at it as serving does."""
+    settings = Settings.of(segmenter)
     if is_labelled(data):
-        labelled = read_labelled(data).images
-        return [
-            (image.view.path, dict(image.view.options or {}), f"{image.group}, {image.label}")
-            for image in labelled
-        ]
-    views = read_dataset(data).views
-    return [
-        (view.path, dict(view.options or {}), "with BAC" if view.arteries else "without BAC")
-        for view in views
-    ]
+        for image in read_labelled(data, labels).images:
+            kind = f"{image.group}, {image.label}"
+            yield kind, partial(quantify_labelled, data, image, None, segmenter, settings)
+        return
+    for view in read_dataset(data).views:
+        kind = "with BAC" if view.arteries else "without BAC"
+        yield kind, partial(segment_view, data, view, segmenter, settings.parameters())
 
 
 if __name__ == "__main__":

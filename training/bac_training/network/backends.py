@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bac_imaging.files import digest_of
+from bac_imaging.onnxruntime import load_onnxruntime
 from bac_imaging.openvino import load_openvino
 from bac_training.errors import TrainingError
 
@@ -42,7 +43,7 @@ def load_segmenter(model: Path, threads: int | None = None) -> Segmenter:
     Parameters
     ----------
     model : Path
-        Checkpoint (``.pt``), or ONNX file, which is run by OpenVINO, with the settings that serve, or by
+        Checkpoint (``.pt``), or ONNX file, which is run by OpenVINO or by
         ONNX Runtime where OpenVINO is not installed. A ``model_card.json`` beside an ONNX file gives the
         threshold and the post-processing.
     threads : int, optional
@@ -123,8 +124,7 @@ def _openvino(model: Path, threads: int | None) -> Callable[[FloatArray], FloatA
 
 
 def _onnxruntime(model: Path, threads: int | None) -> Callable[[FloatArray], FloatArray]:
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     if threads is not None:
         options.intra_op_num_threads = threads
