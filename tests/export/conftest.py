@@ -27,7 +27,7 @@ class Served:
     """The checked-in network with its answers on a faint and a clear phantom."""
 
     path: Path
-    card: dict[str, object]
+    card: dict[str, Any]
     case: Case
     reference: Reference
 

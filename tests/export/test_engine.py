@@ -92,11 +92,12 @@ def test_votes_of_other_weights_and_missing_ones_are_refused(
     install(monkeypatch)
     for name in ("model.onnx", "model_voted.onnx"):
         shutil.copy(FOLDER / name, tmp_path)
-    for precision in ("fp32", "fp16"):
+    precisions: tuple[Precision, ...] = ("fp32", "fp16")
+    for precision in precisions:
         with (tmp_path / "model.onnx").open("ab") as weights:
             weights.write(b"\0")
         with pytest.raises(ExportError, match=r"model_voted\.onnx is not of the model\.onnx beside it"):
-            make_engine(tmp_path, tmp_path / "model.plan", Wanted(precision))  # type: ignore[arg-type]
+            make_engine(tmp_path, tmp_path / "model.plan", Wanted(precision))
     (tmp_path / "model_voted.onnx").unlink()
     with pytest.raises(ExportError, match="not a file; write it with `bacctl export votes`"):
         make_engine(tmp_path, tmp_path / "model.plan")

@@ -80,7 +80,7 @@ def test_bfloat16_as_served_keeps_limits_of_its_own_on_a_faint_artery(served: Se
 
 @pytest.mark.slow
 def test_pytorch_passes_with_the_weights_of_the_file(served: Served) -> None:
-    engine = TorchSegmenter(served.path, served.card["network"], "cpu")  # type: ignore[arg-type]
+    engine = TorchSegmenter(served.path, served.card["network"], "cpu")
     served.reference.compare(engine).require("PyTorch", FLOAT32)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 from bac_export import parity, votes_export
 from bac_export.errors import ExportError
 from bac_export.graph import check
-from bac_export.parity import REDUCED, Case, onnxruntime_engine, voted_engine
+from bac_export.parity import REDUCED, onnxruntime_engine, voted_engine
 from bac_export.precision import to_half, to_quantised
 from bac_export.votes import add_votes, require_own
 from bac_export.votes_export import renew
@@ -185,7 +186,7 @@ def test_the_checked_in_file_is_that_of_the_checked_in_weights(tmp_path: Path) -
 @pytest.mark.slow
 def test_the_checked_in_network_votes_on_a_faint_artery(served: Served, tmp_path: Path) -> None:
     """By itself to the bit, and in half precision within the limits of the gate."""
-    chosen = PostProcessing.of(served.card["threshold"], served.card["post_processing"])  # type: ignore[arg-type]
+    chosen = PostProcessing.of(served.card["threshold"], served.card["post_processing"])
     look = onnxruntime_engine(served.path)
     peaks = look(served.case.tiles).max(axis=(1, 2, 3))
     tile = served.case.tiles[peaks.argmax()][None]
@@ -232,9 +233,11 @@ def test_votes_are_written_anew_beside_weights_that_stay(
     assert not (folder / "model_voted.fp16.onnx").exists()
 
 
-def test_votes_that_are_miscounted_are_not_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_votes_that_are_miscounted_are_not_written(
+    folder: Path, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    view = Case(np.zeros((1, 1, TILE_PX, TILE_PX), np.float32), np.zeros((4, 4), np.float32), {})  # type: ignore[arg-type]
+    view = replace(served.case, tiles=np.zeros((1, 1, TILE_PX, TILE_PX), np.float32))
     monkeypatch.setattr(parity.Reference, "_report", lambda *given: (np.zeros((4, 4), bool), 0.0))
     monkeypatch.setattr(votes_export, "voted_engine", lambda *given: lambda tiles: tiles + 2.0)
     with pytest.raises(ExportError, match="the network with votes differs from the network: probability by"):
