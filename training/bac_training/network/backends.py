@@ -43,8 +43,8 @@ def load_segmenter(model: Path, threads: int | None = None) -> Segmenter:
     Parameters
     ----------
     model : Path
-        Checkpoint (``.pt``), or ONNX file, which is run by OpenVINO or by
-        ONNX Runtime where OpenVINO is not installed. A ``model_card.json`` beside an ONNX file gives the
+        Checkpoint (``.pt``), or ONNX file, which is run by OpenVINO, or by ONNX Runtime where OpenVINO is
+        not installed. A ``model_card.json`` beside an ONNX file gives the
         threshold and the post-processing.
     threads : int, optional
         Threads to compute with, by default as many as the engine likes.
