@@ -38,7 +38,7 @@ _OF_REAL = """
 
 **The network that is served, on the fold whose images and patients it has never seen**; the shares of its
 mean were chosen there, and the votes in part ([studies.md](studies.md#one-look-and-eight)). `real1` holds
-that fold alone. Films and simulations are measured as plain images,
+that fold alone, as do its labels. Films and simulations are measured as plain images,
 digital mammograms as DICOM FOR PRESENTATION. The skin line is where the breast that was found ends; what the
 columns mean: [evaluation.md](evaluation.md#real-images). The images are not part of the project.
 """
